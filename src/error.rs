@@ -1,0 +1,135 @@
+//! Every way in which parula can fail, each with what was being done, where, and what to try.
+
+use std::path::{Path, PathBuf};
+
+/// The result of anything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure. Its `Display` is one line that a user can act on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    File {
+        /// The verb: `read`, `write`, `create`.
+        doing: &'static str,
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    /// A file was read, and what it holds cannot be used.
+    #[error("{}: {problem}; {hint}", path.display())]
+    Content {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to try.
+        hint: String,
+    },
+
+    /// Layers or tensors that do not fit together.
+    #[error("{layer}: {problem}")]
+    Shape {
+        /// The layer or the operation.
+        layer: String,
+        /// Both shapes, and the rule they break.
+        problem: String,
+    },
+
+    /// A tensor that the adapter cannot hold; nothing was allocated.
+    #[error(
+        "{tensor} needs {} MB {what}, this adapter allows {} MB: {hint}",
+        needs.div_ceil(1_000_000), allows / 1_000_000
+    )]
+    TooLarge {
+        /// The layer's name and its shape.
+        tensor: String,
+        /// `in one binding` or `in one buffer`.
+        what: &'static str,
+        /// Bytes.
+        needs: u64,
+        /// Bytes.
+        allows: u64,
+        /// For example `use a batch of 24 or less`.
+        hint: String,
+    },
+
+    /// No GPU and no software adapter was found, or not the one asked for.
+    #[error("{problem}; {hint}")]
+    Adapter {
+        /// What was looked for.
+        problem: String,
+        /// The package to install, or the names there are.
+        hint: String,
+    },
+
+    /// The GPU or its driver refused or lost something.
+    #[error("{doing}: the GPU driver said: {message}")]
+    Gpu {
+        /// What was being done, with the pipeline or the buffer.
+        doing: String,
+        /// What wgpu reported, on one line.
+        message: String,
+    },
+
+    /// A number that is not finite appeared in training.
+    #[error(
+        "the loss is {loss} at step {step}, first non-finite value in layer {layer}; \
+         try a smaller learning rate or look at that batch's images"
+    )]
+    NotFinite {
+        /// The loss, NaN or infinite.
+        loss: f32,
+        /// The optimiser step, from 1.
+        step: u64,
+        /// The first layer, in order of execution, whose output is not finite.
+        layer: String,
+    },
+
+    /// The user pressed Ctrl-C; what was finished is on disk.
+    #[error("interrupted; {0}")]
+    Interrupted(String),
+
+    /// An argument, a combination of arguments, or a name that is not known.
+    #[error("{problem}; {hint}")]
+    Usage {
+        /// What was asked.
+        problem: String,
+        /// What there is.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// A failed read, write or creation of `path`.
+    pub fn file(doing: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Error::File { doing, path: path.as_ref().to_owned(), source }
+    }
+
+    /// Unusable content in `path`.
+    pub fn content(
+        path: impl AsRef<Path>,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Error::Content {
+            path: path.as_ref().to_owned(),
+            problem: problem.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// Shapes that do not fit, at `layer`.
+    pub fn shape(layer: impl Into<String>, problem: impl Into<String>) -> Self {
+        Error::Shape { layer: layer.into(), problem: problem.into() }
+    }
+
+    /// A wrong argument or name.
+    pub fn usage(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Usage { problem: problem.into(), hint: hint.into() }
+    }
+}
