@@ -6,3 +6,8 @@
 
 pub mod error;
 pub mod files;
+pub mod graph;
+pub mod ops;
+pub mod shaders;
+pub mod shape;
+pub mod tensor;
