@@ -249,13 +249,18 @@ impl Operation for Elementwise {
         (output.elements() * self.chain.len()) as u64
     }
 
-    fn absorb(&self, next: &dyn Operation, position: usize) -> Option<Arc<dyn Operation>> {
+    fn absorb(
+        &self,
+        next: &dyn Operation,
+        position: usize,
+        differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
         let next = downcast::<Elementwise>(next)?;
         // The value so far is `a` of the next chain, or `x` of a first step that does not mind.
         let commutes = matches!(next.chain[0], Instruction::Add | Instruction::Multiply);
         let fits = position == 0 || (position == 1 && commutes);
         let both = Elementwise { chain: [&self.chain[..], &next.chain[..]].concat() };
-        (fits && both.chain.len() <= LONGEST && both.inputs() <= MOST_INPUTS)
+        (!differentiable && fits && both.chain.len() <= LONGEST && both.inputs() <= MOST_INPUTS)
             .then(|| Arc::new(both) as Arc<dyn Operation>)
     }
 }

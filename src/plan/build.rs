@@ -57,7 +57,7 @@ pub fn build(
         let mut keep = targets.clone();
         // A value that only dead nodes read has no reader; nothing then absorbs it.
         keep.extend(graph.nodes().map(|(value, _)| value).filter(|value| !pruned[value.index()]));
-        let (new, map) = fuse(graph, &keep)?;
+        let (new, map) = fuse(graph, &keep, false)?;
         let moved = |values: &[Value]| values.iter().filter_map(|v| map[v.index()]).collect();
         let (outputs, updates): (Vec<Value>, Vec<Value>) = (moved(outputs), moved(updates));
         fused = new;
@@ -339,7 +339,9 @@ impl Planner<'_> {
         }
         for &output in outputs {
             if let Root::Own(value) = layout.spot(output).root {
-                self.tenants[self.tenant_of[&value]].last = end;
+                if let Some(&index) = self.tenant_of.get(&value) {
+                    self.tenants[index].last = end;
+                }
             }
         }
         for tenant in &mut self.tenants {

@@ -119,7 +119,7 @@ fn pack_in_order(
                 }
                 at = at.max(end);
             }
-            offer(at, u64::MAX.min(at.max(*size).max(at + tenant.bytes)));
+            offer(at, at.max(*size).max(at + tenant.bytes));
         }
         let (buffer, offset) = match best {
             Some((growth, _, buffer, offset)) if growth < tenant.bytes || growth == 0 => {
