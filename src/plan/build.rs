@@ -338,10 +338,10 @@ impl Planner<'_> {
             }
         }
         for &output in outputs {
-            if let Root::Own(value) = layout.spot(output).root {
-                if let Some(&index) = self.tenant_of.get(&value) {
-                    self.tenants[index].last = end;
-                }
+            if let Root::Own(value) = layout.spot(output).root
+                && let Some(&index) = self.tenant_of.get(&value)
+            {
+                self.tenants[index].last = end;
             }
         }
         for tenant in &mut self.tenants {
