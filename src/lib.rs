@@ -6,3 +6,5 @@
 
 pub mod error;
 pub mod files;
+pub mod metrics;
+pub mod report;
