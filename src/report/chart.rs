@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::report::draw::{Canvas, Colour, HAIRLINE, MUTED, Style};
+use crate::report::draw::Canvas;
+use crate::report::style::{Colour, HAIRLINE, MUTED, Style};
 use crate::report::text::Align;
 
 const LABEL: Style = Style::regular(11.0, MUTED);

@@ -8,8 +8,9 @@ use image::{GrayImage, RgbImage};
 use crate::error::{Error, Result};
 use crate::metrics::dice;
 use crate::report::colormap;
-use crate::report::draw::{Canvas, Colour, HAIRLINE, INK, MUTED, SCALE, Style};
+use crate::report::draw::{Canvas, SCALE};
 use crate::report::panels::{FALSE_ALARM, HIT, Panels, TRUTH};
+use crate::report::style::{Colour, HAIRLINE, INK, MUTED, Style};
 use crate::report::text::Align;
 
 /// One ROI, its truth and its heatmap, each `width` x `height` bytes, row by row.
@@ -174,7 +175,7 @@ fn row(canvas: &mut Canvas, panel: &Panel, y: f32) -> Result<()> {
         panels.cut(panel.threshold),
     ];
     for (index, picture) in pictures.iter().enumerate() {
-        canvas.paste(picture, (column(index) + (CELL - width) / 2.0, y));
+        canvas.paste(picture, (column(index), y));
     }
     Ok(())
 }

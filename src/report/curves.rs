@@ -8,7 +8,8 @@ use crate::files;
 pub use crate::metrics::epoch::EpochRecord;
 use crate::metrics::epoch::best_epoch;
 use crate::report::chart::{Axes, extent, ticks, whole_ticks};
-use crate::report::draw::{Canvas, Colour, INK, LINES, MUTED, Style, WHITE};
+use crate::report::draw::Canvas;
+use crate::report::style::{Colour, INK, LINES, MUTED, Style, WHITE};
 use crate::report::text::Align;
 
 const VALIDATION: Colour = LINES[0];
@@ -50,20 +51,20 @@ pub fn draw(records: &[EpochRecord], title: &str) -> Result<Canvas> {
     canvas.text(&heading.fit(title, 600.0), (28.0, 36.0), heading);
     legend(&mut canvas);
 
-    let loss = records.iter().flat_map(|r| [r.loss, r.val_loss]);
-    let highest = extent(loss).map_or(1.0, |e| e.1);
+    let losses = records.iter().flat_map(|r| [r.loss, r.val_loss]);
+    let (highest, peak) = ceiling(losses);
     let accuracy = records.iter().flat_map(|r| [r.accuracy, r.val_accuracy]);
     let lowest = extent(accuracy).map_or(0.5, |e| e.0.min(0.9));
     let panels = [
         Panel {
-            name: "Loss",
+            name: peak.map_or("Loss".to_owned(), |p| format!("Loss (peak of {p:.3} cut off)")),
             left: 70.0,
             ticks: ticks(0.0..=highest, 5),
             training: |r| r.loss,
             validation: |r| r.val_loss,
         },
         Panel {
-            name: "Accuracy",
+            name: "Accuracy".to_owned(),
             left: 560.0,
             ticks: ticks(lowest..=1.0, 5),
             training: |r| r.accuracy,
@@ -74,6 +75,21 @@ pub fn draw(records: &[EpochRecord], title: &str) -> Result<Canvas> {
         panel.draw(&mut canvas, records);
     }
     Ok(canvas)
+}
+
+/// How far up the loss is shown, and the peak that is cut off there, if one is. A few early epochs,
+/// whose running statistics are not there yet, can be so high that nothing else would be seen.
+fn ceiling(values: impl Iterator<Item = f64>) -> (f64, Option<f64>) {
+    let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let Some(&highest) = values.last() else { return (1.0, None) };
+    let common = values[(values.len() - 1) * 9 / 10];
+    if highest > 3.0 * common { (1.5 * common, Some(highest)) } else { (highest, None) }
+}
+
+/// `value`, at most `most`; unlike `f64::min` it leaves NaN as it is.
+fn cut(value: f64, most: f64) -> f64 {
+    if value > most { most } else { value }
 }
 
 fn legend(canvas: &mut Canvas) {
@@ -88,7 +104,7 @@ fn legend(canvas: &mut Canvas) {
 }
 
 struct Panel {
-    name: &'static str,
+    name: String,
     left: f32,
     ticks: Vec<f64>,
     training: fn(&EpochRecord) -> f64,
@@ -97,7 +113,7 @@ struct Panel {
 
 impl Panel {
     fn draw(&self, canvas: &mut Canvas, records: &[EpochRecord]) {
-        canvas.text(self.name, (self.left, 74.0), Style::bold(13.0, INK));
+        canvas.text(&self.name, (self.left, 74.0), Style::bold(13.0, INK));
         let first = records.iter().map(|r| r.epoch).min().unwrap_or(1);
         let last = records.iter().map(|r| r.epoch).max().unwrap_or(1);
         // A single epoch still needs an axis with two ends.
@@ -115,7 +131,8 @@ impl Panel {
         for (value, colour, width) in
             [(self.training, TRAINING, 1.8), (self.validation, VALIDATION, 2.2)]
         {
-            let points: Vec<_> = records.iter().map(|r| (f64::from(r.epoch), value(r))).collect();
+            let points: Vec<_> =
+                records.iter().map(|r| (f64::from(r.epoch), cut(value(r), y.1))).collect();
             axes.curve(canvas, &points, width, colour);
             if let [only] = points[..] {
                 canvas.disc(axes.place(only.0, only.1), 3.0, colour);
@@ -129,7 +146,7 @@ impl Panel {
     /// A ring on the validation curve at the best epoch, and its numbers above the plot.
     fn mark(&self, canvas: &mut Canvas, axes: &Axes, best: &EpochRecord) {
         let value = (self.validation)(best);
-        let at = axes.place(f64::from(best.epoch), value);
+        let at = axes.place(f64::from(best.epoch), cut(value, axes.y.1));
         canvas.disc(at, 5.0, WHITE);
         canvas.disc(at, 3.8, VALIDATION);
         let note = format!("best epoch {}: {value:.3}", best.epoch);
@@ -162,6 +179,13 @@ mod tests {
         let canvas = draw(&records, "compact-xception").unwrap();
         let blue = canvas.pixels().pixels().filter(|p| p.0 == VALIDATION).count();
         assert!(blue > 1000, "{blue}");
+    }
+
+    #[test]
+    fn a_lone_peak_is_cut_off_and_said_so() {
+        assert_eq!(ceiling([1.0; 19].into_iter().chain([50.0])), (1.5, Some(50.0)));
+        assert_eq!(ceiling([0.2, f64::NAN, 0.4].into_iter()), (0.4, None));
+        assert_eq!(ceiling([].into_iter()), (1.0, None));
     }
 
     #[test]

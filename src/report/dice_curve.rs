@@ -3,7 +3,8 @@
 
 use crate::error::Result;
 use crate::report::chart::{Axes, extent, ticks};
-use crate::report::draw::{Canvas, Colour, INK, LINES, MUTED, Style, WHITE};
+use crate::report::draw::Canvas;
+use crate::report::style::{Colour, INK, LINES, MUTED, Style, WHITE};
 use crate::report::text::Align;
 
 /// One line of the picture.

@@ -10,5 +10,6 @@ pub mod curves;
 pub mod dice_curve;
 pub mod draw;
 pub mod panels;
+pub mod style;
 pub mod table;
 pub mod text;

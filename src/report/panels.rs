@@ -4,7 +4,7 @@ use image::imageops::{self, FilterType};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
 use crate::report::colormap;
-use crate::report::draw::{Colour, mix};
+use crate::report::style::{Colour, mix};
 
 /// The outline of the truth, and pixels of the truth that the heatmap misses: a colour that
 /// neither grey images nor the colour map hold.

@@ -79,7 +79,9 @@ pub fn reproduce(rows: &[Row], baselines: &[BaselineRow]) -> Table {
             whole(row.seconds),
         ]);
     }
-    table.line();
+    if !(rows.is_empty() || baselines.is_empty()) {
+        table.line();
+    }
     for baseline in baselines {
         table.row(vec![
             format!("{} (baseline)", baseline.name),
@@ -211,6 +213,12 @@ compact-xception  0.931 [0.920, 0.944]            0.481                       - 
 ones (baseline)                      -            0.551                   0.550       -        -
 ";
         assert_eq!(text, expected, "\n{text}");
+    }
+
+    #[test]
+    fn the_line_parts_models_from_baselines_where_there_are_both() {
+        assert_eq!(example().to_text().matches('\n').count(), 5);
+        assert_eq!(reproduce(&[Row::default()], &[]).to_text().matches('\n').count(), 3);
     }
 
     #[test]
