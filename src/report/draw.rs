@@ -136,15 +136,6 @@ impl Canvas {
         });
     }
 
-    /// The same, read from bottom to top.
-    pub fn text_upwards(&mut self, line: &str, (x, y): (f32, f32), style: Style) {
-        let start = style.start(line);
-        let (base, bottom) = ((x * SCALE).round() as i32, ((y + start) * SCALE).round() as i32);
-        style.weight.rasterise(style.size * SCALE, line, |dx, dy, coverage| {
-            self.blend(base + dy, bottom - dx, style.colour, coverage);
-        });
-    }
-
     /// Pastes `picture`, one of its pixels to one pixel, its corner at (x, y).
     pub fn paste(&mut self, picture: &RgbImage, (x, y): (f32, f32)) {
         let (left, top) = ((x * SCALE).round() as i64, (y * SCALE).round() as i64);
