@@ -237,3 +237,109 @@ impl Iterator for Batches<'_> {
         Some(Batch { images, padded: labels.len(), labels, indices })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures::textured;
+
+    fn prepared(n: usize) -> Prepared {
+        let images: Vec<Grey> = (0..n)
+            .map(|i| Grey { pixels: vec![i as u8, 1, 2, 3, 4, 5], width: 3, height: 2 })
+            .collect();
+        let labelled = images.iter().enumerate().map(|(i, image)| (image, i % 2));
+        Prepared::from_images(labelled, (2, 3), 1, Scaling::None)
+    }
+
+    fn options(batch: usize) -> BatchOptions {
+        let flips = Flips { horizontal: true, vertical: true };
+        BatchOptions { batch, seed: 4, epoch: 2, shuffle: true, flips }
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_and_a_tail() {
+        let prepared = prepared(10);
+        let indices: Vec<usize> = (0..10).collect();
+        let batches: Vec<Batch> = Batches::new(&prepared, &indices, options(4)).collect();
+        assert_eq!(Batches::new(&prepared, &indices, options(4)).count_all(), 3);
+        let sizes: Vec<usize> = batches.iter().map(|batch| batch.labels.len()).collect();
+        assert_eq!(sizes, [4, 4, 2]);
+        let mut seen: Vec<usize> = batches.iter().flat_map(|batch| batch.indices.clone()).collect();
+        assert_ne!(seen, indices, "shuffled");
+        for batch in &batches {
+            assert_eq!(batch.images.len(), batch.labels.len() * 6);
+            assert!(batch.labels.iter().zip(&batch.indices).all(|(label, i)| *label == i % 2));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, indices);
+        assert_eq!(Batches::new(&prepared, &[], options(4)).count(), 0);
+    }
+
+    #[test]
+    fn the_batch_size_changes_no_image() {
+        let prepared = prepared(10);
+        let indices: Vec<usize> = (0..10).collect();
+        let all = |options| -> Vec<f32> {
+            Batches::new(&prepared, &indices, options).flat_map(|batch| batch.images).collect()
+        };
+        assert_eq!(all(options(4)), all(options(7)));
+        assert_ne!(all(options(4)), all(BatchOptions { epoch: 3, ..options(4) }));
+        assert_ne!(all(options(4)), all(BatchOptions { seed: 5, ..options(4) }));
+        let plain = BatchOptions { shuffle: false, flips: Flips::default(), ..options(3) };
+        assert_eq!(all(plain), prepared.images);
+    }
+
+    #[test]
+    fn flips_mirror_only_what_is_allowed() {
+        let prepared = prepared(1);
+        let copy = |horizontal, vertical| {
+            let mut numbers = Vec::new();
+            prepared.copy(0, Flips { horizontal, vertical }, &mut numbers);
+            numbers
+        };
+        assert_eq!(copy(true, false), [2.0, 1.0, 0.0, 5.0, 4.0, 3.0]);
+        assert_eq!(copy(false, true), [3.0, 4.0, 5.0, 0.0, 1.0, 2.0]);
+        assert_eq!(copy(true, true), [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
+        let only_across = Flips { horizontal: true, vertical: false };
+        let mut seen = std::collections::BTreeSet::new();
+        for epoch in 0..40 {
+            let options = BatchOptions { flips: only_across, epoch, ..options(1) };
+            let batch = Batches::new(&prepared, &[0], options).next().unwrap();
+            seen.insert(batch.images.iter().map(|value| *value as u8).collect::<Vec<u8>>());
+        }
+        assert_eq!(seen.len(), 2, "as it is and mirrored, and never upside down");
+    }
+
+    #[test]
+    fn the_fill_of_a_tail_weighs_nothing() {
+        let prepared = prepared(3);
+        let mut batch = Batches::new(&prepared, &[0, 1, 2], options(8)).next().unwrap();
+        batch.pad_to(8);
+        assert_eq!(batch.images.len(), 8 * 6);
+        assert_eq!(batch.weights(), [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let targets = batch.one_hot(2);
+        assert_eq!((targets.len(), targets.iter().sum::<f32>()), (16, 3.0));
+        assert_eq!(targets[batch.labels[0]], 1.0);
+        batch.pad_to(4);
+        assert_eq!(batch.padded, 8, "nothing is cut off");
+    }
+
+    #[test]
+    fn tensors_are_scaled_in_every_channel() {
+        let mut roi = crate::data::fixtures::roi("x", crate::data::Class::Normal, "x");
+        roi.image = textured(5, 4);
+        let value = f32::from(roi.image.at(3, 2));
+        let at = |channels, scaling| {
+            let numbers = tensor(&[&roi, &roi], (4, 5), channels, scaling);
+            assert_eq!(numbers.len(), 2 * 4 * 5 * channels);
+            let first = (4 * 5 + 2 * 5 + 3) * channels;
+            numbers[first..first + channels].to_vec()
+        };
+        assert_eq!(at(3, Scaling::None), [value; 3]);
+        assert_eq!(at(1, Scaling::Unit), [value * (1.0 / 255.0)]);
+        assert_eq!(at(1, Scaling::Tf), [value * (1.0 / 127.5) - 1.0]);
+        assert_eq!(at(3, Scaling::Caffe)[2], value - 123.68);
+        let torch = at(3, Scaling::Torch);
+        assert!((torch[1] - (value / 255.0 - 0.456) / 0.224).abs() < 1e-5);
+    }
+}

@@ -224,3 +224,65 @@ fn luma(red: u8, green: u8, blue: u8) -> u8 {
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures::{png, textured};
+
+    fn decode(bytes: &[u8]) -> Vec<u8> {
+        Grey::decode(Path::new("x.png"), bytes).unwrap().pixels
+    }
+
+    #[test]
+    fn every_kind_of_png_becomes_grey() {
+        // 1 bit: 10110000 is white, black, white, white; 2 and 4 bits are stretched.
+        assert_eq!(decode(&png(4, 1, 0, &vec![vec![0b1011_0000]; 2]))[..4], [255, 0, 255, 255]);
+        assert_eq!(decode(&png(4, 2, 0, &vec![vec![0b0001_1011]; 2]))[..4], [0, 85, 170, 255]);
+        assert_eq!(decode(&png(2, 4, 0, &vec![vec![0x1f]; 2]))[..2], [17, 255]);
+        assert_eq!(decode(&png(2, 8, 0, &vec![vec![3, 200]; 2]))[..2], [3, 200]);
+        let colours = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 77, 77, 77];
+        assert_eq!(decode(&png(4, 8, 2, &vec![colours; 2]))[..4], [76, 150, 29, 77]);
+        let grey_alpha = vec![200, 255, 200, 128, 200, 0];
+        assert_eq!(decode(&png(3, 8, 4, &vec![grey_alpha; 2]))[..3], [200, 100, 0]);
+        let rgba = vec![255, 255, 255, 255, 255, 255, 255, 0];
+        assert_eq!(decode(&png(2, 8, 6, &vec![rgba; 2]))[..2], [255, 0]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.png");
+        textured(31, 17).write(&path).unwrap();
+        assert_eq!(Grey::read(&path).unwrap(), textured(31, 17));
+    }
+
+    #[test]
+    fn resizing_is_tensorflows() {
+        // tf.image.resize([[0, 100], [200, 50]], (4, 4)) and to (2, 3).
+        let small = Grey { width: 2, height: 2, pixels: vec![0, 100, 200, 50] };
+        let rows = [
+            [0.0, 25.0, 75.0, 100.0],
+            [50.0, 59.375, 78.125, 87.5],
+            [150.0, 128.125, 84.375, 62.5],
+            [200.0, 162.5, 87.5, 50.0],
+        ];
+        assert_eq!(small.resize(4, 4), rows.concat());
+        assert_eq!(small.resize(2, 3), [0.0, 50.0, 100.0, 200.0, 125.0, 50.0]);
+        // Shrinking takes the two nearest pixels, and does not average.
+        let row = Grey { width: 6, height: 1, pixels: vec![0, 60, 0, 0, 240, 0] };
+        assert_eq!(row.resize(1, 2), [60.0, 240.0]);
+        assert_eq!(row.resize(1, 6), [0.0, 60.0, 0.0, 0.0, 240.0, 0.0]);
+    }
+
+    #[test]
+    fn crops_are_clipped_and_bounds_are_tight() {
+        let image = textured(9, 7);
+        let crop = image.crop(Rect { x: 6, y: 5, width: 30, height: 30 });
+        assert_eq!((crop.width, crop.height), (3, 2));
+        assert_eq!(crop.at(2, 1), image.at(8, 6));
+        let lesion = Rect { x: 2, y: 1, width: 4, height: 3 };
+        assert_eq!(crate::data::fixtures::mask(9, 7, lesion).bounds(), Some(lesion));
+        assert_eq!(Grey::filled(9, 7, 0).bounds(), None);
+    }
+}

@@ -1,6 +1,6 @@
 //! Listing a folder of images, and the names by which a mask says whose it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::dataset::Problem;
@@ -50,16 +50,23 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(root: &Path, path: PathBuf) -> Self {
+    /// `folders_of_set` are all that have PNGs in or below them, with their number.
+    fn new(root: &Path, path: PathBuf, folders_of_set: &HashMap<PathBuf, usize>) -> Self {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let below = path.strip_prefix(root).unwrap_or(&path);
         let mut is_mask = false;
         let mut folders = Vec::new();
-        for folder in below.parent().into_iter().flat_map(|parent| parent.iter()) {
-            let folder = folder.to_string_lossy();
-            let (rest, of_masks) = role(&folder);
-            is_mask |= of_masks;
-            folders.extend(rest);
+        let mut folder = root.to_owned();
+        let below = path.strip_prefix(root).unwrap_or(&path);
+        for name in below.parent().into_iter().flat_map(|parent| parent.iter()) {
+            folder.push(name);
+            let name = name.to_string_lossy();
+            let (rest, of_masks) = role(&name);
+            if of_masks && !is_beside_images(root, &folder, rest.as_deref(), folders_of_set) {
+                folders.push(name.into_owned());
+            } else {
+                is_mask |= of_masks;
+                folders.extend(rest);
+            }
         }
         let (stem, is_mask) = match owner(&stem) {
             Some(owner) => (owner.to_owned(), true),
@@ -74,6 +81,28 @@ impl Entry {
         key.push('/');
         key.push_str(&self.stem);
         key.to_lowercase()
+    }
+}
+
+/// Whether a folder that is called after masks can hold nothing else, so that `Dataset_BUSI_with_GT`
+/// is not taken for the masks of `Dataset_BUSI_with`.
+fn is_beside_images(
+    root: &Path,
+    folder: &Path,
+    rest: Option<&str>,
+    folders_of_set: &HashMap<PathBuf, usize>,
+) -> bool {
+    match rest {
+        // `masks`: not when it is around the whole set.
+        None => folders_of_set.get(folder) != folders_of_set.get(root),
+        // `train_masks`: only beside `train` or `train_images`.
+        Some(rest) => folders_of_set.keys().any(|other| {
+            let name = other.file_name().unwrap_or_default().to_string_lossy();
+            other.parent() == folder.parent() && {
+                let (other_rest, of_masks) = role(&name);
+                !of_masks && other_rest.is_some_and(|other| other.eq_ignore_ascii_case(rest))
+            }
+        }),
     }
 }
 
@@ -152,8 +181,9 @@ pub fn list(root: &Path) -> Result<Listing> {
         return Err(Error::content(root, "is a file, not a folder", EXPECTED));
     }
     let mut listing = Listing { root: root.to_owned(), pngs: Vec::new(), others: BTreeMap::new() };
-    walk(root, 0, &mut listing)?;
-    listing.pngs.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut pngs = Vec::new();
+    walk(root, 0, &mut pngs, &mut listing.others)?;
+    listing.pngs = entries(root, pngs);
     listing.others.values_mut().for_each(|paths| paths.sort());
     if listing.pngs.is_empty() {
         let most = listing.others.iter().max_by_key(|(_, paths)| paths.len());
@@ -169,7 +199,23 @@ pub fn list(root: &Path) -> Result<Listing> {
     Ok(listing)
 }
 
-fn walk(folder: &Path, depth: usize, listing: &mut Listing) -> Result<()> {
+fn entries(root: &Path, mut pngs: Vec<PathBuf>) -> Vec<Entry> {
+    pngs.sort();
+    let mut folders_of_set: HashMap<PathBuf, usize> = HashMap::new();
+    for path in &pngs {
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
+            *folders_of_set.entry(folder.to_owned()).or_default() += 1;
+        }
+    }
+    pngs.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
+}
+
+fn walk(
+    folder: &Path,
+    depth: usize,
+    pngs: &mut Vec<PathBuf>,
+    others: &mut BTreeMap<String, Vec<PathBuf>>,
+) -> Result<()> {
     let failed = |source| Error::file("read", folder, source);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -180,15 +226,15 @@ fn walk(folder: &Path, depth: usize, listing: &mut Listing) -> Result<()> {
         }
         if path.is_dir() {
             if depth < DEEPEST {
-                walk(&path, depth + 1, listing)?;
+                walk(&path, depth + 1, pngs, others)?;
             }
             continue;
         }
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         if extension == "png" {
-            listing.pngs.push(Entry::new(&listing.root, path));
+            pngs.push(path);
         } else if OTHER_FORMATS.contains(&extension.as_str()) {
-            listing.others.entry(extension).or_default().push(path);
+            others.entry(extension).or_default().push(path);
         }
     }
     Ok(())
@@ -219,12 +265,21 @@ mod tests {
 
     #[test]
     fn folders_of_masks_are_seen_and_forgotten() {
-        let entry = |path: &str| Entry::new(Path::new("/d"), Path::new("/d").join(path));
-        let image = entry("train/images/p1/a.png");
+        let image = "train/images/p1/a.png";
         for mask in ["train/masks/p1/a.png", "train_masks/p1/a.png", "train/p1/Labels/A_mask.png"] {
-            assert!(entry(mask).is_mask, "{mask}");
-            assert_eq!(entry(mask).key(), image.key(), "{mask}");
+            let paths = [image, mask].map(|path| Path::new("/d").join(path));
+            let mut entries = entries(Path::new("/d"), paths.into());
+            entries.sort_by_key(|entry| entry.is_mask);
+            assert_eq!([entries[0].is_mask, entries[1].is_mask], [false, true], "{mask}");
+            assert_eq!(entries[0].key(), entries[1].key(), "{mask}");
         }
-        assert!(!image.is_mask);
+    }
+
+    #[test]
+    fn a_folder_around_the_set_holds_not_masks_alone() {
+        for folder in ["with_GT", "masks"] {
+            let paths = ["a/x.png", "b/y.png"].map(|path| Path::new("/d").join(folder).join(path));
+            assert!(entries(Path::new("/d"), paths.into()).iter().all(|entry| !entry.is_mask));
+        }
     }
 }

@@ -113,3 +113,20 @@ pub(crate) fn problem(error: Error) -> Problem {
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_of_every_habit_become_two_valued() {
+        let two_valued = |pixels: &[u8]| {
+            two_valued(Grey { width: pixels.len(), height: 1, pixels: pixels.to_vec() }).pixels
+        };
+        assert_eq!(two_valued(&[0, 255, 0]), [0, 255, 0]);
+        assert_eq!(two_valued(&[0, 1, 1]), [0, 255, 255]);
+        assert_eq!(two_valued(&[0, 1, 2, 3]), [0, 255, 255, 255], "numbered lesions");
+        assert_eq!(two_valued(&[0, 3, 100, 180, 255]), [0, 0, 0, 255, 255], "a smoothed edge");
+        assert_eq!(two_valued(&[0, 0]), [0, 0]);
+    }
+}

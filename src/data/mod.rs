@@ -21,6 +21,10 @@ pub mod patients;
 pub mod roi;
 pub mod roi_files;
 pub mod split;
+pub mod synth;
+#[cfg(test)]
+mod tests;
+pub mod texture;
 
 pub use batch::{Batch, BatchOptions, Batches, Flips, Prepared, Scaling};
 pub use dataset::{Class, Dataset, Problem, Sample};

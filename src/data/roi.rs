@@ -3,8 +3,8 @@
 //! height at the top and at the bottom, each drawn by itself, clipped to the image.
 //!
 //! Where there is no second breast to cut normal ROIs from, they are cut from normal images: as
-//! many as there are abnormal ones, their sizes drawn from those of the abnormal ROIs, anywhere in
-//! the image, taking the images in turn.
+//! many as there are abnormal ones, taking the images in turn. Their sizes are drawn from those of
+//! the abnormal ROIs, and their places from all those that are about as black.
 
 use std::ops::RangeInclusive;
 
@@ -19,8 +19,12 @@ use crate::error::{Error, Result};
 
 /// A lesion of a few pixels still gives an ROI with something around it to look at.
 const SMALLEST_SIDE: usize = 8;
-/// How often the place of a normal ROI is drawn again when it shows nothing.
-const TRIES: usize = 32;
+/// How many places are tried for a normal ROI before the best of them is taken.
+const TRIES: usize = 64;
+/// Shares of black pixels that differ by no more than this are as good as equal.
+const NEAR: f32 = 0.02;
+/// Up to this value, of 255, a pixel is black: films and scans have a little grain in the air.
+const BLACK: u8 = 4;
 
 /// How ROIs are cut.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,19 +175,19 @@ fn pad_axis(start: usize, length: usize, low: f32, high: f32, limit: usize) -> (
 
 /// As many ROIs as `abnormal` has, cut from `normals` in turn.
 fn normal_rois(normals: &[&Sample], abnormal: &[Roi], options: &RoiOptions) -> Result<Vec<Roi>> {
-    let sizes: Vec<(u64, (usize, usize))> = abnormal
-        .iter()
-        .map(|roi| (draw::rank(options.seed, &roi.name), (roi.rect.width, roi.rect.height)))
-        .collect();
+    let models: Vec<Model> = abnormal.iter().map(|roi| Model::of(roi, options.seed)).collect();
     let mut rois = Vec::with_capacity(abnormal.len());
     for (turn, sample) in normals.iter().enumerate().take(abnormal.len()) {
         let image = Grey::read(&sample.image)?;
         let crops = (abnormal.len() - turn).div_ceil(normals.len());
         for crop in 1..=crops {
             let name = format!("{}_crop{crop}", sample.name);
+            let own = draw::rank(options.seed, &name);
+            let Some(model) = models.iter().min_by_key(|model| draw::mix(own ^ model.rank)) else {
+                continue;
+            };
             let mut random = draw::stream(options.seed, &format!("place of {name}"));
-            let size = size_for(draw::rank(options.seed, &name), &sizes);
-            let rect = place(&image, size, &mut random);
+            let rect = place(&image, model, &mut random);
             rois.push(Roi {
                 name,
                 class: Class::Normal,
@@ -199,41 +203,51 @@ fn normal_rois(normals: &[&Sample], abnormal: &[Roi], options: &RoiOptions) -> R
     Ok(rois)
 }
 
-/// The size of the abnormal ROI that comes first in an order of this ROI's `own`, so that a further
-/// abnormal image changes only the few for which it comes first. `sizes` holds rank, width, height.
-fn size_for(own: u64, sizes: &[(u64, (usize, usize))]) -> (usize, usize) {
-    sizes.iter().min_by_key(|(rank, _)| draw::mix(own ^ rank)).map_or((1, 1), |(_, size)| *size)
+/// What a normal ROI takes over from an abnormal one. Each normal ROI takes the model that comes
+/// first in an order of its own, so that a further abnormal image changes few normal ROIs.
+struct Model {
+    rank: u64,
+    width: usize,
+    height: usize,
+    black: f32,
 }
 
-/// A rectangle of `size`, shrunk in proportion until it fits, anywhere in the image where there is
-/// something to see: else black margins alone would give normal ROIs away.
-fn place(image: &Grey, size: (usize, usize), random: &mut ChaCha8Rng) -> Rect {
-    let shrink = (image.width as f64 / size.0 as f64).min(image.height as f64 / size.1 as f64);
-    let fit = |side: usize, limit: usize| {
-        ((side as f64 * shrink.min(1.0)).round() as usize).clamp(1, limit)
-    };
-    let (width, height) = (fit(size.0, image.width), fit(size.1, image.height));
+impl Model {
+    fn of(roi: &Roi, seed: u64) -> Self {
+        let Rect { width, height, .. } = roi.rect;
+        Model { rank: draw::rank(seed, &roi.name), width, height, black: black(&roi.image) }
+    }
+}
+
+/// A rectangle of the model's size, shrunk in proportion until it fits, anywhere in the image where
+/// it is about as black as the model: else the air around a breast or a head, which lesions seldom
+/// reach, would tell the classes apart. Where no such place is found, the nearest one tried.
+fn place(image: &Grey, model: &Model, random: &mut ChaCha8Rng) -> Rect {
+    let shares = [(image.width, model.width), (image.height, model.height)];
+    let shrink =
+        shares.map(|(limit, side)| limit as f64 / side as f64).into_iter().fold(1.0, f64::min);
+    let fit = |side: usize, limit: usize| ((side as f64 * shrink).round() as usize).clamp(1, limit);
+    let (width, height) = (fit(model.width, image.width), fit(model.height, image.height));
     let mut best = (f32::INFINITY, Rect { x: 0, y: 0, width, height });
     for _ in 0..TRIES {
         let x = random.random_range(0..=image.width - width);
         let y = random.random_range(0..=image.height - height);
         let rect = Rect { x, y, width, height };
-        let empty = emptiness(image, rect);
-        if empty < best.0 {
-            best = (empty, rect);
+        let off = (black(&image.crop(rect)) - model.black).abs();
+        if off < best.0 {
+            best = (off, rect);
         }
-        if empty <= 0.5 {
+        if off <= NEAR {
             break;
         }
     }
     best.1
 }
 
-/// The share of pixels inside `rect` that have its darkest value.
-fn emptiness(image: &Grey, rect: Rect) -> f32 {
-    let pixels = image.crop(rect).pixels;
-    let darkest = pixels.iter().copied().min().unwrap_or(0);
-    pixels.iter().filter(|&&value| value == darkest).count() as f32 / pixels.len().max(1) as f32
+/// The share of pixels that are black, or nearly.
+fn black(image: &Grey) -> f32 {
+    let black = image.pixels.iter().filter(|&&value| value <= BLACK).count();
+    black as f32 / image.pixels.len().max(1) as f32
 }
 
 /// Whether the image has one value everywhere.
