@@ -298,7 +298,7 @@ impl Mass {
             centre: Self::place(film, radius * 1.3, random),
             outline,
             spicules,
-            light: random.random_range(0.10..0.26),
+            light: random.random_range(0.12..0.28),
             blur: random.random_range(0.12..0.40),
             texture: Noise::new(random.random()),
         }
