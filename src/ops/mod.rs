@@ -3,6 +3,7 @@
 mod case;
 mod elementwise;
 mod lower;
+mod spec;
 mod view;
 mod window;
 
@@ -20,6 +21,7 @@ pub use elementwise::{Elementwise, Instruction};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
+pub use spec::{CaseSpec, custom_case};
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
