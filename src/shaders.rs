@@ -20,7 +20,16 @@ macro_rules! sources {
     };
 }
 
-sources!["copy", "elementwise"];
+sources![
+    "batch_norm",
+    "channel_affine",
+    "copy",
+    "dropout",
+    "elementwise",
+    "global_pool",
+    "pad",
+    "pool",
+];
 
 /// How an entry point uses a storage binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
