@@ -105,7 +105,7 @@ fn sums(
     let quad = rows::in_fours(lowering, "batch_norm")?;
     let first = Dispatch::new("batch_norm", entries[usize::from(quad)])
         .constant("ACTIVATION", activation.code())
-        .bind("partial", Operand::Scratch(0))
+        .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
         .param("row", 0u32);
