@@ -22,7 +22,16 @@ macro_rules! sources {
     };
 }
 
-sources!["copy", "elementwise"];
+sources![
+    "batch_norm",
+    "channel_affine",
+    "copy",
+    "dropout",
+    "elementwise",
+    "global_pool",
+    "pad",
+    "pool",
+];
 
 /// Texels in a row of a texture that stands for a tensor.
 pub const TEXELS_PER_ROW: u64 = 4096;

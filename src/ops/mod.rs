@@ -1,8 +1,15 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
+mod batch_norm;
 mod case;
+mod channel_affine;
+mod dropout;
 mod elementwise;
+mod global_pool;
 mod lower;
+mod pad;
+mod pool;
+mod rows;
 mod view;
 mod window;
 
@@ -15,11 +22,20 @@ use crate::graph::{Graph, Value};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+pub use batch_norm::{
+    BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
+    MovingAverage,
+};
 pub use case::{Case, Fill};
+pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
+pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
+pub use global_pool::{GlobalAveragePool, SpreadMean};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
+pub use pad::{Crop, ZeroPad};
+pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
@@ -196,8 +212,14 @@ pub struct Entry {
 
 /// Every operation. To add one: its file, its shader, a line here.
 pub const REGISTRY: &[Entry] = &[
+    Entry { name: "batch_norm", cases: batch_norm::cases },
+    Entry { name: "channel_affine", cases: channel_affine::cases },
     Entry { name: "copy", cases: view::cases },
+    Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
+    Entry { name: "global_pool", cases: global_pool::cases },
+    Entry { name: "pad", cases: pad::cases },
+    Entry { name: "pool", cases: pool::cases },
 ];
 
 /// Checks how many inputs an operation was given.
