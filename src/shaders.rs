@@ -20,7 +20,7 @@ macro_rules! sources {
     };
 }
 
-sources!["copy", "elementwise"];
+sources!["copy", "elementwise", "losses", "optimizer", "resize", "grad_cam", "dice",];
 
 /// How an entry point uses a storage binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

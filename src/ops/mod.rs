@@ -1,8 +1,14 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
 mod case;
+mod dice;
 mod elementwise;
+mod grad_cam;
+mod losses;
 mod lower;
+mod optimizer;
+mod regions;
+mod resize;
 mod view;
 mod window;
 
@@ -16,10 +22,15 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 pub use case::{Case, Fill};
+pub use dice::{DiceThresholds, HeatmapToGray};
 pub use elementwise::{Elementwise, Instruction};
+pub use grad_cam::GradCam;
+pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
+pub use optimizer::{Optimize, Optimizer};
+pub use resize::{ResizeBilinear, ResizeToRegions};
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
@@ -198,6 +209,11 @@ pub struct Entry {
 pub const REGISTRY: &[Entry] = &[
     Entry { name: "copy", cases: view::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
+    Entry { name: "losses", cases: losses::cases },
+    Entry { name: "optimizer", cases: optimizer::cases },
+    Entry { name: "resize", cases: resize::cases },
+    Entry { name: "grad_cam", cases: grad_cam::cases },
+    Entry { name: "dice", cases: dice::cases },
 ];
 
 /// Checks how many inputs an operation was given.
