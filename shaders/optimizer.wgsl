@@ -72,41 +72,41 @@ fn numbers() -> Hyper {
     );
 }
 
-fn update(h: Hyper, old: Update, g: vec4<f32>) -> Update {
-    var new = old;
+fn update(h: Hyper, before: Update, g: vec4<f32>) -> Update {
+    var after = before;
     switch RULE {
         case 1u: {
-            new.s0 = h.b * old.s0 - h.a * g;
-            new.p = old.p + new.s0;
+            after.s0 = h.b * before.s0 - h.a * g;
+            after.p = before.p + after.s0;
         }
         case 2u: {
-            new.s0 = h.b * old.s0 - h.a * g;
-            new.p = old.p + (h.b * new.s0 - h.a * g);
+            after.s0 = h.b * before.s0 - h.a * g;
+            after.p = before.p + (h.b * after.s0 - h.a * g);
         }
         case 3u: {
-            new.s0 = old.s0 + (g - old.s0) * h.a;
-            new.s1 = old.s1 + (g * g - old.s1) * h.b;
-            new.p = old.p - h.c * new.s0 / (sqrt(new.s1) + h.d);
+            after.s0 = before.s0 + (g - before.s0) * h.a;
+            after.s1 = before.s1 + (g * g - before.s1) * h.b;
+            after.p = before.p - h.c * after.s0 / (sqrt(after.s1) + h.d);
         }
         case 4u: {
-            new.s0 = old.s0 + (g - old.s0) * h.a;
-            new.s1 = old.s1 + (g * g - old.s1) * h.b;
-            new.p = old.p - (h.c * new.s0 + h.d * g) / (sqrt(new.s1 * h.e) + h.f);
+            after.s0 = before.s0 + (g - before.s0) * h.a;
+            after.s1 = before.s1 + (g * g - before.s1) * h.b;
+            after.p = before.p - (h.c * after.s0 + h.d * g) / (sqrt(after.s1 * h.e) + h.f);
         }
         case 5u: {
-            new.s0 = h.a * old.s0 + h.b * g * g;
-            new.p = old.p - h.c * g / sqrt(new.s0 + h.d);
+            after.s0 = h.a * before.s0 + h.b * g * g;
+            after.p = before.p - h.c * g / sqrt(after.s0 + h.d);
         }
         case 6u: {
-            new.s0 = h.a * old.s0 + h.b * g * g;
-            new.s1 = h.e * old.s1 + h.c * g / sqrt(new.s0 + h.d);
-            new.p = old.p - new.s1;
+            after.s0 = h.a * before.s0 + h.b * g * g;
+            after.s1 = h.e * before.s1 + h.c * g / sqrt(after.s0 + h.d);
+            after.p = before.p - after.s1;
         }
         default: {
-            new.p = old.p - h.a * g;
+            after.p = before.p - h.a * g;
         }
     }
-    return new;
+    return after;
 }
 
 @compute @workgroup_size(64)
@@ -119,20 +119,20 @@ fn naive(
     if index >= params.count || !finite() {
         return;
     }
-    var old = Update(vec4(parameters[params.parameters_offset + index]), vec4(0.0), vec4(0.0));
+    var before = Update(vec4(parameters[params.parameters_offset + index]), vec4(0.0), vec4(0.0));
     if STATES > 0u {
-        old.s0 = vec4(state0[params.state0_offset + index]);
+        before.s0 = vec4(state0[params.state0_offset + index]);
     }
     if STATES > 1u {
-        old.s1 = vec4(state1[params.state1_offset + index]);
+        before.s1 = vec4(state1[params.state1_offset + index]);
     }
-    let new = update(numbers(), old, vec4(gradients[params.gradients_offset + index]));
-    parameters[params.parameters_offset + index] = new.p.x;
+    let after = update(numbers(), before, vec4(gradients[params.gradients_offset + index]));
+    parameters[params.parameters_offset + index] = after.p.x;
     if STATES > 0u {
-        state0[params.state0_offset + index] = new.s0.x;
+        state0[params.state0_offset + index] = after.s0.x;
     }
     if STATES > 1u {
-        state1[params.state1_offset + index] = new.s1.x;
+        state1[params.state1_offset + index] = after.s1.x;
     }
 }
 
@@ -152,20 +152,20 @@ fn quad(
         let at = params.parameters_offset / 4u + index;
         let at0 = params.state0_offset / 4u + index;
         let at1 = params.state1_offset / 4u + index;
-        var old = Update(parameters4[at], vec4(0.0), vec4(0.0));
+        var before = Update(parameters4[at], vec4(0.0), vec4(0.0));
         if STATES > 0u {
-            old.s0 = state04[at0];
+            before.s0 = state04[at0];
         }
         if STATES > 1u {
-            old.s1 = state14[at1];
+            before.s1 = state14[at1];
         }
-        let new = update(h, old, gradients4[params.gradients_offset / 4u + index]);
-        parameters4[at] = new.p;
+        let after = update(h, before, gradients4[params.gradients_offset / 4u + index]);
+        parameters4[at] = after.p;
         if STATES > 0u {
-            state04[at0] = new.s0;
+            state04[at0] = after.s0;
         }
         if STATES > 1u {
-            state14[at1] = new.s1;
+            state14[at1] = after.s1;
         }
     }
 }

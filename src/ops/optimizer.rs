@@ -101,7 +101,7 @@ impl Optimizer {
                         break;
                     }
                 }
-                let (now, next) = (schedule(step), schedule(step + 1));
+                let (now, next) = (schedule(step), schedule(step.saturating_add(1)));
                 let of_mean = learning_rate * next / (1.0 - product * next);
                 let of_gradient = learning_rate * (1.0 - now) / (1.0 - product);
                 let of_square = 1.0 / correction(beta2);
