@@ -26,11 +26,16 @@ sources![
     "batch_norm",
     "channel_affine",
     "copy",
+    "dice",
     "dropout",
     "elementwise",
     "global_pool",
+    "grad_cam",
+    "losses",
+    "optimizer",
     "pad",
     "pool",
+    "resize",
 ];
 
 /// Texels in a row of a texture that stands for a tensor.
