@@ -6,3 +6,11 @@
 
 pub mod error;
 pub mod files;
+pub mod gpu;
+pub mod graph;
+pub mod ops;
+pub mod plan;
+pub mod session;
+pub mod shaders;
+pub mod shape;
+pub mod tensor;

@@ -1,0 +1,309 @@
+//! Which GPU to use, and what it can do.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+
+use super::{Gpu, one_line, pipeline};
+use crate::error::{Error, Result};
+use crate::ops::Capabilities;
+
+/// The graphics interface that a GPU is reached through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Linux, Windows, Android.
+    Vulkan,
+    /// Apple.
+    Metal,
+    /// Windows.
+    Dx12,
+    /// OpenGL and OpenGL ES; no subgroups.
+    Gl,
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// A part of the adapter's name, or its number in `parula devices`.
+    pub adapter: Option<String>,
+    /// Only this backend.
+    pub backend: Option<Backend>,
+}
+
+/// An adapter in words and numbers, as `parula devices --json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterReport {
+    /// The GPU's name.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12`, `gl` or `noop`.
+    pub backend: String,
+    /// `discrete`, `integrated`, `virtual`, `cpu` or `other`.
+    pub kind: &'static str,
+    /// The driver and its version.
+    pub driver: String,
+    /// Bytes that one storage binding may span.
+    pub max_storage_binding: u64,
+    /// Bytes of the largest buffer.
+    pub max_buffer: u64,
+    /// Bytes of workgroup memory.
+    pub workgroup_memory: u32,
+    /// Invocations of one workgroup.
+    pub max_invocations: u32,
+    /// Storage buffers that one kernel may bind.
+    pub storage_buffers: u32,
+    /// The smallest and largest subgroup, where subgroup operations can be used.
+    pub subgroup: Option<(u32, u32)>,
+    /// Whether kernels can be timed on the GPU.
+    pub timestamps: bool,
+    /// Whether shaders may use 16-bit floating point numbers.
+    pub f16: bool,
+    /// Why it cannot be used, if so.
+    pub unusable: Option<String>,
+}
+
+/// Storage buffers that the widest kernel binds: WebGPU's default.
+const STORAGE_BUFFERS: u32 = 8;
+
+/// What `choice` allows. Without a wish, GL only where nothing better is found: merely looking for it
+/// makes some drivers print warnings.
+fn backends(choice: &Choice) -> Vec<wgpu::Backends> {
+    vec![match choice.backend {
+        None => return vec![wgpu::Backends::PRIMARY, wgpu::Backends::GL],
+        Some(Backend::Vulkan) => wgpu::Backends::VULKAN,
+        Some(Backend::Metal) => wgpu::Backends::METAL,
+        Some(Backend::Dx12) => wgpu::Backends::DX12,
+        Some(Backend::Gl) => wgpu::Backends::GL,
+    }]
+}
+
+fn instance(backends: wgpu::Backends) -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        flags: wgpu::InstanceFlags::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    })
+}
+
+fn report(adapter: &wgpu::Adapter) -> AdapterReport {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let subgroup = features
+        .contains(wgpu::Features::SUBGROUP)
+        .then_some((info.subgroup_min_size, info.subgroup_max_size));
+    let compute =
+        adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
+    let unusable = if !compute {
+        Some("it has no compute shaders".to_owned())
+    } else if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
+        Some(format!(
+            "kernels bind up to {STORAGE_BUFFERS} buffers, it allows {}",
+            limits.max_storage_buffers_per_shader_stage
+        ))
+    } else {
+        None
+    };
+    AdapterReport {
+        name: info.name,
+        backend: info.backend.to_str().to_owned(),
+        kind: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "cpu",
+            wgpu::DeviceType::Other => "other",
+        },
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        max_storage_binding: limits.max_storage_buffer_binding_size,
+        max_buffer: limits.max_buffer_size,
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        max_invocations: limits.max_compute_invocations_per_workgroup,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        subgroup,
+        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        f16: features.contains(wgpu::Features::SHADER_F16),
+        unusable,
+    }
+}
+
+/// All adapters that `choice.backend` allows, best first: discrete before integrated before virtual
+/// before software, and Vulkan, Metal and DX12 before GL.
+fn ranked(choice: &Choice, all: bool) -> Vec<(wgpu::Adapter, AdapterReport)> {
+    let mut found = Vec::new();
+    for backends in backends(choice) {
+        let adapters = pollster::block_on(instance(backends).enumerate_adapters(backends));
+        found.extend(adapters.into_iter().map(|adapter| {
+            let report = report(&adapter);
+            (adapter, report)
+        }));
+        if !all && found.iter().any(|(_, report)| report.unusable.is_none()) {
+            break;
+        }
+    }
+    found.sort_by_key(|(_, report)| {
+        let kind = ["discrete", "integrated", "virtual", "other", "cpu"];
+        (
+            report.unusable.is_some(),
+            kind.iter().position(|kind| *kind == report.kind),
+            report.backend == "gl",
+        )
+    });
+    found
+}
+
+/// All adapters, the one that would be used first, with the number of that one if there is any.
+pub fn adapters(choice: &Choice) -> (Vec<AdapterReport>, Option<usize>) {
+    let reports: Vec<AdapterReport> = ranked(choice, true).into_iter().map(|(_, r)| r).collect();
+    let chosen = pick(&reports, choice).ok();
+    (reports, chosen)
+}
+
+fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
+    let no_adapter =
+        |problem: String, hint: &str| Error::Adapter { problem, hint: hint.to_owned() };
+    if reports.is_empty() {
+        let through = choice.backend.map_or(String::new(), |backend| {
+            format!(" through {}", format!("{backend:?}").to_lowercase())
+        });
+        return Err(no_adapter(
+            format!("no GPU and no software driver was found{through}"),
+            "install a Vulkan driver, for a machine without a GPU Mesa's lavapipe: \
+             `apt-get install mesa-vulkan-drivers` (Debian, Ubuntu), \
+             `dnf install mesa-vulkan-drivers` (Fedora), `pacman -S vulkan-swrast` (Arch)",
+        ));
+    }
+    let names = || {
+        let names: Vec<String> = reports
+            .iter()
+            .enumerate()
+            .map(|(index, report)| format!("{index}: {} ({})", report.name, report.backend))
+            .collect();
+        format!("there are {}", names.join(", "))
+    };
+    let index = match &choice.adapter {
+        None => 0,
+        Some(wanted) => {
+            let lower = wanted.to_lowercase();
+            let by_number = wanted.parse().ok().filter(|&index: &usize| index < reports.len());
+            let by_name = || reports.iter().position(|r| r.name.to_lowercase().contains(&lower));
+            by_number
+                .or_else(by_name)
+                .ok_or_else(|| no_adapter(format!("no adapter matches \"{wanted}\""), &names()))?
+        }
+    };
+    match &reports[index].unusable {
+        Some(why) => {
+            Err(no_adapter(format!("{} cannot be used: {why}", reports[index].name), &names()))
+        }
+        None => Ok(index),
+    }
+}
+
+/// Opens the adapter that `choice` names, or the best.
+///
+/// # Errors
+/// [`Error::Adapter`] when there is none, with what to install or the names there are.
+pub fn open(choice: &Choice) -> Result<Gpu> {
+    // A number or a name may mean any of them.
+    let mut found = ranked(choice, choice.adapter.is_some());
+    let reports: Vec<AdapterReport> = found.iter().map(|(_, report)| report.clone()).collect();
+    let (adapter, report) = found.swap_remove(pick(&reports, choice)?);
+    let wanted =
+        wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("parula"),
+        required_features: adapter.features() & wanted,
+        required_limits: adapter.limits(),
+        memory_hints: wgpu::MemoryHints::Performance,
+        ..Default::default()
+    };
+    let (device, queue) =
+        pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
+            Error::Adapter {
+                problem: format!(
+                    "{} could not be opened: {}",
+                    report.name,
+                    one_line(&error.to_string())
+                ),
+                hint: "try another with --adapter or --backend, see `parula devices`".to_owned(),
+            }
+        })?;
+    let limits = device.limits();
+    let capabilities = Capabilities {
+        max_binding: report.max_storage_binding,
+        max_buffer: report.max_buffer,
+        max_workgroups: limits.max_compute_workgroups_per_dimension,
+        workgroup_memory: report.workgroup_memory,
+        max_invocations: report.max_invocations,
+        storage_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(16),
+        uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
+        subgroup: report.subgroup,
+        software: report.kind == "cpu",
+    };
+    Ok(assemble(device, queue, report, capabilities))
+}
+
+/// A device that runs nothing and checks everything: plans and shaders can be tested with no driver.
+/// It has WebGPU's default limits.
+pub fn open_noop() -> Gpu {
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("noop"),
+        required_limits: wgpu::Limits::default(),
+        ..Default::default()
+    };
+    let (device, queue) = wgpu::Device::noop(&descriptor);
+    let capabilities = Capabilities::default();
+    let report = AdapterReport {
+        name: "noop".to_owned(),
+        backend: "noop".to_owned(),
+        kind: "other",
+        driver: String::new(),
+        max_storage_binding: capabilities.max_binding,
+        max_buffer: capabilities.max_buffer,
+        workgroup_memory: capabilities.workgroup_memory,
+        max_invocations: capabilities.max_invocations,
+        storage_buffers: STORAGE_BUFFERS,
+        subgroup: None,
+        timestamps: false,
+        f16: false,
+        unusable: Some("it runs nothing".to_owned()),
+    };
+    assemble(device, queue, report, capabilities)
+}
+
+fn assemble(
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    report: AdapterReport,
+    capabilities: Capabilities,
+) -> Gpu {
+    let failure: Arc<Mutex<Option<String>>> = Arc::default();
+    let sink = failure.clone();
+    device.on_uncaptured_error(Arc::new(move |error| {
+        let mut slot = sink.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        slot.get_or_insert_with(|| one_line(&error.to_string()));
+    }));
+    let timestamps = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+    Gpu {
+        device,
+        queue,
+        report,
+        capabilities,
+        timestamps,
+        checked: false,
+        pipelines: Mutex::new(pipeline::Cache::default()),
+        failure,
+    }
+}
+
+/// Names and numbers of features for `parula devices`, in words.
+impl AdapterReport {
+    /// What can be used, and what is missed without it.
+    pub fn features(&self) -> HashMap<&'static str, bool> {
+        HashMap::from([
+            ("subgroups", self.subgroup.is_some()),
+            ("timestamps", self.timestamps),
+            ("f16", self.f16),
+        ])
+    }
+}

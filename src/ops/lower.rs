@@ -1,0 +1,266 @@
+//! What an operation becomes on the GPU: dispatches, as plain data.
+
+use crate::shape::Shape;
+
+/// What an adapter can do, as far as kernels and plans care.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capabilities {
+    /// Bytes that one storage binding may span.
+    pub max_binding: u64,
+    /// Bytes of the largest buffer.
+    pub max_buffer: u64,
+    /// Workgroups along one dimension of a dispatch.
+    pub max_workgroups: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup_memory: u32,
+    /// Invocations of one workgroup.
+    pub max_invocations: u32,
+    /// Bytes to which the offset of a storage binding must be aligned.
+    pub storage_alignment: u64,
+    /// Bytes to which the offset of a uniform binding must be aligned.
+    pub uniform_alignment: u64,
+    /// The smallest and largest subgroup, where subgroup operations can be used.
+    pub subgroup: Option<(u32, u32)>,
+    /// Whether the adapter is a processor, where work is vectorised along a subgroup and a load
+    /// costs as much as several multiply-adds.
+    pub software: bool,
+}
+
+impl Default for Capabilities {
+    /// WebGPU's default limits, without optional features: what every adapter has.
+    fn default() -> Self {
+        Capabilities {
+            max_binding: 128 << 20,
+            max_buffer: 256 << 20,
+            max_workgroups: 65535,
+            workgroup_memory: 16 << 10,
+            max_invocations: 256,
+            storage_alignment: 256,
+            uniform_alignment: 256,
+            subgroup: None,
+            software: false,
+        }
+    }
+}
+
+/// What a variant asks of an adapter beyond WebGPU's defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: the baseline.
+    Nothing,
+    /// Subgroup operations.
+    Subgroup,
+}
+
+impl Needs {
+    /// Whether an adapter offers it.
+    pub fn met_by(self, capabilities: &Capabilities) -> bool {
+        match self {
+            Needs::Nothing => true,
+            Needs::Subgroup => capabilities.subgroup.is_some(),
+        }
+    }
+}
+
+/// One version of an operation's kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    /// `naive`, `tiled`, `subgroup` and so on.
+    pub name: &'static str,
+    /// What it asks of the adapter.
+    pub needs: Needs,
+}
+
+/// Where a tensor lies in its buffer, in elements: element (row, channel) stands at
+/// `offset + row * stride + channel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Of the first element.
+    pub offset: usize,
+    /// From one row to the next; the number of channels where the tensor is dense.
+    pub stride: usize,
+}
+
+impl View {
+    /// A tensor on its own.
+    pub fn dense(shape: &Shape) -> Self {
+        View { offset: 0, stride: shape.channels() }
+    }
+
+    /// Whether rows of `shape` follow each other without gaps.
+    pub fn is_dense(&self, shape: &Shape) -> bool {
+        self.stride == shape.channels() || shape.rows() <= 1
+    }
+
+    /// Whether every row of `shape` starts and ends on a multiple of four elements.
+    pub fn is_vec4(&self, shape: &Shape) -> bool {
+        self.offset.is_multiple_of(4)
+            && self.stride.is_multiple_of(4)
+            && shape.channels().is_multiple_of(4)
+    }
+}
+
+/// What [`lower`](super::Operation::lower) is told.
+pub struct Lowering<'a> {
+    /// The shapes of the inputs.
+    pub inputs: &'a [&'a Shape],
+    /// Where the inputs lie.
+    pub views: &'a [View],
+    /// The shape of the output.
+    pub output: &'a Shape,
+    /// Where the output lies.
+    pub output_view: View,
+    /// What the adapter can do.
+    pub capabilities: &'a Capabilities,
+    /// The version of the kernel to use.
+    pub variant: &'static str,
+}
+
+/// Which tensor a binding stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// Input number i of the operation.
+    Input(usize),
+    /// Its output.
+    Output,
+    /// Scratch memory number i, alive during this operation only.
+    Scratch(usize),
+}
+
+/// A 32-bit scalar of the uniform block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Word {
+    /// `u32`.
+    U32(u32),
+    /// `i32`.
+    I32(i32),
+    /// `f32`.
+    F32(f32),
+}
+
+impl Word {
+    /// As it stands in memory.
+    pub fn bytes(self) -> [u8; 4] {
+        match self {
+            Word::U32(value) => value.to_le_bytes(),
+            Word::I32(value) => value.to_le_bytes(),
+            Word::F32(value) => value.to_le_bytes(),
+        }
+    }
+}
+
+impl From<usize> for Word {
+    fn from(value: usize) -> Self {
+        Word::U32(value as u32)
+    }
+}
+
+impl From<u32> for Word {
+    fn from(value: u32) -> Self {
+        Word::U32(value)
+    }
+}
+
+impl From<i32> for Word {
+    fn from(value: i32) -> Self {
+        Word::I32(value)
+    }
+}
+
+impl From<f32> for Word {
+    fn from(value: f32) -> Self {
+        Word::F32(value)
+    }
+}
+
+/// One run of one entry point. Bindings and uniform fields are by name; `t_offset` and `t_stride` of
+/// a bound tensor `t` are filled in from its place in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    /// The shader's file stem.
+    pub shader: &'static str,
+    /// The entry point.
+    pub entry: &'static str,
+    /// `override` constants.
+    pub constants: Vec<(&'static str, f64)>,
+    /// `const` register tiles, replaced in the text.
+    pub tiles: Vec<(&'static str, u32)>,
+    /// Which tensor stands behind each storage binding. A binding that the entry point declares and
+    /// this list omits gets a small buffer of its own, and must not be used.
+    pub bindings: Vec<(&'static str, Operand)>,
+    /// Uniform fields.
+    pub params: Vec<(&'static str, Word)>,
+    /// Workgroups along x, y and z.
+    pub workgroups: [u32; 3],
+}
+
+impl Dispatch {
+    /// A run of `entry` in `shader`, with nothing set.
+    pub fn new(shader: &'static str, entry: &'static str) -> Self {
+        Dispatch {
+            shader,
+            entry,
+            constants: Vec::new(),
+            tiles: Vec::new(),
+            bindings: Vec::new(),
+            params: Vec::new(),
+            workgroups: [1, 1, 1],
+        }
+    }
+
+    /// Sets an `override` constant.
+    pub fn constant(mut self, name: &'static str, value: impl Into<f64>) -> Self {
+        self.constants.push((name, value.into()));
+        self
+    }
+
+    /// Sets a `const` register tile.
+    pub fn tile(mut self, name: &'static str, value: u32) -> Self {
+        self.tiles.push((name, value));
+        self
+    }
+
+    /// Binds a tensor.
+    pub fn bind(mut self, name: &'static str, operand: Operand) -> Self {
+        self.bindings.push((name, operand));
+        self
+    }
+
+    /// Sets a uniform field.
+    pub fn param(mut self, name: &'static str, value: impl Into<Word>) -> Self {
+        self.params.push((name, value.into()));
+        self
+    }
+
+    /// Sets the grid.
+    pub fn workgroups(mut self, workgroups: [u32; 3]) -> Self {
+        self.workgroups = workgroups;
+        self
+    }
+}
+
+/// All of an operation's dispatches, in order, and the scratch memory they share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lowered {
+    /// In order of execution.
+    pub dispatches: Vec<Dispatch>,
+    /// Elements (f32) of each scratch tensor.
+    pub scratch: Vec<usize>,
+}
+
+impl From<Dispatch> for Lowered {
+    fn from(dispatch: Dispatch) -> Self {
+        Lowered { dispatches: vec![dispatch], scratch: Vec::new() }
+    }
+}
+
+/// `count` workgroups as x and y, neither over `limit`. Kernels rebuild the number as
+/// `workgroup.y * num_workgroups.x + workgroup.x` and leave when it is `count` or more.
+pub fn grid(count: usize, limit: u32) -> [u32; 3] {
+    let limit = limit as usize;
+    if count <= limit {
+        return [count.max(1) as u32, 1, 1];
+    }
+    let rows = count.div_ceil(limit);
+    [count.div_ceil(rows) as u32, rows as u32, 1]
+}

@@ -1,0 +1,208 @@
+//! Operations: everything about one in one file, its kernels in the shader of the same name.
+
+mod case;
+mod elementwise;
+mod lower;
+mod view;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Value};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+pub use case::{Case, Fill};
+pub use elementwise::{Elementwise, Instruction};
+pub use lower::{
+    Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
+};
+pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
+
+/// One operation: what it computes, how it is differentiated, and how it runs.
+pub trait Operation: Any + fmt::Debug + Send + Sync {
+    /// Its name, which is also its shader's, in snake case.
+    fn name(&self) -> &'static str;
+
+    /// Its name and parameters in words, for `parula explain`.
+    fn describe(&self) -> String {
+        self.name().to_owned()
+    }
+
+    /// The shape of the output for these inputs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] with both shapes and the rule they break.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape>;
+
+    /// Its derivative: for each input the gradient, as more graph, given that of the output.
+    /// An entry is `None` where the input has no gradient (labels, say) or none is wanted.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an operation that has none.
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        Err(Error::shape(rule.name(), format!("{} has no gradient", self.name())))
+    }
+
+    /// The truth: plain loops, sums in double precision. One tensor, or one for each of
+    /// [`Self::updates`].
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>>;
+
+    /// The inputs that it changes in place instead of having an output: an optimiser's parameters.
+    fn updates(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// Where the output is only another way to look at memory, how.
+    fn alias(&self, _inputs: &[&Shape]) -> Alias {
+        Alias::None
+    }
+
+    /// The versions of its kernel, from naive to fast, with what each needs of the adapter.
+    fn variants(&self) -> &'static [Variant];
+
+    /// The fastest variant that `lowering` allows; by default the last of them.
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        let allowed = |variant: &&Variant| variant.needs.met_by(lowering.capabilities);
+        self.variants().iter().rev().find(allowed).map_or("naive", |variant| variant.name)
+    }
+
+    /// The dispatches of `lowering.variant`, as plain data.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the variant cannot do this shape.
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered>;
+
+    /// Floating point operations, a multiply-add counted as two.
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        output.elements() as u64
+    }
+
+    /// The operation that does this one and then `next`, which reads this one's output as its input
+    /// number `position`. Its inputs are this one's, then the other inputs of `next` in order.
+    fn absorb(&self, _next: &dyn Operation, _position: usize) -> Option<Arc<dyn Operation>> {
+        None
+    }
+}
+
+/// `operation` as the concrete type `T`, if it is one.
+pub fn downcast<T: Operation>(operation: &dyn Operation) -> Option<&T> {
+    (operation as &dyn Any).downcast_ref()
+}
+
+/// How an output shares memory with inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Alias {
+    /// It does not.
+    None,
+    /// The output lies within input 0, `offset` elements in. `keeps_stride`: rows stay as far apart
+    /// as they are in the input (a slice of channels); otherwise the output is dense.
+    Within {
+        /// In elements.
+        offset: usize,
+        /// Whether the rows keep their distance.
+        keeps_stride: bool,
+    },
+    /// The inputs lie within the output at these offsets. `keeps_stride`: each input's rows are as
+    /// far apart as the output's (concatenated channels); otherwise each input is dense.
+    Gather {
+        /// In elements, one for each input.
+        offsets: Vec<usize>,
+        /// Whether inputs take the stride of the output.
+        keeps_stride: bool,
+    },
+}
+
+/// What a gradient rule sees, and the graph that it adds to.
+pub struct Rule<'a> {
+    graph: &'a mut Graph,
+    node: Value,
+    dy: Value,
+    wanted: Vec<bool>,
+}
+
+impl<'a> Rule<'a> {
+    pub(crate) fn new(graph: &'a mut Graph, node: Value, dy: Value, wanted: Vec<bool>) -> Self {
+        Rule { graph, node, dy, wanted }
+    }
+
+    /// The gradient of the score with respect to this operation's output.
+    pub fn dy(&self) -> Value {
+        self.dy
+    }
+
+    /// This operation's output.
+    pub fn output(&self) -> Value {
+        self.node
+    }
+
+    /// This operation's input number `index`.
+    pub fn input(&self, index: usize) -> Value {
+        self.graph.node(self.node).inputs[index]
+    }
+
+    /// How many inputs this operation has.
+    pub fn inputs(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Whether the gradient of input `index` is asked for.
+    pub fn wants(&self, index: usize) -> bool {
+        self.wanted[index]
+    }
+
+    /// The shape behind a value.
+    pub fn shape(&self, value: Value) -> Shape {
+        self.graph.shape(value).clone()
+    }
+
+    /// The layer's name.
+    pub fn name(&self) -> &str {
+        &self.graph.node(self.node).name
+    }
+
+    /// Adds `operation` under the layer's name with `/suffix`.
+    ///
+    /// # Errors
+    /// Those of [`Graph::add`].
+    pub fn add(
+        &mut self,
+        suffix: &str,
+        operation: impl Operation,
+        inputs: &[Value],
+    ) -> Result<Value> {
+        let name = self.graph.unique(&format!("{}/{suffix}", self.name()));
+        self.graph.add(name, operation, inputs)
+    }
+}
+
+/// An operation's place in the registry: its name and the cases that test and time it.
+pub struct Entry {
+    /// As [`Operation::name`].
+    pub name: &'static str,
+    /// Shapes that hurt, for tests, and shapes that matter, for timing.
+    pub cases: fn() -> Vec<Case>,
+}
+
+/// Every operation. To add one: its file, its shader, a line here.
+pub const REGISTRY: &[Entry] = &[
+    Entry { name: "copy", cases: view::cases },
+    Entry { name: "elementwise", cases: elementwise::cases },
+];
+
+/// Checks how many inputs an operation was given.
+pub(crate) fn expect_inputs(name: &str, inputs: &[&Shape], count: usize) -> Result<()> {
+    if inputs.len() == count {
+        return Ok(());
+    }
+    Err(Error::shape(name, format!("takes {count} inputs, {} were given", inputs.len())))
+}
+
+/// (N, H, W, C) of an activation, or an error that names the operation.
+pub(crate) fn expect_nhwc(name: &str, shape: &Shape) -> Result<[usize; 4]> {
+    shape.nhwc().ok_or_else(|| {
+        Error::shape(name, format!("takes a tensor (N, H, W, C), was given {shape}"))
+    })
+}

@@ -1,0 +1,521 @@
+//! From a graph to a plan: fuse, share memory, choose variants, lower, place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::layout::{Layout, Root, VariableLayout};
+use super::memory::{Tenant, live_bytes, pack};
+use super::{Bound, Dispatch, Memory, Place, Plan, Port, Step};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Kind, Value, fuse};
+use crate::ops::{self, Alias, Capabilities, Copy, Lowering, Operand, Operation, View, Word};
+use crate::shaders::{self, Access};
+use crate::shape::Shape;
+
+/// How a plan is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Fuse operations; on by default.
+    pub fuse: bool,
+    /// Keep every value until the end, so that all can be read: for finding where a NaN appears.
+    pub keep_all: bool,
+    /// Use this variant for every operation that has it.
+    pub variant: Option<&'static str>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { fuse: true, keep_all: false, variant: None }
+    }
+}
+
+/// A kernel to be run: an operation with the spots that it reads and writes.
+struct Job<'a> {
+    layer: String,
+    operation: &'a dyn Operation,
+    inputs: Vec<(Root, View, Shape)>,
+    output: (Root, View, Shape),
+    updates: bool,
+    setup: bool,
+}
+
+/// Plans the computation of `outputs` and of everything that `updates` changes.
+///
+/// # Errors
+/// [`Error::TooLarge`] when a tensor does not fit the adapter, with the batch size that would;
+/// errors of lowering otherwise.
+pub fn build(
+    graph: &Graph,
+    outputs: &[Value],
+    updates: &[Value],
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Result<Plan> {
+    let targets: Vec<Value> = outputs.iter().chain(updates).copied().collect();
+    let fused;
+    let (graph, outputs, updates) = if options.fuse && !options.keep_all {
+        let pruned = live(graph, &targets);
+        let mut keep = targets.clone();
+        // A value that only dead nodes read has no reader; nothing then absorbs it.
+        keep.extend(graph.nodes().map(|(value, _)| value).filter(|value| !pruned[value.index()]));
+        let (new, map) = fuse(graph, &keep)?;
+        let moved = |values: &[Value]| values.iter().filter_map(|v| map[v.index()]).collect();
+        let (outputs, updates): (Vec<Value>, Vec<Value>) = (moved(outputs), moved(updates));
+        fused = new;
+        (&fused, outputs, updates)
+    } else {
+        (graph, outputs.to_vec(), updates.to_vec())
+    };
+    let targets: Vec<Value> = outputs.iter().chain(&updates).copied().collect();
+    let live = live(graph, &targets);
+    let variables = VariableLayout::new(graph);
+    let layout = Layout::new(graph, &variables, &live);
+    let jobs = jobs(graph, &layout, &live, updates.is_empty());
+
+    let input_nodes: Vec<Value> = graph
+        .nodes()
+        .filter(|(value, node)| live[value.index()] && matches!(node.kind, Kind::Input))
+        .map(|(value, _)| value)
+        .collect();
+    let mut planner = Planner {
+        graph,
+        capabilities,
+        variables: &variables,
+        input_nodes: &input_nodes,
+        tenants: Vec::new(),
+        tenant_of: BTreeMap::new(),
+    };
+    let lowered = planner.lower(&jobs, options)?;
+    let outputs_kept: Vec<Value> = if options.keep_all {
+        graph
+            .nodes()
+            .filter(|(v, n)| live[v.index()] && n.operation().is_some())
+            .map(|(v, _)| v)
+            .collect()
+    } else {
+        outputs
+    };
+    planner.lifetimes(&jobs, &lowered, &layout, &outputs_kept);
+    let packing = pack(
+        &planner.tenants,
+        capabilities.max_buffer.min(1 << 30),
+        capabilities.storage_alignment,
+    );
+
+    let places = Places { planner: &planner, packing: &packing.places };
+    let (mut setup, mut steps) = (Vec::new(), Vec::new());
+    for (job, lowered) in jobs.iter().zip(lowered) {
+        let step = places.step(job, lowered)?;
+        if job.setup { setup.push(step) } else { steps.push(step) }
+    }
+    let port = |value: Value| {
+        let node = graph.node(value);
+        let spot = layout.spot(value);
+        let place = places.place(spot.root, spot.view, &node.shape);
+        Port { name: node.name.clone(), place }
+    };
+    let inputs: Vec<Port> = input_nodes.iter().map(|&value| port(value)).collect();
+    let outputs = outputs_kept.iter().map(|&value| port(value)).collect();
+    let fixed = variables.bytes() + inputs.iter().map(|input| input.place.bytes).sum::<u64>();
+    Ok(Plan {
+        setup,
+        steps,
+        inputs,
+        outputs,
+        peak_bytes: packing.bytes() + fixed,
+        live_bytes: live_bytes(&planner.tenants) + fixed,
+        slots: packing.buffers,
+        variables,
+    })
+}
+
+/// Which nodes the targets need.
+fn live(graph: &Graph, targets: &[Value]) -> Vec<bool> {
+    let mut live = vec![false; graph.nodes().len()];
+    for target in targets {
+        live[target.index()] = true;
+    }
+    for (value, node) in graph.nodes().rev() {
+        if live[value.index()] {
+            for input in &node.inputs {
+                live[input.index()] = true;
+            }
+        }
+    }
+    live
+}
+
+/// The kernels to run, in order. `constant`: nothing changes variables, so what depends on them
+/// alone is computed once.
+fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) -> Vec<Job<'a>> {
+    static COPY: Copy = Copy;
+    let mut fixed = vec![false; graph.nodes().len()];
+    let mut jobs = Vec::new();
+    for (value, node) in graph.nodes() {
+        fixed[value.index()] = match &node.kind {
+            Kind::Input => false,
+            Kind::Variable(_) => constant,
+            Kind::Operation(_) => node.inputs.iter().all(|input| fixed[input.index()]),
+        };
+        let (Some(operation), true) = (node.operation(), live[value.index()]) else { continue };
+        let spot = |value: Value| {
+            let spot = layout.spot(value);
+            (spot.root, spot.view, graph.shape(value).clone())
+        };
+        let setup = fixed[value.index()];
+        let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
+        match operation.alias(&shapes) {
+            Alias::None => jobs.push(Job {
+                layer: node.name.clone(),
+                operation: operation.as_ref(),
+                inputs: node.inputs.iter().map(|&input| spot(input)).collect(),
+                output: spot(value),
+                updates: !operation.updates().is_empty(),
+                setup,
+            }),
+            Alias::Within { .. } if layout.is_view(value) => {}
+            Alias::Within { .. } => {
+                // Copied element by element in order, as rows of the source.
+                let source = spot(node.inputs[0]);
+                let (root, view, _) = spot(value);
+                let view = View { offset: view.offset, stride: source.2.channels() };
+                jobs.push(Job {
+                    layer: node.name.clone(),
+                    operation: &COPY,
+                    output: (root, view, source.2.clone()),
+                    inputs: vec![source],
+                    updates: false,
+                    setup,
+                });
+            }
+            Alias::Gather { offsets, keeps_stride } => {
+                for (index, offset) in offsets.into_iter().enumerate() {
+                    let wanted = layout.gathered(value, index, offset, keeps_stride);
+                    let source = spot(node.inputs[index]);
+                    if source.0 == wanted.root && source.1.offset == wanted.view.offset {
+                        continue;
+                    }
+                    jobs.push(Job {
+                        layer: format!("{}/{index}", node.name),
+                        operation: &COPY,
+                        output: (wanted.root, wanted.view, source.2.clone()),
+                        inputs: vec![source],
+                        updates: false,
+                        setup,
+                    });
+                }
+            }
+        }
+    }
+    jobs
+}
+
+/// What lowering made of a job.
+struct LoweredJob {
+    variant: &'static str,
+    lowered: ops::Lowered,
+    /// The first of its scratch tensors among the tenants.
+    scratch: usize,
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    capabilities: &'a Capabilities,
+    variables: &'a VariableLayout,
+    input_nodes: &'a [Value],
+    tenants: Vec<Tenant>,
+    tenant_of: BTreeMap<Value, usize>,
+}
+
+impl Planner<'_> {
+    fn lower(&mut self, jobs: &[Job], options: &Options) -> Result<Vec<LoweredJob>> {
+        for (role, &elements) in &self.variables.elements {
+            self.check(&format!("{role:?} variables"), None, 4 * elements as u64)?;
+        }
+        for &value in self.input_nodes {
+            self.check_node(value)?;
+        }
+        let mut all = Vec::new();
+        for job in jobs {
+            for (root, ..) in job.inputs.iter().chain([&job.output]) {
+                if let Root::Own(value) = root
+                    && !self.tenant_of.contains_key(value)
+                {
+                    self.check_node(*value)?;
+                    self.tenant_of.insert(*value, self.tenants.len());
+                    self.tenants.push(tenant(self.graph.shape(*value).elements()));
+                }
+            }
+            let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
+            let views: Vec<View> = job.inputs.iter().map(|(_, view, _)| *view).collect();
+            let mut lowering = Lowering {
+                inputs: &shapes,
+                views: &views,
+                output: &job.output.2,
+                output_view: job.output.1,
+                capabilities: self.capabilities,
+                variant: "",
+            };
+            let forced = options
+                .variant
+                .filter(|name| job.operation.variants().iter().any(|v| v.name == *name));
+            lowering.variant = forced.unwrap_or_else(|| job.operation.choose(&lowering));
+            let lowered = job.operation.lower(&lowering)?;
+            let scratch = self.tenants.len();
+            for &elements in &lowered.scratch {
+                self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
+                self.tenants.push(tenant(elements));
+            }
+            all.push(LoweredJob { variant: lowering.variant, lowered, scratch });
+        }
+        Ok(all)
+    }
+
+    fn check_node(&self, value: Value) -> Result<()> {
+        let node = self.graph.node(value);
+        let bytes = 4 * node.shape.elements() as u64;
+        self.check(&format!("{} {}", node.name, node.shape), node.shape.nhwc(), bytes)
+    }
+
+    /// Refuses what the adapter cannot bind, before anything is allocated.
+    fn check(&self, tensor: &str, nhwc: Option<[usize; 4]>, bytes: u64) -> Result<()> {
+        let allows = self.capabilities.max_binding;
+        if bytes <= allows {
+            return Ok(());
+        }
+        let hint = match nhwc {
+            Some([batch, ..]) if batch > 1 && allows >= bytes / batch as u64 => {
+                format!("use a batch of {} or less", batch as u64 * allows / bytes)
+            }
+            _ => "use a smaller input, or an adapter with larger bindings (`parula devices`)"
+                .to_owned(),
+        };
+        Err(Error::TooLarge {
+            tensor: tensor.to_owned(),
+            what: "in one binding",
+            needs: bytes,
+            allows,
+            hint,
+        })
+    }
+
+    fn lifetimes(
+        &mut self,
+        jobs: &[Job],
+        lowered: &[LoweredJob],
+        layout: &Layout,
+        outputs: &[Value],
+    ) {
+        let end = jobs.len();
+        for (step, (job, lowered)) in jobs.iter().zip(lowered).enumerate() {
+            let mut touched = BTreeSet::new();
+            let mut written = BTreeSet::new();
+            for (at, (root, ..)) in job.inputs.iter().chain([&job.output]).enumerate() {
+                if let Root::Own(value) = root {
+                    let index = self.tenant_of[value];
+                    touched.insert(index);
+                    if at == job.inputs.len() {
+                        written.insert(index);
+                    }
+                }
+            }
+            let scratch = lowered.scratch..lowered.scratch + lowered.lowered.scratch.len();
+            touched.extend(scratch.clone());
+            written.extend(scratch);
+            for &index in &touched {
+                let tenant = &mut self.tenants[index];
+                tenant.first = tenant.first.min(step);
+                tenant.last = tenant.last.max(step);
+                if job.setup {
+                    // Computed once and kept: nothing else may use these bytes.
+                    (tenant.first, tenant.last) = (0, end);
+                }
+            }
+            for &index in &written {
+                for &other in touched.iter().filter(|&&other| other != index) {
+                    self.tenants[index].apart.push(other);
+                    self.tenants[other].apart.push(index);
+                }
+            }
+        }
+        for &output in outputs {
+            if let Root::Own(value) = layout.spot(output).root {
+                self.tenants[self.tenant_of[&value]].last = end;
+            }
+        }
+        for tenant in &mut self.tenants {
+            // A root that no job touches (all of its parts are dead) takes no time.
+            tenant.first = tenant.first.min(tenant.last);
+        }
+    }
+}
+
+fn tenant(elements: usize) -> Tenant {
+    Tenant { bytes: 4 * elements.max(1) as u64, first: usize::MAX, last: 0, apart: Vec::new() }
+}
+
+struct Places<'a> {
+    planner: &'a Planner<'a>,
+    packing: &'a [(usize, u64)],
+}
+
+impl Places<'_> {
+    fn place(&self, root: Root, view: View, shape: &Shape) -> Place {
+        let (memory, start, bytes, view) = match root {
+            Root::Own(value) => {
+                let index = self.planner.tenant_of[&value];
+                let (slot, start) = self.packing[index];
+                (Memory::Slot(slot), start, self.planner.tenants[index].bytes, view)
+            }
+            Root::Input(value) => {
+                let nodes = self.planner.input_nodes;
+                let index = nodes.iter().position(|&node| node == value).unwrap_or_default();
+                let bytes = 4 * self.planner.graph.shape(value).elements().max(1) as u64;
+                (Memory::Input(index), 0, bytes, view)
+            }
+            Root::Variables(role) => {
+                // Bind from the last aligned byte before the variable to its end.
+                let alignment = self.planner.capabilities.storage_alignment as usize / 4;
+                let start = view.offset / alignment * alignment;
+                let rows = shape.rows().max(1);
+                let length = (rows - 1) * view.stride + shape.channels();
+                let bytes = 4 * (view.offset - start + length).next_multiple_of(4) as u64;
+                let view = View { offset: view.offset - start, ..view };
+                (Memory::Variables(role), 4 * start as u64, bytes, view)
+            }
+        };
+        Place { memory, start, bytes, view, shape: shape.clone() }
+    }
+
+    fn step(&self, job: &Job, lowered: LoweredJob) -> Result<Step> {
+        let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
+        let elements: usize = shapes.iter().map(|shape| shape.elements()).sum();
+        let written = if job.updates { 0 } else { job.output.2.elements() };
+        let dispatches = lowered
+            .lowered
+            .dispatches
+            .iter()
+            .map(|dispatch| self.dispatch(job, &lowered, dispatch))
+            .collect::<Result<_>>()?;
+        let (root, view, shape) = &job.output;
+        Ok(Step {
+            layer: job.layer.clone(),
+            what: job.operation.describe(),
+            operation: job.operation.name(),
+            variant: lowered.variant,
+            shape: shape.clone(),
+            output: (!job.updates).then(|| self.place(*root, *view, shape)),
+            flops: job.operation.flops(&shapes, shape),
+            bytes: 4 * (elements + written) as u64,
+            dispatches,
+        })
+    }
+
+    fn dispatch(
+        &self,
+        job: &Job,
+        lowered: &LoweredJob,
+        dispatch: &ops::Dispatch,
+    ) -> Result<Dispatch> {
+        let ops::Dispatch { shader, entry, .. } = *dispatch;
+        let interface = shaders::interface(shader, entry)?;
+        let wrong = |problem: String| Error::Gpu {
+            doing: format!("planning {} with {shader}/{entry}", job.layer),
+            message: problem,
+        };
+        let mut words: BTreeMap<String, Word> =
+            dispatch.params.iter().map(|(name, word)| ((*name).to_owned(), *word)).collect();
+        let mut bindings = Vec::new();
+        let mut uniform = None;
+        for (name, _) in &dispatch.bindings {
+            if !interface.bindings.iter().any(|binding| binding.name == *name) {
+                return Err(wrong(format!("no binding {name}")));
+            }
+        }
+        for binding in &interface.bindings {
+            if binding.access == Access::Uniform {
+                uniform = Some(binding.index);
+                continue;
+            }
+            let operand = dispatch.bindings.iter().find(|(name, _)| *name == binding.name);
+            let place = match operand {
+                None => None,
+                Some((_, Operand::Input(index))) => {
+                    let (root, view, shape) = &job.inputs[*index];
+                    Some(self.place(*root, *view, shape))
+                }
+                Some((_, Operand::Output)) => {
+                    let (root, view, shape) = &job.output;
+                    Some(self.place(*root, *view, shape))
+                }
+                Some((_, Operand::Scratch(index))) => {
+                    let tenant = lowered.scratch + index;
+                    let (slot, start) = self.packing[tenant];
+                    let bytes = self.planner.tenants[tenant].bytes;
+                    let shape = Shape::from([lowered.lowered.scratch[*index]]);
+                    let view = View::dense(&shape);
+                    Some(Place { memory: Memory::Slot(slot), start, bytes, view, shape })
+                }
+            };
+            let offset = format!("{}_offset", binding.name);
+            let stride = format!("{}_stride", binding.name);
+            match place {
+                Some(place) => {
+                    if interface.fields.contains_key(&offset) {
+                        words.insert(offset, place.view.offset.into());
+                    } else if place.view.offset != 0 {
+                        return Err(wrong(format!("{} cannot start within", binding.name)));
+                    }
+                    if interface.fields.contains_key(&stride) {
+                        words.insert(stride, place.view.stride.into());
+                    } else if !place.view.is_dense(&place.shape) {
+                        return Err(wrong(format!("{} cannot have gaps", binding.name)));
+                    }
+                    bindings.push(Bound {
+                        index: binding.index,
+                        written: binding.access == Access::ReadWrite,
+                        memory: place.memory,
+                        start: place.start,
+                        bytes: place.bytes.next_multiple_of(16),
+                    });
+                }
+                None => {
+                    words.entry(offset).or_insert(Word::U32(0));
+                    words.entry(stride).or_insert(Word::U32(0));
+                    bindings.push(Bound {
+                        index: binding.index,
+                        written: binding.access == Access::ReadWrite,
+                        memory: Memory::Unused,
+                        start: 0,
+                        bytes: 16,
+                    });
+                }
+            }
+        }
+        let mut block = vec![0u8; interface.uniform_bytes as usize];
+        for (field, offset) in &interface.fields {
+            let word = words.get(field);
+            let implied = field.ends_with("_offset") || field.ends_with("_stride");
+            match word {
+                Some(word) => {
+                    block[*offset as usize..*offset as usize + 4].copy_from_slice(&word.bytes());
+                }
+                None if implied || field.starts_with('k') => {}
+                None => return Err(wrong(format!("no value for the uniform {field}"))),
+            }
+        }
+        if let Some((name, _)) =
+            dispatch.params.iter().find(|(name, _)| !interface.fields.contains_key(*name))
+        {
+            return Err(wrong(format!("no uniform {name}")));
+        }
+        Ok(Dispatch {
+            shader,
+            entry,
+            constants: dispatch.constants.clone(),
+            tiles: dispatch.tiles.clone(),
+            bindings,
+            uniform: uniform.map(|index| (index, block)),
+            workgroups: dispatch.workgroups,
+        })
+    }
+}

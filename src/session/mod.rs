@@ -1,0 +1,270 @@
+//! Running a plan on the GPU, or a graph on the processor.
+
+mod reference;
+mod store;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::gpu::{Buffer, Command, Gpu, Key, Resource};
+use crate::plan::{Memory, Place, Plan, Port, Step};
+use crate::tensor::Tensor;
+
+pub use reference::{Evaluated, evaluate};
+pub use store::Store;
+
+/// A plan bound to buffers, pipelines and prebuilt bind groups. A run re-encodes the list of
+/// dispatches and submits once.
+#[derive(Debug)]
+pub struct Session {
+    gpu: Arc<Gpu>,
+    plan: Plan,
+    inputs: Vec<Buffer>,
+    slots: Vec<Buffer>,
+    store: Store,
+    setup: Vec<Command>,
+    setup_at: Option<u64>,
+    steps: Vec<Command>,
+    of_step: Vec<usize>,
+}
+
+impl Session {
+    /// Allocates what `plan` needs and compiles its kernels. Variables are those of `store`, shared
+    /// with other sessions.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when memory or a kernel is refused; [`Error::Shape`] when `store` was made for
+    /// other variables.
+    pub fn new(gpu: &Arc<Gpu>, plan: Plan, store: &Store) -> Result<Self> {
+        store.check(&plan.variables)?;
+        let allocate = |label: &str, bytes: u64| gpu.buffer(label, bytes.next_multiple_of(256));
+        let inputs = plan
+            .inputs
+            .iter()
+            .map(|input| allocate(&input.name, input.place.bytes))
+            .collect::<Result<Vec<_>>>()?;
+        let slots = plan
+            .slots
+            .iter()
+            .enumerate()
+            .map(|(index, &bytes)| allocate(&format!("slot {index}"), bytes))
+            .collect::<Result<Vec<_>>>()?;
+        let unused = Unused { read: allocate("unused", 16)?, written: allocate("unused", 16)? };
+
+        // All uniform blocks of the plan stand in one buffer.
+        let alignment = gpu.capabilities().uniform_alignment as usize;
+        let mut blocks = Vec::new();
+        let dispatches = || plan.setup.iter().chain(&plan.steps).flat_map(|s| &s.dispatches);
+        for (_, block) in dispatches().filter_map(|dispatch| dispatch.uniform.as_ref()) {
+            blocks.extend_from_slice(block);
+            blocks.resize(blocks.len().next_multiple_of(alignment), 0);
+        }
+        let uniforms = gpu.uniforms("uniforms", &blocks)?;
+
+        let buffers = Buffers { inputs: &inputs, slots: &slots, store, unused: &unused };
+        let mut at = 0;
+        let mut commands = |steps: &[Step]| -> Result<Vec<(usize, Command)>> {
+            let mut commands = Vec::new();
+            for (index, step) in steps.iter().enumerate() {
+                for dispatch in &step.dispatches {
+                    let key = Key::new(
+                        dispatch.shader,
+                        dispatch.entry,
+                        &dispatch.constants,
+                        &dispatch.tiles,
+                    );
+                    let pipeline = gpu.pipeline(&key)?;
+                    let mut resources = Vec::new();
+                    for bound in &dispatch.bindings {
+                        let (buffer, start) =
+                            buffers.find(bound.memory, bound.written, bound.start)?;
+                        let bytes = bound.bytes.min(buffer.bytes() - start);
+                        resources.push(Resource { index: bound.index, buffer, start, bytes });
+                    }
+                    if let Some((index, block)) = &dispatch.uniform {
+                        resources.push(Resource {
+                            index: *index,
+                            buffer: &uniforms,
+                            start: at as u64,
+                            bytes: block.len() as u64,
+                        });
+                        at = (at + block.len()).next_multiple_of(alignment);
+                    }
+                    let command = gpu.command(&pipeline, &resources, dispatch.workgroups)?;
+                    commands.push((index, command));
+                }
+            }
+            Ok(commands)
+        };
+        let setup = commands(&plan.setup)?.into_iter().map(|(_, command)| command).collect();
+        let (of_step, steps) = commands(&plan.steps)?.into_iter().unzip();
+        let session = Session {
+            gpu: gpu.clone(),
+            inputs,
+            slots,
+            store: store.clone(),
+            setup,
+            setup_at: None,
+            steps,
+            of_step,
+            plan,
+        };
+        Ok(session)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Bytes that this session and its variables have allocated for tensors.
+    pub fn allocated_bytes(&self) -> u64 {
+        let own: u64 = self.inputs.iter().chain(&self.slots).map(Buffer::bytes).sum();
+        own + self.store.bytes()
+    }
+
+    /// Writes the input `name`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when there is no such input or the count differs from its shape's.
+    pub fn set(&self, name: &str, data: &[f32]) -> Result<()> {
+        let index = position(&self.plan.inputs, name)?;
+        let shape = &self.plan.inputs[index].place.shape;
+        if data.len() != shape.elements() {
+            return Err(Error::shape(
+                format!("input {name}"),
+                format!("{} numbers were given, its shape is {shape}", data.len()),
+            ));
+        }
+        self.gpu.write(&self.inputs[index], 0, data)
+    }
+
+    /// Runs the plan once, without waiting for the result.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the driver reported a failure.
+    pub fn run(&mut self) -> Result<()> {
+        if self.setup_at != Some(self.store.version()) {
+            if !self.setup.is_empty() {
+                self.gpu.submit(&self.setup);
+            }
+            self.setup_at = Some(self.store.version());
+        }
+        self.gpu.submit(&self.steps);
+        // A plan that updates variables makes what others computed from them stale.
+        if self.plan.steps.iter().any(|step| step.output.is_none()) {
+            self.store.touch();
+        }
+        self.gpu.check()
+    }
+
+    /// The output `name` of the last run.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when it is not an output of the plan; [`Error::Gpu`] when the device failed.
+    pub fn read(&self, name: &str) -> Result<Tensor> {
+        self.read_all(&[name])?
+            .pop()
+            .ok_or_else(|| Error::shape(format!("output {name}"), "nothing was read"))
+    }
+
+    /// Several outputs of the last run with one transfer.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_all(&self, names: &[&str]) -> Result<Vec<Tensor>> {
+        let mut places = Vec::new();
+        for name in names {
+            places.push(&self.plan.outputs[position(&self.plan.outputs, name)?].place);
+        }
+        let mut ranges = Vec::new();
+        for place in &places {
+            let (buffer, start) = match place.memory {
+                Memory::Slot(index) => (&self.slots[index], place.start),
+                Memory::Input(index) => (&self.inputs[index], place.start),
+                Memory::Variables(role) => (self.store.buffer(role)?, place.start),
+                Memory::Unused => {
+                    return Err(Error::shape("output", "it has no memory"));
+                }
+            };
+            ranges.push((buffer, start + 4 * place.view.offset as u64, span(place)));
+        }
+        let raw = self.gpu.read(&ranges)?;
+        places.into_iter().zip(raw).map(|(place, raw)| dense(place, raw)).collect()
+    }
+
+    /// GPU time of one run, and of each step of it, measured apart; for `parula bench`.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the device failed.
+    pub fn profile(&self) -> Result<Vec<(usize, Duration)>> {
+        let mut times: HashMap<usize, Duration> = HashMap::new();
+        for (command, step) in self.steps.iter().zip(&self.of_step) {
+            *times.entry(*step).or_default() += self.gpu.time(std::slice::from_ref(command), 1)?;
+        }
+        let mut times: Vec<_> = times.into_iter().collect();
+        times.sort_unstable_by_key(|(step, _)| *step);
+        Ok(times)
+    }
+
+    /// Time of one run as a whole, over `repeats` runs in one pass.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the device failed.
+    pub fn time(&self, repeats: usize) -> Result<Duration> {
+        self.gpu.time(&self.steps, repeats)
+    }
+}
+
+fn position(ports: &[Port], name: &str) -> Result<usize> {
+    ports.iter().position(|port| port.name == name).ok_or_else(|| {
+        let known: Vec<&str> = ports.iter().map(|port| port.name.as_str()).take(12).collect();
+        Error::shape(name, format!("not part of the plan, which has {}", known.join(", ")))
+    })
+}
+
+/// Elements from the first to the last of a tensor, gaps included.
+fn span(place: &Place) -> usize {
+    match place.shape.rows() {
+        0 => 0,
+        rows => (rows - 1) * place.view.stride + place.shape.channels(),
+    }
+}
+
+/// The tensor without the gaps between its rows.
+fn dense(place: &Place, raw: Vec<f32>) -> Result<Tensor> {
+    let channels = place.shape.channels();
+    if place.view.is_dense(&place.shape) {
+        return Tensor::new(place.shape.clone(), raw);
+    }
+    let rows = raw.chunks(place.view.stride);
+    let data = rows.flat_map(|row| &row[..channels]).copied().collect();
+    Tensor::new(place.shape.clone(), data)
+}
+
+/// What stands behind bindings that a kernel declares and does not use.
+struct Unused {
+    read: Buffer,
+    written: Buffer,
+}
+
+struct Buffers<'a> {
+    inputs: &'a [Buffer],
+    slots: &'a [Buffer],
+    store: &'a Store,
+    unused: &'a Unused,
+}
+
+impl Buffers<'_> {
+    fn find(&self, memory: Memory, written: bool, start: u64) -> Result<(&Buffer, u64)> {
+        Ok(match memory {
+            Memory::Slot(index) => (&self.slots[index], start),
+            Memory::Input(index) => (&self.inputs[index], start),
+            Memory::Variables(role) => (self.store.buffer(role)?, start),
+            Memory::Unused if written => (&self.unused.written, 0),
+            Memory::Unused => (&self.unused.read, 0),
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! The WGSL files, and what naga reads off them: bindings, uniform fields and overrides by name.
+//!
+//! Nothing about a shader's interface is restated on the host. Conventions that the files follow:
+//! storage bindings are named after tensors (`x`, `w`, `dy`); `x4` is `x` seen as vectors of four
+//! and shares its binding; one uniform `params` holds plain 32-bit scalars. The fields `t_offset`
+//! and `t_stride` say where tensor `t` starts in its binding and how far apart its rows are, both
+//! in f32 elements, and are filled in by the session.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::error::{Error, Result};
+
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        /// Every shader: its name, which is its file's stem, and its text.
+        pub const SOURCES: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../shaders/", $name, ".wgsl")))),*];
+    };
+}
+
+sources!["copy", "elementwise"];
+
+/// How an entry point uses a storage binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The uniform block.
+    Uniform,
+    /// Storage, read only.
+    Read,
+    /// Storage, read and written.
+    ReadWrite,
+}
+
+/// One binding that an entry point uses.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The tensor's name, without the suffix of its vector form.
+    pub name: String,
+    /// `@binding(index)`.
+    pub index: u32,
+    /// Uniform or storage.
+    pub access: Access,
+}
+
+/// What the host must provide to run one entry point.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// The bindings, by index.
+    pub bindings: Vec<Binding>,
+    /// Uniform fields: name and byte offset.
+    pub fields: BTreeMap<String, u32>,
+    /// Bytes of the uniform block; 0 without one.
+    pub uniform_bytes: u32,
+    /// The names of `override` constants.
+    pub overrides: Vec<String>,
+}
+
+/// The text of the shader `name`.
+///
+/// # Errors
+/// [`Error::Usage`] when there is none of that name.
+pub fn source(name: &str) -> Result<&'static str> {
+    SOURCES
+        .iter()
+        .find(|(stem, _)| *stem == name)
+        .map(|(_, text)| *text)
+        .ok_or_else(|| Error::usage(format!("no shader {name}"), "see shaders/"))
+}
+
+/// The text of `name` with its register-tile constants replaced: `const NAME: u32 = 8;` becomes
+/// the value given. These cannot be overrides, which WGSL does not allow as sizes of private arrays.
+///
+/// # Errors
+/// [`Error::Usage`] when the shader or a constant is unknown.
+pub fn source_with(name: &str, constants: &[(&str, u32)]) -> Result<Cow<'static, str>> {
+    let mut text = Cow::Borrowed(source(name)?);
+    for (constant, value) in constants {
+        let head = format!("const {constant}: u32 = ");
+        let unknown = || Error::usage(format!("shader {name} has no `{head}`"), "see its file");
+        let start = text.find(&head).ok_or_else(unknown)? + head.len();
+        let end = start + text[start..].find(';').ok_or_else(unknown)?;
+        let mut replaced = text.into_owned();
+        replaced.replace_range(start..end, &format!("{value}u"));
+        text = Cow::Owned(replaced);
+    }
+    Ok(text)
+}
+
+/// The interface of `entry` in the shader `name`, read once and kept.
+///
+/// # Errors
+/// [`Error::Gpu`] when the file does not compile or has no such entry point.
+pub fn interface(name: &'static str, entry: &'static str) -> Result<Arc<Interface>> {
+    type Known = Mutex<BTreeMap<(&'static str, &'static str), Arc<Interface>>>;
+    static KNOWN: OnceLock<Known> = OnceLock::new();
+    let known = KNOWN.get_or_init(Default::default);
+    let lock = || known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(found) = lock().get(&(name, entry)) {
+        return Ok(found.clone());
+    }
+    for (point, interface) in reflect(name, source(name)?)? {
+        // Entry point names are interned through the lookup below; others wait for their turn.
+        if point == entry {
+            lock().insert((name, entry), Arc::new(interface));
+        }
+    }
+    lock().get(&(name, entry)).cloned().ok_or_else(|| Error::Gpu {
+        doing: format!("reading shader {name}"),
+        message: format!("it has no entry point {entry}"),
+    })
+}
+
+/// The names of the entry points of the shader `name`, in the order of the file.
+///
+/// # Errors
+/// [`Error::Gpu`] when the file does not compile.
+pub fn entry_points(name: &str) -> Result<Vec<String>> {
+    Ok(reflect(name, source(name)?)?.into_iter().map(|(entry, _)| entry).collect())
+}
+
+fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
+    let failed =
+        |message: String| Error::Gpu { doing: format!("compiling shaders/{name}.wgsl"), message };
+    let module = naga::front::wgsl::parse_str(text)
+        .map_err(|error| failed(error.emit_to_string_with_path(text, name)))?;
+    let info = naga::valid::Validator::new(
+        naga::valid::ValidationFlags::all(),
+        naga::valid::Capabilities::all(),
+    )
+    .validate(&module)
+    .map_err(|error| failed(error.emit_to_string_with_path(text, name)))?;
+
+    let overrides: Vec<String> =
+        module.overrides.iter().filter_map(|(_, constant)| constant.name.clone()).collect();
+    let mut found = Vec::new();
+    for (index, point) in module.entry_points.iter().enumerate() {
+        let usage = info.get_entry_point(index);
+        let mut interface = Interface {
+            bindings: Vec::new(),
+            fields: BTreeMap::new(),
+            uniform_bytes: 0,
+            overrides: overrides.clone(),
+        };
+        for (handle, variable) in module.global_variables.iter() {
+            let (Some(binding), false) = (&variable.binding, usage[handle].is_empty()) else {
+                continue;
+            };
+            let label = variable.name.clone().unwrap_or_default();
+            let access = match variable.space {
+                naga::AddressSpace::Uniform => Access::Uniform,
+                naga::AddressSpace::Storage { access }
+                    if access.contains(naga::StorageAccess::STORE) =>
+                {
+                    Access::ReadWrite
+                }
+                _ => Access::Read,
+            };
+            if access == Access::Uniform
+                && let naga::TypeInner::Struct { members, span } = &module.types[variable.ty].inner
+            {
+                interface.uniform_bytes = *span;
+                for member in members {
+                    let field = member.name.clone().unwrap_or_default();
+                    interface.fields.insert(field, member.offset);
+                }
+            }
+            let name = label.strip_suffix('4').unwrap_or(&label).to_owned();
+            interface.bindings.push(Binding { name, index: binding.binding, access });
+        }
+        interface.bindings.sort_by_key(|binding| binding.index);
+        found.push((point.name.clone(), interface));
+    }
+    Ok(found)
+}

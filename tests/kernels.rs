@@ -1,0 +1,278 @@
+//! Every case of every operation, in every variant: the GPU against the reference in double
+//! precision, and every gradient against finite differences of that reference.
+//!
+//! `PARULA_ADAPTER` and `PARULA_BACKEND` choose the adapter, `PARULA_OPERATION` one operation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parula::gpu::{self, Choice, Gpu};
+use parula::graph::{Graph, Init, Role, Value, gradients};
+use parula::ops::{Case, Concat, REGISTRY, SliceChannels};
+use parula::plan::{self, Options};
+use parula::session::{Session, Store, evaluate};
+use parula::tensor::Tensor;
+
+fn adapter() -> Gpu {
+    let backend = std::env::var("PARULA_BACKEND").ok().map(|name| match name.as_str() {
+        "vulkan" => gpu::Backend::Vulkan,
+        "metal" => gpu::Backend::Metal,
+        "dx12" => gpu::Backend::Dx12,
+        "gl" => gpu::Backend::Gl,
+        other => panic!("PARULA_BACKEND={other}: not one of vulkan, metal, dx12, gl"),
+    });
+    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend };
+    let gpu = gpu::open(&choice).unwrap();
+    let report = gpu.report();
+    println!("adapter: {} ({}, {})", report.name, report.backend, report.driver);
+    gpu
+}
+
+fn cases() -> Vec<(&'static str, Case)> {
+    let only = std::env::var("PARULA_OPERATION").ok();
+    REGISTRY
+        .iter()
+        .filter(|entry| only.as_ref().is_none_or(|only| only == entry.name))
+        .flat_map(|entry| (entry.cases)().into_iter().map(|case| (entry.name, case)))
+        .filter(|(_, case)| !case.bench_only)
+        .collect()
+}
+
+/// How the tensors of a case lie in memory.
+#[derive(Clone, Copy, Debug)]
+enum Lie {
+    Dense,
+    /// Activations are channels `start..` of wider tensors, and so is the output.
+    Within {
+        start: usize,
+        wider: usize,
+    },
+}
+
+const LIES: [Lie; 3] =
+    [Lie::Dense, Lie::Within { start: 4, wider: 8 }, Lie::Within { start: 3, wider: 5 }];
+
+/// The graph of a case, with the numbers of its inputs, and the value to compare.
+fn build(case: &Case, lie: Lie) -> (Graph, HashMap<String, Tensor<f64>>, Value, Vec<Value>) {
+    let mut graph = Graph::new();
+    let mut given = HashMap::new();
+    let updates = case.operation.updates();
+    let mut inputs = Vec::new();
+    for (index, tensor) in case.tensors(7).into_iter().enumerate() {
+        let name = format!("input_{index}");
+        let shape = tensor.shape().clone();
+        let value = match (lie, shape.nhwc()) {
+            _ if updates.contains(&index) => {
+                given.insert(name.clone(), tensor);
+                graph.variable(name, shape, Role::Optimizer, Init::Constant(0.0)).unwrap()
+            }
+            (Lie::Within { start, wider }, Some([n, h, w, c])) => {
+                let wide = Tensor::from_fn([n, h, w, c + wider], |at| {
+                    let (row, channel) = (at / (c + wider), at % (c + wider));
+                    // What is not part of the tensor must not matter.
+                    let inside = channel >= start && channel < start + c;
+                    if inside { tensor.data()[row * c + channel - start] } else { 1e6 }
+                });
+                given.insert(name.clone(), wide);
+                let wide = graph.input(name, [n, h, w, c + wider]).unwrap();
+                let slice = SliceChannels { start, count: c };
+                graph.add(format!("slice_{index}"), slice, &[wide]).unwrap()
+            }
+            _ => {
+                given.insert(name.clone(), tensor);
+                graph.input(name, shape).unwrap()
+            }
+        };
+        inputs.push(value);
+    }
+    let mut output = graph.add_shared("output", case.operation.clone(), &inputs).unwrap();
+    if let (Lie::Within { start, wider }, Some([n, h, w, _]), []) =
+        (lie, graph.shape(output).nhwc(), updates)
+    {
+        let sides: Vec<Value> = [start, wider - start]
+            .into_iter()
+            .enumerate()
+            .map(|(index, c)| {
+                let name = format!("side_{index}");
+                given.insert(name.clone(), Tensor::from_fn([n, h, w, c], |at| at as f64));
+                graph.input(name, [n, h, w, c]).unwrap()
+            })
+            .collect();
+        output = graph.add("concat", Concat, &[sides[0], output, sides[1]]).unwrap();
+    }
+    (graph, given, output, inputs)
+}
+
+/// Runs `graph` on the GPU and compares `wanted` with the reference.
+fn compare(
+    gpu: &Arc<Gpu>,
+    graph: &Graph,
+    given: &HashMap<String, Tensor<f64>>,
+    wanted: &[Value],
+    update: bool,
+    options: &Options,
+    tolerance: f64,
+) -> Result<(), String> {
+    let text = |error: parula::error::Error| error.to_string();
+    let truth = evaluate(graph, given, wanted).map_err(text)?;
+    let (outputs, updates) = if update { (&[][..], wanted) } else { (wanted, &[][..]) };
+    let plan = plan::build(graph, outputs, updates, gpu.capabilities(), options).map_err(text)?;
+    let store = Store::new(gpu, graph, 0).map_err(text)?;
+    let mut session = Session::new(gpu, plan, &store).map_err(text)?;
+    for (name, tensor) in given {
+        let value = graph.find(name).unwrap();
+        if matches!(graph.node(value).kind, parula::graph::Kind::Variable(_)) {
+            store.set(name, &tensor.narrow()).map_err(text)?;
+        } else if session.plan().inputs.iter().any(|input| input.name == *name) {
+            session.set(name, tensor.narrow().data()).map_err(text)?;
+        }
+    }
+    session.run().map_err(text)?;
+    for &value in wanted {
+        let node = graph.node(value);
+        let mut pairs = Vec::new();
+        if update {
+            let updates = node.operation().unwrap().updates();
+            for &changed in updates {
+                let input = node.inputs[changed];
+                let name = graph.node(input).name.clone();
+                let found = store.get(&[name]).map_err(text)?.remove(0);
+                pairs.push((found, truth.get(input).unwrap()));
+            }
+        } else {
+            pairs.push((session.read(&node.name).map_err(text)?, truth.get(value).unwrap()));
+        }
+        for (found, truth) in pairs {
+            difference(&found, truth, tolerance).map_err(|why| format!("{}: {why}", node.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether `found` equals `truth` up to `tolerance` times the largest magnitude.
+fn difference(found: &Tensor, truth: &Tensor<f64>, tolerance: f64) -> Result<(), String> {
+    if found.shape() != truth.shape() {
+        return Err(format!("shape {} instead of {}", found.shape(), truth.shape()));
+    }
+    let scale = truth.data().iter().fold(1e-3f64, |most, value| most.max(value.abs()));
+    for (index, (&a, &b)) in found.data().iter().zip(truth.data()).enumerate() {
+        let apart = (f64::from(a) - b).abs() / scale;
+        if apart.is_nan() || apart > tolerance {
+            return Err(format!("element {index} is {a}, the reference says {b} ({apart:.1e})"));
+        }
+    }
+    Ok(())
+}
+
+fn report(what: &str, run: usize, failures: &[String]) {
+    println!("{what}: {run} checks, {} failures", failures.len());
+    assert!(run > 0, "no case was run");
+    assert!(failures.is_empty(), "{what}:\n{}", failures.join("\n"));
+}
+
+fn kernels(checked: bool) {
+    let mut gpu = adapter();
+    gpu.check_shaders(checked);
+    let gpu = Arc::new(gpu);
+    let (mut run, mut failures) = (0, Vec::new());
+    for (name, case) in cases() {
+        for variant in case.operation.variants() {
+            if !variant.needs.met_by(gpu.capabilities()) {
+                println!("SKIPPED {name}/{}: the adapter lacks {:?}", variant.name, variant.needs);
+                continue;
+            }
+            // The bounds checks are about indices, which all ways to lie share.
+            let lies = if checked { &LIES[..1] } else { &LIES[..] };
+            for &lie in lies {
+                let (graph, given, output, _) = build(&case, lie);
+                let update = !case.operation.updates().is_empty();
+                let options = Options { variant: Some(variant.name), ..Options::default() };
+                let result =
+                    compare(&gpu, &graph, &given, &[output], update, &options, case.tolerance);
+                // A variant may leave a shape or a way to lie to another.
+                if matches!(&result, Err(why) if why.contains(UNSUPPORTED)) {
+                    continue;
+                }
+                run += 1;
+                if let Err(why) = result {
+                    failures.push(format!("{name}/{} {} {lie:?}: {why}", variant.name, case.name));
+                }
+            }
+        }
+    }
+    report("kernels", run, &failures);
+}
+
+/// What a variant says of a shape that it leaves to another.
+const UNSUPPORTED: &str = "takes channels in fours";
+
+#[test]
+fn every_kernel_equals_the_reference() {
+    kernels(false);
+}
+
+#[test]
+fn every_kernel_stays_within_its_arrays() {
+    kernels(true);
+}
+
+#[test]
+fn every_gradient_equals_finite_differences_and_runs_on_the_gpu() {
+    let gpu = Arc::new(adapter());
+    let (mut run, mut failures) = (0, Vec::new());
+    for (name, case) in cases().into_iter().filter(|(_, case)| !case.differentiate.is_empty()) {
+        let (mut graph, mut given, output, inputs) = build(&case, Lie::Dense);
+        let shape = graph.shape(output).clone();
+        let seed = graph.input("seed", shape.clone()).unwrap();
+        let weights =
+            Tensor::from_fn(shape, |index| f64::from(((index * 37 % 19) as f32 - 9.0) / 9.0));
+        given.insert("seed".to_owned(), weights.clone());
+        let wanted: Vec<Value> = case.differentiate.iter().map(|&index| inputs[index]).collect();
+        let found = match gradients(&mut graph, output, seed, &wanted) {
+            Ok(found) => found,
+            Err(error) => {
+                failures.push(format!("{name} {}: {error}", case.name));
+                continue;
+            }
+        };
+        let truth = evaluate(&graph, &given, &found).unwrap();
+        let score = |given: &HashMap<String, Tensor<f64>>| -> f64 {
+            let values = evaluate(&graph, given, &[output]).unwrap();
+            let products = values.get(output).unwrap().data().iter().zip(weights.data());
+            products.map(|(a, b)| a * b).sum()
+        };
+        for (&index, &gradient) in case.differentiate.iter().zip(&found) {
+            let gradient = truth.get(gradient).unwrap();
+            let scale = gradient.data().iter().fold(1e-3f64, |most, value| most.max(value.abs()));
+            let key = format!("input_{index}");
+            let count = gradient.data().len();
+            for at in (0..count).step_by(count.div_ceil(25)) {
+                let step = 1e-5;
+                let mut at_offset = |offset: f64| {
+                    let original = given[&key].data()[at];
+                    given.get_mut(&key).unwrap().data_mut()[at] = original + offset;
+                    let value = score(&given);
+                    given.get_mut(&key).unwrap().data_mut()[at] = original;
+                    value
+                };
+                let numeric = (at_offset(step) - at_offset(-step)) / (2.0 * step);
+                let apart = (numeric - gradient.data()[at]).abs() / scale;
+                run += 1;
+                if apart.is_nan() || apart > 1e-4 {
+                    failures.push(format!(
+                        "{name} {}: gradient of input {index} at {at} is {}, by differences {numeric}",
+                        case.name,
+                        gradient.data()[at],
+                    ));
+                    break;
+                }
+            }
+        }
+        let tolerance = case.tolerance.max(2e-5);
+        let result = compare(&gpu, &graph, &given, &found, false, &Options::default(), tolerance);
+        if let Err(why) = result {
+            failures.push(format!("{name} {} on the GPU: {why}", case.name));
+        }
+    }
+    report("gradients", run, &failures);
+}
