@@ -6,13 +6,18 @@ use crate::error::Result;
 /// Rewrites `graph` so that an operation takes over its only consumer wherever its own
 /// [`absorb`](crate::ops::Operation::absorb) knows how: convolution then batch normalisation then
 /// activation become one node, and so do chains of elementwise operations. Values in `keep` stay
-/// visible. Returns the new graph and, for each old value, the new one if it still exists.
+/// visible. With `differentiable`, only what still has a gradient is fused: a training graph is fused
+/// before it is differentiated, and again after. Returns the new graph and, for each old value, the new one if it still exists.
 ///
 /// A fused node takes the name of the last operation in it, whose output it computes.
 ///
 /// # Errors
 /// Those of building a graph; none for a graph that was valid.
-pub fn fuse(graph: &Graph, keep: &[Value]) -> Result<(Graph, Vec<Option<Value>>)> {
+pub fn fuse(
+    graph: &Graph,
+    keep: &[Value],
+    differentiable: bool,
+) -> Result<(Graph, Vec<Option<Value>>)> {
     let count = graph.nodes().len();
     let mut readers = vec![0usize; count];
     for (_, node) in graph.nodes() {
@@ -41,7 +46,7 @@ pub fn fuse(graph: &Graph, keep: &[Value]) -> Result<(Graph, Vec<Option<Value>>)
                 continue;
             }
             let Some(inner) = operations[producer].clone() else { continue };
-            if let Some(both) = inner.absorb(outer.as_ref(), position) {
+            if let Some(both) = inner.absorb(outer.as_ref(), position, differentiable) {
                 let mut merged = inputs[producer].clone();
                 let others = inputs[consumer].iter().enumerate();
                 merged.extend(others.filter(|(at, _)| *at != position).map(|(_, value)| *value));

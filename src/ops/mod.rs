@@ -4,6 +4,7 @@ mod case;
 mod elementwise;
 mod lower;
 mod view;
+mod window;
 
 use std::any::Any;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
+pub use window::{Activation, Geometry, Padding, Window};
 
 /// One operation: what it computes, how it is differentiated, and how it runs.
 pub trait Operation: Any + fmt::Debug + Send + Sync {
@@ -82,7 +84,13 @@ pub trait Operation: Any + fmt::Debug + Send + Sync {
 
     /// The operation that does this one and then `next`, which reads this one's output as its input
     /// number `position`. Its inputs are this one's, then the other inputs of `next` in order.
-    fn absorb(&self, _next: &dyn Operation, _position: usize) -> Option<Arc<dyn Operation>> {
+    /// `differentiable`: only if the result still has a gradient.
+    fn absorb(
+        &self,
+        _next: &dyn Operation,
+        _position: usize,
+        _differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
         None
     }
 }
