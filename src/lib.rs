@@ -4,12 +4,15 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod data;
 pub mod error;
 pub mod files;
 pub mod gpu;
 pub mod graph;
+pub mod metrics;
 pub mod ops;
 pub mod plan;
+pub mod report;
 pub mod session;
 pub mod shaders;
 pub mod shape;

@@ -2,7 +2,9 @@
 //!
 //! Nothing about a shader's interface is restated on the host. Conventions that the files follow:
 //! storage bindings are named after tensors (`x`, `w`, `dy`); `x4` is `x` seen as vectors of four
-//! and shares its binding; one uniform `params` holds plain 32-bit scalars. The fields `t_offset`
+//! and shares its binding; `x_texels` is `x` copied into a texture just before the dispatch, whose
+//! texel (i % 4096, i / 4096) holds elements 4 i to 4 i + 3; one uniform `params` holds plain 32-bit
+//! scalars. The fields `t_offset`
 //! and `t_stride` say where tensor `t` starts in its binding and how far apart its rows are, both
 //! in f32 elements, and are filled in by the session.
 
@@ -20,9 +22,26 @@ macro_rules! sources {
     };
 }
 
-sources!["copy", "elementwise", "losses", "optimizer", "resize", "grad_cam", "dice",];
+sources![
+    "batch_norm",
+    "channel_affine",
+    "copy",
+    "dice",
+    "dropout",
+    "elementwise",
+    "global_pool",
+    "grad_cam",
+    "losses",
+    "optimizer",
+    "pad",
+    "pool",
+    "resize",
+];
 
-/// How an entry point uses a storage binding.
+/// Texels in a row of a texture that stands for a tensor.
+pub const TEXELS_PER_ROW: u64 = 4096;
+
+/// How an entry point uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The uniform block.
@@ -31,6 +50,8 @@ pub enum Access {
     Read,
     /// Storage, read and written.
     ReadWrite,
+    /// A texture that the tensor is copied into before the dispatch.
+    Texels,
 }
 
 /// One binding that an entry point uses.
@@ -155,6 +176,7 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
                 {
                     Access::ReadWrite
                 }
+                naga::AddressSpace::Handle => Access::Texels,
                 _ => Access::Read,
             };
             if access == Access::Uniform
@@ -166,7 +188,8 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
                     interface.fields.insert(field, member.offset);
                 }
             }
-            let name = label.strip_suffix('4').unwrap_or(&label).to_owned();
+            let name = label.strip_suffix('4').or(label.strip_suffix("_texels")).unwrap_or(&label);
+            let name = name.to_owned();
             interface.bindings.push(Binding { name, index: binding.binding, access });
         }
         interface.bindings.sort_by_key(|binding| binding.index);

@@ -239,6 +239,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
         uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
         subgroup: report.subgroup,
         software: report.kind == "cpu",
+        texels: report.kind == "cpu",
     };
     Ok(assemble(device, queue, report, capabilities))
 }

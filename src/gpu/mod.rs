@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::ops::Capabilities;
+use crate::shaders::TEXELS_PER_ROW;
 
 pub use adapter::{AdapterReport, Backend, Choice, adapters, open, open_noop};
-pub use pipeline::{Key, Pipeline, Resource};
+pub use pipeline::{Bindable, Key, Pipeline, Resource};
 
 /// Memory on the GPU.
 #[derive(Clone, Debug)]
@@ -23,13 +24,41 @@ impl Buffer {
     }
 }
 
-/// A dispatch that is ready to be recorded: a pipeline, its bindings, its grid.
+/// A texture that tensors are copied into to be read: four elements a texel, rows of
+/// [`TEXELS_PER_ROW`](crate::shaders::TEXELS_PER_ROW).
 #[derive(Clone, Debug)]
-pub struct Command {
-    pub(crate) pipeline: Arc<Pipeline>,
-    pub(crate) group: wgpu::BindGroup,
-    pub(crate) workgroups: [u32; 3],
+pub struct Texture {
+    texture: wgpu::Texture,
+    view: wgpu::TextureView,
 }
+
+/// Something that is ready to be recorded.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A kernel, its bindings, its grid.
+    Dispatch {
+        /// The kernel.
+        pipeline: Arc<Pipeline>,
+        /// Its bindings.
+        group: BindGroup,
+        /// Its grid.
+        workgroups: [u32; 3],
+    },
+    /// `bytes` of `buffer` from `start` into a texture.
+    Stage {
+        /// From.
+        buffer: Buffer,
+        /// In bytes.
+        start: u64,
+        /// In bytes, a multiple of 16.
+        bytes: u64,
+        /// To.
+        texture: Texture,
+    },
+}
+
+/// Bindings of a kernel, made once.
+pub type BindGroup = wgpu::BindGroup;
 
 /// A device with its queue.
 #[derive(Debug)]
@@ -89,6 +118,38 @@ impl Gpu {
         Ok(buffer)
     }
 
+    /// A texture of at least `bytes` that tensors can be copied into.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the driver has not enough memory.
+    pub fn texture(&self, label: &str, bytes: u64) -> Result<Texture> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let texture = self.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some(label),
+            size: wgpu::Extent3d {
+                width: TEXELS_PER_ROW as u32,
+                height: bytes.div_ceil(16 * TEXELS_PER_ROW).max(1) as u32,
+                depth_or_array_layers: 1,
+            },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Float,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        });
+        let failed = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
+        if let Some(error) = failed.into_iter().flatten().next() {
+            return Err(Error::Gpu {
+                doing: format!("allocating {} MB for {label}", bytes.div_ceil(1_000_000)),
+                message: one_line(&error.to_string()),
+            });
+        }
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        Ok(Texture { texture, view })
+    }
+
     fn allocate(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -128,22 +189,85 @@ impl Gpu {
     }
 }
 
+/// Records `commands`: dispatches in as few passes as copies between them allow.
 fn record(
     encoder: &mut wgpu::CommandEncoder,
     commands: &[Command],
-    timestamps: Option<wgpu::ComputePassTimestampWrites>,
+    timestamps: Option<&wgpu::QuerySet>,
 ) {
-    let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: timestamps };
-    let mut pass = encoder.begin_compute_pass(&descriptor);
-    let mut last: Option<&Arc<Pipeline>> = None;
-    for command in commands {
-        if last.is_none_or(|last| !Arc::ptr_eq(last, &command.pipeline)) {
-            pass.set_pipeline(command.pipeline.handle());
-            last = Some(&command.pipeline);
+    let dispatch = |command: &&Command| matches!(command, Command::Dispatch { .. });
+    let mut left = commands.iter().filter(dispatch).count();
+    let mut rest = commands;
+    let mut first = true;
+    while let Some(command) = rest.first() {
+        if let Command::Stage { buffer, start, bytes, texture } = command {
+            stage(encoder, buffer, *start, *bytes, texture);
+            rest = &rest[1..];
+            continue;
         }
-        pass.set_bind_group(0, &command.group, &[]);
-        let [x, y, z] = command.workgroups;
-        pass.dispatch_workgroups(x, y, z);
+        let length = rest.iter().take_while(dispatch).count();
+        left -= length;
+        let timestamp_writes = timestamps.map(|query_set| wgpu::ComputePassTimestampWrites {
+            query_set,
+            beginning_of_pass_write_index: first.then_some(0),
+            end_of_pass_write_index: (left == 0).then_some(1),
+        });
+        // A pass that is neither the first nor the last writes no timestamp, and may not say so.
+        let timestamp_writes = timestamp_writes.filter(|_| first || left == 0);
+        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        let mut last: Option<&Arc<Pipeline>> = None;
+        for command in &rest[..length] {
+            let Command::Dispatch { pipeline, group, workgroups: [x, y, z] } = command else {
+                continue;
+            };
+            if last.is_none_or(|last| !Arc::ptr_eq(last, pipeline)) {
+                pass.set_pipeline(pipeline.handle());
+                last = Some(pipeline);
+            }
+            pass.set_bind_group(0, group, &[]);
+            pass.dispatch_workgroups(*x, *y, *z);
+        }
+        first = false;
+        rest = &rest[length..];
+    }
+}
+
+/// Copies a range of a buffer into a texture: whole rows, then what is left.
+fn stage(
+    encoder: &mut wgpu::CommandEncoder,
+    buffer: &Buffer,
+    start: u64,
+    bytes: u64,
+    texture: &Texture,
+) {
+    let row = 16 * TEXELS_PER_ROW;
+    let (rows, left) = (bytes / row, bytes % row);
+    for (from, y, width, height) in [(0, 0, row, rows), (rows * row, rows, left, 1)] {
+        if width == 0 || height == 0 {
+            continue;
+        }
+        encoder.copy_buffer_to_texture(
+            wgpu::TexelCopyBufferInfo {
+                buffer: &buffer.0,
+                layout: wgpu::TexelCopyBufferLayout {
+                    offset: start + from,
+                    bytes_per_row: Some(row as u32),
+                    rows_per_image: None,
+                },
+            },
+            wgpu::TexelCopyTextureInfo {
+                texture: &texture.texture,
+                mip_level: 0,
+                origin: wgpu::Origin3d { x: 0, y: y as u32, z: 0 },
+                aspect: wgpu::TextureAspect::All,
+            },
+            wgpu::Extent3d {
+                width: width.div_ceil(16) as u32,
+                height: height as u32,
+                depth_or_array_layers: 1,
+            },
+        );
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::{Buffer, Command, Gpu, one_line};
+use super::{Buffer, Command, Gpu, Texture, one_line};
 use crate::error::{Error, Result};
 use crate::shaders::{self, Access};
 
@@ -57,17 +57,33 @@ pub(super) struct Cache {
     pipelines: HashMap<(Key, bool), Arc<Pipeline>>,
 }
 
-/// A range of a buffer behind `@binding(index)`.
+/// What stands behind `@binding(index)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Resource<'a> {
     /// `@binding(index)`.
     pub index: u32,
-    /// The buffer.
-    pub buffer: &'a Buffer,
-    /// In bytes.
-    pub start: u64,
-    /// In bytes.
-    pub bytes: u64,
+    /// A range of a buffer, or a texture.
+    pub memory: Bindable<'a>,
+}
+
+/// Memory that a kernel can be given.
+#[derive(Clone, Copy, Debug)]
+pub enum Bindable<'a> {
+    /// `bytes` of `buffer` from `start`.
+    Range {
+        /// The buffer.
+        buffer: &'a Buffer,
+        /// In bytes.
+        start: u64,
+        /// In bytes.
+        bytes: u64,
+    },
+    /// A texture.
+    Texture(&'a Texture),
+}
+
+fn buffer_binding(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
 }
 
 impl Gpu {
@@ -138,14 +154,19 @@ impl Gpu {
             .map(|binding| wgpu::BindGroupLayoutEntry {
                 binding: binding.index,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: match binding.access {
-                        Access::Uniform => wgpu::BufferBindingType::Uniform,
-                        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
-                        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                ty: match binding.access {
+                    Access::Uniform => buffer_binding(wgpu::BufferBindingType::Uniform),
+                    Access::Read => {
+                        buffer_binding(wgpu::BufferBindingType::Storage { read_only: true })
+                    }
+                    Access::ReadWrite => {
+                        buffer_binding(wgpu::BufferBindingType::Storage { read_only: false })
+                    }
+                    Access::Texels => wgpu::BindingType::Texture {
+                        sample_type: wgpu::TextureSampleType::Float { filterable: false },
+                        view_dimension: wgpu::TextureViewDimension::D2,
+                        multisampled: false,
                     },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
                 },
                 count: None,
             })
@@ -198,11 +219,16 @@ impl Gpu {
             .iter()
             .map(|resource| wgpu::BindGroupEntry {
                 binding: resource.index,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &resource.buffer.0,
-                    offset: resource.start,
-                    size: NonZeroU64::new(resource.bytes),
-                }),
+                resource: match resource.memory {
+                    Bindable::Range { buffer, start, bytes } => {
+                        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                            buffer: &buffer.0,
+                            offset: start,
+                            size: NonZeroU64::new(bytes),
+                        })
+                    }
+                    Bindable::Texture(texture) => wgpu::BindingResource::TextureView(&texture.view),
+                },
             })
             .collect();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -212,7 +238,7 @@ impl Gpu {
             entries: &entries,
         });
         match pollster::block_on(scope.pop()) {
-            None => Ok(Command { pipeline: pipeline.clone(), group, workgroups }),
+            None => Ok(Command::Dispatch { pipeline: pipeline.clone(), group, workgroups }),
             Some(error) => Err(Error::Gpu {
                 doing: format!("binding {}", pipeline.label),
                 message: one_line(&error.to_string()),

@@ -109,6 +109,7 @@ impl Elementwise {
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 impl Operation for Elementwise {
@@ -197,7 +198,11 @@ impl Operation for Elementwise {
         let views = lowering.views.iter().zip(lowering.inputs);
         let aligned = lowering.output_view.is_vec4(lowering.output)
             && views.into_iter().all(|(view, shape)| view.is_vec4(shape));
-        if aligned { "quad" } else { "naive" }
+        match aligned {
+            true if lowering.capabilities.texels => "texels",
+            true => "quad",
+            false => "naive",
+        }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -209,10 +214,12 @@ impl Operation for Elementwise {
 
         let shape = lowering.output;
         let (entry, width) = match lowering.variant {
-            "quad" if self.choose(lowering) != "quad" => {
-                return Err(Error::shape("elementwise", "quad takes channels in fours"));
+            "quad" | "texels" if self.choose(lowering) == "naive" => {
+                let problem = format!("{} takes channels in fours", lowering.variant);
+                return Err(Error::shape("elementwise", problem));
             }
             "quad" => ("quad", 4),
+            "texels" => ("texels", 4),
             _ => ("naive", 1),
         };
         let dense = lowering.views.iter().all(|view| view.is_dense(shape))

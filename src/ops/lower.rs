@@ -24,6 +24,9 @@ pub struct Capabilities {
     /// Whether the adapter is a processor, where work is vectorised along a subgroup and a load
     /// costs as much as several multiply-adds.
     pub software: bool,
+    /// Whether to read tensors through textures. Every adapter can; it pays on Mesa's software
+    /// drivers, where a load from a storage buffer takes ten times as long (`benches/NOTES.md`).
+    pub texels: bool,
 }
 
 impl Default for Capabilities {
@@ -39,6 +42,7 @@ impl Default for Capabilities {
             uniform_alignment: 256,
             subgroup: None,
             software: false,
+            texels: false,
         }
     }
 }
@@ -50,6 +54,10 @@ pub enum Needs {
     Nothing,
     /// Subgroup operations.
     Subgroup,
+    /// Reading tensors through textures.
+    Texels,
+    /// Subgroup operations, and reading tensors through textures.
+    SubgroupTexels,
 }
 
 impl Needs {
@@ -58,6 +66,8 @@ impl Needs {
         match self {
             Needs::Nothing => true,
             Needs::Subgroup => capabilities.subgroup.is_some(),
+            Needs::Texels => capabilities.texels,
+            Needs::SubgroupTexels => capabilities.texels && capabilities.subgroup.is_some(),
         }
     }
 }
@@ -114,6 +124,14 @@ pub struct Lowering<'a> {
     pub capabilities: &'a Capabilities,
     /// The version of the kernel to use.
     pub variant: &'static str,
+}
+
+impl Lowering<'_> {
+    /// Whether every row of every tensor starts and ends on a multiple of four elements.
+    pub fn is_vec4(&self) -> bool {
+        let mut inputs = self.views.iter().zip(self.inputs);
+        self.output_view.is_vec4(self.output) && inputs.all(|(view, shape)| view.is_vec4(shape))
+    }
 }
 
 /// Which tensor a binding stands for.

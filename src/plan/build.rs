@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{Layout, Root, VariableLayout};
 use super::memory::{Tenant, live_bytes, pack};
-use super::{Bound, Dispatch, Memory, Place, Plan, Port, Step};
+use super::{Bound, Dispatch, Memory, Place, Plan, Port, Reach, Step, staging};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, Value, fuse};
 use crate::ops::{self, Alias, Capabilities, Copy, Lowering, Operand, Operation, View, Word};
@@ -107,6 +107,7 @@ pub fn build(
         let step = places.step(job, lowered)?;
         if job.setup { setup.push(step) } else { steps.push(step) }
     }
+    let staged = staging::assign(&mut setup, &mut steps);
     let port = |value: Value| {
         let node = graph.node(value);
         let spot = layout.spot(value);
@@ -121,11 +122,21 @@ pub fn build(
         steps,
         inputs,
         outputs,
-        peak_bytes: packing.bytes() + fixed,
-        live_bytes: live_bytes(&planner.tenants) + fixed,
+        peak_bytes: packing.bytes() + staged.sizes.iter().sum::<u64>() + fixed,
+        live_bytes: live_bytes(&planner.tenants, &jobs_staged(&jobs, &staged)) + fixed,
+        staging: staged.sizes,
         slots: packing.buffers,
         variables,
     })
+}
+
+/// Bytes of textures that each job reads, in the order of jobs.
+fn jobs_staged(jobs: &[Job], staged: &staging::Staged) -> Vec<u64> {
+    let (mut setup, mut steps) = (staged.setup.iter(), staged.steps.iter());
+    jobs.iter()
+        .filter_map(|job| if job.setup { setup.next() } else { steps.next() })
+        .copied()
+        .collect()
 }
 
 /// Which nodes the targets need.
@@ -351,6 +362,14 @@ impl Planner<'_> {
     }
 }
 
+fn reach(access: Access) -> Reach {
+    match access {
+        Access::ReadWrite => Reach::Write,
+        Access::Texels => Reach::Texels { staging: 0, copy: true },
+        Access::Read | Access::Uniform => Reach::Read,
+    }
+}
+
 fn tenant(elements: usize) -> Tenant {
     Tenant { bytes: 4 * elements.max(1) as u64, first: usize::MAX, last: 0, apart: Vec::new() }
 }
@@ -474,7 +493,7 @@ impl Places<'_> {
                     }
                     bindings.push(Bound {
                         index: binding.index,
-                        written: binding.access == Access::ReadWrite,
+                        reach: reach(binding.access),
                         memory: place.memory,
                         start: place.start,
                         bytes: place.bytes.next_multiple_of(16),
@@ -485,7 +504,7 @@ impl Places<'_> {
                     words.entry(stride).or_insert(Word::U32(0));
                     bindings.push(Bound {
                         index: binding.index,
-                        written: binding.access == Access::ReadWrite,
+                        reach: reach(binding.access),
                         memory: Memory::Unused,
                         start: 0,
                         bytes: 16,

@@ -4,6 +4,7 @@ mod build;
 mod explain;
 mod layout;
 mod memory;
+mod staging;
 
 use std::collections::BTreeMap;
 
@@ -42,13 +43,30 @@ pub struct Place {
     pub shape: Shape,
 }
 
+/// How a kernel reaches a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// A storage binding, read.
+    Read,
+    /// A storage binding, read and written.
+    Write,
+    /// Texture number `staging` of [`Plan::staging`]; `copy`: the tensor must be copied into it
+    /// first, because it does not hold it already.
+    Texels {
+        /// Which texture.
+        staging: usize,
+        /// Whether to copy.
+        copy: bool,
+    },
+}
+
 /// A binding of a dispatch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
     /// `@binding(index)`.
     pub index: u32,
-    /// Whether the kernel writes it.
-    pub written: bool,
+    /// How the kernel reaches it.
+    pub reach: Reach,
     /// The buffer.
     pub memory: Memory,
     /// In bytes.
@@ -68,7 +86,7 @@ pub struct Dispatch {
     pub constants: Vec<(&'static str, f64)>,
     /// Register tiles, by name.
     pub tiles: Vec<(&'static str, u32)>,
-    /// Storage bindings, by index.
+    /// Storage and texture bindings, by index.
     pub bindings: Vec<Bound>,
     /// `@binding(index)` of the uniform block and its bytes.
     pub uniform: Option<(u32, Vec<u8>)>,
@@ -117,16 +135,18 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Bytes of each slot.
     pub slots: Vec<u64>,
+    /// Bytes of each texture that tensors are copied into to be read.
+    pub staging: Vec<u64>,
     /// Tensors that the host writes.
     pub inputs: Vec<Port>,
     /// Tensors that the host may read after a run.
     pub outputs: Vec<Port>,
     /// All variables, with their places.
     pub variables: VariableLayout,
-    /// Bytes of all buffers: slots, inputs and variables.
+    /// Bytes of all memory: slots, textures, inputs and variables.
     pub peak_bytes: u64,
-    /// The largest sum of bytes of values alive at once, inputs and variables included: no plan can
-    /// need less.
+    /// The largest sum of bytes of values alive at once, with the textures that are read at that
+    /// moment, inputs and variables: no plan can need less.
     pub live_bytes: u64,
 }
 

@@ -3,13 +3,12 @@
 mod reference;
 mod store;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Command, Gpu, Key, Resource};
-use crate::plan::{Memory, Place, Plan, Port, Step};
+use crate::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource, Texture};
+use crate::plan::{Memory, Place, Plan, Port, Reach, Step};
 use crate::tensor::Tensor;
 
 pub use reference::{Evaluated, evaluate};
@@ -53,6 +52,13 @@ impl Session {
             .collect::<Result<Vec<_>>>()?;
         let unused = Unused { read: allocate("unused", 16)?, written: allocate("unused", 16)? };
 
+        let staging = plan
+            .staging
+            .iter()
+            .enumerate()
+            .map(|(index, &bytes)| gpu.texture(&format!("staging {index}"), bytes))
+            .collect::<Result<Vec<Texture>>>()?;
+
         // All uniform blocks of the plan stand in one buffer.
         let alignment = gpu.capabilities().uniform_alignment as usize;
         let mut blocks = Vec::new();
@@ -67,7 +73,7 @@ impl Session {
         let mut at = 0;
         let mut commands = |steps: &[Step]| -> Result<Vec<(usize, Command)>> {
             let mut commands = Vec::new();
-            for (index, step) in steps.iter().enumerate() {
+            for (at_step, step) in steps.iter().enumerate() {
                 for dispatch in &step.dispatches {
                     let key = Key::new(
                         dispatch.shader,
@@ -78,22 +84,34 @@ impl Session {
                     let pipeline = gpu.pipeline(&key)?;
                     let mut resources = Vec::new();
                     for bound in &dispatch.bindings {
-                        let (buffer, start) =
-                            buffers.find(bound.memory, bound.written, bound.start)?;
+                        let written = bound.reach == Reach::Write;
+                        let (buffer, start) = buffers.find(bound.memory, written, bound.start)?;
                         let bytes = bound.bytes.min(buffer.bytes() - start);
-                        resources.push(Resource { index: bound.index, buffer, start, bytes });
+                        let mut memory = Bindable::Range { buffer, start, bytes };
+                        if let Reach::Texels { staging: texture, copy } = bound.reach {
+                            let texture = &staging[texture];
+                            memory = Bindable::Texture(texture);
+                            if copy {
+                                let (buffer, texture) = (buffer.clone(), texture.clone());
+                                let stage = Command::Stage { buffer, start, bytes, texture };
+                                commands.push((at_step, stage));
+                            }
+                        }
+                        resources.push(Resource { index: bound.index, memory });
                     }
                     if let Some((index, block)) = &dispatch.uniform {
                         resources.push(Resource {
                             index: *index,
-                            buffer: &uniforms,
-                            start: at as u64,
-                            bytes: block.len() as u64,
+                            memory: Bindable::Range {
+                                buffer: &uniforms,
+                                start: at as u64,
+                                bytes: block.len() as u64,
+                            },
                         });
                         at = (at + block.len()).next_multiple_of(alignment);
                     }
                     let command = gpu.command(&pipeline, &resources, dispatch.workgroups)?;
-                    commands.push((index, command));
+                    commands.push((at_step, command));
                 }
             }
             Ok(commands)
@@ -122,7 +140,7 @@ impl Session {
     /// Bytes that this session and its variables have allocated for tensors.
     pub fn allocated_bytes(&self) -> u64 {
         let own: u64 = self.inputs.iter().chain(&self.slots).map(Buffer::bytes).sum();
-        own + self.store.bytes()
+        own + self.plan.staging.iter().sum::<u64>() + self.store.bytes()
     }
 
     /// Writes the input `name`.
@@ -200,12 +218,13 @@ impl Session {
     /// # Errors
     /// [`Error::Gpu`] when the device failed.
     pub fn profile(&self) -> Result<Vec<(usize, Duration)>> {
-        let mut times: HashMap<usize, Duration> = HashMap::new();
-        for (command, step) in self.steps.iter().zip(&self.of_step) {
-            *times.entry(*step).or_default() += self.gpu.time(std::slice::from_ref(command), 1)?;
+        let mut times = Vec::new();
+        let mut from = 0;
+        for commands in self.of_step.chunk_by(|a, b| a == b) {
+            let to = from + commands.len();
+            times.push((commands[0], self.gpu.time(&self.steps[from..to], 1)?));
+            from = to;
         }
-        let mut times: Vec<_> = times.into_iter().collect();
-        times.sort_unstable_by_key(|(step, _)| *step);
         Ok(times)
     }
 

@@ -1,0 +1,150 @@
+//! What a data set is, whatever its layout: samples with masks, and the problems seen on the way.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{busi, folder, layout};
+use crate::error::{Error, Result};
+
+/// The two classes every network here tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// No lesion. Class index 0.
+    Normal,
+    /// At least one lesion, outlined by a mask. Class index 1.
+    Abnormal,
+}
+
+impl Class {
+    /// Both, in the order of their indices.
+    pub const ALL: [Class; 2] = [Class::Normal, Class::Abnormal];
+
+    /// 0 for normal, 1 for abnormal: the unit of a two-class network, or the sigmoid's target.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// `normal` or `abnormal`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Normal => "normal",
+            Class::Abnormal => "abnormal",
+        }
+    }
+}
+
+/// One image and what is known of it. Nothing has been decoded yet, unless the class needed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Unique within the data set, and usable as a file name.
+    pub name: String,
+    /// Which of the two classes.
+    pub class: Class,
+    /// The data set's own word, for example `benign`.
+    pub label: String,
+    /// What a split may not tear apart: a patient where known, else the image itself.
+    pub source: String,
+    /// The PNG.
+    pub image: PathBuf,
+    /// PNGs whose union is the lesion; may be empty for normal samples.
+    pub masks: Vec<PathBuf>,
+}
+
+/// Something wrong with one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Which file or folder.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub what: String,
+    /// What to try.
+    pub hint: String,
+    /// True when the data set can be used all the same, the file being left out or not needed.
+    pub harmless: bool,
+}
+
+impl Problem {
+    /// A problem that stops the building of ROIs.
+    pub fn new(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem { path: path.to_owned(), what: what.into(), hint: hint.into(), harmless: false }
+    }
+
+    /// A problem that is reported, and does not stop anything.
+    pub fn harmless(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem { harmless: true, ..Self::new(path, what, hint) }
+    }
+
+    /// The error that stops the building of ROIs, with the number of problems besides this one.
+    pub fn into_error(self, others: usize) -> Error {
+        let hint = match others {
+            0 => self.hint,
+            1 => format!("{} (one more problem: `parula data inspect` lists both)", self.hint),
+            n => format!("{} ({n} more problems: `parula data inspect` lists all)", self.hint),
+        };
+        Error::content(self.path, self.what, hint)
+    }
+}
+
+/// A recognised folder of images.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Which layout was recognised: [`Format::name`].
+    pub format: &'static str,
+    /// The folder that was given.
+    pub root: PathBuf,
+    /// What [`Sample::source`] is: `image`, `patient folder` or `patients.csv`.
+    pub unit: &'static str,
+    /// Sorted by path.
+    pub samples: Vec<Sample>,
+    /// What the layout alone shows; [`super::load::load`] finds what the files hold.
+    pub problems: Vec<Problem>,
+}
+
+/// A layout of files that can be read.
+pub struct Format {
+    /// For reports.
+    pub name: &'static str,
+    /// Whether this listing is of this layout.
+    pub recognise: fn(&layout::Listing) -> bool,
+    /// Reads it; called only when recognised.
+    pub read: fn(&layout::Listing) -> Result<Dataset>,
+}
+
+/// Every layout, the most particular first: the first that recognises a folder reads it.
+pub const FORMATS: &[Format] = &[
+    Format { name: "busi", recognise: busi::recognise, read: busi::read },
+    Format { name: "folder", recognise: folder::recognise, read: folder::read },
+];
+
+/// Recognises and lists the data set in `root`.
+///
+/// # Errors
+/// [`Error::Content`] when `root` is missing, not a folder, or holds no PNG image; [`Error::File`]
+/// when it cannot be listed. Problems with single files are in [`Dataset::problems`] instead.
+pub fn read(root: &Path) -> Result<Dataset> {
+    let listing = layout::list(root)?;
+    let format = FORMATS.iter().find(|format| (format.recognise)(&listing)).ok_or_else(|| {
+        Error::content(root, "is of no known layout", "see `parula data inspect --help`")
+    })?;
+    let mut dataset = (format.read)(&listing)?;
+    if dataset.samples.is_empty() {
+        let (problem, hint) = match dataset.problems.first() {
+            Some(problem) => (
+                format!(
+                    "holds no image that can be used; {}: {}",
+                    problem.path.display(),
+                    problem.what
+                ),
+                problem.hint.clone(),
+            ),
+            None => ("holds no image that can be used".into(), layout::EXPECTED.into()),
+        };
+        return Err(Error::content(root, problem, hint));
+    }
+    dataset.format = format.name;
+    dataset.problems.extend(listing.other_formats());
+    dataset.samples.sort_by(|a, b| a.image.cmp(&b.image));
+    Ok(dataset)
+}

@@ -1,0 +1,91 @@
+//! What the tests of this folder make their data from.
+
+use std::path::Path;
+
+use super::dataset::Class;
+use super::image::{Grey, Rect};
+use super::roi::Roi;
+
+/// An ROI of 8 x 8 pixels with nothing in it.
+pub fn roi(name: &str, class: Class, source: &str) -> Roi {
+    Roi {
+        name: name.to_owned(),
+        class,
+        label: class.name().to_owned(),
+        source: source.to_owned(),
+        rect: Rect { x: 0, y: 0, width: 8, height: 8 },
+        padding: [0.0; 4],
+        image: Grey::filled(8, 8, 0),
+        mask: None,
+    }
+}
+
+/// An image whose values differ everywhere, so that a wrong crop shows.
+pub fn textured(width: usize, height: usize) -> Grey {
+    let pixels = (0..width * height).map(|i| ((i % width * 7 + i / width * 13) % 251) as u8);
+    Grey { width, height, pixels: pixels.collect() }
+}
+
+/// A mask with `lesion` at 255.
+pub fn mask(width: usize, height: usize, lesion: Rect) -> Grey {
+    let mut mask = Grey::filled(width, height, 0);
+    for y in lesion.y..lesion.y + lesion.height {
+        mask.pixels[y * width + lesion.x..][..lesion.width].fill(255);
+    }
+    mask
+}
+
+/// Writes `grey` to `root/path`, making the folders.
+pub fn put(root: &Path, path: &str, grey: &Grey) {
+    put_bytes(root, path, &grey.encode(Path::new(path)).unwrap());
+}
+
+/// Writes `bytes` to `root/path`, making the folders.
+pub fn put_bytes(root: &Path, path: &str, bytes: &[u8]) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A PNG made by hand, in any colour type and depth: `rows` are the packed bytes of each row.
+///
+/// Colour types: 0 grey, 2 RGB, 3 palette (two entries, black and white), 4 grey and alpha, 6 RGBA.
+pub fn png(width: u32, depth: u8, colour: u8, rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut header = width.to_be_bytes().to_vec();
+    header.extend((rows.len() as u32).to_be_bytes());
+    header.extend([depth, colour, 0, 0, 0]);
+    let raw: Vec<u8> =
+        rows.iter().flat_map(|row| std::iter::once(0).chain(row.iter().copied())).collect();
+    // One stored block of zlib: its length, the complement of that, the bytes, Adler-32.
+    let length = u16::try_from(raw.len()).unwrap();
+    let mut zlib = vec![0x78, 0x01, 1];
+    zlib.extend(length.to_le_bytes());
+    zlib.extend((!length).to_le_bytes());
+    zlib.extend(&raw);
+    let (a, b) = raw.iter().fold((1u32, 0u32), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65521;
+        (a, (b + a) % 65521)
+    });
+    zlib.extend((b << 16 | a).to_be_bytes());
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    chunk(&mut bytes, b"IHDR", &header);
+    if colour == 3 {
+        chunk(&mut bytes, b"PLTE", &[0, 0, 0, 255, 255, 255]);
+    }
+    chunk(&mut bytes, b"IDAT", &zlib);
+    chunk(&mut bytes, b"IEND", &[]);
+    bytes
+}
+
+fn chunk(bytes: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
+    bytes.extend((data.len() as u32).to_be_bytes());
+    let start = bytes.len();
+    bytes.extend(name);
+    bytes.extend(data);
+    let crc = bytes[start..].iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    });
+    bytes.extend((!crc).to_be_bytes());
+}

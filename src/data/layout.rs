@@ -1,0 +1,285 @@
+//! Listing a folder of images, and the names by which a mask says whose it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::dataset::Problem;
+use crate::error::{Error, Result};
+
+/// What to do about a folder in which nothing was found.
+pub const EXPECTED: &str = "give a folder of PNG images with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
+
+/// Words that end the stem of a mask, after `_` or `-`, in any case.
+const MASK_SUFFIXES: [&str; 9] =
+    ["mask", "masks", "seg", "segmentation", "label", "labels", "gt", "groundtruth", "annotation"];
+
+/// Names of folders that hold masks, and of those that hold their images.
+const MASK_FOLDERS: [&str; 12] = [
+    "mask",
+    "masks",
+    "seg",
+    "segmentation",
+    "segmentations",
+    "label",
+    "labels",
+    "gt",
+    "groundtruth",
+    "ground_truth",
+    "annotation",
+    "annotations",
+];
+const IMAGE_FOLDERS: [&str; 4] = ["image", "images", "img", "imgs"];
+
+/// Formats that are looked for only to say that they are not read.
+const OTHER_FORMATS: [&str; 9] = ["tif", "tiff", "jpg", "jpeg", "bmp", "dcm", "pgm", "gif", "webp"];
+
+/// Deep enough for any data set, and an end to links that go in circles.
+const DEEPEST: usize = 12;
+
+/// One PNG found below the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The folders between the root and the file, without those that only say `images` or `masks`.
+    pub folders: Vec<String>,
+    /// The file's name without `.png`, and for a mask without what makes it one.
+    pub stem: String,
+    /// Whether its name or its folder says that it is a mask.
+    pub is_mask: bool,
+}
+
+impl Entry {
+    /// `folders_of_set` are all that have PNGs in or below them, with their number.
+    fn new(root: &Path, path: PathBuf, folders_of_set: &HashMap<PathBuf, usize>) -> Self {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut is_mask = false;
+        let mut folders = Vec::new();
+        let mut folder = root.to_owned();
+        let below = path.strip_prefix(root).unwrap_or(&path);
+        for name in below.parent().into_iter().flat_map(|parent| parent.iter()) {
+            folder.push(name);
+            let name = name.to_string_lossy();
+            let (rest, of_masks) = role(&name);
+            if of_masks && !is_beside_images(root, &folder, rest.as_deref(), folders_of_set) {
+                folders.push(name.into_owned());
+            } else {
+                is_mask |= of_masks;
+                folders.extend(rest);
+            }
+        }
+        let (stem, is_mask) = match owner(&stem) {
+            Some(owner) => (owner.to_owned(), true),
+            None => (stem, is_mask),
+        };
+        Entry { path, folders, stem, is_mask }
+    }
+
+    /// What an image and its masks have in common: folders and stem, in lower case.
+    pub fn key(&self) -> String {
+        let mut key = self.folders.join("/");
+        key.push('/');
+        key.push_str(&self.stem);
+        key.to_lowercase()
+    }
+}
+
+/// Whether a folder that is called after masks can hold nothing else, so that `Dataset_BUSI_with_GT`
+/// is not taken for the masks of `Dataset_BUSI_with`.
+fn is_beside_images(
+    root: &Path,
+    folder: &Path,
+    rest: Option<&str>,
+    folders_of_set: &HashMap<PathBuf, usize>,
+) -> bool {
+    match rest {
+        // `masks`: not when it is around the whole set.
+        None => folders_of_set.get(folder) != folders_of_set.get(root),
+        // `train_masks`: only beside `train` or `train_images`.
+        Some(rest) => folders_of_set.keys().any(|other| {
+            let name = other.file_name().unwrap_or_default().to_string_lossy();
+            other.parent() == folder.parent() && {
+                let (other_rest, of_masks) = role(&name);
+                !of_masks && other_rest.is_some_and(|other| other.eq_ignore_ascii_case(rest))
+            }
+        }),
+    }
+}
+
+/// What a folder's name is beside its role (`train_masks` is the masks of `train`), and whether it
+/// holds masks.
+fn role(folder: &str) -> (Option<String>, bool) {
+    let lower = folder.to_lowercase();
+    for (words, of_masks) in [(&MASK_FOLDERS[..], true), (&IMAGE_FOLDERS[..], false)] {
+        if words.contains(&lower.as_str()) {
+            return (None, of_masks);
+        }
+        let head = words.iter().find_map(|word| lower.strip_suffix(word)?.strip_suffix(['_', '-']));
+        if let Some(head) = head.and_then(|head| folder.get(..head.len())) {
+            return (Some(head.to_owned()), of_masks);
+        }
+    }
+    (Some(folder.to_owned()), false)
+}
+
+/// The stem of the image that a mask with this stem belongs to: `X` for `X_mask`, `X_mask_1`,
+/// `X-mask`, `X_seg`, `X_label`, `X_gt`. None when it is not the stem of a mask.
+pub fn owner(stem: &str) -> Option<&str> {
+    // All words are ASCII, so lower-casing ASCII alone keeps the byte positions.
+    let lower = stem.to_ascii_lowercase();
+    let unnumbered = lower.trim_end_matches(|c: char| c.is_ascii_digit());
+    let numbered = unnumbered.strip_suffix(['_', '-']).filter(|rest| rest.len() < lower.len());
+    [Some(lower.as_str()), numbered].into_iter().flatten().find_map(|name| {
+        let head = MASK_SUFFIXES
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix)?.strip_suffix(['_', '-']))?;
+        if head.is_empty() { None } else { stem.get(..head.len()) }
+    })
+}
+
+/// Everything found below a folder.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The folder.
+    pub root: PathBuf,
+    /// Its PNGs, sorted by path.
+    pub pngs: Vec<Entry>,
+    /// Images in formats that are not read: extension to paths.
+    pub others: BTreeMap<String, Vec<PathBuf>>,
+}
+
+impl Listing {
+    /// One harmless problem for each format that was found and is not read.
+    pub fn other_formats(&self) -> Vec<Problem> {
+        self.others
+            .iter()
+            .filter_map(|(extension, paths)| {
+                let what = match paths.len() {
+                    1 => format!("is not read: only PNG is, not .{extension}"),
+                    n => format!("and {} more .{extension} are not read: only PNG is", n - 1),
+                };
+                Some(Problem::harmless(paths.first()?, what, convert_hint(extension)))
+            })
+            .collect()
+    }
+}
+
+fn convert_hint(extension: &str) -> String {
+    format!("convert them, e.g. `mogrify -format png *.{extension}`")
+}
+
+/// Lists `root` and the folders below it, hidden ones left out.
+///
+/// # Errors
+/// [`Error::Content`] when it is missing, not a folder, or holds no PNG; [`Error::File`] when a
+/// folder cannot be read.
+pub fn list(root: &Path) -> Result<Listing> {
+    if !root.exists() {
+        return Err(Error::content(root, "there is no such folder", EXPECTED));
+    }
+    if !root.is_dir() {
+        return Err(Error::content(root, "is a file, not a folder", EXPECTED));
+    }
+    let mut listing = Listing { root: root.to_owned(), pngs: Vec::new(), others: BTreeMap::new() };
+    let mut pngs = Vec::new();
+    walk(root, 0, &mut pngs, &mut listing.others)?;
+    listing.pngs = entries(root, pngs);
+    listing.others.values_mut().for_each(|paths| paths.sort());
+    if listing.pngs.is_empty() {
+        let most = listing.others.iter().max_by_key(|(_, paths)| paths.len());
+        let (problem, hint) = match most {
+            Some((extension, paths)) => (
+                format!("holds no PNG, but {} .{extension}", paths.len()),
+                format!("only PNG is read: {}", convert_hint(extension)),
+            ),
+            None => ("holds no PNG image".to_owned(), EXPECTED.to_owned()),
+        };
+        return Err(Error::content(root, problem, hint));
+    }
+    Ok(listing)
+}
+
+fn entries(root: &Path, mut pngs: Vec<PathBuf>) -> Vec<Entry> {
+    pngs.sort();
+    let mut folders_of_set: HashMap<PathBuf, usize> = HashMap::new();
+    for path in &pngs {
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
+            *folders_of_set.entry(folder.to_owned()).or_default() += 1;
+        }
+    }
+    pngs.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
+}
+
+fn walk(
+    folder: &Path,
+    depth: usize,
+    pngs: &mut Vec<PathBuf>,
+    others: &mut BTreeMap<String, Vec<PathBuf>>,
+) -> Result<()> {
+    let failed = |source| Error::file("read", folder, source);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // `._X.png` and `__MACOSX` are what macOS leaves in archives.
+        if name.starts_with('.') || name == "__MACOSX" {
+            continue;
+        }
+        if path.is_dir() {
+            if depth < DEEPEST {
+                walk(&path, depth + 1, pngs, others)?;
+            }
+            continue;
+        }
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if extension == "png" {
+            pngs.push(path);
+        } else if OTHER_FORMATS.contains(&extension.as_str()) {
+            others.entry(extension).or_default().push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_names_its_image() {
+        for (mask, image) in [
+            ("benign (1)_mask", "benign (1)"),
+            ("benign (1)_mask_12", "benign (1)"),
+            ("a-mask", "a"),
+            ("a_SEG", "a"),
+            ("a_label", "a"),
+            ("a_gt", "a"),
+            ("a_segmentation", "a"),
+            ("é_mask", "é"),
+        ] {
+            assert_eq!(owner(mask), Some(image), "{mask}");
+        }
+        for image in ["benign (1)", "a_1", "mask", "_mask", "unmask", "a_mask1", "seg_1", "É_1"] {
+            assert_eq!(owner(image), None, "{image}");
+        }
+    }
+
+    #[test]
+    fn folders_of_masks_are_seen_and_forgotten() {
+        let image = "train/images/p1/a.png";
+        for mask in ["train/masks/p1/a.png", "train_masks/p1/a.png", "train/p1/Labels/A_mask.png"] {
+            let paths = [image, mask].map(|path| Path::new("/d").join(path));
+            let mut entries = entries(Path::new("/d"), paths.into());
+            entries.sort_by_key(|entry| entry.is_mask);
+            assert_eq!([entries[0].is_mask, entries[1].is_mask], [false, true], "{mask}");
+            assert_eq!(entries[0].key(), entries[1].key(), "{mask}");
+        }
+    }
+
+    #[test]
+    fn a_folder_around_the_set_holds_not_masks_alone() {
+        for folder in ["with_GT", "masks"] {
+            let paths = ["a/x.png", "b/y.png"].map(|path| Path::new("/d").join(folder).join(path));
+            assert!(entries(Path::new("/d"), paths.into()).iter().all(|entry| !entry.is_mask));
+        }
+    }
+}

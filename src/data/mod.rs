@@ -1,0 +1,33 @@
+//! From a folder of images to batches: recognise a data set, cut ROIs by the paper's rule, split
+//! them by patient, and copy them into batches. Nothing here knows of a GPU.
+//!
+//! ```text
+//! folder ─ dataset::read ─> Dataset ─ roi::build ─> [Roi] ─ split::split ─> Split
+//!                              └─ inspect             └─ batch::Prepared ─> batch::Batches
+//! ```
+
+pub mod batch;
+pub mod busi;
+pub mod dataset;
+pub mod draw;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod folder;
+pub mod image;
+pub mod inspect;
+pub mod layout;
+pub mod load;
+pub mod patients;
+pub mod roi;
+pub mod roi_files;
+pub mod split;
+pub mod synth;
+#[cfg(test)]
+mod tests;
+pub mod texture;
+
+pub use batch::{Batch, BatchOptions, Batches, Flips, Prepared, Scaling};
+pub use dataset::{Class, Dataset, Problem, Sample};
+pub use image::{Grey, Rect};
+pub use roi::{Roi, RoiOptions};
+pub use split::Split;

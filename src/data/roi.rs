@@ -1,0 +1,275 @@
+//! Regions of interest by the paper's rule: the smallest rectangle around the truth boundary, plus
+//! random padding of 10 to 30 % of the lesion's width on the left and on the right, and of its
+//! height at the top and at the bottom, each drawn by itself, clipped to the image.
+//!
+//! Where there is no second breast to cut normal ROIs from, they are cut from normal images: as
+//! many as there are abnormal ones, taking the images in turn. Their sizes are drawn from those of
+//! the abnormal ROIs, and their places from all those that are about as black.
+
+use std::ops::RangeInclusive;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::dataset::{Class, Dataset, Problem, Sample};
+use super::draw;
+use super::image::{Grey, Rect};
+use super::load;
+use crate::error::{Error, Result};
+
+/// A lesion of a few pixels still gives an ROI with something around it to look at.
+const SMALLEST_SIDE: usize = 8;
+/// How many places are tried for a normal ROI before the best of them is taken.
+const TRIES: usize = 64;
+/// Shares of black pixels that differ by no more than this are as good as equal.
+const NEAR: f32 = 0.02;
+/// Up to this value, of 255, a pixel is black: films and scans have a little grain in the air.
+const BLACK: u8 = 4;
+
+/// How ROIs are cut.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoiOptions {
+    /// Fixes every draw.
+    pub seed: u64,
+    /// Padding on each side, as a share of the lesion's width or height.
+    pub padding: RangeInclusive<f32>,
+}
+
+impl Default for RoiOptions {
+    fn default() -> Self {
+        RoiOptions { seed: 0, padding: 0.1..=0.3 }
+    }
+}
+
+/// One region of interest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roi {
+    /// Unique, and usable as a file name. The `k`-th ROI of a normal image ends in `_crop<k>`.
+    pub name: String,
+    /// Normal or abnormal.
+    pub class: Class,
+    /// The data set's own word for it.
+    pub label: String,
+    /// The patient or image that a split may not tear apart.
+    pub source: String,
+    /// Where it lies in its image.
+    pub rect: Rect,
+    /// The drawn padding on left, right, top and bottom, as shares of the lesion's size, before
+    /// clipping and rounding; 0 for normal ROIs.
+    pub padding: [f32; 4],
+    /// The pixels inside `rect`.
+    pub image: Grey,
+    /// Of the same size, 255 in the lesion and 0 elsewhere; none, which means all 0, when normal.
+    pub mask: Option<Grey>,
+}
+
+impl Roi {
+    /// The mask, all 0 for a normal ROI.
+    pub fn mask_or_empty(&self) -> Grey {
+        let empty = || Grey::filled(self.image.width, self.image.height, 0);
+        self.mask.clone().unwrap_or_else(empty)
+    }
+}
+
+/// Cuts the ROIs of a whole data set: the abnormal ones in the order of its samples, then as many
+/// normal ones.
+///
+/// Every ROI has a random stream of its own, so that a further image changes no abnormal ROI.
+///
+/// # Errors
+/// [`Error::Content`] with the first problem that is not harmless and the number of the others, or
+/// when a class has no images; [`Error::Usage`] for padding that is no range of shares.
+pub fn build(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
+    check(options)?;
+    let of_class = |class| dataset.samples.iter().filter(move |sample| sample.class == class);
+    let mut problems: Vec<Problem> =
+        dataset.problems.iter().filter(|problem| !problem.harmless).cloned().collect();
+    problems.extend(classes_without_images(dataset));
+    let mut rois = Vec::new();
+    for sample in of_class(Class::Abnormal) {
+        match load::load(sample) {
+            Ok(loaded) => rois.extend(abnormal(sample, &loaded, options)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    // Only what is needed is kept of the normal images: films are large.
+    let mut normals = Vec::new();
+    for sample in of_class(Class::Normal) {
+        match load::load(sample) {
+            Ok(loaded) if !is_blank(&loaded.image) => normals.push(sample),
+            Ok(_) => {}
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if normals.is_empty() && problems.is_empty() {
+        let what = "every normal image is of one grey value";
+        problems.push(Problem::new(&dataset.root, what, "add normal images that show something"));
+    }
+    if !problems.is_empty() {
+        let others = problems.len() - 1;
+        return Err(problems.swap_remove(0).into_error(others));
+    }
+    normals.sort_by_key(|sample| draw::rank(options.seed, &sample.name));
+    let crops = normal_rois(&normals, &rois, options)?;
+    rois.extend(crops);
+    Ok(rois)
+}
+
+/// A problem for each class that has no images: nothing can be learnt from the other alone.
+pub fn classes_without_images(dataset: &Dataset) -> Vec<Problem> {
+    let empty = |class: &Class| !dataset.samples.iter().any(|sample| sample.class == *class);
+    let problem = |class| {
+        let hint = match class {
+            Class::Normal => {
+                "add normal images, in a folder `normal` or with empty masks: the normal ROIs are \
+                 cut from them"
+            }
+            Class::Abnormal => "add images with a lesion, and their masks beside them",
+        };
+        Problem::new(&dataset.root, format!("the class {} has no images", class.name()), hint)
+    };
+    Class::ALL.into_iter().filter(empty).map(problem).collect()
+}
+
+/// The ROI around the lesion of one image; none only when the mask is empty.
+fn abnormal(sample: &Sample, loaded: &load::Loaded, options: &RoiOptions) -> Option<Roi> {
+    let mask = loaded.mask.as_ref()?;
+    let lesion = mask.bounds()?;
+    let mut random = draw::stream(options.seed, &format!("padding of {}", sample.name));
+    let padding = std::array::from_fn(|_| random.random_range(options.padding.clone()));
+    let rect = padded(lesion, padding, (loaded.image.width, loaded.image.height));
+    Some(Roi {
+        name: sample.name.clone(),
+        class: Class::Abnormal,
+        label: sample.label.clone(),
+        source: sample.source.clone(),
+        rect,
+        padding,
+        image: loaded.image.crop(rect),
+        mask: Some(mask.crop(rect)),
+    })
+}
+
+/// `lesion` with padding on left, right, top and bottom, as shares of its width and height, rounded
+/// to whole pixels and clipped to an image of `size` (width, height).
+///
+/// A side of fewer than 8 pixels grows to 8 where the image has room.
+pub fn padded(lesion: Rect, padding: [f32; 4], size: (usize, usize)) -> Rect {
+    let [left, right, top, bottom] = padding;
+    let (x, width) = pad_axis(lesion.x, lesion.width, left, right, size.0);
+    let (y, height) = pad_axis(lesion.y, lesion.height, top, bottom, size.1);
+    Rect { x, y, width, height }
+}
+
+/// Start and length after padding one axis.
+fn pad_axis(start: usize, length: usize, low: f32, high: f32, limit: usize) -> (usize, usize) {
+    let pixels = |share: f32| (length as f32 * share).round().max(0.0) as usize;
+    let (mut low, mut high) = (pixels(low), pixels(high));
+    let missing = SMALLEST_SIDE.saturating_sub(length + low + high);
+    low += missing / 2;
+    high += missing.div_ceil(2);
+    let from = start.saturating_sub(low);
+    let to = (start + length + high).min(limit);
+    (from, to - from)
+}
+
+/// As many ROIs as `abnormal` has, cut from `normals` in turn.
+fn normal_rois(normals: &[&Sample], abnormal: &[Roi], options: &RoiOptions) -> Result<Vec<Roi>> {
+    let models: Vec<Model> = abnormal.iter().map(|roi| Model::of(roi, options.seed)).collect();
+    let mut rois = Vec::with_capacity(abnormal.len());
+    for (turn, sample) in normals.iter().enumerate().take(abnormal.len()) {
+        let image = Grey::read(&sample.image)?;
+        let crops = (abnormal.len() - turn).div_ceil(normals.len());
+        for crop in 1..=crops {
+            let name = format!("{}_crop{crop}", sample.name);
+            let own = draw::rank(options.seed, &name);
+            let Some(model) = models.iter().min_by_key(|model| draw::mix(own ^ model.rank)) else {
+                continue;
+            };
+            let mut random = draw::stream(options.seed, &format!("place of {name}"));
+            let rect = place(&image, model, &mut random);
+            rois.push(Roi {
+                name,
+                class: Class::Normal,
+                label: sample.label.clone(),
+                source: sample.source.clone(),
+                rect,
+                padding: [0.0; 4],
+                image: image.crop(rect),
+                mask: None,
+            });
+        }
+    }
+    Ok(rois)
+}
+
+/// What a normal ROI takes over from an abnormal one. Each normal ROI takes the model that comes
+/// first in an order of its own, so that a further abnormal image changes few normal ROIs.
+struct Model {
+    rank: u64,
+    width: usize,
+    height: usize,
+    black: f32,
+}
+
+impl Model {
+    fn of(roi: &Roi, seed: u64) -> Self {
+        let Rect { width, height, .. } = roi.rect;
+        Model { rank: draw::rank(seed, &roi.name), width, height, black: black(&roi.image) }
+    }
+}
+
+/// A rectangle of the model's size, shrunk in proportion until it fits, anywhere in the image where
+/// it is about as black as the model: else the air around a breast or a head, which lesions seldom
+/// reach, would tell the classes apart. Where no such place is found, the nearest one tried.
+fn place(image: &Grey, model: &Model, random: &mut ChaCha8Rng) -> Rect {
+    let shares = [(image.width, model.width), (image.height, model.height)];
+    let shrink =
+        shares.map(|(limit, side)| limit as f64 / side as f64).into_iter().fold(1.0, f64::min);
+    let fit = |side: usize, limit: usize| ((side as f64 * shrink).round() as usize).clamp(1, limit);
+    let (width, height) = (fit(model.width, image.width), fit(model.height, image.height));
+    let mut best = (f32::INFINITY, Rect { x: 0, y: 0, width, height });
+    for _ in 0..TRIES {
+        let x = random.random_range(0..=image.width - width);
+        let y = random.random_range(0..=image.height - height);
+        let rect = Rect { x, y, width, height };
+        let off = (black(&image.crop(rect)) - model.black).abs();
+        if off < best.0 {
+            best = (off, rect);
+        }
+        if off <= NEAR {
+            break;
+        }
+    }
+    best.1
+}
+
+/// The share of pixels that are black, or nearly.
+fn black(image: &Grey) -> f32 {
+    let black = image.pixels.iter().filter(|&&value| value <= BLACK).count();
+    black as f32 / image.pixels.len().max(1) as f32
+}
+
+/// Whether the image has one value everywhere.
+pub(crate) fn is_blank(image: &Grey) -> bool {
+    image.pixels.iter().all(|value| Some(value) == image.pixels.first())
+}
+
+/// The number of ROIs of each class, by [`Class::index`].
+pub fn counts(rois: &[Roi]) -> [usize; 2] {
+    let mut counts = [0; 2];
+    rois.iter().for_each(|roi| counts[roi.class.index()] += 1);
+    counts
+}
+
+/// Refuses padding that is no range of shares.
+fn check(options: &RoiOptions) -> Result<()> {
+    let (low, high) = (*options.padding.start(), *options.padding.end());
+    if low >= 0.0 && low <= high && high <= 10.0 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        format!("padding from {low} to {high} is no range of shares"),
+        "the paper's is 0.1 to 0.3 of the lesion's size",
+    ))
+}

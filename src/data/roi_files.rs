@@ -1,0 +1,57 @@
+//! ROIs as files: `CLASS/NAME.png`, `CLASS/NAME_mask.png` and an index in CSV.
+
+use std::path::{Path, PathBuf};
+
+use super::dataset::Class;
+use super::roi::Roi;
+use crate::error::Result;
+use crate::files;
+
+/// The first line of `index.csv`. `x`, `y`, `width` and `height` are pixels of the source image;
+/// the paddings are shares of the lesion's width (left, right) and height (top, bottom).
+pub const COLUMNS: &str = "name,class,label,source,x,y,width,height,padding_left,padding_right,\
+                           padding_top,padding_bottom,image,mask";
+
+/// Writes every ROI and its mask (all black when normal) into `out/abnormal` and `out/normal`, and
+/// then `out/index.csv`; returns the path of the index. Paths in the index are relative to `out`.
+///
+/// # Errors
+/// [`crate::error::Error::File`] when `out` cannot be created or written. The index is written
+/// last, so that where there is one, everything it names is there.
+pub fn write(rois: &[Roi], out: &Path) -> Result<PathBuf> {
+    files::create_folder(out)?;
+    for class in Class::ALL {
+        files::create_folder(&out.join(class.name()))?;
+    }
+    let mut index = format!("{COLUMNS}\n");
+    for roi in rois {
+        // These endings make the result a data set in the general layout as well.
+        let image = format!("{}/{}.png", roi.class.name(), roi.name);
+        let mask = format!("{}/{}_mask.png", roi.class.name(), roi.name);
+        roi.image.write(&out.join(&image))?;
+        roi.mask_or_empty().write(&out.join(&mask))?;
+        index.push_str(&line(roi, &image, &mask));
+    }
+    let path = out.join("index.csv");
+    files::write(&path, index.as_bytes())?;
+    Ok(path)
+}
+
+fn line(roi: &Roi, image: &str, mask: &str) -> String {
+    let mut fields: Vec<String> =
+        [&roi.name, roi.class.name(), &roi.label, &roi.source].map(field).into();
+    let rect = [roi.rect.x, roi.rect.y, roi.rect.width, roi.rect.height];
+    fields.extend(rect.map(|pixels| pixels.to_string()));
+    fields.extend(roi.padding.map(|share| format!("{share:.4}")));
+    fields.extend([field(image), field(mask)]);
+    format!("{}\n", fields.join(","))
+}
+
+/// A field of CSV, in quotes where it needs them.
+fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}

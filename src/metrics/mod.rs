@@ -1,0 +1,6 @@
+//! Scores on the CPU, in plain loops: the reference that the GPU's scores are tested against, and
+//! the truth behind `parula score`.
+
+pub mod baselines;
+pub mod dice;
+pub mod epoch;

@@ -1,0 +1,15 @@
+//! What a person looks at: tables, curves and contact sheets, drawn on the CPU.
+//!
+//! Everything here takes plain data and gives back text or the bytes of a PNG. The font travels
+//! inside the binary, so pictures are the same on every machine.
+
+pub mod chart;
+pub mod colormap;
+pub mod contact_sheet;
+pub mod curves;
+pub mod dice_curve;
+pub mod draw;
+pub mod panels;
+pub mod style;
+pub mod table;
+pub mod text;

@@ -1,0 +1,235 @@
+//! The table at the end of `parula reproduce`, as text and as Markdown.
+
+use std::fmt;
+
+/// What one model reached; what was not measured is `None` and prints as a dash.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// The model's name.
+    pub model: String,
+    /// The best validation accuracy.
+    pub val_acc: Option<Interval>,
+    /// Mean-Dice over all abnormal ROIs, training images included, as in the paper.
+    pub mean_dice: Option<Interval>,
+    /// Mean-Dice over the validation set's abnormal ROIs only.
+    pub mean_dice_validation: Option<Interval>,
+    /// Epochs run, as a mean over seeds.
+    pub epochs: Option<f64>,
+    /// Wall-clock time, as a mean over seeds.
+    pub seconds: Option<f64>,
+}
+
+/// A trivial heatmap's mean-Dice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BaselineRow {
+    /// `ones`, `gaussian` or `ellipse`.
+    pub name: &'static str,
+    /// Over all abnormal ROIs.
+    pub mean_dice: f64,
+    /// Over the validation set's.
+    pub mean_dice_validation: Option<f64>,
+}
+
+/// A mean over seeds with its interval; one number where there was one seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// The mean.
+    pub mean: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// The interval's upper end.
+    pub high: f64,
+}
+
+impl From<f64> for Interval {
+    fn from(value: f64) -> Self {
+        Interval { mean: value, low: value, high: value }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "{:.3}", self.mean)?;
+        if self.low < self.high {
+            write!(out, " [{:.3}, {:.3}]", self.low, self.high)?;
+        }
+        Ok(())
+    }
+}
+
+/// The table of `parula reproduce`: the models, a line, the baselines.
+pub fn reproduce(rows: &[Row], baselines: &[BaselineRow]) -> Table {
+    let mut table = Table::new(&[
+        "model",
+        "val_acc",
+        "mean-Dice (all)",
+        "mean-Dice (validation)",
+        "epochs",
+        "seconds",
+    ]);
+    let interval = |value: Option<Interval>| value.map_or(DASH.to_owned(), |v| v.to_string());
+    let whole = |value: Option<f64>| value.map_or(DASH.to_owned(), |v| format!("{v:.0}"));
+    for row in rows {
+        table.row(vec![
+            row.model.clone(),
+            interval(row.val_acc),
+            interval(row.mean_dice),
+            interval(row.mean_dice_validation),
+            whole(row.epochs),
+            whole(row.seconds),
+        ]);
+    }
+    if !(rows.is_empty() || baselines.is_empty()) {
+        table.line();
+    }
+    for baseline in baselines {
+        table.row(vec![
+            format!("{} (baseline)", baseline.name),
+            DASH.to_owned(),
+            format!("{:.3}", baseline.mean_dice),
+            interval(baseline.mean_dice_validation.map(Interval::from)),
+            DASH.to_owned(),
+            DASH.to_owned(),
+        ]);
+    }
+    table
+}
+
+const DASH: &str = "-";
+
+/// Text in aligned columns: the first from the left, the others from the right.
+#[derive(Clone, Debug)]
+pub struct Table {
+    header: Vec<String>,
+    rows: Vec<Option<Vec<String>>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(header: &[&str]) -> Self {
+        Table { header: header.iter().map(|&h| h.to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row; cells that are missing stay empty, and more than there are columns are cut.
+    pub fn row(&mut self, mut cells: Vec<String>) {
+        cells.resize(self.header.len(), String::new());
+        self.rows.push(Some(cells));
+    }
+
+    /// Adds a line that parts the rows above from those below; Markdown has none and leaves it out.
+    pub fn line(&mut self) {
+        self.rows.push(None);
+    }
+
+    /// For a terminal.
+    pub fn to_text(&self) -> String {
+        let widths = self.widths();
+        let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1));
+        let mut lines = vec![aligned(&self.header, &widths, "  "), rule.clone()];
+        lines.extend(self.rows.iter().map(|row| match row {
+            Some(cells) => aligned(cells, &widths, "  "),
+            None => rule.clone(),
+        }));
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    /// For a file or an issue.
+    pub fn to_markdown(&self) -> String {
+        let escape = |cells: &[String]| -> Vec<String> {
+            cells.iter().map(|cell| cell.replace('|', "\\|")).collect()
+        };
+        let rows: Vec<_> = self.rows.iter().flatten().map(|cells| escape(cells)).collect();
+        let header = escape(&self.header);
+        let widths = widths(std::iter::once(&header).chain(&rows), header.len());
+        let rule: Vec<String> = widths
+            .iter()
+            .enumerate()
+            .map(|(i, &w)| match i {
+                0 => "-".repeat(w.max(3)),
+                _ => format!("{}:", "-".repeat(w.max(3) - 1)),
+            })
+            .collect();
+        let mut text = String::new();
+        for cells in [&header, &rule].into_iter().chain(&rows) {
+            text += &format!("| {} |\n", aligned(cells, &widths, " | "));
+        }
+        text
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        widths(std::iter::once(&self.header).chain(self.rows.iter().flatten()), self.header.len())
+    }
+}
+
+fn widths<'a>(rows: impl Iterator<Item = &'a Vec<String>>, columns: usize) -> Vec<usize> {
+    rows.fold(vec![3; columns], |mut widths, row| {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+        widths
+    })
+}
+
+fn aligned(cells: &[String], widths: &[usize], between: &str) -> String {
+    let padded: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .enumerate()
+        .map(|(i, (cell, &width))| match i {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        })
+        .collect();
+    padded.join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Table {
+        let interval = Interval { mean: 0.931, low: 0.9204, high: 0.944 };
+        let row = Row {
+            model: "compact-xception".into(),
+            val_acc: Some(interval),
+            mean_dice: Some(0.4809.into()),
+            mean_dice_validation: None,
+            epochs: Some(12.0),
+            seconds: Some(301.4),
+        };
+        let ones = BaselineRow { name: "ones", mean_dice: 0.551, mean_dice_validation: Some(0.55) };
+        reproduce(&[row], &[ones])
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let text = example().to_text();
+        let expected = "\
+model                          val_acc  mean-Dice (all)  mean-Dice (validation)  epochs  seconds
+────────────────────────────────────────────────────────────────────────────────────────────────
+compact-xception  0.931 [0.920, 0.944]            0.481                       -      12      301
+────────────────────────────────────────────────────────────────────────────────────────────────
+ones (baseline)                      -            0.551                   0.550       -        -
+";
+        assert_eq!(text, expected, "\n{text}");
+    }
+
+    #[test]
+    fn the_line_parts_models_from_baselines_where_there_are_both() {
+        assert_eq!(example().to_text().matches('\n').count(), 5);
+        assert_eq!(reproduce(&[Row::default()], &[]).to_text().matches('\n').count(), 3);
+    }
+
+    #[test]
+    fn markdown_has_one_rule_and_escapes_bars() {
+        let mut table = Table::new(&["a", "b"]);
+        table.row(vec!["x|y".into(), "1".into()]);
+        table.line();
+        table.row(vec!["z".into()]);
+        assert_eq!(
+            table.to_markdown(),
+            "| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |\n| z    |     |\n"
+        );
+    }
+}

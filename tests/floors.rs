@@ -1,0 +1,360 @@
+//! Holds the floors of ARCHITECTURE.md: imports go down only, wgpu is named in one place, nothing
+//! is unsafe elsewhere, and no file grows out of sight.
+//!
+//! The sources are read as text: comments and literals are blanked, then paths that start at the
+//! crate's root (`crate::x`, `crate::{x, y}`, and `super::` as often as it takes) are followed to
+//! the module they name. Tests inside the sources are held to the same floors.
+
+use std::path::{Path, PathBuf};
+
+/// The table: a new module gets its line here and in ARCHITECTURE.md. A module may import those
+/// of lower floors and of its own.
+const FLOORS: [(u8, &[&str]); 7] = [
+    (0, &["error", "files", "shape", "tensor"]),
+    (1, &["graph", "ops", "shaders"]),
+    (2, &["plan", "gpu"]),
+    (3, &["session"]),
+    (4, &["models", "weights", "data", "cam", "metrics"]),
+    (5, &["train", "experiment", "report"]),
+    (6, &["main", "cli"]),
+];
+
+/// These stand on one floor and still do not know each other.
+const STRANGERS: [(&str, &str); 2] = [("plan", "gpu"), ("gpu", "plan")];
+
+/// The one module that may name wgpu, and write `unsafe`.
+const GPU: &str = "gpu";
+
+/// A file longer than this is two files.
+const MOST_BYTES: usize = 40_000;
+
+#[test]
+fn the_sources_keep_to_their_floors() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    assert!(files.len() > 2, "no sources found in {}", root.display());
+    let mut problems = Vec::new();
+    for file in files {
+        let source = std::fs::read_to_string(&file).unwrap();
+        let inside = file.strip_prefix(&root).unwrap();
+        problems.extend(check(inside, &source));
+    }
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Every problem of one file, `path` being relative to `src/`; each is one line.
+fn check(path: &Path, source: &str) -> Vec<String> {
+    let names = module_path(path);
+    let shown = format!("src/{}", path.display());
+    let mut problems = Vec::new();
+    if source.len() > MOST_BYTES {
+        problems.push(format!("{shown}: {} bytes; split it, 40 kB is the most", source.len()));
+    }
+    // lib.rs lists the modules, and main.rs only calls the command line.
+    let Some(own) = names.first().map(String::as_str) else { return problems };
+    let Some(own_floor) = floor(own) else {
+        problems.push(format!(
+            "{shown}: module `{own}` is on no floor; add it to FLOORS in tests/floors.rs and to \
+             ARCHITECTURE.md"
+        ));
+        return problems;
+    };
+    let tokens = tokens(&code_only(source));
+    for token in &tokens {
+        if own != GPU && (token.text == "wgpu" || token.text == "unsafe") {
+            let line = token.line;
+            problems.push(format!("{shown}:{line}: `{}` belongs into src/gpu/ only", token.text));
+        }
+    }
+    for (line, target) in root_paths(&tokens, &names) {
+        let wrong = match floor(&target) {
+            None => "which is on no floor: name the module that defines it, or, if it is new, add \
+                     it to FLOORS in tests/floors.rs and to ARCHITECTURE.md"
+                .to_owned(),
+            Some(other) if other > own_floor => {
+                format!("which is above it: floor {own_floor} must not know floor {other}")
+            }
+            Some(_) if STRANGERS.contains(&(own, target.as_str())) => {
+                "and the two must not know each other".to_owned()
+            }
+            Some(_) => continue,
+        };
+        problems.push(format!("{shown}:{line}: `{own}` imports `{target}`, {wrong}"));
+    }
+    problems
+}
+
+fn floor(module: &str) -> Option<u8> {
+    FLOORS.iter().find(|(_, modules)| modules.contains(&module)).map(|(floor, _)| *floor)
+}
+
+/// `ops/conv.rs` is `[ops, conv]`, `ops/mod.rs` is `[ops]`, and `lib.rs` is the root, `[]`.
+fn module_path(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if matches!(names.last().map(String::as_str), Some("mod" | "lib")) {
+        names.pop();
+    }
+    names
+}
+
+struct Token {
+    line: usize,
+    text: String,
+}
+
+/// Names, and every other character by itself; `::` is one token.
+fn tokens(code: &str) -> Vec<Token> {
+    let mut tokens: Vec<Token> = Vec::new();
+    for (index, text) in code.lines().enumerate() {
+        let line = index + 1;
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            let length = match first {
+                _ if word(first) => rest.find(|c| !word(c)).unwrap_or(rest.len()),
+                ':' if rest.starts_with("::") => 2,
+                _ => first.len_utf8(),
+            };
+            if !first.is_whitespace() {
+                tokens.push(Token { line, text: rest[..length].to_owned() });
+            }
+            rest = &rest[length..];
+        }
+    }
+    tokens
+}
+
+/// The modules at the crate's root that `tokens` name, each with its line. `names` is the path of
+/// the module that the file is.
+fn root_paths(tokens: &[Token], names: &[String]) -> Vec<(usize, String)> {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
+    let mut found = Vec::new();
+    // Inline modules deepen `super`; each remembers the brace depth at which it ends.
+    let (mut braces, mut inline) = (0usize, Vec::new());
+    let mut index = 0;
+    while index < tokens.len() {
+        match text(index) {
+            "{" => {
+                if index >= 2 && text(index - 2) == "mod" {
+                    inline.push(braces);
+                }
+                braces += 1;
+            }
+            "}" => {
+                braces = braces.saturating_sub(1);
+                if inline.last() == Some(&braces) {
+                    inline.pop();
+                }
+            }
+            "crate" if text(index + 1) == "::" => heads(tokens, index + 2, &mut found),
+            "super" if text(index + 1) == "::" => {
+                let mut levels = 1;
+                while text(index + 2 * levels) == "super" && text(index + 2 * levels + 1) == "::" {
+                    levels += 1;
+                }
+                if levels == names.len() + inline.len() {
+                    heads(tokens, index + 2 * levels, &mut found);
+                }
+                index += 2 * levels - 1;
+            }
+            _ => {}
+        }
+        index += 1;
+    }
+    found
+}
+
+/// The first name of the path at `start`, or of every path in the group that opens there.
+fn heads(tokens: &[Token], start: usize, found: &mut Vec<(usize, String)>) {
+    let Some(first) = tokens.get(start) else { return };
+    if first.text != "{" {
+        found.push((first.line, first.text.clone()));
+        return;
+    }
+    let (mut depth, mut fresh) = (0, false);
+    for token in &tokens[start..] {
+        match token.text.as_str() {
+            "{" => {
+                depth += 1;
+                fresh = depth == 1;
+            }
+            "}" => depth -= 1,
+            "," => fresh = depth == 1,
+            name if fresh => {
+                found.push((token.line, name.to_owned()));
+                fresh = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return;
+        }
+    }
+}
+
+/// `source` with comments and the insides of literals blanked; lines stay where they are.
+fn code_only(source: &str) -> String {
+    let characters: Vec<char> = source.chars().collect();
+    let at = |index: usize| characters.get(index).copied().unwrap_or('\0');
+    let mut code = String::with_capacity(source.len());
+    let mut index = 0;
+    while index < characters.len() {
+        let inside_name = index > 0 && (at(index - 1).is_alphanumeric() || at(index - 1) == '_');
+        let end = match at(index) {
+            '/' if at(index + 1) == '/' => until(&characters, index, |i| at(i) == '\n'),
+            '/' if at(index + 1) == '*' => block_comment(&characters, index),
+            '"' => quoted(&characters, index, '"'),
+            'r' if !inside_name || at(index - 1) == 'b' => raw_string(&characters, index),
+            // A lifetime has no closing quote two characters on, unless it is an escape.
+            '\'' if at(index + 1) == '\\' || at(index + 2) == '\'' => {
+                quoted(&characters, index, '\'')
+            }
+            _ => index,
+        };
+        if end > index {
+            code.extend(characters[index..end].iter().map(|&c| if c == '\n' { c } else { ' ' }));
+            index = end;
+        } else {
+            code.push(at(index));
+            index += 1;
+        }
+    }
+    code
+}
+
+fn until(characters: &[char], start: usize, stop: impl Fn(usize) -> bool) -> usize {
+    (start..characters.len()).find(|&i| stop(i)).unwrap_or(characters.len())
+}
+
+/// Block comments nest.
+fn block_comment(characters: &[char], start: usize) -> usize {
+    let (mut depth, mut index) = (0, start);
+    while index < characters.len() {
+        match (characters[index], characters.get(index + 1)) {
+            ('/', Some('*')) => (depth, index) = (depth + 1, index + 2),
+            ('*', Some('/')) => (depth, index) = (depth - 1, index + 2),
+            _ => index += 1,
+        }
+        if depth == 0 {
+            return index;
+        }
+    }
+    index
+}
+
+fn quoted(characters: &[char], start: usize, quote: char) -> usize {
+    let mut index = start + 1;
+    while index < characters.len() && characters[index] != quote {
+        index += if characters[index] == '\\' { 2 } else { 1 };
+    }
+    (index + 1).min(characters.len())
+}
+
+/// The end of `r"..."` or `r#"..."#`, or `start` where none begins there.
+fn raw_string(characters: &[char], start: usize) -> usize {
+    let open = until(characters, start + 1, |i| characters[i] != '#');
+    if characters.get(open) != Some(&'"') {
+        return start;
+    }
+    let hashes = open - start - 1;
+    let closes = |i: usize| {
+        characters[i] == '"'
+            && characters[i + 1..].iter().take_while(|&&c| c == '#').take(hashes).count() == hashes
+    };
+    (until(characters, open + 1, closes) + 1 + hashes).min(characters.len())
+}
+
+// ---- the checker itself, on sources made up here ----
+
+fn problems(path: &str, source: &str) -> Vec<String> {
+    check(Path::new(path), source)
+}
+
+/// One problem, whose line holds all of `parts`.
+#[track_caller]
+fn refused(path: &str, source: &str, parts: &[&str]) {
+    let found = problems(path, source);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(parts.iter().all(|part| found[0].contains(part)), "{found:?}");
+}
+
+#[test]
+fn imports_that_go_down_or_stay_are_allowed() {
+    let source = "use crate::error::{Error, Result};\nuse crate::{graph, ops::conv};\n\
+                  pub(crate) fn f() -> crate::shape::Shape { super::super::tensor::zero() }\n";
+    assert_eq!(problems("ops/pool.rs", source), Vec::<String>::new());
+    assert_eq!(problems("cli/train.rs", "use crate::report::table;"), Vec::<String>::new());
+}
+
+#[test]
+fn imports_that_go_up_are_refused_however_they_are_written() {
+    refused("graph/mod.rs", "\nuse crate::session::Session;", &["src/graph/mod.rs:2", "session"]);
+    refused(
+        "graph/mod.rs",
+        "use crate::{\n  error::Result,\n  plan::{Plan, Slot},\n};",
+        &[":3", "plan"],
+    );
+    refused("tensor.rs", "fn f() { crate::ops::relu() }", &["floor 0", "floor 1"]);
+    refused("ops/relu.rs", "use super::super::cli::run;", &["cli"]);
+    refused("shape.rs", "use super::train;", &["train"]);
+    let test = "#[cfg(test)]\nmod tests {\n  use super::*;\n  use super::super::models;\n}\n";
+    refused("shape.rs", test, &[":4", "models"]);
+}
+
+#[test]
+fn plan_and_gpu_are_strangers() {
+    refused("plan/fuse.rs", "use crate::gpu::Device;", &["plan", "gpu", "each other"]);
+    refused("gpu/mod.rs", "use crate::plan::Plan;", &["plan", "gpu", "each other"]);
+}
+
+#[test]
+fn wgpu_and_unsafe_live_in_gpu_only() {
+    refused("session/mod.rs", "fn f(d: &wgpu::Device) {}", &["session/mod.rs:1", "wgpu"]);
+    refused("models/mod.rs", "fn f() { unsafe { g() } }", &["unsafe"]);
+    let gpu = "fn f(d: &wgpu::Device) { unsafe { g(d) } }";
+    assert_eq!(problems("gpu/device.rs", gpu), Vec::<String>::new());
+    assert_eq!(problems("ops/mod.rs", "#![deny(unsafe_code)] fn wgpu_like() {}").len(), 0);
+}
+
+#[test]
+fn a_module_without_a_floor_says_which_table_to_edit() {
+    refused("extra/mod.rs", "", &["`extra` is on no floor", "tests/floors.rs"]);
+    refused("train.rs", "use crate::extra::X;", &["extra", "tests/floors.rs"]);
+}
+
+#[test]
+fn comments_and_literals_are_not_code() {
+    let source = r##"
+        // use crate::cli; wgpu
+        /* unsafe /* crate::cli */ wgpu */
+        /// [`crate::session`] and wgpu
+        const A: &str = "crate::cli \" wgpu";
+        const B: &str = r#"unsafe " crate::cli"#;
+        const C: [char; 3] = ['"', '\'', 'x'];
+        fn f<'a>(x: &'a str) -> &'a str { x }
+        const D: &[u8] = br"wgpu\";
+    "##;
+    assert_eq!(problems("shape.rs", source), Vec::<String>::new());
+    let after = format!("{source}\nuse crate::cli;");
+    refused("shape.rs", &after, &["cli"]);
+}
+
+#[test]
+fn a_file_over_forty_kilobytes_is_refused() {
+    refused("shape.rs", &"// long\n".repeat(5001), &["split"]);
+}
