@@ -12,7 +12,7 @@
 // `peaks_chunks`, workgroups share the image out. Then `scale`.
 // Versions of Dice: `dice_naive`, 256 passes over the pixels, one a threshold; `histogram` and
 // `scores`, one pass that counts, from which sums over levels above t give all thresholds.
-// `_texels`: the same, four pixels at a time read from textures, for software drivers.
+// `_texels`: the same, read from textures, for software drivers.
 
 struct Params {
     images: u32, // N
@@ -89,7 +89,7 @@ fn region(image: u32) -> Region {
 
 // Where texel `index` stands in a texture.
 fn texel(index: u32) -> vec2<u32> {
-    return vec2(index % 4096u, index / 4096u);
+    return vec2(index & 4095u, index >> 12u);
 }
 
 // The bits of a value that is positive and finite, else 0.
