@@ -1,8 +1,14 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
 mod case;
+mod conv2d;
+mod conv2d_gradients;
+mod dense;
+mod depthwise_conv2d;
 mod elementwise;
+mod epilogue;
 mod lower;
+mod sum_rows;
 mod view;
 mod window;
 
@@ -16,10 +22,17 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 pub use case::{Case, Fill};
+pub use conv2d::Conv2d;
+pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
+pub use dense::Dense;
+pub use depthwise_conv2d::{
+    DepthwiseConv2d, DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient,
+};
 pub use elementwise::{Elementwise, Instruction};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
+pub use sum_rows::SumRows;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
@@ -196,8 +209,16 @@ pub struct Entry {
 
 /// Every operation. To add one: its file, its shader, a line here.
 pub const REGISTRY: &[Entry] = &[
+    Entry { name: "conv2d", cases: conv2d::cases },
+    Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
+    Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
     Entry { name: "copy", cases: view::cases },
+    Entry { name: "dense", cases: dense::cases },
+    Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
+    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_conv2d::input_cases },
+    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_conv2d::weight_cases },
     Entry { name: "elementwise", cases: elementwise::cases },
+    Entry { name: "sum_rows", cases: sum_rows::cases },
 ];
 
 /// Checks how many inputs an operation was given.
