@@ -25,6 +25,8 @@ macro_rules! sources {
 }
 
 sources![
+    "batch_norm",
+    "channel_affine",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",
@@ -32,7 +34,16 @@ sources![
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_weight_gradient",
+    "dice",
+    "dropout",
     "elementwise",
+    "global_pool",
+    "grad_cam",
+    "losses",
+    "optimizer",
+    "pad",
+    "pool",
+    "resize",
     "sum_rows",
 ];
 

@@ -28,7 +28,7 @@ impl Conv2d {
     }
 
     /// Channels in `groups` that do not see each other.
-    pub fn grouped(self, groups: usize) -> Self {
+    pub fn with_groups(self, groups: usize) -> Self {
         Conv2d { groups, ..self }
     }
 
@@ -494,7 +494,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for example in examples() {
         let Ok(sizes) = example.sizes() else { continue };
-        let operation = Conv2d::new(example.window).grouped(example.groups);
+        let operation = Conv2d::new(example.window).with_groups(example.groups);
         let inputs = [sizes.input(), sizes.kernel()].map(|shape| (shape, Fill::Signed));
         let case = Case::new(&example.name, operation, inputs).differentiate(&[0, 1]).dense(&[1]);
         cases.push(example.finish(case));

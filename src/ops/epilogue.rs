@@ -1,7 +1,8 @@
 //! What a convolution does to its sums before it stores them.
 
 use super::{
-    Activation, Dispatch, Elementwise, Instruction, Lowering, Operand, Operation, downcast,
+    Activation, ChannelAffine, Dispatch, Elementwise, Instruction, Lowering, Operand, Operation,
+    downcast,
 };
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -106,6 +107,10 @@ impl Epilogue {
         }
         if let Some(activation) = Activation::of(next) {
             return Some(Epilogue { activation, ..*self });
+        }
+        if let Some(ChannelAffine { activation }) = downcast(next) {
+            let free = position == 0 && !self.affine && !self.residual;
+            return free.then_some(Epilogue { affine: true, activation: *activation, ..*self });
         }
         let (first, rest) = downcast::<Elementwise>(next)?.chain().split_first()?;
         let activation = match rest {

@@ -126,6 +126,14 @@ pub struct Lowering<'a> {
     pub variant: &'static str,
 }
 
+impl Lowering<'_> {
+    /// Whether every row of every tensor starts and ends on a multiple of four elements.
+    pub fn is_vec4(&self) -> bool {
+        let mut inputs = self.views.iter().zip(self.inputs);
+        self.output_view.is_vec4(self.output) && inputs.all(|(view, shape)| view.is_vec4(shape))
+    }
+}
+
 /// Which tensor a binding stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
