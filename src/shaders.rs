@@ -44,6 +44,7 @@ sources![
     "pad",
     "pool",
     "resize",
+    "sum_rows",
 ];
 
 /// Texels in a row of a texture that stands for a tensor.
@@ -194,11 +195,7 @@ fn texel_declaration(line: &str) -> Option<(&str, String)> {
 ///
 /// # Errors
 /// [`Error::Gpu`] when the file does not compile or has no such entry point.
-pub fn interface(
-    name: &'static str,
-    entry: &'static str,
-    texels: bool,
-) -> Result<Arc<Interface>> {
+pub fn interface(name: &'static str, entry: &'static str, texels: bool) -> Result<Arc<Interface>> {
     type Known = Mutex<BTreeMap<(&'static str, &'static str, bool), Arc<Interface>>>;
     static KNOWN: OnceLock<Known> = OnceLock::new();
     let known = KNOWN.get_or_init(Default::default);

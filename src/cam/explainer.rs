@@ -92,7 +92,8 @@ impl Explainer {
         let capacity = largest.max(PIXELS.min(largest.saturating_mul(batch))).max(1);
         let regions = graph.input("regions", [batch, 3])?;
         let mask = graph.input("mask", [capacity])?;
-        let resized = graph.add("heatmap/resized", ResizeToRegions { capacity }, &[map, regions])?;
+        let resized =
+            graph.add("heatmap/resized", ResizeToRegions { capacity }, &[map, regions])?;
         let heatmap = graph.add("heatmap", HeatmapToGray, &[resized, regions])?;
         let dice = graph.add("dice", DiceThresholds, &[heatmap, mask, regions])?;
 
@@ -129,7 +130,10 @@ impl Explainer {
             let count = self.fitting(rest);
             if count == 0 {
                 return Err(Error::usage(
-                    format!("an image of {}x{} is too large to explain", rest[0].size[0], rest[0].size[1]),
+                    format!(
+                        "an image of {}x{} is too large to explain",
+                        rest[0].size[0], rest[0].size[1]
+                    ),
                     format!("at most {} pixels were planned for", self.capacity),
                 ));
             }

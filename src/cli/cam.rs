@@ -7,7 +7,7 @@ use clap::Args;
 use super::network::{Source, stems};
 use super::{Global, print, print_json};
 use crate::cam::{Explainer, Request, find, npy};
-use crate::data::{Class, Grey, Flips};
+use crate::data::{Class, Flips, Grey};
 use crate::error::Result;
 use crate::files;
 use crate::train::interruption;
@@ -57,7 +57,9 @@ impl Cam {
         let mut documents = Vec::new();
         let indices: Vec<usize> = (0..images.len()).collect();
         for chunk in indices.chunks(batch) {
-            interruption(|| format!("{} of {} heatmaps were written", documents.len(), images.len()))?;
+            interruption(|| {
+                format!("{} of {} heatmaps were written", documents.len(), images.len())
+            })?;
             let mut numbers = Vec::new();
             chunk.iter().for_each(|&index| prepared.copy(index, Flips::default(), &mut numbers));
             let requests: Vec<Request> = chunk

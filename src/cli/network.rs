@@ -45,11 +45,8 @@ impl Source {
     pub fn load(&self, gpu: &Arc<Gpu>, images: usize) -> Result<Loaded> {
         let network = models::find(&self.model)?;
         let loaded = weights::load(&self.weights)?;
-        let size = self
-            .size
-            .map(|size| [size, size])
-            .or_else(|| loaded.input())
-            .unwrap_or(network.input);
+        let size =
+            self.size.map(|size| [size, size]).or_else(|| loaded.input()).unwrap_or(network.input);
         let classes = self.classes.or_else(|| loaded.classes()).unwrap_or(2).max(1);
         let batch = self.batch.clamp(1, images.max(1));
         let model = network.build(Mode::Inference, batch, size, classes)?;

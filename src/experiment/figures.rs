@@ -31,8 +31,7 @@ pub fn of_run(job: &Job, material: &Material, done: &Done, out: &Path) -> Result
     let scores: Vec<f64> = unseen.iter().map(|one| one.mean_dice).collect();
     let chosen: Vec<_> =
         contact_sheet::spread(&scores, ROWS).into_iter().map(|index| unseen[index]).collect();
-    let masks: Vec<_> =
-        chosen.iter().map(|one| material.rois[one.roi].mask_or_empty()).collect();
+    let masks: Vec<_> = chosen.iter().map(|one| material.rois[one.roi].mask_or_empty()).collect();
     let panels: Vec<Panel> = chosen
         .iter()
         .zip(&masks)

@@ -189,7 +189,11 @@ pub fn table(results: &Results) -> Table {
         ("gaussian", baselines.gaussian),
         ("ellipse", baselines.ellipse),
     ]
-    .map(|(name, mean_dice)| table::BaselineRow { name, mean_dice, mean_dice_validation: None });
+    .map(|(name, mean_dice)| table::BaselineRow {
+        name,
+        mean_dice,
+        mean_dice_validation: None,
+    });
     table::reproduce(&rows, &baselines)
 }
 

@@ -260,8 +260,7 @@ fn interval(values: &[f64]) -> Interval {
     if values.len() < 2 {
         return Interval::from(mean);
     }
-    let variance =
-        values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let t = T.get(values.len() - 2).copied().unwrap_or(1.96);
     let half = t * (variance / count).sqrt();
     Interval { mean, low: mean - half, high: mean + half }

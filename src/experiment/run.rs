@@ -65,8 +65,7 @@ impl Job<'_> {
         self.export(rois, &explained)?;
 
         let mean = |chosen: &dyn Fn(&Explained) -> bool, value: &dyn Fn(&Explained) -> f64| {
-            let values: Vec<f64> =
-                explained.iter().filter(|one| chosen(one)).map(value).collect();
+            let values: Vec<f64> = explained.iter().filter(|one| chosen(one)).map(value).collect();
             values.iter().sum::<f64>() / values.len().max(1) as f64
         };
         let curve = |chosen: &dyn Fn(&Explained) -> bool| -> Vec<f64> {

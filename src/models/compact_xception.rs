@@ -28,7 +28,8 @@ fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
     x = l.relu("block1_conv1_act", x)?;
 
     for (block, filters) in [(2, 64), (3, 128)] {
-        let mut shortcut = l.conv2d(&format!("block{block}_residual"), x, filters, 1, 2, Same, false)?;
+        let mut shortcut =
+            l.conv2d(&format!("block{block}_residual"), x, filters, 1, 2, Same, false)?;
         shortcut = l.batch_norm(&format!("block{block}_residual_bn"), shortcut)?;
         for conv in 1..=2 {
             // The first block follows an activation already.

@@ -4,9 +4,9 @@ use super::STEP;
 use crate::error::Result;
 use crate::graph::{Graph, Init, Role, Value};
 use crate::ops::{
-    BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine, Activation, Conv2d, Dense,
-    DepthwiseConv2d, Dropout, Elementwise, GlobalAveragePool, MovingAverage, Padding, Pool, PoolKind,
-    Window,
+    Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine, Conv2d,
+    Dense, DepthwiseConv2d, Dropout, Elementwise, GlobalAveragePool, MovingAverage, Padding, Pool,
+    PoolKind, Window,
 };
 
 /// What a graph is for.
@@ -66,7 +66,8 @@ impl Layers {
         let channels = self.channels(x);
         let taps = size * size;
         let init = Init::GlorotUniform { fan_in: taps * channels, fan_out: taps * filters };
-        let kernel = self.weight(format!("{name}/kernel"), &[size, size, channels, filters], init)?;
+        let kernel =
+            self.weight(format!("{name}/kernel"), &[size, size, channels, filters], init)?;
         let convolution = Conv2d::new(Window::square(size, stride, padding));
         if !bias {
             return self.graph.add(name, convolution, &[x, kernel]);
@@ -110,9 +111,8 @@ impl Layers {
         let (one, zero) = (Init::Constant(1.0), Init::Constant(0.0));
         let gamma = self.weight(format!("{name}/gamma"), &channels, one)?;
         let beta = self.weight(format!("{name}/beta"), &channels, zero)?;
-        let mut state = |what, init| {
-            self.graph.variable(format!("{name}/{what}"), channels, Role::State, init)
-        };
+        let mut state =
+            |what, init| self.graph.variable(format!("{name}/{what}"), channels, Role::State, init);
         let mean = state("moving_mean", zero)?;
         let variance = state("moving_variance", one)?;
         let epsilon = self.epsilon;

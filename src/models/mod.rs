@@ -54,7 +54,10 @@ pub const NETWORKS: &[Network] = &[compact_xception::NETWORK, compact_resnet::NE
 pub fn find(name: &str) -> Result<&'static Network> {
     NETWORKS.iter().find(|network| network.name == name).ok_or_else(|| {
         let known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
-        Error::usage(format!("no model is called {name}"), format!("there are {}", known.join(", ")))
+        Error::usage(
+            format!("no model is called {name}"),
+            format!("there are {}", known.join(", ")),
+        )
     })
 }
 

@@ -120,7 +120,8 @@ pub fn train(
     let batch = options.batch.clamp(1, split.train.len().max(1));
     let whole = build(batch)?;
     let store = Store::new(gpu, &whole.graph, options.seed)?;
-    let mut steps = steps::Steps::new(gpu, &store, options, class_weights(prepared, split, options));
+    let mut steps =
+        steps::Steps::new(gpu, &store, options, class_weights(prepared, split, options));
     steps.add(whole)?;
     let tail = split.train.len() % batch;
     if tail != 0 {
@@ -198,7 +199,9 @@ pub fn train(
 
 fn finished(records: &[EpochRecord], options: &TrainOptions) -> String {
     let kept = match &options.checkpoint {
-        Some(path) if !records.is_empty() => format!(", the best weights are in {}", path.display()),
+        Some(path) if !records.is_empty() => {
+            format!(", the best weights are in {}", path.display())
+        }
         _ => String::new(),
     };
     format!("{} of {} epochs were finished{kept}", records.len(), options.epochs)

@@ -40,7 +40,8 @@ pub struct Best {
 impl Best {
     /// Whether `epoch` is better than all before it; it is then kept.
     pub fn improves(&mut self, epoch: u32, val_accuracy: f64) -> bool {
-        let better = !val_accuracy.is_nan() && (self.epoch == 0 || val_accuracy > self.val_accuracy);
+        let better =
+            !val_accuracy.is_nan() && (self.epoch == 0 || val_accuracy > self.val_accuracy);
         if better {
             *self = Best { epoch, val_accuracy };
         }
