@@ -42,7 +42,7 @@ fn add(pipelines: &mut BTreeMap<String, Value>, plan: &Plan) -> Result<(), Box<d
         if pipelines.contains_key(&key) {
             continue;
         }
-        let wgsl = shaders::source_with(dispatch.shader, &dispatch.tiles)?;
+        let wgsl = shaders::source_with(dispatch.shader, &dispatch.tiles, dispatch.texels)?;
         let pipeline = json!({
             "shader": dispatch.shader,
             "wgsl": shaders::without_subgroups(&wgsl),

@@ -29,6 +29,7 @@ struct Kernel {
     shader: &'static str,
     entry: &'static str,
     tiles: Vec<(&'static str, u32)>,
+    texels: bool,
     /// Names and the bits of values.
     constants: Vec<(&'static str, u64)>,
 }
@@ -40,12 +41,13 @@ impl Kernel {
             shader: dispatch.shader,
             entry: dispatch.entry,
             tiles: dispatch.tiles.clone(),
+            texels: dispatch.texels,
             constants: dispatch.constants.iter().map(bits).collect(),
         }
     }
 
     fn text(&self) -> String {
-        shaders::source_with(self.shader, &self.tiles).unwrap().into_owned()
+        shaders::source_with(self.shader, &self.tiles, self.texels).unwrap().into_owned()
     }
 }
 
@@ -120,6 +122,7 @@ fn with_defaults() -> Vec<Kernel> {
                 shader,
                 entry: point.name.leak(),
                 tiles: Vec::new(),
+                texels: false,
                 constants: Vec::new(),
             })
         })
@@ -136,7 +139,7 @@ fn for_each(
     let (mut count, mut failures) = (0, Vec::new());
     for kernel in kernels {
         count += 1;
-        let key = (kernel.shader, kernel.tiles.clone());
+        let key = (kernel.shader, kernel.tiles.clone(), kernel.texels);
         let (module, info) = modules.entry(key).or_insert_with(|| {
             compile(kernel.shader, &kernel.text()).unwrap_or_else(|error| panic!("{error}"))
         });
@@ -224,7 +227,7 @@ fn within_limits(kernel: &Kernel, module: &Module, _: &ModuleInfo) -> Result<(),
     if workgroup > 16 << 10 {
         return Err(format!("{workgroup} bytes of workgroup memory"));
     }
-    let interface = shaders::interface(kernel.shader, kernel.entry).unwrap();
+    let interface = shaders::interface(kernel.shader, kernel.entry, kernel.texels).unwrap();
     let bound = |b: &&shaders::Binding| matches!(b.access, Access::Read | Access::ReadWrite);
     let storage = storage.max(interface.bindings.iter().filter(bound).count());
     if storage > 8 { Err(format!("{storage} storage buffers")) } else { Ok(()) }
@@ -244,7 +247,7 @@ fn files_without_their_subgroup_kernels_need_no_feature() {
         .map(|(kernel, _)| (kernel.shader, kernel.tiles))
         .collect();
     for (shader, tiles) in baseline {
-        let text = shaders::source_with(shader, &tiles).unwrap();
+        let text = shaders::source_with(shader, &tiles, false).unwrap();
         let text = shaders::without_subgroups(&text);
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(&text, shader)));
@@ -292,7 +295,8 @@ fn every_file_is_registered_and_every_entry_point_is_run() {
 /// What [`within_limits`] says of a shader.
 fn refused(text: &str) -> String {
     let (module, info) = compile("made up", text).unwrap();
-    let kernel = Kernel { shader: "copy", entry: "naive", tiles: vec![], constants: vec![] };
+    let kernel =
+        Kernel { shader: "copy", entry: "naive", tiles: vec![], texels: false, constants: vec![] };
     let entry = module.entry_points[0].name.clone();
     let point = (ShaderStage::Compute, entry.as_str());
     let (module, info) =

@@ -121,7 +121,7 @@ fn command(
 ) -> Result<Command> {
     const SHADER: &str = "ceiling";
     let wrong = |message: String| Error::Gpu { doing: format!("timing {SHADER}/{entry}"), message };
-    let interface = shaders::interface(SHADER, entry)?;
+    let interface = shaders::interface(SHADER, entry, false)?;
     let mut block = vec![0u8; interface.uniform_bytes as usize];
     // m and s keep the sums between 0 and 1, far from denormal numbers.
     let words =
@@ -141,6 +141,6 @@ fn command(
         let memory = Bindable::Range { buffer, start: 0, bytes: buffer.bytes() };
         resources.push(Resource { index: binding.index, memory });
     }
-    let pipeline = gpu.pipeline(&Key::new(SHADER, entry, constants, &[]))?;
+    let pipeline = gpu.pipeline(&Key::new(SHADER, entry, constants, &[], false))?;
     gpu.command(&pipeline, &resources, workgroups)
 }

@@ -126,6 +126,14 @@ pub struct Lowering<'a> {
     pub variant: &'static str,
 }
 
+impl Lowering<'_> {
+    /// Whether every row of every tensor starts and ends on a multiple of four elements.
+    pub fn is_vec4(&self) -> bool {
+        let mut inputs = self.views.iter().zip(self.inputs);
+        self.output_view.is_vec4(self.output) && inputs.all(|(view, shape)| view.is_vec4(shape))
+    }
+}
+
 /// Which tensor a binding stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
@@ -195,6 +203,8 @@ pub struct Dispatch {
     pub constants: Vec<(&'static str, f64)>,
     /// `const` register tiles, replaced in the text.
     pub tiles: Vec<(&'static str, u32)>,
+    /// Whether it reads through textures, which the session copies the tensors into.
+    pub texels: bool,
     /// Which tensor stands behind each storage binding. A binding that the entry point declares and
     /// this list omits gets a small buffer of its own, and must not be used.
     pub bindings: Vec<(&'static str, Operand)>,
@@ -212,6 +222,7 @@ impl Dispatch {
             entry,
             constants: Vec::new(),
             tiles: Vec::new(),
+            texels: false,
             bindings: Vec::new(),
             params: Vec::new(),
             workgroups: [1, 1, 1],
@@ -227,6 +238,12 @@ impl Dispatch {
     /// Sets a `const` register tile.
     pub fn tile(mut self, name: &'static str, value: u32) -> Self {
         self.tiles.push((name, value));
+        self
+    }
+
+    /// Reads through textures, or not.
+    pub fn texels(mut self, texels: bool) -> Self {
+        self.texels = texels;
         self
     }
 

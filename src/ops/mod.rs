@@ -1,9 +1,28 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
+mod batch_norm;
 mod case;
+mod channel_affine;
+mod conv2d;
+mod conv2d_gradients;
+mod dense;
+mod depthwise_conv2d;
+mod dice;
+mod dropout;
 mod elementwise;
+mod epilogue;
+mod global_pool;
+mod grad_cam;
+mod losses;
 mod lower;
+mod optimizer;
+mod pad;
+mod pool;
+mod regions;
+mod resize;
+mod rows;
 mod spec;
+mod sum_rows;
 mod view;
 mod window;
 
@@ -16,12 +35,33 @@ use crate::graph::{Graph, Value};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+pub use batch_norm::{
+    BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
+    MovingAverage,
+};
 pub use case::{Case, Fill};
+pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
+pub use conv2d::Conv2d;
+pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
+pub use dense::Dense;
+pub use depthwise_conv2d::{
+    DepthwiseConv2d, DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient,
+};
+pub use dice::{DiceThresholds, HeatmapToGray};
+pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
+pub use global_pool::{GlobalAveragePool, SpreadMean};
+pub use grad_cam::GradCam;
+pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
+pub use optimizer::{Optimize, Optimizer};
+pub use pad::{Crop, ZeroPad};
+pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
+pub use resize::{ResizeBilinear, ResizeToRegions};
 pub use spec::{CaseSpec, custom_case};
+pub use sum_rows::SumRows;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
@@ -198,8 +238,27 @@ pub struct Entry {
 
 /// Every operation. To add one: its file, its shader, a line here.
 pub const REGISTRY: &[Entry] = &[
+    Entry { name: "batch_norm", cases: batch_norm::cases },
+    Entry { name: "channel_affine", cases: channel_affine::cases },
+    Entry { name: "conv2d", cases: conv2d::cases },
+    Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
+    Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
     Entry { name: "copy", cases: view::cases },
+    Entry { name: "dense", cases: dense::cases },
+    Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
+    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_conv2d::input_cases },
+    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_conv2d::weight_cases },
+    Entry { name: "dice", cases: dice::cases },
+    Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
+    Entry { name: "global_pool", cases: global_pool::cases },
+    Entry { name: "grad_cam", cases: grad_cam::cases },
+    Entry { name: "losses", cases: losses::cases },
+    Entry { name: "optimizer", cases: optimizer::cases },
+    Entry { name: "pad", cases: pad::cases },
+    Entry { name: "pool", cases: pool::cases },
+    Entry { name: "resize", cases: resize::cases },
+    Entry { name: "sum_rows", cases: sum_rows::cases },
 ];
 
 /// Checks how many inputs an operation was given.

@@ -2,9 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use super::Case;
+use super::{
+    Case, Conv2d, Conv2dInputGradient, Conv2dWeightGradient, Copy, DepthwiseConv2d,
+    DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient, Fill, Operation, Padding, Window,
+};
 use crate::error::{Error, Result};
+use crate::shape::Shape;
 
 /// The shape of a convolution with 'same' padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +103,46 @@ impl fmt::Display for CaseSpec {
     }
 }
 
-/// The case of `operation` with the shape of `spec`, where that operation is a convolution.
-pub fn custom_case(operation: &str, spec: &CaseSpec) -> Option<Case> {
-    let _ = (operation, spec);
-    None
+/// The case of `operation` with the shape of `spec`; nothing where that is no convolution.
+///
+/// # Errors
+/// [`Error::Shape`] when the shape is not one that the operation does.
+pub fn custom_case(operation: &str, spec: &CaseSpec) -> Result<Option<Case>> {
+    let window = Window { dilation: [spec.d; 2], ..Window::square(spec.k, spec.s, Padding::Same) };
+    let [height, width] = window.on(operation, [spec.h, spec.w])?.output;
+    let x = Shape::from([spec.n, spec.h, spec.w, spec.cin]);
+    let y = Shape::from([spec.n, height, width, spec.cout]);
+    let depthwise = operation.starts_with("depthwise_");
+    if depthwise && (spec.cout != spec.cin || ![1, spec.cin].contains(&spec.g)) {
+        let problem = format!("takes cout = cin and g = cin, or neither, not {spec}");
+        return Err(Error::shape(operation, problem));
+    }
+    let w = match depthwise {
+        true => Shape::from([spec.k, spec.k, spec.cin, 1]),
+        false => Shape::from([spec.k, spec.k, spec.cin / spec.g, spec.cout]),
+    };
+    let forward = [x.clone(), w.clone()];
+    let backward = [y.clone(), w];
+    let both = [x.clone(), y];
+    let case = |operation: Arc<dyn Operation>, inputs: [Shape; 2]| Case {
+        operation,
+        ..Case::new(spec.to_string(), Copy, inputs.map(|shape| (shape, Fill::Signed)))
+    };
+    Ok(Some(match operation {
+        "conv2d" => case(Arc::new(Conv2d::new(window).with_groups(spec.g)), forward),
+        "conv2d_input_gradient" => {
+            case(Arc::new(Conv2dInputGradient::new(window, spec.g, &x)), backward)
+        }
+        "conv2d_weight_gradient" => case(Arc::new(Conv2dWeightGradient::new(window, spec.g)), both),
+        "depthwise_conv2d" => case(Arc::new(DepthwiseConv2d::new(window)), forward),
+        "depthwise_conv2d_input_gradient" => {
+            case(Arc::new(DepthwiseConv2dInputGradient::new(window, &x)), backward)
+        }
+        "depthwise_conv2d_weight_gradient" => {
+            case(Arc::new(DepthwiseConv2dWeightGradient::new(window)), both)
+        }
+        _ => return Ok(None),
+    }))
 }
 
 #[cfg(test)]
@@ -121,6 +162,28 @@ mod tests {
         let spec: CaseSpec = " w=5, h=4 ,n=1,cin=6,k=3,d=2".parse().unwrap();
         assert_eq!(spec, CaseSpec { n: 1, h: 4, w: 5, cin: 6, cout: 6, k: 3, s: 1, d: 2, g: 1 });
         assert_eq!(spec.to_string().parse::<CaseSpec>().unwrap(), spec);
+    }
+
+    #[test]
+    fn every_convolution_takes_a_case_and_others_do_not() {
+        let output = |operation: &str, text: &str| {
+            let case = custom_case(operation, &text.parse().unwrap()).unwrap().unwrap();
+            assert_eq!(case.operation.name(), operation);
+            let shapes: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
+            case.operation.infer(&shapes).unwrap().to_string()
+        };
+        let text = "n=2,h=9,w=8,cin=6,cout=4,k=3,s=2,g=2,d=1";
+        assert_eq!(output("conv2d", text), "2x5x4x4");
+        assert_eq!(output("conv2d_input_gradient", text), "2x9x8x6");
+        assert_eq!(output("conv2d_weight_gradient", text), "3x3x3x4");
+        let text = "n=2,h=9,w=8,cin=6,k=3,s=2";
+        assert_eq!(output("depthwise_conv2d", text), "2x5x4x6");
+        assert_eq!(output("depthwise_conv2d_input_gradient", text), "2x9x8x6");
+        assert_eq!(output("depthwise_conv2d_weight_gradient", text), "3x3x6x1");
+        let spec: CaseSpec = text.parse().unwrap();
+        assert!(custom_case("copy", &spec).unwrap().is_none());
+        let error = custom_case("depthwise_conv2d", &CaseSpec { cout: 12, ..spec }).unwrap_err();
+        assert!(error.to_string().contains("cout = cin"), "{error}");
     }
 
     #[test]

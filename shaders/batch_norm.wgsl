@@ -1,0 +1,447 @@
+// Batch normalisation in training, forward and backward.
+//
+//   statistics      mean = sum(x) / rows,  variance = sum((x - mean)^2) / rows
+//   normalize       y = act(gamma * normal + beta),  normal = (x - mean) / sqrt(variance + epsilon)
+//   sums            dgamma = sum(d * normal),  dbeta = sum(d),  d = dy where act passes a gradient
+//   input_gradient  dx = gamma / sqrt(variance + epsilon) * (d - (dbeta + normal * dgamma) / rows)
+//   moving_average  moving = moving * momentum + statistic * (1 - momentum)
+//
+// x, dy, y (dy's and dx's shape too): (rows, channels), each with its own offset and distance of
+// rows. stats: (2, channels), mean and variance. sums: (2, channels), dgamma and dbeta. gamma, beta,
+// moving: (channels). result: (2, channels). part, parts: (blocks, 2, channels).
+//
+// Rows are shared out in blocks: block b takes the rows b * near + j * far for j = 0..each, as far
+// as there are such. An invocation does one block for one channel (naive) or four (quad), so that
+// what belongs to the channel is read once a block.
+//
+// Sums are in two levels, and in the same order every time. The squares of a block are summed around
+// the block's first element, and blocks are merged around the mean of the first (Chan, Golub and
+// LeVeque 1979), so a mean that is large beside the deviation costs no digits, as it would in
+// sum(x^2) / rows - mean^2.
+//
+// Backward, the activation's argument is computed again from x: cheaper than reading y.
+//
+// Versions: `naive`, one channel; `quad`, four channels, neighbours on neighbouring rows; `strip`,
+// the entry points of quad with near = each and far = 1, an invocation on consecutive rows.
+
+struct Params {
+    count: u32,    // invocations with work: blocks * channels; for merge, workgroups
+    channels: u32, // channels, or a quarter of them (quad)
+    rows: u32,
+    blocks: u32,
+    near: u32,
+    far: u32,
+    each: u32,
+    row: u32, // of stats, for moving_average
+    epsilon: f32,
+    momentum: f32,
+    x_offset: u32,
+    x_stride: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+    y_offset: u32,
+    y_stride: u32,
+    stats_offset: u32,
+    gamma_offset: u32,
+    beta_offset: u32,
+    sums_offset: u32,
+    result_offset: u32,
+    moving_offset: u32,
+}
+
+// 0 none, 1 max(a, 0), 2 clamp(a, 0, 6).
+override ACTIVATION: u32 = 0u;
+
+// A workgroup merges the sums of this many channels, in this many slices.
+const MERGED: u32 = 8u;
+const SLICES: u32 = 16u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read> stats: array<f32>;
+@group(0) @binding(4) var<storage, read> gamma: array<f32>;
+@group(0) @binding(5) var<storage, read> beta: array<f32>;
+@group(0) @binding(6) var<storage, read> sums: array<f32>;
+@group(0) @binding(7) var<storage, read_write> y: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> stats4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> gamma4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> beta4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> sums4: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> y4: array<vec4<f32>>;
+
+@group(0) @binding(6) var<storage, read_write> part: array<f32>;
+@group(0) @binding(6) var<storage, read_write> part4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> parts: array<f32>;
+@group(0) @binding(7) var<storage, read_write> result: array<f32>;
+@group(0) @binding(7) var<storage, read_write> moving: array<f32>;
+
+// How many rows block `block` has: at least one.
+fn rows_of(block: u32) -> u32 {
+    let first = block * params.near;
+    return min(params.each, (params.rows - first + params.far - 1u) / params.far);
+}
+
+fn activate(a: vec4<f32>) -> vec4<f32> {
+    if ACTIVATION == 1u {
+        return max(a, vec4(0.0));
+    }
+    if ACTIVATION == 2u {
+        return clamp(a, vec4(0.0), vec4(6.0));
+    }
+    return a;
+}
+
+// d where the activation passes a gradient at a, else 0.
+fn masked(a: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
+    if ACTIVATION == 1u {
+        return select(vec4(0.0), d, a > vec4(0.0));
+    }
+    if ACTIVATION == 2u {
+        return select(vec4(0.0), d, (a > vec4(0.0)) & (a < vec4(6.0)));
+    }
+    return d;
+}
+
+fn inverse_deviation(variance: vec4<f32>) -> vec4<f32> {
+    return vec4(1.0) / sqrt(variance + vec4(params.epsilon));
+}
+
+// Statistics: part holds the mean of each block and the sum of squares around it.
+
+@compute @workgroup_size(64)
+fn statistics_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let n = rows_of(block);
+    var at = params.x_offset + block * params.near * params.x_stride + channel;
+    let shift = x[at];
+    var sum = 0.0;
+    var squares = 0.0;
+    for (var j = 1u; j < n; j += 1u) {
+        at += params.far * params.x_stride;
+        let d = x[at] - shift;
+        sum += d;
+        squares += d * d;
+    }
+    let mean = sum / f32(n);
+    part[2u * block * params.channels + channel] = shift + mean;
+    part[(2u * block + 1u) * params.channels + channel] = max(squares - sum * mean, 0.0);
+}
+
+@compute @workgroup_size(64)
+fn statistics_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let n = rows_of(block);
+    let step = params.far * params.x_stride / 4u;
+    var at = (params.x_offset + block * params.near * params.x_stride) / 4u + channel;
+    let shift = x4[at];
+    var sum = vec4(0.0);
+    var squares = vec4(0.0);
+    for (var j = 1u; j < n; j += 1u) {
+        at += step;
+        let d = x4[at] - shift;
+        sum += d;
+        squares += d * d;
+    }
+    let mean = sum / f32(n);
+    part4[2u * block * params.channels + channel] = shift + mean;
+    part4[(2u * block + 1u) * params.channels + channel] =
+        max(squares - sum * mean, vec4(0.0));
+}
+
+var<workgroup> tile: array<vec2<f32>, 128>; // MERGED * SLICES
+
+// The sums of `value` over the slices of each channel, in the invocations of the first slice.
+fn over_slices(lane: u32, value: vec2<f32>) -> vec2<f32> {
+    tile[lane] = value;
+    workgroupBarrier();
+    var total = value;
+    if lane < MERGED {
+        for (var slice = 1u; slice < SLICES; slice += 1u) {
+            total += tile[slice * MERGED + lane];
+        }
+    }
+    return total;
+}
+
+@compute @workgroup_size(128)
+fn statistics_merge(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let unit = group.y * groups.x + group.x;
+    if unit >= params.count {
+        return;
+    }
+    let channel = unit * MERGED + lane % MERGED;
+    let inside = channel < params.channels;
+    // Around the mean of the first block: with e = mean of a block - shift,
+    // rows * (mean - shift) = sum(n e) and rows * variance = sum(squares + n e^2) - sum(n e)^2 / rows.
+    var shift = 0.0;
+    var value = vec2(0.0);
+    if inside {
+        shift = parts[channel];
+        for (var block = lane / MERGED; block < params.blocks; block += SLICES) {
+            let n = f32(rows_of(block));
+            let e = parts[2u * block * params.channels + channel] - shift;
+            let squares = parts[(2u * block + 1u) * params.channels + channel];
+            value += vec2(n * e, squares + n * e * e);
+        }
+    }
+    let total = over_slices(lane, value);
+    if inside && lane < MERGED {
+        let rows = f32(params.rows);
+        let mean = total.x / rows;
+        result[params.result_offset + channel] = shift + mean;
+        result[params.result_offset + params.channels + channel] =
+            max((total.y - total.x * mean) / rows, 0.0);
+    }
+}
+
+// Normalise.
+
+@compute @workgroup_size(64)
+fn normalize_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let row = index / params.channels;
+    let channel = index % params.channels;
+    let mean = stats[params.stats_offset + channel];
+    let variance = stats[params.stats_offset + params.channels + channel];
+    let scale = gamma[params.gamma_offset + channel] * inverse_deviation(vec4(variance)).x;
+    let centred = x[params.x_offset + row * params.x_stride + channel] - mean;
+    y[params.y_offset + row * params.y_stride + channel] =
+        activate(vec4(centred * scale + beta[params.beta_offset + channel])).x;
+}
+
+@compute @workgroup_size(64)
+fn normalize_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let mean = stats4[params.stats_offset / 4u + channel];
+    let variance = stats4[params.stats_offset / 4u + params.channels + channel];
+    let scale = gamma4[params.gamma_offset / 4u + channel] * inverse_deviation(variance);
+    let shift = beta4[params.beta_offset / 4u + channel];
+    let first = block * params.near;
+    var origin = (params.x_offset + first * params.x_stride) / 4u + channel;
+    var to = (params.y_offset + first * params.y_stride) / 4u + channel;
+    let n = rows_of(block);
+    for (var j = 0u; j < n; j += 1u) {
+        y4[to] = activate((x4[origin] - mean) * scale + shift);
+        origin += params.far * params.x_stride / 4u;
+        to += params.far * params.y_stride / 4u;
+    }
+}
+
+// Gradients of gamma and beta: part holds sum(d * (x - mean)) and sum(d) of each block.
+
+@compute @workgroup_size(64)
+fn sums_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let mean = stats[params.stats_offset + channel];
+    let variance = stats[params.stats_offset + params.channels + channel];
+    let scale = gamma[params.gamma_offset + channel] * inverse_deviation(vec4(variance)).x;
+    let shift = beta[params.beta_offset + channel];
+    let first = block * params.near;
+    var at = params.x_offset + first * params.x_stride + channel;
+    var origin = params.dy_offset + first * params.dy_stride + channel;
+    let n = rows_of(block);
+    var products = 0.0;
+    var sum = 0.0;
+    for (var j = 0u; j < n; j += 1u) {
+        let centred = x[at] - mean;
+        let d = masked(vec4(centred * scale + shift), vec4(dy[origin])).x;
+        products += d * centred;
+        sum += d;
+        at += params.far * params.x_stride;
+        origin += params.far * params.dy_stride;
+    }
+    part[2u * block * params.channels + channel] = products;
+    part[(2u * block + 1u) * params.channels + channel] = sum;
+}
+
+@compute @workgroup_size(64)
+fn sums_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let mean = stats4[params.stats_offset / 4u + channel];
+    let variance = stats4[params.stats_offset / 4u + params.channels + channel];
+    let scale = gamma4[params.gamma_offset / 4u + channel] * inverse_deviation(variance);
+    let shift = beta4[params.beta_offset / 4u + channel];
+    let first = block * params.near;
+    var at = (params.x_offset + first * params.x_stride) / 4u + channel;
+    var origin = (params.dy_offset + first * params.dy_stride) / 4u + channel;
+    let n = rows_of(block);
+    var products = vec4(0.0);
+    var sum = vec4(0.0);
+    for (var j = 0u; j < n; j += 1u) {
+        let centred = x4[at] - mean;
+        let d = masked(centred * scale + shift, dy4[origin]);
+        products += d * centred;
+        sum += d;
+        at += params.far * params.x_stride / 4u;
+        origin += params.far * params.dy_stride / 4u;
+    }
+    part4[2u * block * params.channels + channel] = products;
+    part4[(2u * block + 1u) * params.channels + channel] = sum;
+}
+
+@compute @workgroup_size(128)
+fn sums_merge(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let unit = group.y * groups.x + group.x;
+    if unit >= params.count {
+        return;
+    }
+    let channel = unit * MERGED + lane % MERGED;
+    let inside = channel < params.channels;
+    var value = vec2(0.0);
+    if inside {
+        for (var block = lane / MERGED; block < params.blocks; block += SLICES) {
+            value += vec2(
+                parts[2u * block * params.channels + channel],
+                parts[(2u * block + 1u) * params.channels + channel],
+            );
+        }
+    }
+    let total = over_slices(lane, value);
+    if inside && lane < MERGED {
+        let variance = stats[params.stats_offset + params.channels + channel];
+        result[params.result_offset + channel] = total.x * inverse_deviation(vec4(variance)).x;
+        result[params.result_offset + params.channels + channel] = total.y;
+    }
+}
+
+// Gradient of x, into y.
+
+@compute @workgroup_size(64)
+fn input_gradient_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let row = index / params.channels;
+    let channel = index % params.channels;
+    let mean = stats[params.stats_offset + channel];
+    let variance = stats[params.stats_offset + params.channels + channel];
+    let inverse = inverse_deviation(vec4(variance)).x;
+    let scale = gamma[params.gamma_offset + channel] * inverse;
+    let shift = beta[params.beta_offset + channel];
+    let dgamma = sums[params.sums_offset + channel];
+    let dbeta = sums[params.sums_offset + params.channels + channel];
+    let centred = x[params.x_offset + row * params.x_stride + channel] - mean;
+    let upstream = dy[params.dy_offset + row * params.dy_stride + channel];
+    let d = masked(vec4(centred * scale + shift), vec4(upstream)).x;
+    y[params.y_offset + row * params.y_stride + channel] =
+        scale * (d - (dbeta + centred * inverse * dgamma) / f32(params.rows));
+}
+
+@compute @workgroup_size(64)
+fn input_gradient_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let mean = stats4[params.stats_offset / 4u + channel];
+    let variance = stats4[params.stats_offset / 4u + params.channels + channel];
+    let inverse = inverse_deviation(variance);
+    let scale = gamma4[params.gamma_offset / 4u + channel] * inverse;
+    let shift = beta4[params.beta_offset / 4u + channel];
+    let rows = f32(params.rows);
+    let slope = sums4[params.sums_offset / 4u + channel] * inverse / rows;
+    let level = sums4[params.sums_offset / 4u + params.channels + channel] / rows;
+    let first = block * params.near;
+    var at = (params.x_offset + first * params.x_stride) / 4u + channel;
+    var origin = (params.dy_offset + first * params.dy_stride) / 4u + channel;
+    var to = (params.y_offset + first * params.y_stride) / 4u + channel;
+    let n = rows_of(block);
+    for (var j = 0u; j < n; j += 1u) {
+        let centred = x4[at] - mean;
+        let d = masked(centred * scale + shift, dy4[origin]);
+        y4[to] = scale * (d - level - centred * slope);
+        at += params.far * params.x_stride / 4u;
+        origin += params.far * params.dy_stride / 4u;
+        to += params.far * params.y_stride / 4u;
+    }
+}
+
+@compute @workgroup_size(64)
+fn moving_average(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let channel = (group.y * groups.x + group.x) * 64u + lane;
+    if channel >= params.count {
+        return;
+    }
+    let at = params.moving_offset + channel;
+    let statistic = stats[params.stats_offset + params.row * params.channels + channel];
+    moving[at] = moving[at] * params.momentum + statistic * (1.0 - params.momentum);
+}

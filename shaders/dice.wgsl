@@ -1,0 +1,395 @@
+// levels[p] = floor(255 * max(v[p], 0) / max_p(v) + 1/2)
+// dice[n, t] = 2 |A and B| / (|A| + |B|),  A: mask > 1/2,  B: gray > t,  t = 0..255
+//
+// values: v by its bits, (capacity); levels, gray: (capacity), 0..255; mask: (capacity).
+// regions: (N, 3), first element, height and width of each image in these. dice: (N, 256).
+// Scratch, which each dispatch sees under the name that says what it does with it:
+//   counts, bins, totals: (N, 512), of each image the pixels of each level inside the mask, then
+//   those outside of it, without level 0, which no threshold needs;
+//   counts, peaks, most: (N), the bits of the largest value; bits of positive floats order as they do.
+//
+// Versions of the levels: `peaks_naive`, one invocation an image looks for the largest value;
+// `peaks_chunks`, workgroups share the image out. Then `scale`.
+// Versions of Dice: `dice_naive`, 256 passes over the pixels, one a threshold; `histogram` and
+// `scores`, one pass that counts, from which sums over levels above t give all thresholds.
+// `_texels`: the same, read from textures, for software drivers.
+
+struct Params {
+    images: u32, // N
+    capacity: u32,
+    chunks: u32,  // workgroups an image
+    cleared: u32, // words of scratch
+    values_offset: u32,
+    regions_offset: u32,
+    regions_stride: u32,
+    levels_offset: u32,
+    gray_offset: u32,
+    mask_offset: u32,
+    dice_offset: u32,
+    dice_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> regions: array<f32>;
+@group(0) @binding(2) var<storage, read> values: array<u32>;
+@group(0) @binding(3) var<storage, read_write> levels: array<f32>;
+@group(0) @binding(2) var<storage, read> gray: array<f32>;
+@group(0) @binding(3) var<storage, read> mask: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dice: array<f32>;
+
+@group(0) @binding(2) var values_texels: texture_2d<f32>;
+@group(0) @binding(2) var gray_texels: texture_2d<f32>;
+@group(0) @binding(3) var mask_texels: texture_2d<f32>;
+
+@group(0) @binding(5) var<storage, read_write> counts: array<u32>;
+@group(0) @binding(5) var<storage, read_write> peaks: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read> most: array<u32>;
+@group(0) @binding(5) var<storage, read_write> bins: array<atomic<u32>>;
+@group(0) @binding(5) var<storage, read> totals: array<u32>;
+
+var<workgroup> local_peak: atomic<u32>;
+var<workgroup> local_bins: array<atomic<u32>, 512>;
+var<workgroup> inside: array<u32, 256>;
+var<workgroup> anywhere: array<u32, 256>;
+
+@compute @workgroup_size(256)
+fn clear(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 256u + lane;
+    if index < params.cleared {
+        counts[index] = 0u;
+    }
+}
+
+// A region, and how many of its elements lie within the capacity.
+struct Region {
+    first: u32,
+    count: u32,
+}
+
+fn whole(value: f32) -> u32 {
+    return min(u32(clamp(value, 0.0, 16777216.0)), 16777216u);
+}
+
+fn region(image: u32) -> Region {
+    let at = params.regions_offset + image * params.regions_stride;
+    let first = min(whole(regions[at]), params.capacity);
+    let height = whole(regions[at + 1u]);
+    let width = whole(regions[at + 2u]);
+    var count = 0u;
+    if width > 0u {
+        let room = params.capacity - first;
+        count = min(min(height, room / width + 1u) * width, room);
+    }
+    return Region(first, count);
+}
+
+// Where texel `index` stands in a texture.
+fn texel(index: u32) -> vec2<u32> {
+    return vec2(index & 4095u, index >> 12u);
+}
+
+// The bits of a value that is positive and finite, else 0.
+fn positive(bits: u32) -> u32 {
+    return select(0u, bits, bits < 0x7f800000u);
+}
+
+@compute @workgroup_size(64)
+fn peaks_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let image = (group.y * groups.x + group.x) * 64u + lane;
+    if image >= params.images {
+        return;
+    }
+    let r = region(image);
+    var peak = 0u;
+    for (var p = 0u; p < r.count; p++) {
+        peak = max(peak, positive(values[params.values_offset + r.first + p]));
+    }
+    counts[image] = peak;
+}
+
+@compute @workgroup_size(256)
+fn peaks_chunks(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    if lane == 0u {
+        atomicStore(&local_peak, 0u);
+    }
+    workgroupBarrier();
+    let r = region(image);
+    var peak = 0u;
+    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+        peak = max(peak, positive(values[params.values_offset + r.first + p]));
+    }
+    atomicMax(&local_peak, peak);
+    workgroupBarrier();
+    if lane == 0u {
+        atomicMax(&peaks[image], atomicLoad(&local_peak));
+    }
+}
+
+@compute @workgroup_size(256)
+fn peaks_texels(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    if lane == 0u {
+        atomicStore(&local_peak, 0u);
+    }
+    workgroupBarrier();
+    let r = region(image);
+    let first = params.values_offset + r.first;
+    var peak = 0u;
+    for (
+        var q = first / 4u + id % params.chunks * 256u + lane;
+        4u * q < first + r.count;
+        q += 256u * params.chunks
+    ) {
+        let bits = bitcast<vec4<u32>>(textureLoad(values_texels, texel(q), 0));
+        for (var j = 0u; j < 4u; j++) {
+            let within = 4u * q + j >= first && 4u * q + j < first + r.count;
+            peak = max(peak, select(0u, positive(bits[j]), within));
+        }
+    }
+    atomicMax(&local_peak, peak);
+    workgroupBarrier();
+    if lane == 0u {
+        atomicMax(&peaks[image], atomicLoad(&local_peak));
+    }
+}
+
+// A positive float as mantissa * 2^exponent, exponents counted from the smallest.
+struct Parts {
+    mantissa: u32,
+    exponent: u32,
+}
+
+fn parts(bits: u32) -> Parts {
+    let exponent = bits >> 23u;
+    let fraction = bits & 0x7fffffu;
+    if exponent == 0u {
+        return Parts(fraction, 0u);
+    }
+    return Parts(fraction | 0x800000u, exponent - 1u);
+}
+
+// Whether a * x >= b * y, for x, y < 2^24 and a, b < 2^18: the products in two words.
+fn at_least(a: u32, x: u32, b: u32, y: u32) -> bool {
+    let low_x = a * (x & 0xfffu);
+    let low_y = b * (y & 0xfffu);
+    let high_x = a * (x >> 12u) + (low_x >> 12u);
+    let high_y = b * (y >> 12u) + (low_y >> 12u);
+    return high_x > high_y || (high_x == high_y && (low_x & 0xfffu) >= (low_y & 0xfffu));
+}
+
+// floor(255 * v / m + 1/2) for the bits of 0 <= v <= m, exactly: it is at least k where
+// 510 * v >= (2 * k - 1) * m. Floats only guess, and may be one off.
+fn level(v: u32, m: u32) -> u32 {
+    let value = parts(v);
+    let largest = parts(m);
+    let apart = largest.exponent - value.exponent;
+    if v == 0u || apart > 9u {
+        // Less than a 512th of the largest.
+        return 0u;
+    }
+    let quotient = f32(value.mantissa) / (f32(largest.mantissa) * f32(1u << apart));
+    let guess = clamp(u32(255.0 * quotient + 0.5), 1u, 255u);
+    if !at_least(510u, value.mantissa, (2u * guess - 1u) << apart, largest.mantissa) {
+        return guess - 1u;
+    }
+    if guess < 255u && at_least(510u, value.mantissa, (2u * guess + 1u) << apart, largest.mantissa) {
+        return guess + 1u;
+    }
+    return guess;
+}
+
+@compute @workgroup_size(256)
+fn scale(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    let r = region(image);
+    let peak = most[image];
+    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+        let bits = positive(values[params.values_offset + r.first + p]);
+        levels[params.levels_offset + r.first + p] = f32(level(bits, peak));
+    }
+}
+
+@compute @workgroup_size(256)
+fn scale_texels(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    let r = region(image);
+    let peak = most[image];
+    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+        let at = params.values_offset + r.first + p;
+        let four = bitcast<vec4<u32>>(textureLoad(values_texels, texel(at / 4u), 0));
+        let bits = positive(four[at % 4u]);
+        levels[params.levels_offset + r.first + p] = f32(level(bits, peak));
+    }
+}
+
+@compute @workgroup_size(64)
+fn dice_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    let image = index / 256u;
+    if image >= params.images {
+        return;
+    }
+    let threshold = f32(index % 256u);
+    let r = region(image);
+    var both = 0u;
+    var sizes = 0u;
+    for (var p = r.first; p < r.first + r.count; p++) {
+        let a = mask[params.mask_offset + p] > 0.5;
+        let b = gray[params.gray_offset + p] > threshold;
+        both += u32(a && b);
+        sizes += u32(a) + u32(b);
+    }
+    dice[params.dice_offset + image * params.dice_stride + index % 256u] = score(both, sizes);
+}
+
+fn score(both: u32, sizes: u32) -> f32 {
+    return select(2.0 * f32(both) / f32(max(sizes, 1u)), 0.0, sizes == 0u);
+}
+
+@compute @workgroup_size(256)
+fn histogram(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    atomicStore(&local_bins[lane], 0u);
+    atomicStore(&local_bins[lane + 256u], 0u);
+    workgroupBarrier();
+    let r = region(image);
+    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+        let shade = min(u32(clamp(gray[params.gray_offset + r.first + p], 0.0, 255.0)), 255u);
+        let outside = mask[params.mask_offset + r.first + p] <= 0.5;
+        // Most pixels of a heatmap are black and outside: they need no counting.
+        if !outside || shade > 0u {
+            atomicAdd(&local_bins[select(shade, shade + 256u, outside)], 1u);
+        }
+    }
+    workgroupBarrier();
+    for (var half = 0u; half < 512u; half += 256u) {
+        let count = atomicLoad(&local_bins[half + lane]);
+        if count > 0u {
+            atomicAdd(&bins[image * 512u + half + lane], count);
+        }
+    }
+}
+
+@compute @workgroup_size(256)
+fn histogram_texels(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    atomicStore(&local_bins[lane], 0u);
+    atomicStore(&local_bins[lane + 256u], 0u);
+    workgroupBarrier();
+    let r = region(image);
+    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+        let at_gray = params.gray_offset + r.first + p;
+        let at_mask = params.mask_offset + r.first + p;
+        let grays = textureLoad(gray_texels, texel(at_gray / 4u), 0);
+        let masks = textureLoad(mask_texels, texel(at_mask / 4u), 0);
+        let shade = min(u32(clamp(grays[at_gray % 4u], 0.0, 255.0)), 255u);
+        let outside = masks[at_mask % 4u] <= 0.5;
+        if !outside || shade > 0u {
+            atomicAdd(&local_bins[select(shade, shade + 256u, outside)], 1u);
+        }
+    }
+    workgroupBarrier();
+    for (var half = 0u; half < 512u; half += 256u) {
+        let count = atomicLoad(&local_bins[half + lane]);
+        if count > 0u {
+            atomicAdd(&bins[image * 512u + half + lane], count);
+        }
+    }
+}
+
+@compute @workgroup_size(256)
+fn scores(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let image = group.y * groups.x + group.x;
+    if image >= params.images {
+        return;
+    }
+    let hits = totals[image * 512u + lane];
+    inside[lane] = hits;
+    anywhere[lane] = hits + totals[image * 512u + 256u + lane];
+    workgroupBarrier();
+    // Sums over levels from `lane` up, in eight doublings.
+    for (var reach = 1u; reach < 256u; reach <<= 1u) {
+        var more_inside = 0u;
+        var more = 0u;
+        if lane + reach < 256u {
+            more_inside = inside[lane + reach];
+            more = anywhere[lane + reach];
+        }
+        workgroupBarrier();
+        inside[lane] += more_inside;
+        anywhere[lane] += more;
+        workgroupBarrier();
+    }
+    var both = 0u;
+    var bright = 0u;
+    if lane < 255u {
+        both = inside[lane + 1u];
+        bright = anywhere[lane + 1u];
+    }
+    dice[params.dice_offset + image * params.dice_stride + lane] = score(both, inside[0] + bright);
+}

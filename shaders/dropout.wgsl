@@ -1,0 +1,79 @@
+// Dropout, forward and backward alike.
+//
+//   y[i] = x[i] * factor where hash(hash(i) + hash(salt + hash(step))) >= threshold, else 0
+//
+// with i the number of the element counted without gaps, factor = 1 / (1 - rate), threshold =
+// rate * 2^32, sums modulo 2^32, and hash that of PCG-RXS-M-XS (O'Neill 2014; Jarzynski and Olano
+// 2020). Nothing is stored: the same step draws the same mask again.
+//
+// x, y: (rows, channels), each with its own offset and distance of rows. step: one number.
+//
+// Versions: `naive`, one element an invocation; `quad`, four channels.
+
+struct Params {
+    count: u32,    // rows * channels, or a quarter of it (quad)
+    channels: u32, // channels, or a quarter of them (quad)
+    salt: u32,
+    threshold: u32,
+    factor: f32,
+    x_offset: u32,
+    x_stride: u32,
+    y_offset: u32,
+    y_stride: u32,
+    step_offset: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> step: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
+
+fn hash(value: vec4<u32>) -> vec4<u32> {
+    let state = value * 747796405u + 2891336453u;
+    let word = ((state >> ((state >> vec4(28u)) + 4u)) ^ state) * 277803737u;
+    return (word >> vec4(22u)) ^ word;
+}
+
+// The factors of four elements.
+fn factors(elements: vec4<u32>) -> vec4<f32> {
+    let now = vec4(u32(step[params.step_offset]));
+    let key = hash(params.salt + hash(now));
+    let keep = hash(hash(elements) + key) >= vec4(params.threshold);
+    return select(vec4(0.0), vec4(params.factor), keep);
+}
+
+@compute @workgroup_size(64)
+fn naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let row = index / params.channels;
+    let channel = index % params.channels;
+    y[params.y_offset + row * params.y_stride + channel] =
+        x[params.x_offset + row * params.x_stride + channel] * factors(vec4(index)).x;
+}
+
+@compute @workgroup_size(64)
+fn quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let row = index / params.channels;
+    let channel = index % params.channels;
+    y4[(params.y_offset + row * params.y_stride) / 4u + channel] =
+        x4[(params.x_offset + row * params.x_stride) / 4u + channel]
+        * factors(4u * index + vec4(0u, 1u, 2u, 3u));
+}

@@ -1,0 +1,223 @@
+// Softmax: loss = 1 / N * sum_n sum_k z * (log(sum_j exp(x_j)) - x_k)
+// Sigmoid: loss = 1 / (N * K) * sum_n w_n * sum_k (max(x, 0) - x * z + log(1 + exp(-|x|)))
+//
+// logits, labels, dlogits: x, z and dx, (N, K); element (n, k) stands at t_offset + n * t_stride + k.
+// weights: w, (N). loss, dloss: one number.
+//
+// Versions of the losses: `_naive`, one invocation sums all; `_lanes`, 64 invocations take rows
+// (softmax) or elements (sigmoid) in turn, and their sums meet in workgroup memory, always in the
+// same order. Versions of the gradient of softmax: `_naive`, one element an invocation, which sums
+// its row again; `_lanes`, one row an invocation.
+
+struct Params {
+    rows: u32,    // N
+    classes: u32, // K
+    logits_offset: u32,
+    logits_stride: u32,
+    labels_offset: u32,
+    labels_stride: u32,
+    weights_offset: u32,
+    loss_offset: u32,
+    dloss_offset: u32,
+    dlogits_offset: u32,
+    dlogits_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<f32>;
+@group(0) @binding(3) var<storage, read> weights: array<f32>;
+@group(0) @binding(4) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(5) var<storage, read> dloss: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;
+
+var<workgroup> sums: array<f32, 64>;
+
+fn logit(row: u32, k: u32) -> f32 {
+    return logits[params.logits_offset + row * params.logits_stride + k];
+}
+
+fn label(row: u32, k: u32) -> f32 {
+    return labels[params.labels_offset + row * params.labels_stride + k];
+}
+
+// log(1 + x) for x >= 0; log alone is only good to 5e-7 near 1, and the loss of a row that is
+// classified well is smaller than that.
+fn log_1p(x: f32) -> f32 {
+    if x < 0.0625 {
+        return x * (1.0 - x * (1.0 / 2.0 - x * (1.0 / 3.0 - x * (1.0 / 4.0 - x * (1.0 / 5.0)))));
+    }
+    return log(1.0 + x);
+}
+
+// The largest logit of a row, and the sum over the others of exp(x - largest).
+struct Row {
+    most: f32,
+    others: f32,
+}
+
+fn scan(row: u32) -> Row {
+    var most = logit(row, 0u);
+    var at = 0u;
+    for (var k = 1u; k < params.classes; k++) {
+        let x = logit(row, k);
+        if x > most {
+            most = x;
+            at = k;
+        }
+    }
+    var others = 0.0;
+    for (var k = 0u; k < params.classes; k++) {
+        if k != at {
+            others += exp(logit(row, k) - most);
+        }
+    }
+    return Row(most, others);
+}
+
+fn softmax_row(row: u32) -> f32 {
+    let scanned = scan(row);
+    let rest = log_1p(scanned.others);
+    var sum = 0.0;
+    for (var k = 0u; k < params.classes; k++) {
+        sum += label(row, k) * (rest + (scanned.most - logit(row, k)));
+    }
+    return sum;
+}
+
+fn sigmoid_element(index: u32) -> f32 {
+    let row = index / params.classes;
+    let x = logit(row, index % params.classes);
+    let z = label(row, index % params.classes);
+    // Where z is 0 or 1 one of the first two factors is 0, and nothing cancels.
+    let linear = max(x, 0.0) * (1.0 - z) + max(-x, 0.0) * z;
+    return weights[params.weights_offset + row] * (linear + log_1p(exp(-abs(x))));
+}
+
+// The sum of `value` over the workgroup, in invocation 0.
+fn total(lane: u32, value: f32) -> f32 {
+    sums[lane] = value;
+    workgroupBarrier();
+    for (var half = 32u; half > 0u; half >>= 1u) {
+        if lane < half {
+            sums[lane] += sums[lane + half];
+        }
+        workgroupBarrier();
+    }
+    return sums[0];
+}
+
+@compute @workgroup_size(1)
+fn softmax_naive() {
+    var sum = 0.0;
+    for (var row = 0u; row < params.rows; row++) {
+        sum += softmax_row(row);
+    }
+    loss[params.loss_offset] = sum / f32(params.rows);
+}
+
+@compute @workgroup_size(64)
+fn softmax_lanes(@builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var row = lane; row < params.rows; row += 64u) {
+        sum += softmax_row(row);
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        loss[params.loss_offset] = all / f32(params.rows);
+    }
+}
+
+@compute @workgroup_size(64)
+fn softmax_gradient_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.rows * params.classes {
+        return;
+    }
+    let row = index / params.classes;
+    let k = index % params.classes;
+    let scanned = scan(row);
+    var weight = 0.0;
+    for (var j = 0u; j < params.classes; j++) {
+        weight += label(row, j);
+    }
+    let p = exp(logit(row, k) - scanned.most) / (1.0 + scanned.others);
+    dlogits[params.dlogits_offset + row * params.dlogits_stride + k] =
+        dloss[params.dloss_offset] / f32(params.rows) * (weight * p - label(row, k));
+}
+
+@compute @workgroup_size(64)
+fn softmax_gradient_lanes(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = (group.y * groups.x + group.x) * 64u + lane;
+    if row >= params.rows {
+        return;
+    }
+    let scanned = scan(row);
+    var weight = 0.0;
+    for (var k = 0u; k < params.classes; k++) {
+        weight += label(row, k);
+    }
+    weight /= 1.0 + scanned.others;
+    let scale = dloss[params.dloss_offset] / f32(params.rows);
+    for (var k = 0u; k < params.classes; k++) {
+        let p = weight * exp(logit(row, k) - scanned.most);
+        dlogits[params.dlogits_offset + row * params.dlogits_stride + k] =
+            scale * (p - label(row, k));
+    }
+}
+
+@compute @workgroup_size(1)
+fn sigmoid_naive() {
+    let count = params.rows * params.classes;
+    var sum = 0.0;
+    for (var index = 0u; index < count; index++) {
+        sum += sigmoid_element(index);
+    }
+    loss[params.loss_offset] = sum / f32(count);
+}
+
+@compute @workgroup_size(64)
+fn sigmoid_lanes(@builtin(local_invocation_index) lane: u32) {
+    let count = params.rows * params.classes;
+    var sum = 0.0;
+    for (var index = lane; index < count; index += 64u) {
+        sum += sigmoid_element(index);
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        loss[params.loss_offset] = all / f32(count);
+    }
+}
+
+@compute @workgroup_size(64)
+fn sigmoid_gradient(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    let count = params.rows * params.classes;
+    if index >= count {
+        return;
+    }
+    let row = index / params.classes;
+    let k = index % params.classes;
+    let x = logit(row, k);
+    // exp of a negative number only: no overflow.
+    let e = exp(-abs(x));
+    let p = select(e, 1.0, x >= 0.0) / (1.0 + e);
+    let q = select(1.0, e, x >= 0.0) / (1.0 + e);
+    // p - z, without cancellation where z is 0 or 1; q is 1 - p.
+    let z = label(row, k);
+    let scale = dloss[params.dloss_offset] / f32(count) * weights[params.weights_offset + row];
+    dlogits[params.dlogits_offset + row * params.dlogits_stride + k] =
+        scale * ((1.0 - z) * p - z * q);
+}

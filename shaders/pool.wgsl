@@ -1,0 +1,354 @@
+// Maximum and average over a sliding window, and their gradients.
+//
+//   pool              y[o] = max or mean of x over the taps of window o that lie in the image
+//   winner            winner[o] = the first tap of window o, in scan order, with the maximum
+//   max_gradient      dx[i] = sum of dy[o] over the windows o with winner[o] = i
+//   average_gradient  dx[i] = sum of dy[o] / taps[o] over the windows o that i is in
+//
+// x, dx: (n, height, width, channels); y, dy: (n, out_height, out_width, channels); each with its own
+// offset and distance of rows. winner, winners: (n, out_height, out_width, channels), without gaps,
+// a pixel as row * width + column. Window o = (oy, ox) has the rows oy * stride_y - top + 0..size_y
+// and the columns ox * stride_x - left + 0..size_x; every window has at least one tap in the image.
+//
+// Gradients gather: an element looks up the windows that it is in, so that no two invocations write
+// one element and every sum has its order.
+//
+// Versions: `naive`, one channel an invocation; `quad`, four channels.
+
+struct Params {
+    count: u32,    // elements of the result, or a quarter of them (quad)
+    channels: u32, // channels, or a quarter of them (quad)
+    height: u32,
+    width: u32,
+    out_height: u32,
+    out_width: u32,
+    size_y: u32,
+    size_x: u32,
+    stride_y: u32,
+    stride_x: u32,
+    top: u32,
+    left: u32,
+    x_offset: u32,
+    x_stride: u32,
+    y_offset: u32,
+    y_stride: u32,
+    dx_offset: u32,
+    dx_stride: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+}
+
+// Maximum, or average.
+override MAX: bool = true;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> winner: array<u32>;
+@group(0) @binding(3) var<storage, read> winners: array<u32>;
+@group(0) @binding(4) var<storage, read> dy: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> winner4: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> winners4: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> dx4: array<vec4<f32>>;
+
+// (image, row, column) of a pixel.
+struct Place {
+    image: u32,
+    row: u32,
+    column: u32,
+}
+
+fn place(pixel: u32, height: u32, width: u32) -> Place {
+    let line = pixel / width;
+    return Place(line / height, line % height, pixel % width);
+}
+
+// The rows of the windows in row `row` of y, as first and one after the last.
+fn rows_of(row: u32) -> vec2<u32> {
+    let start = row * params.stride_y;
+    return vec2(
+        max(start, params.top) - params.top,
+        min(start + params.size_y - params.top, params.height),
+    );
+}
+
+fn columns_of(column: u32) -> vec2<u32> {
+    let start = column * params.stride_x;
+    return vec2(
+        max(start, params.left) - params.left,
+        min(start + params.size_x - params.left, params.width),
+    );
+}
+
+// Along one axis: the windows that pixel `at` is in, as first and one after the last. They are o with
+// o * stride <= at + before < o * stride + size.
+fn windows(at: u32, before: u32, size: u32, stride: u32, count: u32) -> vec2<u32> {
+    let tap = at + before;
+    var first = 0u;
+    if tap >= size {
+        first = (tap - size) / stride + 1u;
+    }
+    return vec2(first, min(tap / stride + 1u, count));
+}
+
+@compute @workgroup_size(64)
+fn pool_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let pixel = index / params.channels;
+    let channel = index % params.channels;
+    let to = place(pixel, params.out_height, params.out_width);
+    let rows = rows_of(to.row);
+    let columns = columns_of(to.column);
+    let image = to.image * params.height;
+    var best = x[params.x_offset
+        + ((image + rows.x) * params.width + columns.x) * params.x_stride + channel];
+    var sum = 0.0;
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        let line = (image + row) * params.width;
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let value = x[params.x_offset + (line + column) * params.x_stride + channel];
+            best = max(best, value);
+            sum += value;
+        }
+    }
+    if !MAX {
+        best = sum / f32((rows.y - rows.x) * (columns.y - columns.x));
+    }
+    y[params.y_offset + pixel * params.y_stride + channel] = best;
+}
+
+@compute @workgroup_size(64)
+fn pool_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let pixel = index / params.channels;
+    let channel = index % params.channels;
+    let to = place(pixel, params.out_height, params.out_width);
+    let rows = rows_of(to.row);
+    let columns = columns_of(to.column);
+    let step = params.x_stride / 4u;
+    let line = params.width * step;
+    var origin = params.x_offset / 4u + channel
+        + (to.image * params.height + rows.x) * line + columns.x * step;
+    // Sums start at zero, maxima at the first tap.
+    var value = vec4(0.0);
+    if MAX {
+        value = x4[origin];
+    }
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        var at = origin;
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            if MAX {
+                value = max(value, x4[at]);
+            } else {
+                value += x4[at];
+            }
+            at += step;
+        }
+        origin += line;
+    }
+    if !MAX {
+        value /= f32((rows.y - rows.x) * (columns.y - columns.x));
+    }
+    y4[(params.y_offset + pixel * params.y_stride) / 4u + channel] = value;
+}
+
+@compute @workgroup_size(64)
+fn winner_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let channel = index % params.channels;
+    let to = place(index / params.channels, params.out_height, params.out_width);
+    let rows = rows_of(to.row);
+    let columns = columns_of(to.column);
+    let image = to.image * params.height;
+    var won = rows.x * params.width + columns.x;
+    var best = x[params.x_offset
+        + (image * params.width + won) * params.x_stride + channel];
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let origin = (image + row) * params.width + column;
+            let value = x[params.x_offset + origin * params.x_stride + channel];
+            if value > best {
+                best = value;
+                won = row * params.width + column;
+            }
+        }
+    }
+    winner[index] = won;
+}
+
+@compute @workgroup_size(64)
+fn winner_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let channel = index % params.channels;
+    let to = place(index / params.channels, params.out_height, params.out_width);
+    let rows = rows_of(to.row);
+    let columns = columns_of(to.column);
+    let step = params.x_stride / 4u;
+    let line = params.width * step;
+    var origin = params.x_offset / 4u + channel
+        + (to.image * params.height + rows.x) * line + columns.x * step;
+    var won = vec4(rows.x * params.width + columns.x);
+    var best = x4[origin];
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        var at = origin;
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let value = x4[at];
+            won = select(won, vec4(row * params.width + column), value > best);
+            best = max(best, value);
+            at += step;
+        }
+        origin += line;
+    }
+    winner4[index] = won;
+}
+
+@compute @workgroup_size(64)
+fn max_gradient_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let pixel = index / params.channels;
+    let channel = index % params.channels;
+    let at = place(pixel, params.height, params.width);
+    let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
+    let columns =
+        windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
+    let here = at.row * params.width + at.column;
+    var sum = 0.0;
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let window = (at.image * params.out_height + row) * params.out_width + column;
+            if winners[window * params.channels + channel] == here {
+                sum += dy[params.dy_offset + window * params.dy_stride + channel];
+            }
+        }
+    }
+    dx[params.dx_offset + pixel * params.dx_stride + channel] = sum;
+}
+
+@compute @workgroup_size(64)
+fn max_gradient_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let pixel = index / params.channels;
+    let channel = index % params.channels;
+    let at = place(pixel, params.height, params.width);
+    let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
+    let columns =
+        windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
+    let here = vec4(at.row * params.width + at.column);
+    var sum = vec4(0.0);
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let window = (at.image * params.out_height + row) * params.out_width + column;
+            let d = dy4[(params.dy_offset + window * params.dy_stride) / 4u + channel];
+            let mine = winners4[window * params.channels + channel] == here;
+            sum += select(vec4(0.0), d, mine);
+        }
+    }
+    dx4[(params.dx_offset + pixel * params.dx_stride) / 4u + channel] = sum;
+}
+
+// How many taps of window (row, column) lie in the image.
+fn taps(row: u32, column: u32) -> f32 {
+    let rows = rows_of(row);
+    let columns = columns_of(column);
+    return f32((rows.y - rows.x) * (columns.y - columns.x));
+}
+
+@compute @workgroup_size(64)
+fn average_gradient_naive(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let pixel = index / params.channels;
+    let channel = index % params.channels;
+    let at = place(pixel, params.height, params.width);
+    let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
+    let columns =
+        windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
+    var sum = 0.0;
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let window = (at.image * params.out_height + row) * params.out_width + column;
+            sum += dy[params.dy_offset + window * params.dy_stride + channel] / taps(row, column);
+        }
+    }
+    dx[params.dx_offset + pixel * params.dx_stride + channel] = sum;
+}
+
+@compute @workgroup_size(64)
+fn average_gradient_quad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let pixel = index / params.channels;
+    let channel = index % params.channels;
+    let at = place(pixel, params.height, params.width);
+    let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
+    let columns =
+        windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
+    var sum = vec4(0.0);
+    for (var row = rows.x; row < rows.y; row += 1u) {
+        for (var column = columns.x; column < columns.y; column += 1u) {
+            let window = (at.image * params.out_height + row) * params.out_width + column;
+            let d = dy4[(params.dy_offset + window * params.dy_stride) / 4u + channel];
+            sum += d / taps(row, column);
+        }
+    }
+    dx4[(params.dx_offset + pixel * params.dx_stride) / 4u + channel] = sum;
+}

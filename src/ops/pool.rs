@@ -1,0 +1,465 @@
+//! Maximum and average over a sliding window.
+
+use super::{
+    Case, Dispatch, Fill, Geometry, Lowered, Lowering, Needs, Operand, Operation, Padding, Rule,
+    Variant, Window, expect_inputs, expect_nhwc, grid,
+};
+use crate::error::{Error, Result};
+use crate::graph::Value;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// What becomes of the numbers in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PoolKind {
+    /// The largest.
+    Max,
+    /// Their mean.
+    Average,
+}
+
+/// x (N, H, W, C) -> (N, H', W', C): the maximum or the mean of each window. As Keras has it, what
+/// stands around the image never wins a maximum and is not counted in a mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pool {
+    /// Maximum or mean.
+    pub kind: PoolKind,
+    /// The window, not dilated; none may lie outside of the image.
+    pub window: Window,
+}
+
+impl Pool {
+    /// Maximum pooling.
+    pub fn max(window: Window) -> Self {
+        Pool { kind: PoolKind::Max, window }
+    }
+
+    /// Average pooling.
+    pub fn average(window: Window) -> Self {
+        Pool { kind: PoolKind::Average, window }
+    }
+}
+
+/// Where `window` stands on an image of (height, width) `size`.
+fn on(window: &Window, size: [usize; 2]) -> Result<Geometry> {
+    let geometry = window.on("pool", size)?;
+    if window.dilation != [1, 1] {
+        return Err(Error::shape("pool", "the window of a pool cannot be dilated"));
+    }
+    for axis in 0..2 {
+        let before = geometry.before[axis];
+        let last = (geometry.output[axis] - 1) * window.stride[axis];
+        if before >= window.size[axis] || last >= before + size[axis] {
+            return Err(Error::shape(
+                "pool",
+                format!(
+                    "a window of {} lies wholly in the padding of an image of {}x{}: use less padding",
+                    window.size[axis], size[0], size[1]
+                ),
+            ));
+        }
+    }
+    Ok(geometry)
+}
+
+/// The taps of the window of output `at` along one axis: from the first in the image to the one
+/// after the last.
+fn taps(window: &Window, geometry: &Geometry, axis: usize, at: usize, size: usize) -> [usize; 2] {
+    let (start, before) = (at * window.stride[axis], geometry.before[axis]);
+    [start.max(before) - before, (start + window.size[axis] - before).min(size)]
+}
+
+/// Calls `visit(output, input)` with flat indices of (row, column) positions, for the taps of every
+/// window in scan order.
+fn scan(
+    window: &Window,
+    geometry: &Geometry,
+    size: [usize; 2],
+    mut visit: impl FnMut(usize, usize),
+) {
+    for oy in 0..geometry.output[0] {
+        for ox in 0..geometry.output[1] {
+            let [top, bottom] = taps(window, geometry, 0, oy, size[0]);
+            let [left, right] = taps(window, geometry, 1, ox, size[1]);
+            for y in top..bottom {
+                for x in left..right {
+                    visit(oy * geometry.output[1] + ox, y * size[1] + x);
+                }
+            }
+        }
+    }
+}
+
+const VARIANTS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "quad", needs: Needs::Nothing },
+];
+
+fn choose(lowering: &Lowering) -> &'static str {
+    if lowering.is_vec4() { "quad" } else { "naive" }
+}
+
+/// A dispatch over the elements of `over`, one channel or four an invocation.
+fn dispatch(
+    lowering: &Lowering,
+    entries: [&'static str; 2],
+    window: &Window,
+    size: [usize; 2],
+    over: [usize; 4],
+) -> Result<Dispatch> {
+    let quad = lowering.variant == "quad";
+    if quad && !lowering.is_vec4() {
+        return Err(Error::shape("pool", "quad takes channels in fours"));
+    }
+    let geometry = on(window, size)?;
+    let channels = over[3] / if quad { 4 } else { 1 };
+    let count = over[0] * over[1] * over[2] * channels;
+    Ok(Dispatch::new("pool", entries[usize::from(quad)])
+        .param("count", count)
+        .param("channels", channels)
+        .param("height", size[0])
+        .param("width", size[1])
+        .param("out_height", geometry.output[0])
+        .param("out_width", geometry.output[1])
+        .param("size_y", window.size[0])
+        .param("size_x", window.size[1])
+        .param("stride_y", window.stride[0])
+        .param("stride_x", window.stride[1])
+        .param("top", geometry.before[0])
+        .param("left", geometry.before[1])
+        .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups)))
+}
+
+impl Operation for Pool {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn describe(&self) -> String {
+        match self.kind {
+            PoolKind::Max => format!("max pool {}", self.window.describe()),
+            PoolKind::Average => format!("average pool {}", self.window.describe()),
+        }
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs("pool", inputs, 1)?;
+        let [n, h, w, c] = expect_nhwc("pool", inputs[0])?;
+        let [height, width] = on(&self.window, [h, w])?.output;
+        Ok([n, height, width, c].into())
+    }
+
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        let (dy, x, window) = (rule.dy(), rule.input(0), self.window);
+        let [_, h, w, _] = expect_nhwc("pool", &rule.shape(x))?;
+        Ok(vec![Some(match self.kind {
+            PoolKind::Max => rule.add("pool_gradient", MaxPoolGradient { window }, &[x, dy])?,
+            PoolKind::Average => {
+                let gradient = AveragePoolGradient { window, size: [h, w] };
+                rule.add("pool_gradient", gradient, &[dy])?
+            }
+        })])
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let shape = inputs[0].shape();
+        let Some([n, h, w, c]) = shape.nhwc() else { return Vec::new() };
+        let Ok(geometry) = on(&self.window, [h, w]) else { return Vec::new() };
+        let [height, width] = geometry.output;
+        let start = if self.kind == PoolKind::Max { f64::NEG_INFINITY } else { 0.0 };
+        let mut y = vec![start; n * height * width * c];
+        let mut counts = vec![0.0; height * width];
+        scan(&self.window, &geometry, [h, w], |to, _| counts[to] += 1.0);
+        for image in 0..n {
+            for channel in 0..c {
+                scan(&self.window, &geometry, [h, w], |to, from| {
+                    let x = inputs[0].data()[(image * h * w + from) * c + channel];
+                    let y = &mut y[(image * height * width + to) * c + channel];
+                    match self.kind {
+                        PoolKind::Max => *y = y.max(x),
+                        PoolKind::Average => *y += x / counts[to],
+                    }
+                });
+            }
+        }
+        vec![Tensor::from_fn([n, height, width, c], |index| y[index])]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        choose(lowering)
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let [_, h, w, _] = expect_nhwc("pool", lowering.inputs[0])?;
+        let over = expect_nhwc("pool", lowering.output)?;
+        let entries = ["pool_naive", "pool_quad"];
+        Ok(dispatch(lowering, entries, &self.window, [h, w], over)?
+            .constant("MAX", u32::from(self.kind == PoolKind::Max))
+            .bind("x", Operand::Input(0))
+            .bind("y", Operand::Output)
+            .into())
+    }
+
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        (output.elements() * self.window.size[0] * self.window.size[1]) as u64
+    }
+}
+
+/// (x, dy) -> the gradient of maximum pooling: an element gets the dy of every window whose first
+/// maximum, in the order of rows and then columns, it is. TensorFlow chooses the first too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaxPoolGradient {
+    /// As in the forward direction.
+    pub window: Window,
+}
+
+impl Operation for MaxPoolGradient {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn describe(&self) -> String {
+        format!("gradient of max pool {}", self.window.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs("gradient of pool", inputs, 2)?;
+        let pooled = Pool::max(self.window).infer(&inputs[..1])?;
+        if pooled != *inputs[1] {
+            let problem = format!("dy must be {pooled}, was given {}", inputs[1]);
+            return Err(Error::shape("gradient of pool", problem));
+        }
+        Ok(inputs[0].clone())
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Some([n, h, w, c]) = inputs[0].shape().nhwc() else { return Vec::new() };
+        let Ok(geometry) = on(&self.window, [h, w]) else { return Vec::new() };
+        let windows = geometry.output[0] * geometry.output[1];
+        let mut dx = Tensor::zeros(inputs[0].shape().clone());
+        for image in 0..n {
+            for channel in 0..c {
+                let at = |from: usize| (image * h * w + from) * c + channel;
+                let mut winners: Vec<Option<usize>> = vec![None; windows];
+                scan(&self.window, &geometry, [h, w], |to, from| {
+                    let x = |from: usize| inputs[0].data()[at(from)];
+                    if winners[to].is_none_or(|best| x(from) > x(best)) {
+                        winners[to] = Some(from);
+                    }
+                });
+                for (to, winner) in winners.into_iter().enumerate() {
+                    if let Some(from) = winner {
+                        let dy = inputs[1].data()[(image * windows + to) * c + channel];
+                        dx.data_mut()[at(from)] += dy;
+                    }
+                }
+            }
+        }
+        vec![dx]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        choose(lowering)
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let over = expect_nhwc("pool", lowering.output)?;
+        let windows = expect_nhwc("pool", lowering.inputs[1])?;
+        let size = [over[1], over[2]];
+        let entries = ["winner_naive", "winner_quad"];
+        let first = dispatch(lowering, entries, &self.window, size, windows)?
+            .constant("MAX", 1u32)
+            .bind("x", Operand::Input(0))
+            .bind("winner", Operand::Scratch(0));
+        let entries = ["max_gradient_naive", "max_gradient_quad"];
+        let second = dispatch(lowering, entries, &self.window, size, over)?
+            .constant("MAX", 1u32)
+            .bind("winners", Operand::Scratch(0))
+            .bind("dy", Operand::Input(1))
+            .bind("dx", Operand::Output);
+        Ok(Lowered { dispatches: vec![first, second], scratch: vec![windows.iter().product()] })
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        (inputs[1].elements() * self.window.size[0] * self.window.size[1]) as u64
+    }
+}
+
+/// dy -> the gradient of average pooling: an element gets from each window that it is in that
+/// window's dy over the number of elements in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AveragePoolGradient {
+    /// As in the forward direction.
+    pub window: Window,
+    /// Height and width of the image.
+    pub size: [usize; 2],
+}
+
+impl Operation for AveragePoolGradient {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
+    fn describe(&self) -> String {
+        format!("gradient of average pool {}", self.window.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs("gradient of pool", inputs, 1)?;
+        let [n, height, width, c] = expect_nhwc("gradient of pool", inputs[0])?;
+        let wanted = on(&self.window, self.size)?.output;
+        if wanted != [height, width] {
+            let problem =
+                format!("dy must be {}x{}, was given {}", wanted[0], wanted[1], inputs[0]);
+            return Err(Error::shape("gradient of pool", problem));
+        }
+        Ok([n, self.size[0], self.size[1], c].into())
+    }
+
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        let dy = rule.dy();
+        Ok(vec![Some(rule.add("pool", Pool::average(self.window), &[dy])?)])
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Some([n, height, width, c]) = inputs[0].shape().nhwc() else { return Vec::new() };
+        let Ok(geometry) = on(&self.window, self.size) else { return Vec::new() };
+        let [h, w] = self.size;
+        let mut counts = vec![0.0; height * width];
+        scan(&self.window, &geometry, self.size, |to, _| counts[to] += 1.0);
+        let mut dx = Tensor::zeros([n, h, w, c]);
+        for image in 0..n {
+            for channel in 0..c {
+                scan(&self.window, &geometry, self.size, |to, from| {
+                    let dy = inputs[0].data()[(image * height * width + to) * c + channel];
+                    dx.data_mut()[(image * h * w + from) * c + channel] += dy / counts[to];
+                });
+            }
+        }
+        vec![dx]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        choose(lowering)
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let over = expect_nhwc("pool", lowering.output)?;
+        let entries = ["average_gradient_naive", "average_gradient_quad"];
+        Ok(dispatch(lowering, entries, &self.window, self.size, over)?
+            .constant("MAX", 0u32)
+            .bind("dy", Operand::Input(0))
+            .bind("dx", Operand::Output)
+            .into())
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        (inputs[0].elements() * self.window.size[0] * self.window.size[1]) as u64
+    }
+}
+
+/// Windows that overlap, leave gaps, hang over the border and fit exactly.
+pub fn cases() -> Vec<Case> {
+    let explicit = Padding::Explicit { top: 1, bottom: 0, left: 0, right: 2 };
+    let oblong = Window { size: [2, 3], stride: [3, 1], dilation: [1, 1], padding: explicit };
+    let windows = [
+        Window::square(2, 2, Padding::Valid),
+        Window::square(3, 2, Padding::Same),
+        Window::square(3, 1, Padding::Same),
+        Window::square(2, 3, Padding::Same),
+        oblong,
+        Window::square(1, 1, Padding::Valid),
+    ];
+    let mut cases = Vec::new();
+    for (kind, word) in [(PoolKind::Max, "max"), (PoolKind::Average, "average")] {
+        for window in windows {
+            for dims in [[2, 5, 6, 7], [1, 6, 5, 4], [3, 2, 4, 1], [1, 9, 9, 12]] {
+                let name = format!("{word} {window:?} {}", Shape::from(dims));
+                let inputs = [(dims.into(), Fill::Distinct)];
+                cases.push(Case::new(name, Pool { kind, window }, inputs).differentiate(&[0]));
+            }
+        }
+        let window = Window::square(3, 2, Padding::Same);
+        let inputs = [([1, 1, 1, 1].into(), Fill::Signed)];
+        cases.push(Case::new(format!("{word} 1x1"), Pool { kind, window }, inputs));
+        let inputs = [([32, 48, 48, 64].into(), Fill::Distinct)];
+        cases.push(Case::new(format!("{word}, large"), Pool { kind, window }, inputs).bench_only());
+    }
+    let window = Window::square(3, 2, Padding::Same);
+    let gradient = MaxPoolGradient { window };
+    for channels in [3, 8] {
+        // Few different numbers: most windows have several maxima.
+        let inputs = [
+            ([2, 7, 8, channels].into(), Fill::Whole(3)),
+            ([2, 4, 4, channels].into(), Fill::Signed),
+        ];
+        cases.push(Case::new(format!("ties, {channels} channels"), gradient, inputs));
+        let below = [
+            ([2, 7, 8, channels].into(), Fill::Uniform(-3.0, -2.0)),
+            ([2, 4, 4, channels].into(), Fill::Signed),
+        ];
+        cases.push(Case::new(format!("negative, {channels} channels"), gradient, below));
+    }
+    let average = AveragePoolGradient { window, size: [7, 8] };
+    let inputs = [([2, 4, 4, 4].into(), Fill::Signed)];
+    cases.push(Case::new("average gradient", average, inputs).differentiate(&[0]));
+    let inputs =
+        [([32, 48, 48, 64].into(), Fill::Distinct), ([32, 24, 24, 64].into(), Fill::Signed)];
+    cases.push(Case::new("max gradient, large", gradient, inputs).bench_only());
+    let average = AveragePoolGradient { window, size: [48, 48] };
+    let inputs = [([32, 24, 24, 64].into(), Fill::Signed)];
+    cases.push(Case::new("average gradient, large", average, inputs).bench_only());
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(kind: PoolKind, window: Window, size: [usize; 2], x: &[f64]) -> Vec<f64> {
+        let x = Tensor::new([1, size[0], size[1], 1], x.to_vec()).unwrap();
+        Pool { kind, window }.reference(&[&x]).remove(0).into_data()
+    }
+
+    #[test]
+    fn padding_is_neither_counted_nor_a_maximum() {
+        let window = Window::square(2, 2, Padding::Same);
+        let x = [-1.0, -2.0, -3.0];
+        assert_eq!(pool(PoolKind::Average, window, [1, 3], &x), [-1.5, -3.0]);
+        assert_eq!(pool(PoolKind::Max, window, [1, 3], &x), [-1.0, -3.0]);
+    }
+
+    #[test]
+    fn the_first_of_equal_maxima_gets_the_gradient() {
+        let x = Tensor::new([1, 2, 2, 1], vec![0.0, 5.0, 5.0, 5.0]).unwrap();
+        let dy = Tensor::new([1, 1, 1, 1], vec![3.0]).unwrap();
+        let gradient = MaxPoolGradient { window: Window::square(2, 2, Padding::Valid) };
+        assert_eq!(gradient.reference(&[&x, &dy]).remove(0).into_data(), [0.0, 3.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_window_in_the_padding_is_refused() {
+        let x = Shape::from([1, 4, 4, 1]);
+        for padding in [
+            Padding::Explicit { top: 2, bottom: 0, left: 0, right: 0 },
+            Padding::Explicit { top: 0, bottom: 0, left: 0, right: 2 },
+        ] {
+            let error = Pool::max(Window::square(2, 1, padding)).infer(&[&x]).unwrap_err();
+            assert!(error.to_string().contains("wholly in the padding"), "{error}");
+        }
+        let padding = Padding::Explicit { top: 1, bottom: 1, left: 1, right: 1 };
+        assert!(Pool::max(Window::square(2, 1, padding)).infer(&[&x]).is_ok());
+    }
+}

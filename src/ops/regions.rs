@@ -1,0 +1,75 @@
+//! Images of different sizes one after another in one vector, and where each of them lies.
+
+use super::{Error, Result, Shape, Tensor};
+
+/// One image within the vector, row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Region {
+    /// Its first element.
+    pub first: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Elements that lie within the vector: height * width, unless the image is cut off by its end.
+    pub count: usize,
+}
+
+/// Whole numbers in f32 are exact up to here, so no vector is longer.
+const LONGEST: usize = 1 << 24;
+
+/// Pixels that one workgroup takes.
+const CHUNK: usize = 1 << 14;
+
+/// Row `image` of `regions`: (first element, height, width).
+pub(super) fn region(regions: &Tensor<f64>, image: usize, capacity: usize) -> Region {
+    let row = &regions.data()[3 * image..3 * image + 3];
+    // Float to integer conversions saturate.
+    let whole = |value: f64| (value as usize).min(LONGEST);
+    let first = whole(row[0]).min(capacity);
+    let (height, width) = (whole(row[1]), whole(row[2]));
+    Region { first, height, width, count: (height * width).min(capacity - first) }
+}
+
+/// The number of images in `regions` (N, 3) of a vector of `capacity` elements.
+pub(super) fn expect_regions(name: &str, regions: &Shape, capacity: usize) -> Result<usize> {
+    let &[images, 3] = regions.dims() else {
+        return Err(Error::shape(
+            name,
+            format!("takes regions (N, 3) of first element, height and width, was given {regions}"),
+        ));
+    };
+    if capacity > LONGEST {
+        return Err(Error::shape(
+            name,
+            format!("{capacity} elements, at most {LONGEST} can be addressed: use fewer images"),
+        ));
+    }
+    Ok(images)
+}
+
+/// The number of elements of the vector `shape`.
+pub(super) fn expect_vector(name: &str, shape: &Shape) -> Result<usize> {
+    match shape.dims() {
+        &[elements] => Ok(elements),
+        _ => Err(Error::shape(name, format!("takes a vector, was given {shape}"))),
+    }
+}
+
+/// Workgroups for each image, so that one of average size is shared out in reasonable parts.
+pub(super) fn chunks(capacity: usize, images: usize) -> usize {
+    (capacity / images.max(1)).div_ceil(CHUNK).clamp(1, 1024)
+}
+
+/// 33 images of 299x299, for timing.
+pub(super) const MAMMOGRAMS: &[f64] = &{
+    let mut rows = [0.0; 3 * 33];
+    let mut image = 0;
+    while image < 33 {
+        rows[3 * image] = (image * 299 * 299) as f64;
+        rows[3 * image + 1] = 299.0;
+        rows[3 * image + 2] = 299.0;
+        image += 1;
+    }
+    rows
+};
