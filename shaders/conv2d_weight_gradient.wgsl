@@ -7,11 +7,12 @@
 // x: (batch, height, width, in_channels), its rows x_stride apart
 // dy: (batch, out_height, out_width, out_channels), its rows dy_stride apart
 // partial: (splits, kernel_height * kernel_width * Ci, out_channels)
+// parts: partial again, to be read
 // dw: (kernel_height, kernel_width, Ci, out_channels)
 //
 // A sum over all pixels of a batch for each of few numbers. So that there is enough to do at once, the
 // pixels are split: sum number s covers the units s * split_units and on, and writes its own part of
-// `partial`; `reduce` adds the parts, always in the same order. With one split, `partial` is dw itself.
+// `partial`; `reduce` adds the `parts`, always in the same order. With one split, `partial` is dw itself.
 // A unit is a row of pixels of dy, (n, oy); for POINTWISE, where neighbours do not matter, a pixel.
 //
 // Versions, as in conv2d.wgsl; a row is one (ky, kx, ci), a column one co:
@@ -26,6 +27,7 @@ struct Params {
     dy_offset: u32,
     dy_stride: u32,
     partial_offset: u32,
+    parts_offset: u32,
     dw_offset: u32,
     batch: u32,
     height: u32,
@@ -60,7 +62,8 @@ const ROWS: u32 = LANES * 4u;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dw: array<f32>;
+@group(0) @binding(4) var<storage, read> parts: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dw: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
@@ -155,7 +158,7 @@ fn reduce(
     }
     var sum = 0.0;
     for (var s = 0u; s < params.splits; s++) {
-        sum += partial[params.partial_offset + s * count + index];
+        sum += parts[params.parts_offset + s * count + index];
     }
     dw[params.dw_offset + index] = sum;
 }

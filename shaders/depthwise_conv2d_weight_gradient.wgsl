@@ -6,10 +6,11 @@
 // x: (batch, height, width, channels), its rows x_stride apart
 // dy: (batch, out_height, out_width, channels), its rows dy_stride apart
 // partial: (splits, kernel_height, kernel_width, channels)
+// parts: partial again, to be read
 // dw: (kernel_height, kernel_width, channels, 1)
 //
 // The lines of dy, (n, oy), are split: sum number s covers split_lines of them and writes its own part
-// of `partial`; `reduce` adds the parts, always in the same order. With one split, `partial` is dw.
+// of `partial`; `reduce` adds the `parts`, always in the same order. With one split, `partial` is dw.
 //
 // Versions, as in depthwise_conv2d.wgsl:
 //   naive  one number and one split an invocation.
@@ -21,6 +22,7 @@ struct Params {
     dy_offset: u32,
     dy_stride: u32,
     partial_offset: u32,
+    parts_offset: u32,
     dw_offset: u32,
     batch: u32,
     height: u32,
@@ -50,7 +52,8 @@ const TAPS: u32 = KERNEL * KERNEL;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dw: array<f32>;
+@group(0) @binding(4) var<storage, read> parts: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dw: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
@@ -107,7 +110,7 @@ fn reduce(
     }
     var sum = 0.0;
     for (var s = 0u; s < params.splits; s++) {
-        sum += partial[params.partial_offset + s * count + index];
+        sum += parts[params.parts_offset + s * count + index];
     }
     dw[params.dw_offset + index] = sum;
 }

@@ -44,6 +44,7 @@ sources![
     "pad",
     "pool",
     "resize",
+    "sum_rows",
 ];
 
 /// Texels in a row of a texture that stands for a tensor.
