@@ -13,6 +13,7 @@ use naga::valid::{
 use naga::{AddressSpace, Module, ShaderStage};
 
 use parula::bench::Subject;
+use parula::error::Error;
 use parula::ops::{Capabilities, Needs, REGISTRY};
 use parula::plan::Dispatch;
 use parula::shaders::{self, Access, SOURCES};
@@ -78,8 +79,12 @@ fn kernels() -> BTreeMap<Kernel, bool> {
                 if !variant.needs.met_by(&adapter) {
                     continue;
                 }
-                // A variant need not do every shape; tests/noop.rs holds the baseline to it.
-                let Ok(plan) = subject.plan(&adapter, Some(variant.name)) else { continue };
+                let plan = match subject.plan(&adapter, Some(variant.name)) {
+                    Ok(plan) => plan,
+                    // A variant need not do every shape; tests/noop.rs holds the baseline to it.
+                    Err(Error::Shape { .. } | Error::TooLarge { .. }) => continue,
+                    Err(error) => panic!("{} {}: {error}", case.name, variant.name),
+                };
                 for dispatch in plan.setup.iter().chain(&plan.steps).flat_map(|s| &s.dispatches) {
                     let baseline =
                         variant.needs == Needs::Nothing && adapter == Capabilities::default();

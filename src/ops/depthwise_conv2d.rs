@@ -363,7 +363,10 @@ impl Operation for DepthwiseConv2dWeightGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window, lowering.inputs[0].channels() % 4 == 0))
+        choose(
+            lowering,
+            fits_strip(lowering, &self.window, lowering.inputs[0].channels().is_multiple_of(4)),
+        )
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
