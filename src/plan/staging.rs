@@ -1,6 +1,6 @@
 //! Which texture each tensor is read through, where a kernel reads through textures.
 
-use super::{Bound, Memory, Reach, Step};
+use super::{Bound, Dispatch, Memory, Reach, Step};
 use crate::shaders::TEXELS_PER_ROW;
 
 /// The textures of a plan.
@@ -27,6 +27,11 @@ impl Content {
         Content { memory: bound.memory, start: bound.start, bytes: bound.bytes }
     }
 
+    /// Bytes of a texture that holds it: whole rows.
+    fn texture_bytes(&self) -> u64 {
+        self.bytes.next_multiple_of(16 * TEXELS_PER_ROW)
+    }
+
     fn overlaps(&self, other: &Content) -> bool {
         self.memory == other.memory
             && self.start < other.start + other.bytes
@@ -36,14 +41,38 @@ impl Content {
 
 /// Gives every binding that is read through a texture its texture. A tensor that a texture still
 /// holds from an earlier dispatch is not copied again.
+///
+/// Texture k is as large as the k-th largest tensor that any one dispatch reads: less could not hold
+/// that dispatch's tensors side by side. Placing the largest first then never finds all that are
+/// large enough taken.
 pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
-    let mut staged = Staged::default();
-    staged.setup = assign_to(setup, &mut staged.sizes);
-    staged.steps = assign_to(steps, &mut staged.sizes);
-    staged
+    let mut sizes: Vec<u64> = Vec::new();
+    for dispatch in setup.iter().chain(steps.iter()).flat_map(|step| &step.dispatches) {
+        for (rank, content) in contents(dispatch).iter().enumerate() {
+            sizes.resize(sizes.len().max(rank + 1), 0);
+            sizes[rank] = sizes[rank].max(content.texture_bytes());
+        }
+    }
+    let setup = assign_to(setup, &sizes);
+    let steps = assign_to(steps, &sizes);
+    Staged { sizes, setup, steps }
 }
 
-fn assign_to(steps: &mut [Step], sizes: &mut Vec<u64>) -> Vec<u64> {
+/// What a dispatch reads through textures, the largest first, each once.
+fn contents(dispatch: &Dispatch) -> Vec<Content> {
+    let reads = |bound: &&Bound| matches!(bound.reach, Reach::Texels { .. });
+    let mut contents: Vec<Content> = Vec::new();
+    for content in dispatch.bindings.iter().filter(reads).map(Content::of) {
+        if !contents.contains(&content) {
+            contents.push(content);
+        }
+    }
+    contents.sort_by_key(|content| std::cmp::Reverse(content.bytes));
+    contents
+}
+
+/// Returns the bytes that each step reads through textures at once.
+fn assign_to(steps: &mut [Step], sizes: &[u64]) -> Vec<u64> {
     // What each texture holds, and the number of the dispatch that last read it.
     let mut held: Vec<(Option<Content>, usize)> = vec![(None, 0); sizes.len()];
     let mut now = 0;
@@ -52,36 +81,32 @@ fn assign_to(steps: &mut [Step], sizes: &mut Vec<u64>) -> Vec<u64> {
         let mut most = 0;
         for dispatch in &mut step.dispatches {
             now += 1;
-            let mut bytes = 0;
-            let mut wanted: Vec<&mut Bound> = dispatch
-                .bindings
-                .iter_mut()
-                .filter(|bound| matches!(bound.reach, Reach::Texels { .. }))
-                .collect();
-            // First those that are there already, so that the others do not overwrite them.
-            wanted.sort_by_key(|bound| {
-                let content = Content::of(bound);
-                !held.iter().any(|(there, _)| *there == Some(content))
-            });
-            for bound in wanted {
-                let content = Content::of(bound);
-                let there = held.iter().position(|(there, _)| *there == Some(content));
-                let staging = there.unwrap_or_else(|| {
-                    // The one not read for longest, if this dispatch leaves one.
-                    let free = (0..held.len()).filter(|&texture| held[texture].1 != now);
-                    free.min_by_key(|&texture| held[texture].1).unwrap_or_else(|| {
-                        held.push((None, 0));
-                        sizes.push(0);
-                        held.len() - 1
-                    })
+            let wanted = contents(dispatch);
+            most = most.max(wanted.iter().map(|content| content.bytes).sum());
+            for (index, &content) in wanted.iter().enumerate() {
+                let fits = |&texture: &usize| {
+                    held[texture].1 != now && sizes[texture] >= content.texture_bytes()
+                };
+                let free = || (0..sizes.len()).filter(fits);
+                let there = free().find(|&texture| held[texture].0 == Some(content));
+                let staging = there.or_else(|| {
+                    // The one not read for longest, but none that this dispatch reads.
+                    let needed = |texture: usize| {
+                        held[texture].0.is_some_and(|there| wanted[index..].contains(&there))
+                    };
+                    free().min_by_key(|&texture| (needed(texture), held[texture].1))
                 });
+                let Some(staging) = staging else { continue };
                 held[staging] = (Some(content), now);
-                let size = bound.bytes.next_multiple_of(16 * TEXELS_PER_ROW);
-                sizes[staging] = sizes[staging].max(size);
-                bytes += bound.bytes;
-                bound.reach = Reach::Texels { staging, copy: there.is_none() };
+                let mut copy = there.is_none();
+                for bound in &mut dispatch.bindings {
+                    let reads = matches!(bound.reach, Reach::Texels { .. });
+                    if reads && Content::of(bound) == content {
+                        bound.reach = Reach::Texels { staging, copy };
+                        copy = false;
+                    }
+                }
             }
-            most = most.max(bytes);
             for bound in dispatch.bindings.iter().filter(|bound| bound.reach == Reach::Write) {
                 let written = Content::of(bound);
                 for (there, _) in &mut held {
@@ -94,4 +119,89 @@ fn assign_to(steps: &mut [Step], sizes: &mut Vec<u64>) -> Vec<u64> {
         read.push(most);
     }
     read
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Shape;
+
+    /// A step whose one dispatch reads inputs of these numbers and KiB, and writes a slot.
+    fn step(reads: &[(usize, u64)], writes: usize) -> Step {
+        let bound =
+            |memory, kib: u64, reach| Bound { index: 0, reach, memory, start: 0, bytes: kib << 10 };
+        let texels = Reach::Texels { staging: 99, copy: true };
+        let mut bindings: Vec<Bound> =
+            reads.iter().map(|&(slot, kib)| bound(Memory::Slot(slot), kib, texels)).collect();
+        bindings.push(bound(Memory::Slot(writes), 64, Reach::Write));
+        Step {
+            layer: String::new(),
+            what: String::new(),
+            operation: "",
+            variant: "",
+            shape: Shape::from([1]),
+            output: None,
+            flops: 0,
+            bytes: 0,
+            dispatches: vec![Dispatch {
+                shader: "",
+                entry: "",
+                constants: Vec::new(),
+                tiles: Vec::new(),
+                texels: true,
+                bindings,
+                uniform: None,
+                workgroups: [1; 3],
+            }],
+        }
+    }
+
+    /// Texture and whether it is copied to, of each read.
+    fn reads(step: &Step) -> Vec<(usize, bool)> {
+        let bindings = step.dispatches[0].bindings.iter();
+        bindings
+            .filter_map(|bound| match bound.reach {
+                Reach::Texels { staging, copy } => Some((staging, copy)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn textures_are_as_large_as_what_is_read_side_by_side() {
+        let mut steps = [
+            step(&[(0, 64), (1, 640)], 9),
+            step(&[(2, 640), (3, 128)], 9),
+            step(&[(4, 320), (5, 64), (6, 64)], 9),
+            // Held since the first two dispatches; the small one lies where only small ones fit.
+            step(&[(3, 128), (2, 640)], 9),
+        ];
+        let staged = assign(&mut [], &mut steps);
+        assert_eq!(staged.sizes, [640 << 10, 128 << 10, 64 << 10]);
+        assert_eq!(staged.steps[2], 448 << 10);
+        for step in &steps {
+            let mut used: Vec<usize> = reads(step).iter().map(|(texture, _)| *texture).collect();
+            for (bound, texture) in step.dispatches[0].bindings.iter().zip(&used) {
+                assert!(bound.bytes <= staged.sizes[*texture]);
+            }
+            used.sort_unstable();
+            used.dedup();
+            assert_eq!(used.len(), reads(step).len(), "two tensors in one texture");
+        }
+    }
+
+    #[test]
+    fn what_a_texture_holds_is_not_copied_again_until_it_changes() {
+        let mut steps = [
+            step(&[(0, 64), (1, 64)], 9),
+            step(&[(1, 64), (2, 64)], 9),
+            step(&[(1, 64), (1, 64)], 1),
+            step(&[(1, 64)], 9),
+        ];
+        assign(&mut [], &mut steps);
+        let copies: Vec<Vec<bool>> =
+            steps.iter().map(|step| reads(step).iter().map(|(_, copy)| *copy).collect()).collect();
+        assert_eq!(copies, [vec![true, true], vec![false, true], vec![false, false], vec![true]]);
+        assert_eq!(reads(&steps[2])[0].0, reads(&steps[2])[1].0, "one texture for one tensor");
+    }
 }
