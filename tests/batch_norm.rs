@@ -17,7 +17,7 @@ use parula::tensor::Tensor;
 
 type Given = HashMap<String, Tensor<f64>>;
 
-const VARIANTS: [&str; 3] = ["naive", "quad", "strip"];
+const VARIANTS: [&str; 2] = ["naive", "quad"];
 const EPSILON: f32 = 1e-3;
 
 fn adapter() -> Arc<Gpu> {

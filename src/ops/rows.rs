@@ -9,29 +9,46 @@ pub(super) const LADDER: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     // Four channels an invocation; neighbours read neighbouring rows, as GPUs like it.
     Variant { name: "quad", needs: Needs::Nothing },
-    // The same kernel; an invocation reads rows one after another, as processors like it.
-    Variant { name: "strip", needs: Needs::Nothing },
+    Variant { name: "naive_texels", needs: Needs::Texels },
+    // Four channels; an invocation takes rows one after another, as processors like it.
+    Variant { name: "strip_texels", needs: Needs::Texels },
 ];
 
 /// The best of [`LADDER`] for these views.
 pub(super) fn choose(lowering: &Lowering) -> &'static str {
-    match (lowering.is_vec4(), lowering.capabilities.software) {
-        (false, _) => "naive",
+    match (lowering.is_vec4(), lowering.capabilities.texels) {
+        (false, false) => "naive",
         (true, false) => "quad",
-        (true, true) => "strip",
+        (false, true) => "naive_texels",
+        (true, true) => "strip_texels",
     }
 }
 
-/// Whether the variant asked for takes four channels at a time.
+/// What a variant's name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Its entry point.
+    pub entry: &'static str,
+    /// The channels that one invocation takes.
+    pub width: usize,
+    /// Whether it reads through textures.
+    pub texels: bool,
+}
+
+/// Of the entry points for one channel and for four, the version of the variant asked for.
 ///
 /// # Errors
-/// [`Error::Shape`] where it does and the tensors do not lie so.
-pub(super) fn in_fours(lowering: &Lowering, name: &str) -> Result<bool> {
-    match lowering.variant {
-        "naive" => Ok(false),
-        _ if lowering.is_vec4() => Ok(true),
-        variant => Err(Error::shape(name, format!("{variant} takes channels in fours"))),
+/// [`Error::Shape`] where it takes four and the tensors do not lie so.
+pub(super) fn version(lowering: &Lowering, entries: [&'static str; 2]) -> Result<Version> {
+    let variant = lowering.variant;
+    let texels = variant.ends_with("_texels");
+    if variant.starts_with("naive") {
+        return Ok(Version { entry: entries[0], width: 1, texels });
     }
+    if !lowering.is_vec4() {
+        return Err(Error::shape(entries[1], format!("{variant} takes channels in fours")));
+    }
+    Ok(Version { entry: entries[1], width: 4, texels })
 }
 
 /// Blocks of rows, one an invocation and channel: block b goes through the rows
@@ -50,33 +67,33 @@ pub(super) struct Walk {
 impl Walk {
     /// For a kernel with one result an element: few rows each, so that there is enough to do for
     /// every core, and some, so that what belongs to a channel is read seldom.
-    pub fn each(lowering: &Lowering, shape: &Shape, name: &str) -> Result<Self> {
-        let (rows, lanes) = Self::sides(lowering, shape, name)?;
+    pub fn each(lowering: &Lowering, shape: &Shape) -> Self {
+        let (rows, lanes) = Self::sides(lowering, shape);
         let each = match lowering.variant {
-            "naive" => 1,
             "quad" => (rows * lanes / 65536).clamp(1, 8),
-            _ => (rows * lanes / 1024).clamp(1, 32),
+            "strip_texels" => (rows * lanes / 1024).clamp(1, 32),
+            _ => 1,
         };
-        Ok(Self::new(lowering, rows, lanes, each))
+        Self::new(lowering, rows, lanes, each)
     }
 
     /// For a kernel that sums over rows: as few blocks as keep every core busy, since their sums
     /// must be added too.
-    pub fn sum(lowering: &Lowering, shape: &Shape, name: &str) -> Result<Self> {
-        let (rows, lanes) = Self::sides(lowering, shape, name)?;
-        let busy = if lowering.variant == "strip" { 1024 } else { 32768 };
+    pub fn sum(lowering: &Lowering, shape: &Shape) -> Self {
+        let (rows, lanes) = Self::sides(lowering, shape);
+        let busy = if lowering.variant.ends_with("_texels") { 1024 } else { 32768 };
         let most = (busy / lanes).clamp(1, 2048).min(rows.div_ceil(8));
-        Ok(Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1))))
+        Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1)))
     }
 
-    fn sides(lowering: &Lowering, shape: &Shape, name: &str) -> Result<(usize, usize)> {
-        let width = if in_fours(lowering, name)? { 4 } else { 1 };
-        Ok((shape.rows().max(1), (shape.channels() / width).max(1)))
+    fn sides(lowering: &Lowering, shape: &Shape) -> (usize, usize) {
+        let width = if lowering.variant.starts_with("naive") { 1 } else { 4 };
+        (shape.rows().max(1), (shape.channels() / width).max(1))
     }
 
     fn new(lowering: &Lowering, rows: usize, lanes: usize, each: usize) -> Self {
         let blocks = rows.div_ceil(each);
-        let (near, far) = if lowering.variant == "strip" { (each, 1) } else { (1, blocks) };
+        let (near, far) = if lowering.variant == "strip_texels" { (each, 1) } else { (1, blocks) };
         Walk { rows, lanes, blocks, near, far, each }
     }
 
@@ -100,6 +117,10 @@ impl Walk {
     }
 }
 
+/// Large enough for [`Walk::each`] to give an invocation several rows in every variant, and odd, so
+/// that the last has fewer.
+pub(super) const SEVERAL_ROWS: [usize; 4] = [1, 263, 127, 16];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +130,7 @@ mod tests {
     #[test]
     fn blocks_cover_every_row_once() {
         let capabilities = Capabilities::default();
-        for variant in ["naive", "quad", "strip"] {
+        for variant in ["naive", "quad", "naive_texels", "strip_texels"] {
             for rows in [1, 2, 7, 8, 9, 100, 4097, 70_000] {
                 let shape = Shape::from([rows, 1, 1, 8]);
                 let view = View::dense(&shape);
@@ -121,10 +142,7 @@ mod tests {
                     capabilities: &capabilities,
                     variant,
                 };
-                for walk in [
-                    Walk::each(&lowering, &shape, "test").unwrap(),
-                    Walk::sum(&lowering, &shape, "test").unwrap(),
-                ] {
+                for walk in [Walk::each(&lowering, &shape), Walk::sum(&lowering, &shape)] {
                     let mut seen = vec![0; rows];
                     for block in 0..walk.blocks {
                         let first = block * walk.near;
