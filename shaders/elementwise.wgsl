@@ -8,8 +8,7 @@
 // where a is the value so far, x the tensor ARGi, k the uniform k_i.
 //
 // Versions: `naive`, one element an invocation; `quad`, four channels an invocation, for shapes
-// whose rows start and end on multiples of four; `texels`, the same with inputs read from textures,
-// for software drivers.
+// whose rows start and end on multiples of four.
 
 struct Params {
     count: u32,    // rows * channels (naive), or a quarter of it (quad)
@@ -66,11 +65,6 @@ override DENSE: bool = false;
 @group(0) @binding(3) var<storage, read> x24: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> x34: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> y4: array<vec4<f32>>;
-
-@group(0) @binding(1) var x0_texels: texture_2d<f32>;
-@group(0) @binding(2) var x1_texels: texture_2d<f32>;
-@group(0) @binding(3) var x2_texels: texture_2d<f32>;
-@group(0) @binding(4) var x3_texels: texture_2d<f32>;
 
 fn step(op: u32, a: vec4<f32>, x: vec4<f32>, k: f32) -> vec4<f32> {
     switch op {
@@ -181,42 +175,6 @@ fn quad(
     var v3 = vec4(0.0);
     if INPUTS > 3u {
         v3 = x34[(params.x3_offset + row * params.x3_stride) / 4u + channel];
-    }
-    y4[(params.y_offset + row * params.y_stride) / 4u + channel] = chain(v0, v1, v2, v3);
-}
-
-fn texel(index: u32) -> vec2<u32> {
-    return vec2(index & 4095u, index >> 12u);
-}
-
-@compute @workgroup_size(64)
-fn texels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
-    if index >= params.count {
-        return;
-    }
-    var row = 0u;
-    var channel = index;
-    if !DENSE {
-        row = index / params.channels;
-        channel = index % params.channels;
-    }
-    let v0 = textureLoad(x0_texels, texel((params.x0_offset + row * params.x0_stride) / 4u + channel), 0);
-    var v1 = vec4(0.0);
-    if INPUTS > 1u {
-        v1 = textureLoad(x1_texels, texel((params.x1_offset + row * params.x1_stride) / 4u + channel), 0);
-    }
-    var v2 = vec4(0.0);
-    if INPUTS > 2u {
-        v2 = textureLoad(x2_texels, texel((params.x2_offset + row * params.x2_stride) / 4u + channel), 0);
-    }
-    var v3 = vec4(0.0);
-    if INPUTS > 3u {
-        v3 = textureLoad(x3_texels, texel((params.x3_offset + row * params.x3_stride) / 4u + channel), 0);
     }
     y4[(params.y_offset + row * params.y_stride) / 4u + channel] = chain(v0, v1, v2, v3);
 }

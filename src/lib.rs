@@ -4,12 +4,16 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod cam;
+pub mod cli;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod files;
 pub mod gpu;
 pub mod graph;
 pub mod metrics;
+pub mod models;
 pub mod ops;
 pub mod plan;
 pub mod report;
@@ -17,3 +21,5 @@ pub mod session;
 pub mod shaders;
 pub mod shape;
 pub mod tensor;
+pub mod train;
+pub mod weights;

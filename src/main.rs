@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line: see `parula --help`.
+
+fn main() -> std::process::ExitCode {
+    parula::cli::run()
+}

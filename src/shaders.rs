@@ -2,11 +2,13 @@
 //!
 //! Nothing about a shader's interface is restated on the host. Conventions that the files follow:
 //! storage bindings are named after tensors (`x`, `w`, `dy`); `x4` is `x` seen as vectors of four
-//! and shares its binding; `x_texels` is `x` copied into a texture just before the dispatch, whose
-//! texel (i % 4096, i / 4096) holds elements 4 i to 4 i + 3; one uniform `params` holds plain 32-bit
-//! scalars. The fields `t_offset`
+//! and shares its binding; one uniform `params` holds plain 32-bit scalars. The fields `t_offset`
 //! and `t_stride` say where tensor `t` starts in its binding and how far apart its rows are, both
 //! in f32 elements, and are filled in by the session.
+//!
+//! On drivers where a load from a storage buffer is slow, any kernel can be told to read through
+//! textures instead ([`Dispatch::texels`](crate::ops::Dispatch::texels)): tensors are copied into
+//! textures just before the dispatch, and [`through_texels`] rewrites the reads.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,7 +27,13 @@ macro_rules! sources {
 sources![
     "batch_norm",
     "channel_affine",
+    "conv2d",
+    "conv2d_input_gradient",
+    "conv2d_weight_gradient",
     "copy",
+    "depthwise_conv2d",
+    "depthwise_conv2d_input_gradient",
+    "depthwise_conv2d_weight_gradient",
     "dice",
     "dropout",
     "elementwise",
@@ -36,6 +44,7 @@ sources![
     "pad",
     "pool",
     "resize",
+    "sum_rows",
 ];
 
 /// Texels in a row of a texture that stands for a tensor.
@@ -92,10 +101,15 @@ pub fn source(name: &str) -> Result<&'static str> {
 
 /// The text of `name` with its register-tile constants replaced: `const NAME: u32 = 8;` becomes
 /// the value given. These cannot be overrides, which WGSL does not allow as sizes of private arrays.
+/// `texels`: reads go [through textures](through_texels).
 ///
 /// # Errors
 /// [`Error::Usage`] when the shader or a constant is unknown.
-pub fn source_with(name: &str, constants: &[(&str, u32)]) -> Result<Cow<'static, str>> {
+pub fn source_with(
+    name: &str,
+    constants: &[(&str, u32)],
+    texels: bool,
+) -> Result<Cow<'static, str>> {
     let mut text = Cow::Borrowed(source(name)?);
     for (constant, value) in constants {
         let head = format!("const {constant}: u32 = ");
@@ -106,28 +120,96 @@ pub fn source_with(name: &str, constants: &[(&str, u32)]) -> Result<Cow<'static,
         replaced.replace_range(start..end, &format!("{value}u"));
         text = Cow::Owned(replaced);
     }
-    Ok(text)
+    Ok(if texels { Cow::Owned(through_texels(&text)) } else { text })
 }
 
-/// The interface of `entry` in the shader `name`, read once and kept.
+/// Rewrites a shader so that arrays of numbers that it only reads are textures: `x4[i]` becomes
+/// `texel_x4(i)`, which loads the texel that holds elements 4 i to 4 i + 3. The rest of the text, its
+/// line numbers included, stays.
+pub fn through_texels(text: &str) -> String {
+    let mut names = Vec::new();
+    let mut out = String::with_capacity(text.len() + 1024);
+    // For every open bracket, whether it is one of a rewritten read.
+    let mut open: Vec<bool> = Vec::new();
+    for line in text.lines() {
+        if let Some((name, declaration)) = texel_declaration(line) {
+            names.push(name);
+            out += &declaration;
+            out.push('\n');
+            continue;
+        }
+        let (code, comment) = line.split_at(line.find("//").unwrap_or(line.len()));
+        let mut rest = code;
+        while let Some(first) = rest.chars().next() {
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            let length = match rest.find(|c: char| !word(c)) {
+                Some(0) => first.len_utf8(),
+                Some(end) => end,
+                None => rest.len(),
+            };
+            let (token, after) = rest.split_at(length);
+            rest = after;
+            match token {
+                name if after.starts_with('[') && names.contains(&name) => {
+                    out += &format!("texel_{name}(");
+                    rest = &after[1..];
+                    open.push(true);
+                }
+                "[" => {
+                    out.push('[');
+                    open.push(false);
+                }
+                "]" => out.push(if open.pop() == Some(true) { ')' } else { ']' }),
+                other => out += other,
+            }
+        }
+        out += comment;
+        out.push('\n');
+    }
+    out
+}
+
+/// The name that `line` declares as an array of numbers to read, and the line that declares a
+/// texture and its reader instead.
+fn texel_declaration(line: &str) -> Option<(&str, String)> {
+    let (binding, rest) = line.split_once("var<storage, read> ")?;
+    let (name, kind) = rest.trim_end().strip_suffix(';')?.split_once(": ")?;
+    let (number, texel, value) = match kind {
+        "array<f32>" => ("f32", "vec2(i >> 2u & MASK, i >> SHIFT + 2u)", "[i & 3u]"),
+        "array<vec4<f32>>" => ("vec4<f32>", "vec2(i & MASK, i >> SHIFT)", ""),
+        _ => return None,
+    };
+    let texel = texel
+        .replace("MASK", &format!("{}u", TEXELS_PER_ROW - 1))
+        .replace("SHIFT + 2u", &format!("{}u", TEXELS_PER_ROW.ilog2() + 2))
+        .replace("SHIFT", &format!("{}u", TEXELS_PER_ROW.ilog2()));
+    let declaration = format!(
+        "{binding}var {name}: texture_storage_2d<rgba32float, read>; \
+         fn texel_{name}(i: u32) -> {number} {{ return textureLoad({name}, {texel}){value}; }}"
+    );
+    Some((name, declaration))
+}
+
+/// The interface of `entry` in the shader `name`, read once and kept. `texels`: as in
+/// [`source_with`].
 ///
 /// # Errors
 /// [`Error::Gpu`] when the file does not compile or has no such entry point.
-pub fn interface(name: &'static str, entry: &'static str) -> Result<Arc<Interface>> {
-    type Known = Mutex<BTreeMap<(&'static str, &'static str), Arc<Interface>>>;
+pub fn interface(name: &'static str, entry: &'static str, texels: bool) -> Result<Arc<Interface>> {
+    type Known = Mutex<BTreeMap<(&'static str, &'static str, bool), Arc<Interface>>>;
     static KNOWN: OnceLock<Known> = OnceLock::new();
     let known = KNOWN.get_or_init(Default::default);
     let lock = || known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(found) = lock().get(&(name, entry)) {
+    if let Some(found) = lock().get(&(name, entry, texels)) {
         return Ok(found.clone());
     }
-    for (point, interface) in reflect(name, source(name)?)? {
+    for (point, interface) in reflect(name, &source_with(name, &[], texels)?)? {
         // Entry point names are interned through the lookup below; others wait for their turn.
         if point == entry {
-            lock().insert((name, entry), Arc::new(interface));
+            lock().insert((name, entry, texels), Arc::new(interface));
         }
     }
-    lock().get(&(name, entry)).cloned().ok_or_else(|| Error::Gpu {
+    lock().get(&(name, entry, texels)).cloned().ok_or_else(|| Error::Gpu {
         doing: format!("reading shader {name}"),
         message: format!("it has no entry point {entry}"),
     })
@@ -150,6 +232,8 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
         naga::valid::ValidationFlags::all(),
         naga::valid::Capabilities::all(),
     )
+    .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+    .subgroup_operations(naga::valid::SubgroupOperationSet::all())
     .validate(&module)
     .map_err(|error| failed(error.emit_to_string_with_path(text, name)))?;
 
@@ -188,12 +272,39 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
                     interface.fields.insert(field, member.offset);
                 }
             }
-            let name = label.strip_suffix('4').or(label.strip_suffix("_texels")).unwrap_or(&label);
-            let name = name.to_owned();
+            let name = label.strip_suffix('4').unwrap_or(&label).to_owned();
             interface.bindings.push(Binding { name, index: binding.binding, access });
         }
         interface.bindings.sort_by_key(|binding| binding.index);
         found.push((point.name.clone(), interface));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_go_through_texels_and_nothing_else_changes() {
+        let text = "\
+            @group(0) @binding(1) var<storage, read> x: array<f32>;\n\
+            @group(0) @binding(2) var<storage, read> index: array<u32>;\n\
+            @group(0) @binding(3) var<storage, read_write> y: array<f32>;\n\
+            fn f(i: u32) { y[index[i]] = x[i + index[2]] + a[0]; } // x[0, 1)\n";
+        let found = through_texels(text);
+        let lines: Vec<&str> = found.lines().collect();
+        assert!(lines[0].contains("texture_storage_2d") && lines[0].contains("fn texel_x("));
+        assert_eq!(lines[1..3], text.lines().collect::<Vec<_>>()[1..3]);
+        let body = "fn f(i: u32) { y[index[i]] = texel_x(i + index[2]) + a[0]; } // x[0, 1)";
+        assert_eq!(lines[3], body);
+    }
+
+    #[test]
+    fn every_shader_compiles_as_it_stands_and_with_texels() {
+        for (name, text) in SOURCES {
+            reflect(name, text).unwrap();
+            reflect(name, &through_texels(text)).unwrap();
+        }
+    }
 }

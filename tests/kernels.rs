@@ -61,6 +61,7 @@ fn build(case: &Case, lie: Lie) -> (Graph, HashMap<String, Tensor<f64>>, Value, 
     for (index, tensor) in case.tensors(7).into_iter().enumerate() {
         let name = format!("input_{index}");
         let shape = tensor.shape().clone();
+        let lie = if case.dense.contains(&index) { Lie::Dense } else { lie };
         let value = match (lie, shape.nhwc()) {
             _ if updates.contains(&index) => {
                 given.insert(name.clone(), tensor);
@@ -85,6 +86,7 @@ fn build(case: &Case, lie: Lie) -> (Graph, HashMap<String, Tensor<f64>>, Value, 
         };
         inputs.push(value);
     }
+    let lie = if case.dense.contains(&inputs.len()) { Lie::Dense } else { lie };
     let mut output = graph.add_shared("output", case.operation.clone(), &inputs).unwrap();
     if let (Lie::Within { start, wider }, Some([n, h, w, _]), []) =
         (lie, graph.shape(output).nhwc(), updates)

@@ -1,6 +1,5 @@
 //! Which GPU to use, and what it can do.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
@@ -151,11 +150,14 @@ fn ranked(choice: &Choice, all: bool) -> Vec<(wgpu::Adapter, AdapterReport)> {
     found
 }
 
-/// All adapters, the one that would be used first, with the number of that one if there is any.
-pub fn adapters(choice: &Choice) -> (Vec<AdapterReport>, Option<usize>) {
+/// All adapters, best first, and the number of the one that would be used.
+///
+/// # Errors
+/// [`Error::Adapter`] when there is none, or not the one asked for.
+pub fn adapters(choice: &Choice) -> Result<(Vec<AdapterReport>, usize)> {
     let reports: Vec<AdapterReport> = ranked(choice, true).into_iter().map(|(_, r)| r).collect();
-    let chosen = pick(&reports, choice).ok();
-    (reports, chosen)
+    let chosen = pick(&reports, choice)?;
+    Ok((reports, chosen))
 }
 
 fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
@@ -297,14 +299,13 @@ fn assemble(
     }
 }
 
-/// Names and numbers of features for `parula devices`, in words.
-impl AdapterReport {
-    /// What can be used, and what is missed without it.
-    pub fn features(&self) -> HashMap<&'static str, bool> {
-        HashMap::from([
-            ("subgroups", self.subgroup.is_some()),
-            ("timestamps", self.timestamps),
-            ("f16", self.f16),
-        ])
+/// `NVIDIA H100 (vulkan, NVIDIA 580.95)`: name, backend, driver.
+impl std::fmt::Display for AdapterReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}", self.name, self.backend)?;
+        if !self.driver.is_empty() {
+            write!(f, ", {}", self.driver)?;
+        }
+        f.write_str(")")
     }
 }

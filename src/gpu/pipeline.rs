@@ -19,6 +19,8 @@ pub struct Key {
     pub constants: Vec<(&'static str, u64)>,
     /// Register tiles.
     pub tiles: Vec<(&'static str, u32)>,
+    /// Whether it reads through textures.
+    pub texels: bool,
 }
 
 impl Key {
@@ -28,9 +30,10 @@ impl Key {
         entry: &'static str,
         constants: &[(&'static str, f64)],
         tiles: &[(&'static str, u32)],
+        texels: bool,
     ) -> Self {
         let constants = constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
-        Key { shader, entry, constants, tiles: tiles.to_vec() }
+        Key { shader, entry, constants, tiles: tiles.to_vec(), texels }
     }
 }
 
@@ -48,7 +51,7 @@ impl Pipeline {
     }
 }
 
-type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool);
+type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool, bool);
 
 /// Modules and pipelines made so far.
 #[derive(Debug, Default)]
@@ -97,7 +100,7 @@ impl Gpu {
         if let Some(found) = cache.pipelines.get(&full) {
             return Ok(found.clone());
         }
-        let module_key = (key.shader, key.tiles.clone(), self.checked);
+        let module_key = (key.shader, key.tiles.clone(), key.texels, self.checked);
         let module = match cache.modules.get(&module_key) {
             Some(module) => module.clone(),
             None => {
@@ -118,7 +121,7 @@ impl Gpu {
 
     #[allow(unsafe_code)]
     fn compile_module(&self, key: &Key) -> Result<wgpu::ShaderModule> {
-        let text = shaders::source_with(key.shader, &key.tiles)?;
+        let text = shaders::source_with(key.shader, &key.tiles, key.texels)?;
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(key.shader),
             source: wgpu::ShaderSource::Wgsl(text),
@@ -147,7 +150,7 @@ impl Gpu {
     }
 
     fn compile_pipeline(&self, key: &Key, module: &wgpu::ShaderModule) -> Result<Pipeline> {
-        let interface = shaders::interface(key.shader, key.entry)?;
+        let interface = shaders::interface(key.shader, key.entry, key.texels)?;
         let entries: Vec<wgpu::BindGroupLayoutEntry> = interface
             .bindings
             .iter()
@@ -162,10 +165,10 @@ impl Gpu {
                     Access::ReadWrite => {
                         buffer_binding(wgpu::BufferBindingType::Storage { read_only: false })
                     }
-                    Access::Texels => wgpu::BindingType::Texture {
-                        sample_type: wgpu::TextureSampleType::Float { filterable: false },
+                    Access::Texels => wgpu::BindingType::StorageTexture {
+                        access: wgpu::StorageTextureAccess::ReadOnly,
+                        format: wgpu::TextureFormat::Rgba32Float,
                         view_dimension: wgpu::TextureViewDimension::D2,
-                        multisampled: false,
                     },
                 },
                 count: None,

@@ -41,6 +41,8 @@ pub struct Case {
     pub tolerance: f64,
     /// The inputs whose gradients are checked against finite differences.
     pub differentiate: Vec<usize>,
+    /// The inputs that are never views, such as weights; the output is the number after them.
+    pub dense: Vec<usize>,
     /// Only for timing: too large for the reference loops.
     pub bench_only: bool,
 }
@@ -58,6 +60,7 @@ impl Case {
             inputs: inputs.into_iter().collect(),
             tolerance: 1e-5,
             differentiate: Vec::new(),
+            dense: Vec::new(),
             bench_only: false,
         }
     }
@@ -65,6 +68,12 @@ impl Case {
     /// Checks the gradients of these inputs too.
     pub fn differentiate(mut self, inputs: &[usize]) -> Self {
         self.differentiate = inputs.to_vec();
+        self
+    }
+
+    /// Has these tensors lie on their own.
+    pub fn dense(mut self, tensors: &[usize]) -> Self {
+        self.dense = tensors.to_vec();
         self
     }
 

@@ -218,14 +218,14 @@ impl Operation for Elementwise {
                 let problem = format!("{} takes channels in fours", lowering.variant);
                 return Err(Error::shape("elementwise", problem));
             }
-            "quad" => ("quad", 4),
-            "texels" => ("texels", 4),
+            "quad" | "texels" => ("quad", 4),
             _ => ("naive", 1),
         };
         let dense = lowering.views.iter().all(|view| view.is_dense(shape))
             && lowering.output_view.is_dense(shape);
         let count = shape.elements() / width;
         let mut dispatch = Dispatch::new("elementwise", entry)
+            .texels(lowering.variant == "texels")
             .constant("INPUTS", self.inputs() as u32)
             .constant("DENSE", u32::from(dense))
             .param("count", count)

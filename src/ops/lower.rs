@@ -203,6 +203,8 @@ pub struct Dispatch {
     pub constants: Vec<(&'static str, f64)>,
     /// `const` register tiles, replaced in the text.
     pub tiles: Vec<(&'static str, u32)>,
+    /// Whether it reads through textures, which the session copies the tensors into.
+    pub texels: bool,
     /// Which tensor stands behind each storage binding. A binding that the entry point declares and
     /// this list omits gets a small buffer of its own, and must not be used.
     pub bindings: Vec<(&'static str, Operand)>,
@@ -220,6 +222,7 @@ impl Dispatch {
             entry,
             constants: Vec::new(),
             tiles: Vec::new(),
+            texels: false,
             bindings: Vec::new(),
             params: Vec::new(),
             workgroups: [1, 1, 1],
@@ -235,6 +238,12 @@ impl Dispatch {
     /// Sets a `const` register tile.
     pub fn tile(mut self, name: &'static str, value: u32) -> Self {
         self.tiles.push((name, value));
+        self
+    }
+
+    /// Reads through textures, or not.
+    pub fn texels(mut self, texels: bool) -> Self {
+        self.texels = texels;
         self
     }
 

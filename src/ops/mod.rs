@@ -3,9 +3,14 @@
 mod batch_norm;
 mod case;
 mod channel_affine;
+mod conv2d;
+mod conv2d_gradients;
+mod dense;
+mod depthwise_conv2d;
 mod dice;
 mod dropout;
 mod elementwise;
+mod epilogue;
 mod global_pool;
 mod grad_cam;
 mod losses;
@@ -16,6 +21,7 @@ mod pool;
 mod regions;
 mod resize;
 mod rows;
+mod sum_rows;
 mod view;
 mod window;
 
@@ -34,6 +40,12 @@ pub use batch_norm::{
 };
 pub use case::{Case, Fill};
 pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
+pub use conv2d::Conv2d;
+pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
+pub use dense::Dense;
+pub use depthwise_conv2d::{
+    DepthwiseConv2d, DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient,
+};
 pub use dice::{DiceThresholds, HeatmapToGray};
 pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
@@ -47,6 +59,7 @@ pub use optimizer::{Optimize, Optimizer};
 pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
 pub use resize::{ResizeBilinear, ResizeToRegions};
+pub use sum_rows::SumRows;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
@@ -225,7 +238,14 @@ pub struct Entry {
 pub const REGISTRY: &[Entry] = &[
     Entry { name: "batch_norm", cases: batch_norm::cases },
     Entry { name: "channel_affine", cases: channel_affine::cases },
+    Entry { name: "conv2d", cases: conv2d::cases },
+    Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
+    Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
     Entry { name: "copy", cases: view::cases },
+    Entry { name: "dense", cases: dense::cases },
+    Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
+    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_conv2d::input_cases },
+    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_conv2d::weight_cases },
     Entry { name: "dice", cases: dice::cases },
     Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
@@ -236,6 +256,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "pad", cases: pad::cases },
     Entry { name: "pool", cases: pool::cases },
     Entry { name: "resize", cases: resize::cases },
+    Entry { name: "sum_rows", cases: sum_rows::cases },
 ];
 
 /// Checks how many inputs an operation was given.

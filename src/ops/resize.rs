@@ -1,6 +1,6 @@
 //! Bilinear resizing: of a batch to one size, and of heatmaps each to the size of its image.
 
-use super::regions::{chunks, expect_regions, region};
+use super::regions::{MAMMOGRAMS, chunks, expect_regions, region};
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
     expect_inputs, expect_nhwc, grid,
@@ -15,7 +15,10 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "quad", needs: Needs::Nothing },
 ];
 
-const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
+const REGIONS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "columns", needs: Needs::Nothing },
+];
 
 /// (N, h, w, C) -> (N, height, width, C), as `tf.image.resize` without antialiasing: the centres of
 /// pixels are at halves, and beyond the edge stands the edge.
@@ -271,13 +274,14 @@ impl Operation for ResizeToRegions {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        NAIVE
+        REGIONS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [images, height, width, _] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let chunks = chunks(self.capacity, images);
-        Ok(Dispatch::new("resize", "regions_naive")
+        let entry = if lowering.variant == "columns" { "regions_columns" } else { "regions_naive" };
+        Ok(Dispatch::new("resize", entry)
             .bind("maps", Operand::Input(0))
             .bind("regions", Operand::Input(1))
             .bind("resized", Operand::Output)
@@ -341,5 +345,9 @@ pub fn cases() -> Vec<Case> {
     let inputs = [([32, 10, 10, 64].into(), Fill::Signed)];
     let operation = ResizeBilinear { height: 128, width: 128 };
     cases.push(Case::new("10x10 to 128x128", operation, inputs).bench_only());
+    let inputs =
+        [([33, 10, 10, 1].into(), Fill::Signed), ([33, 3].into(), Fill::Values(MAMMOGRAMS))];
+    let operation = ResizeToRegions { capacity: 33 * 299 * 299 };
+    cases.push(Case::new("33 maps to 299x299", operation, inputs).bench_only());
     cases
 }

@@ -438,7 +438,7 @@ impl Places<'_> {
         dispatch: &ops::Dispatch,
     ) -> Result<Dispatch> {
         let ops::Dispatch { shader, entry, .. } = *dispatch;
-        let interface = shaders::interface(shader, entry)?;
+        let interface = shaders::interface(shader, entry, dispatch.texels)?;
         let wrong = |problem: String| Error::Gpu {
             doing: format!("planning {} with {shader}/{entry}", job.layer),
             message: problem,
@@ -534,6 +534,7 @@ impl Places<'_> {
             entry,
             constants: dispatch.constants.clone(),
             tiles: dispatch.tiles.clone(),
+            texels: dispatch.texels,
             bindings,
             uniform: uniform.map(|index| (index, block)),
             workgroups: dispatch.workgroups,

@@ -86,6 +86,8 @@ pub struct Dispatch {
     pub constants: Vec<(&'static str, f64)>,
     /// Register tiles, by name.
     pub tiles: Vec<(&'static str, u32)>,
+    /// Whether it reads through textures.
+    pub texels: bool,
     /// Storage and texture bindings, by index.
     pub bindings: Vec<Bound>,
     /// `@binding(index)` of the uniform block and its bytes.
@@ -166,7 +168,7 @@ impl Plan {
         let mut keys = BTreeMap::new();
         for dispatch in self.setup.iter().chain(&self.steps).flat_map(|step| &step.dispatches) {
             let constants = format!("{:?}{:?}", dispatch.constants, dispatch.tiles);
-            keys.insert((dispatch.shader, dispatch.entry, constants), ());
+            keys.insert((dispatch.shader, dispatch.entry, constants, dispatch.texels), ());
         }
         keys.len()
     }

@@ -31,7 +31,7 @@ pub struct BaselineRow {
 }
 
 /// A mean over seeds with its interval; one number where there was one seed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Interval {
     /// The mean.
     pub mean: f64,

@@ -80,6 +80,7 @@ impl Session {
                         dispatch.entry,
                         &dispatch.constants,
                         &dispatch.tiles,
+                        dispatch.texels,
                     );
                     let pipeline = gpu.pipeline(&key)?;
                     let mut resources = Vec::new();

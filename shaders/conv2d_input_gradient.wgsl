@@ -1,0 +1,382 @@
+// The gradient of a convolution with respect to its input.
+//
+//   dx[n, iy, ix, g * Ci + ci] = sum over ky, kx, co of dy[n, oy, ox, g * Co + co] * w[ky, kx, ci, g * Co + co]
+//   where oy * stride_y = iy + pad_top - ky * dilation_y and oy is a row of dy,  ox likewise
+//   Ci = in_channels / groups, Co = out_channels / groups
+//
+// dy: (batch, out_height, out_width, out_channels), its rows dy_stride apart
+// w: (kernel_height, kernel_width, Ci, out_channels)
+// dx: (batch, height, width, in_channels), its rows dx_stride apart
+//
+// Which taps (ky, kx) reach a pixel depends on iy and ix modulo the stride alone. So the faster
+// versions put pixels of one such phase together, and skip for all of them the taps that miss; with
+// stride 2 that saves three quarters of the work. Within phase (py, px), row r is pixel
+// (py + stride_y * a, px + stride_x * b) of image n, for r = (n * phase_height + a) * phase_width + b.
+//
+// Versions, as in conv2d.wgsl:
+//   naive     one number an invocation.
+//   tiled     64 pixels x 64 channels a workgroup, through workgroup memory.
+//   subgroup  ROWS x 4 sums a lane, dy handed from lane to lane. Takes Ci and Co in fours.
+
+struct Params {
+    dy_offset: u32,
+    dy_stride: u32,
+    w_offset: u32,
+    dx_offset: u32,
+    dx_stride: u32,
+    batch: u32,
+    height: u32,
+    width: u32,
+    in_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    out_channels: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    groups: u32,
+}
+
+// Invocations of a workgroup of `subgroup`; a multiple of the subgroup size.
+override WORKGROUP: u32 = 32u;
+
+// How many lanes hand rows to each other: 8, or 4 where subgroups may be that small.
+const LANES: u32 = 8u;
+const ROW_BLOCKS: u32 = 4u;
+const ROWS: u32 = LANES * ROW_BLOCKS;
+const NOWHERE: u32 = 0xffffffffu;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+@group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> dx4: array<vec4<f32>>;
+
+// A pixel of x: its row, or NOWHERE; the first row of its image in dy; and iy + pad_top, ix + pad_left.
+struct Pixel {
+    row: u32,
+    image: u32,
+    y: i32,
+    x: i32,
+}
+
+fn pixel(n: u32, iy: u32, ix: u32, exists: bool) -> Pixel {
+    return Pixel(
+        select(NOWHERE, (n * params.height + iy) * params.width + ix, exists),
+        n * params.out_height * params.out_width,
+        i32(iy + params.pad_top),
+        i32(ix + params.pad_left),
+    );
+}
+
+// Whether an output position exists, `at` being stride times it.
+fn meets(at: i32, stride: u32, size: u32) -> bool {
+    return at >= 0 && at < i32(stride * size);
+}
+
+@compute @workgroup_size(64)
+fn naive(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let row = index / params.in_channels;
+    let channel = index % params.in_channels;
+    if row >= params.batch * params.height * params.width {
+        return;
+    }
+    let group_in = params.in_channels / params.groups;
+    let group_out = params.out_channels / params.groups;
+    let group = channel / group_in;
+    let at = pixel(
+        row / (params.height * params.width),
+        row / params.width % params.height,
+        row % params.width,
+        true,
+    );
+    var sum = 0.0;
+    for (var ky = 0u; ky < params.kernel_height; ky++) {
+        for (var kx = 0u; kx < params.kernel_width; kx++) {
+            let ty = at.y - i32(ky * params.dilation_y);
+            let tx = at.x - i32(kx * params.dilation_x);
+            let aligned = ty % i32(params.stride_y) == 0 && tx % i32(params.stride_x) == 0;
+            if aligned && meets(ty, params.stride_y, params.out_height)
+                && meets(tx, params.stride_x, params.out_width) {
+                let oy = u32(ty) / params.stride_y;
+                let ox = u32(tx) / params.stride_x;
+                let dy_row = at.image + oy * params.out_width + ox;
+                let dy_start = params.dy_offset + dy_row * params.dy_stride + group * group_out;
+                let w_row = (ky * params.kernel_width + kx) * group_in + channel % group_in;
+                let w_start = params.w_offset + w_row * params.out_channels + group * group_out;
+                for (var co = 0u; co < group_out; co++) {
+                    sum += dy[dy_start + co] * w[w_start + co];
+                }
+            }
+        }
+    }
+    dx[params.dx_offset + row * params.dx_stride + channel] = sum;
+}
+
+// What a workgroup of the faster versions works on. `tiles`: how many there are along the rows of a
+// phase and along the columns of a group.
+struct Tile {
+    first_row: u32, // within the phase
+    phase_y: u32,
+    phase_x: u32,
+    group: u32,
+    column_tile: u32,
+    exists: bool,
+}
+
+fn phase_height() -> u32 {
+    return (params.height + params.stride_y - 1u) / params.stride_y;
+}
+
+fn phase_width() -> u32 {
+    return (params.width + params.stride_x - 1u) / params.stride_x;
+}
+
+fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
+    let rows = params.batch * phase_height() * phase_width();
+    let row_tiles = (rows + tile_rows - 1u) / tile_rows;
+    let row_tile = index / (column_tiles * params.groups);
+    let phase = row_tile / row_tiles;
+    return Tile(
+        row_tile % row_tiles * tile_rows,
+        phase / params.stride_x,
+        phase % params.stride_x,
+        index / column_tiles % params.groups,
+        index % column_tiles,
+        phase < params.stride_y * params.stride_x,
+    );
+}
+
+fn pixel_of(tile: Tile, local: u32) -> Pixel {
+    let row = tile.first_row + local;
+    let n = row / (phase_height() * phase_width());
+    let iy = tile.phase_y + params.stride_y * (row / phase_width() % phase_height());
+    let ix = tile.phase_x + params.stride_x * (row % phase_width());
+    let exists = n < params.batch && iy < params.height && ix < params.width;
+    return pixel(min(n, params.batch - 1u), iy, ix, exists);
+}
+
+// Whether tap (ky, kx) reaches the pixels of a phase.
+fn reaches(tile: Tile, ky: u32, kx: u32) -> bool {
+    let ty = i32(tile.phase_y + params.pad_top) - i32(ky * params.dilation_y);
+    let tx = i32(tile.phase_x + params.pad_left) - i32(kx * params.dilation_x);
+    return ty % i32(params.stride_y) == 0 && tx % i32(params.stride_x) == 0;
+}
+
+// The row of dy that a pixel meets through a tap that reaches it, or NOWHERE.
+fn met(at: Pixel, ky: u32, kx: u32) -> u32 {
+    let ty = at.y - i32(ky * params.dilation_y);
+    let tx = at.x - i32(kx * params.dilation_x);
+    let meets_y = meets(ty, params.stride_y, params.out_height);
+    let meets_x = meets(tx, params.stride_x, params.out_width);
+    let oy = u32(max(ty, 0)) / params.stride_y;
+    let ox = u32(max(tx, 0)) / params.stride_x;
+    return select(NOWHERE, at.image + oy * params.out_width + ox, at.row != NOWHERE && meets_y && meets_x);
+}
+
+const TILE_ROWS: u32 = 64u;
+const TILE_COLUMNS: u32 = 64u;
+const TILE_STEPS: u32 = 16u;
+// Columns of four, padded by one against bank conflicts.
+const DY_PITCH: u32 = TILE_ROWS / 4u + 1u;
+const W_PITCH: u32 = TILE_COLUMNS / 4u + 1u;
+
+var<workgroup> dy_tile: array<vec4<f32>, TILE_STEPS * DY_PITCH>;
+var<workgroup> w_tile: array<vec4<f32>, TILE_STEPS * W_PITCH>;
+var<workgroup> pixels: array<Pixel, TILE_ROWS>;
+
+fn dy_step(local: u32, ky: u32, kx: u32, channel: u32, valid: bool) -> f32 {
+    let row = met(pixels[local], ky, kx);
+    if valid && row != NOWHERE {
+        return dy[params.dy_offset + row * params.dy_stride + channel];
+    }
+    return 0.0;
+}
+
+fn w_step(tap: u32, column: u32, columns: u32, channel: u32, valid: bool) -> f32 {
+    if valid && column < columns {
+        return w[params.w_offset + (tap * columns + column) * params.out_channels + channel];
+    }
+    return 0.0;
+}
+
+@compute @workgroup_size(64)
+fn tiled(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let columns = params.in_channels / params.groups;
+    let group_out = params.out_channels / params.groups;
+    let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    if !tile.exists {
+        return;
+    }
+    let first_column = tile.column_tile * TILE_COLUMNS;
+    pixels[invocation] = pixel_of(tile, invocation);
+
+    var sums: array<vec4<f32>, 16>;
+    for (var i = 0u; i < 16u; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let step = invocation % TILE_STEPS;
+    let part = invocation / TILE_STEPS;
+    let my_rows = invocation / 8u;
+    let my_columns = invocation % 8u;
+    for (var tap = 0u; tap < params.kernel_height * params.kernel_width; tap++) {
+        let ky = tap / params.kernel_width;
+        let kx = tap % params.kernel_width;
+        if !reaches(tile, ky, kx) {
+            continue;
+        }
+        for (var first = 0u; first < group_out; first += TILE_STEPS) {
+            workgroupBarrier();
+            let valid = first + step < group_out;
+            let channel = tile.group * group_out + first + step;
+            for (var i = 0u; i < 4u; i++) {
+                let four = part + 4u * i;
+                dy_tile[step * DY_PITCH + four] = vec4(
+                    dy_step(4u * four, ky, kx, channel, valid),
+                    dy_step(4u * four + 1u, ky, kx, channel, valid),
+                    dy_step(4u * four + 2u, ky, kx, channel, valid),
+                    dy_step(4u * four + 3u, ky, kx, channel, valid),
+                );
+                let column = first_column + 4u * four;
+                w_tile[step * W_PITCH + four] = vec4(
+                    w_step(tap, column, columns, channel, valid),
+                    w_step(tap, column + 1u, columns, channel, valid),
+                    w_step(tap, column + 2u, columns, channel, valid),
+                    w_step(tap, column + 3u, columns, channel, valid),
+                );
+            }
+            workgroupBarrier();
+            for (var s = 0u; s < TILE_STEPS; s++) {
+                let a0 = dy_tile[s * DY_PITCH + 2u * my_rows];
+                let a1 = dy_tile[s * DY_PITCH + 2u * my_rows + 1u];
+                let b0 = w_tile[s * W_PITCH + my_columns];
+                let b1 = w_tile[s * W_PITCH + my_columns + 8u];
+                for (var i = 0u; i < 4u; i++) {
+                    sums[i] += a0[i] * b0;
+                    sums[i + 4u] += a1[i] * b0;
+                    sums[i + 8u] += a0[i] * b1;
+                    sums[i + 12u] += a1[i] * b1;
+                }
+            }
+        }
+    }
+    workgroupBarrier();
+    for (var i = 0u; i < 8u; i++) {
+        let row = pixels[8u * my_rows + i].row;
+        for (var c = 0u; c < 8u; c++) {
+            let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
+            if row != NOWHERE && column < columns {
+                dx[params.dx_offset + row * params.dx_stride + tile.group * columns + column] =
+                    sums[i + c / 4u * 8u][c % 4u];
+            }
+        }
+    }
+}
+
+fn store4(row: u32, column4: u32, used: bool, sum: vec4<f32>) {
+    if used && row != NOWHERE {
+        dx4[(params.dx_offset + row * params.dx_stride) / 4u + column4] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn subgroup(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    let group_out = params.out_channels / params.groups;
+    let columns = params.in_channels / params.groups;
+    let column_tiles = (columns / 4u + WORKGROUP - 1u) / WORKGROUP;
+    let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    if !tile.exists {
+        return;
+    }
+    let used = tile.column_tile * WORKGROUP + invocation < columns / 4u;
+    let column4 = min(tile.column_tile * WORKGROUP + invocation, columns / 4u - 1u);
+    // Four channels of x are four rows of w.
+    let w_row = params.out_channels / 4u;
+    let w_start = params.w_offset / 4u + 4u * column4 * w_row + tile.group * group_out / 4u;
+
+    // Lane l looks after rows l, l + LANES, l + 2 * LANES, ...
+    var at: array<Pixel, ROW_BLOCKS>;
+    for (var i = 0u; i < ROW_BLOCKS; i++) {
+        at[i] = pixel_of(tile, i * LANES + subgroup_lane % LANES);
+    }
+    var sums: array<vec4<f32>, ROWS>;
+    for (var i = 0u; i < ROWS; i++) {
+        sums[i] = vec4(0.0);
+    }
+    for (var tap = 0u; tap < params.kernel_height * params.kernel_width; tap++) {
+        let ky = tap / params.kernel_width;
+        let kx = tap % params.kernel_width;
+        if !reaches(tile, ky, kx) {
+            continue;
+        }
+        var dy_at: array<u32, ROW_BLOCKS>;
+        var seen: array<bool, ROW_BLOCKS>;
+        for (var i = 0u; i < ROW_BLOCKS; i++) {
+            let row = met(at[i], ky, kx);
+            seen[i] = row != NOWHERE;
+            let start = params.dy_offset + select(0u, row, seen[i]) * params.dy_stride;
+            dy_at[i] = (start + tile.group * group_out) / 4u;
+        }
+        let w_at = w_start + tap * columns * w_row;
+        for (var k = 0u; k < group_out / 4u; k++) {
+            let b = transpose(mat4x4(
+                w4[w_at + k],
+                w4[w_at + k + w_row],
+                w4[w_at + k + 2u * w_row],
+                w4[w_at + k + 3u * w_row],
+            ));
+            for (var i = 0u; i < ROW_BLOCKS; i++) {
+                let a = select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+                let r = i * LANES;
+                sums[r] += b * subgroupBroadcast(a, 0u);
+                sums[r + 1u] += b * subgroupBroadcast(a, 1u);
+                sums[r + 2u] += b * subgroupBroadcast(a, 2u);
+                sums[r + 3u] += b * subgroupBroadcast(a, 3u);
+                if LANES > 4u {
+                    sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
+                    sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
+                    sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
+                    sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
+                }
+            }
+        }
+    }
+    let column = tile.group * columns / 4u + column4;
+    for (var i = 0u; i < ROW_BLOCKS; i++) {
+        let row = at[i].row;
+        let r = i * LANES;
+        store4(subgroupBroadcast(row, 0u), column, used, sums[r]);
+        store4(subgroupBroadcast(row, 1u), column, used, sums[r + 1u]);
+        store4(subgroupBroadcast(row, 2u), column, used, sums[r + 2u]);
+        store4(subgroupBroadcast(row, 3u), column, used, sums[r + 3u]);
+        if LANES > 4u {
+            store4(subgroupBroadcast(row, 4u), column, used, sums[r + 4u % LANES]);
+            store4(subgroupBroadcast(row, 5u), column, used, sums[r + 5u % LANES]);
+            store4(subgroupBroadcast(row, 6u), column, used, sums[r + 6u % LANES]);
+            store4(subgroupBroadcast(row, 7u), column, used, sums[r + 7u % LANES]);
+        }
+    }
+}

@@ -1,0 +1,441 @@
+// The gradient of a convolution with respect to its weights.
+//
+//   dw[ky, kx, ci, co] = sum over n, oy, ox of x[n, iy, ix, g * Ci + ci] * dy[n, oy, ox, co]
+//   iy = oy * stride_y - pad_top + ky * dilation_y,  ix likewise;  x is 0 outside of the image
+//   Ci = in_channels / groups, Co = out_channels / groups, g = co / Co
+//
+// x: (batch, height, width, in_channels), its rows x_stride apart
+// dy: (batch, out_height, out_width, out_channels), its rows dy_stride apart
+// partial: (splits, kernel_height * kernel_width * Ci, out_channels)
+// parts: partial again, to be read
+// dw: (kernel_height, kernel_width, Ci, out_channels)
+//
+// A sum over all pixels of a batch for each of few numbers. So that there is enough to do at once, the
+// pixels are split: sum number s covers the units s * split_units and on, and writes its own part of
+// `partial`; `reduce` adds the `parts`, always in the same order. With one split, `partial` is dw itself.
+// A unit is a row of pixels of dy, (n, oy); for POINTWISE, where neighbours do not matter, a pixel.
+//
+// Versions, as in conv2d.wgsl; a row is one (ky, kx, ci), a column one co:
+//   naive            one number an invocation, no split.
+//   tiled            64 rows x 64 columns a workgroup, 16 pixels at a time through workgroup memory.
+//   subgroup         32 rows x 4 columns a lane. Takes Ci and Co in fours.
+//   subgroup_narrow  the same for any Ci.
+
+struct Params {
+    x_offset: u32,
+    x_stride: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+    partial_offset: u32,
+    parts_offset: u32,
+    dw_offset: u32,
+    batch: u32,
+    height: u32,
+    width: u32,
+    in_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    out_channels: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    groups: u32,
+    splits: u32,
+    split_units: u32,
+}
+
+// Kernel 1 x 1, stride 1, no padding: row r of x belongs to row r of dy.
+override POINTWISE: bool = false;
+// Invocations of a workgroup of the subgroup versions; a multiple of the subgroup size.
+override WORKGROUP: u32 = 32u;
+
+// How many lanes hand rows to each other: 8, or 4 where subgroups may be that small.
+const LANES: u32 = 8u;
+const ROWS: u32 = LANES * 4u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(4) var<storage, read> parts: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dw: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> partial4: array<vec4<f32>>;
+
+fn group_in() -> u32 {
+    return params.in_channels / params.groups;
+}
+
+// How many rows the product has: (ky, kx, ci).
+fn rows() -> u32 {
+    return params.kernel_height * params.kernel_width * group_in();
+}
+
+fn units() -> u32 {
+    let images = params.batch * params.out_height;
+    return select(images, images * params.out_width, POINTWISE);
+}
+
+// What a row of dw asks of a pixel of dy: the offset of its tap, and the channel of x.
+struct Row {
+    y: i32,
+    x: i32,
+    channel: u32,
+}
+
+fn row_at(row: u32, group: u32) -> Row {
+    let tap = row / group_in();
+    return Row(
+        i32(tap / params.kernel_width * params.dilation_y) - i32(params.pad_top),
+        i32(tap % params.kernel_width * params.dilation_x) - i32(params.pad_left),
+        group * group_in() + row % group_in(),
+    );
+}
+
+// The element of x that pixel (n, oy, ox) of dy meets through a row of dw, or the first of x where it
+// meets none: `seen` tells.
+struct Met {
+    at: u32,
+    seen: bool,
+}
+
+fn met(row: Row, n: u32, oy: u32, ox: u32) -> Met {
+    let iy = i32(oy * params.stride_y) + row.y;
+    let ix = i32(ox * params.stride_x) + row.x;
+    let seen = iy >= 0 && iy < i32(params.height) && ix >= 0 && ix < i32(params.width)
+        && ox < params.out_width;
+    let pixel = (n * params.height + u32(iy)) * params.width + u32(ix);
+    return Met(params.x_offset + select(0u, pixel, seen) * params.x_stride + row.channel, seen);
+}
+
+@compute @workgroup_size(64)
+fn naive(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    if index >= rows() * params.out_channels {
+        return;
+    }
+    let column = index % params.out_channels;
+    let group = column / (params.out_channels / params.groups);
+    let row = row_at(index / params.out_channels, group);
+    var sum = 0.0;
+    for (var n = 0u; n < params.batch; n++) {
+        for (var oy = 0u; oy < params.out_height; oy++) {
+            var line = 0.0;
+            for (var ox = 0u; ox < params.out_width; ox++) {
+                let there = met(row, n, oy, ox);
+                if there.seen {
+                    let pixel = (n * params.out_height + oy) * params.out_width + ox;
+                    line += x[there.at] * dy[params.dy_offset + pixel * params.dy_stride + column];
+                }
+            }
+            sum += line;
+        }
+    }
+    dw[params.dw_offset + index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn reduce(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let count = rows() * params.out_channels;
+    if index >= count {
+        return;
+    }
+    var sum = 0.0;
+    for (var s = 0u; s < params.splits; s++) {
+        sum += parts[params.parts_offset + s * count + index];
+    }
+    dw[params.dw_offset + index] = sum;
+}
+
+// What a workgroup of the faster versions works on.
+struct Tile {
+    first_row: u32,
+    group: u32,
+    column_tile: u32,
+    split: u32,
+}
+
+fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
+    let row_tiles = (rows() + tile_rows - 1u) / tile_rows;
+    let both = index / column_tiles;
+    return Tile(
+        both % row_tiles * tile_rows,
+        both / row_tiles % params.groups,
+        index % column_tiles,
+        both / (row_tiles * params.groups),
+    );
+}
+
+const TILE_ROWS: u32 = 64u;
+const TILE_COLUMNS: u32 = 64u;
+const TILE_STEPS: u32 = 16u;
+// Columns of four, padded by one against bank conflicts.
+const X_PITCH: u32 = TILE_ROWS / 4u + 1u;
+const DY_PITCH: u32 = TILE_COLUMNS / 4u + 1u;
+
+var<workgroup> x_tile: array<vec4<f32>, TILE_STEPS * X_PITCH>;
+var<workgroup> dy_tile: array<vec4<f32>, TILE_STEPS * DY_PITCH>;
+var<workgroup> taps: array<Row, TILE_ROWS>;
+
+fn x_step(local: u32, row: u32, n: u32, oy: u32, ox: u32, valid: bool) -> f32 {
+    let there = met(taps[local], n, oy, ox);
+    if valid && there.seen && row + local < rows() {
+        return x[there.at];
+    }
+    return 0.0;
+}
+
+fn dy_step(at: u32, column: u32, columns: u32, valid: bool) -> f32 {
+    if valid && column < columns {
+        return dy[at + column];
+    }
+    return 0.0;
+}
+
+@compute @workgroup_size(64)
+fn tiled(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let columns = params.out_channels / params.groups;
+    let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    if tile.split >= params.splits {
+        return;
+    }
+    let first_column = tile.column_tile * TILE_COLUMNS;
+    taps[invocation] = row_at(min(tile.first_row + invocation, rows() - 1u), tile.group);
+
+    var sums: array<vec4<f32>, 16>;
+    for (var i = 0u; i < 16u; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let step = invocation % TILE_STEPS;
+    let part = invocation / TILE_STEPS;
+    let my_rows = invocation / 8u;
+    let my_columns = invocation % 8u;
+    // Pixels of this split, whatever a unit is.
+    let unit = select(params.out_width, 1u, POINTWISE);
+    let begin = tile.split * params.split_units * unit;
+    let end = min(begin + params.split_units * unit, units() * unit);
+    for (var first = begin; first < end; first += TILE_STEPS) {
+        workgroupBarrier();
+        let pixel = first + step;
+        let valid = pixel < end;
+        let n = pixel / (params.out_height * params.out_width);
+        let oy = pixel / params.out_width % params.out_height;
+        let ox = pixel % params.out_width;
+        let dy_at = params.dy_offset + pixel * params.dy_stride + tile.group * columns;
+        for (var i = 0u; i < 4u; i++) {
+            let four = part + 4u * i;
+            x_tile[step * X_PITCH + four] = vec4(
+                x_step(4u * four, tile.first_row, n, oy, ox, valid),
+                x_step(4u * four + 1u, tile.first_row, n, oy, ox, valid),
+                x_step(4u * four + 2u, tile.first_row, n, oy, ox, valid),
+                x_step(4u * four + 3u, tile.first_row, n, oy, ox, valid),
+            );
+            let column = first_column + 4u * four;
+            dy_tile[step * DY_PITCH + four] = vec4(
+                dy_step(dy_at, column, columns, valid),
+                dy_step(dy_at, column + 1u, columns, valid),
+                dy_step(dy_at, column + 2u, columns, valid),
+                dy_step(dy_at, column + 3u, columns, valid),
+            );
+        }
+        workgroupBarrier();
+        for (var s = 0u; s < TILE_STEPS; s++) {
+            let a0 = x_tile[s * X_PITCH + 2u * my_rows];
+            let a1 = x_tile[s * X_PITCH + 2u * my_rows + 1u];
+            let b0 = dy_tile[s * DY_PITCH + my_columns];
+            let b1 = dy_tile[s * DY_PITCH + my_columns + 8u];
+            for (var i = 0u; i < 4u; i++) {
+                sums[i] += a0[i] * b0;
+                sums[i + 4u] += a1[i] * b0;
+                sums[i + 8u] += a0[i] * b1;
+                sums[i + 12u] += a1[i] * b1;
+            }
+        }
+    }
+    for (var i = 0u; i < 8u; i++) {
+        let row = tile.first_row + 8u * my_rows + i;
+        for (var c = 0u; c < 8u; c++) {
+            let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
+            if row < rows() && column < columns {
+                let at = (tile.split * rows() + row) * params.out_channels;
+                partial[params.partial_offset + at + tile.group * columns + column] =
+                    sums[i + c / 4u * 8u][c % 4u];
+            }
+        }
+    }
+}
+
+// Four pixels of dy next to each other, four columns each, and where the first of them is. Pixels past
+// `end` are 0.
+fn dy_four(first: u32, end: u32, column4: u32) -> mat4x4<f32> {
+    var four: mat4x4<f32>;
+    for (var q = 0u; q < 4u; q++) {
+        let pixel = min(first + q, end - 1u);
+        let value = dy4[(params.dy_offset + pixel * params.dy_stride) / 4u + column4];
+        four[q] = select(vec4(0.0), value, first + q < end);
+    }
+    return four;
+}
+
+fn store4(tile: Tile, row: u32, column4: u32, used: bool, sum: vec4<f32>) {
+    if used && row < rows() {
+        let at = (tile.split * rows() + row) * params.out_channels + params.partial_offset;
+        partial4[at / 4u + column4] = sum;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn subgroup(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    let columns4 = params.out_channels / params.groups / 4u;
+    let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
+    let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    if tile.split >= params.splits {
+        return;
+    }
+    let used = tile.column_tile * WORKGROUP + invocation < columns4;
+    let column4 =
+        tile.group * columns4 + min(tile.column_tile * WORKGROUP + invocation, columns4 - 1u);
+
+    // Lane l looks after four rows, which are four channels of x next to each other.
+    let row = row_at(min(tile.first_row + 4u * (subgroup_lane % LANES), rows() - 4u), tile.group);
+    var sums: array<vec4<f32>, ROWS>;
+    for (var i = 0u; i < ROWS; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let begin = tile.split * params.split_units;
+    let end = min(begin + params.split_units, units());
+    // For POINTWISE the pixels of a split are one line; otherwise each unit is one.
+    for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
+        let n = line / params.out_height;
+        let oy = line % params.out_height;
+        let length = select(params.out_width, end - begin, POINTWISE);
+        let dy_start = select(line * params.out_width, begin, POINTWISE);
+        for (var ox = 0u; ox < length; ox += 4u) {
+            let b = dy_four(dy_start + ox, dy_start + length, column4);
+            var pixels: mat4x4<f32>;
+            for (var q = 0u; q < 4u; q++) {
+                if POINTWISE {
+                    // Past the end dy is 0.
+                    let pixel = min(dy_start + ox + q, end - 1u);
+                    pixels[q] = x4[(params.x_offset + pixel * params.x_stride + row.channel) / 4u];
+                } else {
+                    let there = met(row, n, oy, ox + q);
+                    pixels[q] = select(vec4(0.0), x4[there.at / 4u], there.seen);
+                }
+            }
+            let a = transpose(pixels);
+            for (var c = 0u; c < 4u; c++) {
+                let r = c * LANES;
+                sums[r] += b * subgroupBroadcast(a[c], 0u);
+                sums[r + 1u] += b * subgroupBroadcast(a[c], 1u);
+                sums[r + 2u] += b * subgroupBroadcast(a[c], 2u);
+                sums[r + 3u] += b * subgroupBroadcast(a[c], 3u);
+                if LANES > 4u {
+                    sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
+                    sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
+                    sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
+                    sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
+                }
+            }
+        }
+    }
+    for (var c = 0u; c < 4u; c++) {
+        for (var l = 0u; l < LANES; l++) {
+            store4(tile, tile.first_row + 4u * l + c, column4, used, sums[c * LANES + l]);
+        }
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn subgroup_narrow(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    let columns4 = params.out_channels / params.groups / 4u;
+    let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
+    let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    if tile.split >= params.splits {
+        return;
+    }
+    let used = tile.column_tile * WORKGROUP + invocation < columns4;
+    let column4 =
+        tile.group * columns4 + min(tile.column_tile * WORKGROUP + invocation, columns4 - 1u);
+
+    // Lane l looks after rows l, l + LANES, l + 2 * LANES and l + 3 * LANES.
+    var row: array<Row, 4>;
+    for (var c = 0u; c < 4u; c++) {
+        let number = tile.first_row + c * LANES + subgroup_lane % LANES;
+        row[c] = row_at(min(number, rows() - 1u), tile.group);
+    }
+    var sums: array<vec4<f32>, ROWS>;
+    for (var i = 0u; i < ROWS; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let begin = tile.split * params.split_units;
+    let end = min(begin + params.split_units, units());
+    for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
+        let n = line / params.out_height;
+        let oy = line % params.out_height;
+        let length = select(params.out_width, end - begin, POINTWISE);
+        let dy_start = select(line * params.out_width, begin, POINTWISE);
+        for (var ox = 0u; ox < length; ox += 4u) {
+            let b = dy_four(dy_start + ox, dy_start + length, column4);
+            for (var c = 0u; c < 4u; c++) {
+                var a: vec4<f32>;
+                for (var q = 0u; q < 4u; q++) {
+                    if POINTWISE {
+                        let pixel = min(dy_start + ox + q, end - 1u);
+                        a[q] = x[params.x_offset + pixel * params.x_stride + row[c].channel];
+                    } else {
+                        let there = met(row[c], n, oy, ox + q);
+                        a[q] = select(0.0, x[there.at], there.seen);
+                    }
+                }
+                let r = c * LANES;
+                sums[r] += b * subgroupBroadcast(a, 0u);
+                sums[r + 1u] += b * subgroupBroadcast(a, 1u);
+                sums[r + 2u] += b * subgroupBroadcast(a, 2u);
+                sums[r + 3u] += b * subgroupBroadcast(a, 3u);
+                if LANES > 4u {
+                    sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
+                    sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
+                    sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
+                    sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
+                }
+            }
+        }
+    }
+    for (var c = 0u; c < 4u; c++) {
+        for (var l = 0u; l < LANES; l++) {
+            store4(tile, tile.first_row + c * LANES + l, column4, used, sums[c * LANES + l]);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+// Depthwise convolution: every channel by itself.
+//
+//   y[n, oy, ox, c] = act(scale[c] * (bias[c] + sum over ky, kx of x[n, iy, ix, c] * w[ky, kx, c])
+//                     + shift[c] + residual[n, oy, ox, c])
+//   iy = oy * stride_y - pad_top + ky * dilation_y,  ix likewise;  x is 0 outside of the image
+//
+// x: (batch, height, width, channels), its rows x_stride apart
+// w: (kernel_height, kernel_width, channels, 1)
+// bias: (channels)    affine: (2, channels), scale then shift
+// residual, y: (batch, out_height, out_width, channels), their rows t_stride apart
+//
+// Versions:
+//   naive  one number an invocation.
+//   strip  four channels of STRIP pixels next to each other an invocation; what two windows share is
+//          loaded once. Takes channels in fours, a square kernel of KERNEL, a stride of STRIDE, no
+//          dilation.
+
+struct Params {
+    x_offset: u32,
+    x_stride: u32,
+    w_offset: u32,
+    bias_offset: u32,
+    affine_offset: u32,
+    residual_offset: u32,
+    residual_stride: u32,
+    y_offset: u32,
+    y_stride: u32,
+    batch: u32,
+    height: u32,
+    width: u32,
+    channels: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+}
+
+// What follows the sum, in this order. ACTIVATION: 0 none, 1 ReLU, 2 ReLU6.
+override EPILOGUE_BIAS: bool = false;
+override EPILOGUE_AFFINE: bool = false;
+override EPILOGUE_RESIDUAL: bool = false;
+override ACTIVATION: u32 = 0u;
+
+const KERNEL: u32 = 3u;
+const STRIDE: u32 = 1u;
+const STRIP: u32 = 4u;
+const REACH: u32 = (STRIP - 1u) * STRIDE + KERNEL;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> affine: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
+
+fn activate(value: vec4<f32>) -> vec4<f32> {
+    if ACTIVATION == 1u {
+        return max(value, vec4(0.0));
+    }
+    if ACTIVATION == 2u {
+        return clamp(value, vec4(0.0), vec4(6.0));
+    }
+    return value;
+}
+
+@compute @workgroup_size(64)
+fn naive(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let row = index / params.channels;
+    let c = index % params.channels;
+    let n = row / (params.out_height * params.out_width);
+    if n >= params.batch {
+        return;
+    }
+    let oy = row / params.out_width % params.out_height;
+    let ox = row % params.out_width;
+    var value = 0.0;
+    for (var ky = 0u; ky < params.kernel_height; ky++) {
+        for (var kx = 0u; kx < params.kernel_width; kx++) {
+            let iy = i32(oy * params.stride_y + ky * params.dilation_y) - i32(params.pad_top);
+            let ix = i32(ox * params.stride_x + kx * params.dilation_x) - i32(params.pad_left);
+            if iy >= 0 && iy < i32(params.height) && ix >= 0 && ix < i32(params.width) {
+                let pixel = (n * params.height + u32(iy)) * params.width + u32(ix);
+                let tap = ky * params.kernel_width + kx;
+                value += x[params.x_offset + pixel * params.x_stride + c]
+                    * w[params.w_offset + tap * params.channels + c];
+            }
+        }
+    }
+    if EPILOGUE_BIAS {
+        value += bias[params.bias_offset + c];
+    }
+    if EPILOGUE_AFFINE {
+        let at = params.affine_offset + c;
+        value = value * affine[at] + affine[at + params.channels];
+    }
+    if EPILOGUE_RESIDUAL {
+        value += residual[params.residual_offset + row * params.residual_stride + c];
+    }
+    y[params.y_offset + row * params.y_stride + c] = activate(vec4(value)).x;
+}
+
+@compute @workgroup_size(64)
+fn strip(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let channels4 = params.channels / 4u;
+    let strips = (params.out_width + STRIP - 1u) / STRIP;
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let c4 = index % channels4;
+    let ox = index / channels4 % strips * STRIP;
+    let line = index / (channels4 * strips);
+    let n = line / params.out_height;
+    let oy = line % params.out_height;
+    if n >= params.batch {
+        return;
+    }
+    var sums: array<vec4<f32>, STRIP>;
+    for (var i = 0u; i < STRIP; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let first_x = i32(ox * STRIDE) - i32(params.pad_left);
+    for (var ky = 0u; ky < KERNEL; ky++) {
+        let iy = i32(oy * STRIDE + ky) - i32(params.pad_top);
+        if iy < 0 || iy >= i32(params.height) {
+            continue;
+        }
+        let start = (n * params.height + u32(iy)) * params.width;
+        var pixels: array<vec4<f32>, REACH>;
+        for (var i = 0u; i < REACH; i++) {
+            let ix = first_x + i32(i);
+            let seen = ix >= 0 && ix < i32(params.width);
+            let pixel = start + u32(clamp(ix, 0, i32(params.width) - 1));
+            let value = x4[(params.x_offset + pixel * params.x_stride) / 4u + c4];
+            pixels[i] = select(vec4(0.0), value, seen);
+        }
+        for (var kx = 0u; kx < KERNEL; kx++) {
+            let factor = w4[params.w_offset / 4u + (ky * KERNEL + kx) * channels4 + c4];
+            for (var i = 0u; i < STRIP; i++) {
+                sums[i] += factor * pixels[i * STRIDE + kx];
+            }
+        }
+    }
+
+    var offset = vec4(0.0);
+    if EPILOGUE_BIAS {
+        offset = bias4[params.bias_offset / 4u + c4];
+    }
+    var scale = vec4(1.0);
+    var shift = vec4(0.0);
+    if EPILOGUE_AFFINE {
+        scale = affine4[params.affine_offset / 4u + c4];
+        shift = affine4[params.affine_offset / 4u + channels4 + c4];
+    }
+    for (var i = 0u; i < STRIP; i++) {
+        if ox + i < params.out_width {
+            let row = line * params.out_width + ox + i;
+            var value = (sums[i] + offset) * scale + shift;
+            if EPILOGUE_RESIDUAL {
+                value += residual4[(params.residual_offset + row * params.residual_stride) / 4u + c4];
+            }
+            y4[(params.y_offset + row * params.y_stride) / 4u + c4] = activate(value);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// The gradient of a depthwise convolution with respect to its weights.
+//
+//   dw[ky, kx, c] = sum over n, oy, ox of x[n, iy, ix, c] * dy[n, oy, ox, c]
+//   iy = oy * stride_y - pad_top + ky * dilation_y,  ix likewise;  x is 0 outside of the image
+//
+// x: (batch, height, width, channels), its rows x_stride apart
+// dy: (batch, out_height, out_width, channels), its rows dy_stride apart
+// partial: (splits, kernel_height, kernel_width, channels)
+// parts: partial again, to be read
+// dw: (kernel_height, kernel_width, channels, 1)
+//
+// The lines of dy, (n, oy), are split: sum number s covers split_lines of them and writes its own part
+// of `partial`; `reduce` adds the `parts`, always in the same order. With one split, `partial` is dw.
+//
+// Versions, as in depthwise_conv2d.wgsl:
+//   naive  one number and one split an invocation.
+//   strip  four channels, all taps and one split an invocation, STRIP pixels of dy at a time.
+
+struct Params {
+    x_offset: u32,
+    x_stride: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+    partial_offset: u32,
+    parts_offset: u32,
+    dw_offset: u32,
+    batch: u32,
+    height: u32,
+    width: u32,
+    channels: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    splits: u32,
+    split_lines: u32,
+}
+
+const KERNEL: u32 = 3u;
+const STRIDE: u32 = 1u;
+const STRIP: u32 = 4u;
+const REACH: u32 = (STRIP - 1u) * STRIDE + KERNEL;
+const TAPS: u32 = KERNEL * KERNEL;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(4) var<storage, read> parts: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dw: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> partial4: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn naive(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let c = index % params.channels;
+    let tap = index / params.channels % (params.kernel_height * params.kernel_width);
+    let split = index / (params.channels * params.kernel_height * params.kernel_width);
+    if split >= params.splits {
+        return;
+    }
+    let offset_y = i32(tap / params.kernel_width * params.dilation_y) - i32(params.pad_top);
+    let offset_x = i32(tap % params.kernel_width * params.dilation_x) - i32(params.pad_left);
+    let begin = split * params.split_lines;
+    let end = min(begin + params.split_lines, params.batch * params.out_height);
+    var sum = 0.0;
+    for (var line = begin; line < end; line++) {
+        let iy = i32(line % params.out_height * params.stride_y) + offset_y;
+        if iy < 0 || iy >= i32(params.height) {
+            continue;
+        }
+        let start = (line / params.out_height * params.height + u32(iy)) * params.width;
+        var line_sum = 0.0;
+        for (var ox = 0u; ox < params.out_width; ox++) {
+            let ix = i32(ox * params.stride_x) + offset_x;
+            if ix >= 0 && ix < i32(params.width) {
+                let pixel = line * params.out_width + ox;
+                line_sum += x[params.x_offset + (start + u32(ix)) * params.x_stride + c]
+                    * dy[params.dy_offset + pixel * params.dy_stride + c];
+            }
+        }
+        sum += line_sum;
+    }
+    partial[params.partial_offset + index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn reduce(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let count = params.kernel_height * params.kernel_width * params.channels;
+    if index >= count {
+        return;
+    }
+    var sum = 0.0;
+    for (var s = 0u; s < params.splits; s++) {
+        sum += parts[params.parts_offset + s * count + index];
+    }
+    dw[params.dw_offset + index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn strip(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let channels4 = params.channels / 4u;
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let c4 = index % channels4;
+    let split = index / channels4;
+    if split >= params.splits {
+        return;
+    }
+    var sums: array<vec4<f32>, TAPS>;
+    for (var i = 0u; i < TAPS; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let begin = split * params.split_lines;
+    let end = min(begin + params.split_lines, params.batch * params.out_height);
+    for (var line = begin; line < end; line++) {
+        let first_y = i32(line % params.out_height * STRIDE) - i32(params.pad_top);
+        let image = line / params.out_height * params.height;
+        for (var ox = 0u; ox < params.out_width; ox += STRIP) {
+            var steps: array<vec4<f32>, STRIP>;
+            for (var i = 0u; i < STRIP; i++) {
+                let pixel = line * params.out_width + min(ox + i, params.out_width - 1u);
+                let value = dy4[(params.dy_offset + pixel * params.dy_stride) / 4u + c4];
+                steps[i] = select(vec4(0.0), value, ox + i < params.out_width);
+            }
+            let first_x = i32(ox * STRIDE) - i32(params.pad_left);
+            for (var ky = 0u; ky < KERNEL; ky++) {
+                let iy = first_y + i32(ky);
+                let line_seen = iy >= 0 && iy < i32(params.height);
+                let start = (image + u32(clamp(iy, 0, i32(params.height) - 1))) * params.width;
+                var pixels: array<vec4<f32>, REACH>;
+                for (var i = 0u; i < REACH; i++) {
+                    let ix = first_x + i32(i);
+                    let seen = line_seen && ix >= 0 && ix < i32(params.width);
+                    let pixel = start + u32(clamp(ix, 0, i32(params.width) - 1));
+                    let value = x4[(params.x_offset + pixel * params.x_stride) / 4u + c4];
+                    pixels[i] = select(vec4(0.0), value, seen);
+                }
+                for (var kx = 0u; kx < KERNEL; kx++) {
+                    var sum = sums[ky * KERNEL + kx];
+                    for (var i = 0u; i < STRIP; i++) {
+                        sum += steps[i] * pixels[i * STRIDE + kx];
+                    }
+                    sums[ky * KERNEL + kx] = sum;
+                }
+            }
+        }
+    }
+    let start = params.partial_offset / 4u + split * TAPS * channels4 + c4;
+    for (var i = 0u; i < TAPS; i++) {
+        partial4[start + i * channels4] = sums[i];
+    }
+}

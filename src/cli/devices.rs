@@ -1,0 +1,62 @@
+//! `parula devices`.
+
+use clap::Args;
+
+use super::{Global, print, print_json};
+use crate::error::Result;
+use crate::gpu;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  parula devices\n  parula devices --backend gl")]
+pub struct Devices {}
+
+impl Devices {
+    pub fn run(&self, global: &Global) -> Result<()> {
+        let (found, chosen) = gpu::adapters(&global.choice())?;
+        if global.json {
+            return print_json(&serde_json::json!({ "adapters": found, "chosen": chosen }));
+        }
+        let mut text = String::new();
+        for (index, report) in found.iter().enumerate() {
+            let mark = if index == chosen { "*" } else { " " };
+            text += &format!("{mark} {index}: {report}\n");
+            let yes = |there: bool, without: &str| {
+                if there { "yes".to_owned() } else { format!("no, {without}") }
+            };
+            let subgroups = match report.subgroup {
+                Some((least, most)) if least == most => format!("yes, {least} wide"),
+                Some((least, most)) => format!("yes, {least} to {most} wide"),
+                None => "no, the tiled kernels are used".to_owned(),
+            };
+            text += &format!(
+                "      kind              {}\n      \
+                 one binding       {} MB, one buffer {} MB\n      \
+                 workgroup         {} KB of memory, {} invocations\n      \
+                 subgroups         {subgroups}\n      \
+                 timestamps        {}\n      \
+                 16-bit floats     {}\n",
+                report.kind,
+                report.max_storage_binding / 1_000_000,
+                report.max_buffer / 1_000_000,
+                report.workgroup_memory / 1024,
+                report.max_invocations,
+                yes(report.timestamps, "times are taken by the host's clock"),
+                yes(report.f16, "32-bit floats are used anyway"),
+            );
+            if let Some(why) = &report.unusable {
+                text += &format!("      cannot be used    {why}\n");
+            }
+        }
+        text += &format!(
+            "\n{} would be used: {}.\n",
+            found[chosen].name,
+            match (&global.adapter, global.backend) {
+                (None, None) =>
+                    "discrete GPUs come before integrated, virtual and software ones, Vulkan, Metal \
+                     and DX12 before GL",
+                _ => "it is the first that --adapter and --backend leave",
+            }
+        );
+        print(&text)
+    }
+}

@@ -1,0 +1,152 @@
+//! The command line, one file a subcommand.
+
+//mod bench;
+mod cam;
+mod data;
+mod devices;
+mod explain;
+mod models;
+mod network;
+mod predict;
+mod reproduce;
+mod score;
+mod train;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::gpu::{self, Backend, Choice, Gpu};
+use crate::train::INTERRUPTED;
+
+/// Train image classifiers on any GPU, explain them with Grad-CAM, and score the heatmaps as
+/// segmentations.
+#[derive(Debug, Parser)]
+#[command(name = "parula", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Example:\n  parula reproduce --out out\n\nNo GPU and no data are needed: \
+    without --data synthetic mammograms are made, and a software driver will do.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The GPU to use: a part of its name, or its number in `parula devices`
+    #[arg(long, global = true, value_name = "NAME|INDEX")]
+    adapter: Option<String>,
+    /// Only GPUs behind this interface
+    #[arg(long, global = true)]
+    backend: Option<Backend>,
+    /// Fixes every random draw
+    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Print one JSON document on stdout and nothing else there
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Global {
+    fn choice(&self) -> Choice {
+        Choice { adapter: self.adapter.clone(), backend: self.backend }
+    }
+
+    fn open(&self) -> Result<Arc<Gpu>> {
+        Ok(Arc::new(gpu::open(&self.choice())?))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the GPUs, and say which would be used and why
+    Devices(devices::Devices),
+    /// List the networks
+    Models(models::Models),
+    /// Look at a data set, cut its ROIs, or make a synthetic one
+    Data(data::Data),
+    /// The paper: train, explain, score
+    Reproduce(reproduce::Reproduce),
+    /// Train one classifier
+    Train(train::Train),
+    /// Class scores of images
+    Predict(predict::Predict),
+    /// Heatmaps of images
+    Cam(cam::Cam),
+    /// Dice of a heatmap against a mask at all 256 thresholds
+    Score(score::Score),
+    /// A network's graph and plan in words
+    Explain(explain::Explain),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // A second Ctrl-C ends the process at once. Without a handler the first one does.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; Ctrl-C again stops at once");
+    });
+    let global = &cli.global;
+    let done = match &cli.command {
+        Command::Devices(command) => command.run(global),
+        Command::Models(command) => command.run(global),
+        Command::Data(command) => command.run(global),
+        Command::Reproduce(command) => command.run(global),
+        Command::Train(command) => command.run(global),
+        Command::Predict(command) => command.run(global),
+        Command::Cam(command) => command.run(global),
+        Command::Score(command) => command.run(global),
+        Command::Explain(command) => command.run(global),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("parula: {}", error.to_string().replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes to stdout. A reader that went away, such as `head`, ends the program quietly.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::file("write", "standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints one JSON document.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| {
+        Error::content("standard output", error.to_string(), "this is a bug, please report it")
+    })?;
+    print(&(text + "\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_an_example() {
+        let mut cli = super::Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands_mut() {
+            let name = command.get_name().to_owned();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{name} has no example");
+        }
+    }
+}

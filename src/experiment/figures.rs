@@ -1,0 +1,88 @@
+//! The pictures of a run: training curves, a contact sheet, Dice against threshold.
+
+use std::path::Path;
+
+use super::run::{Done, Job};
+use super::{Baseline, Material, Results, baseline_scores};
+use crate::error::Result;
+use crate::files;
+use crate::metrics::dice::mean_curve;
+use crate::report::contact_sheet::{self, Panel};
+use crate::report::{curves, dice_curve};
+
+/// Rows of a contact sheet.
+const ROWS: usize = 6;
+
+/// Curves and contact sheet of one run, in `out/figures`.
+pub fn of_run(job: &Job, material: &Material, done: &Done, out: &Path) -> Result<()> {
+    let folder = out.join("figures");
+    files::create_folder(&folder)?;
+    let name = format!("{}-{}", job.network.name, job.seed);
+    let title = format!("{}, seed {}", job.network.name, job.seed);
+    curves::save(
+        &done.records,
+        &title,
+        &folder.join(format!("{name}-curves.csv")),
+        &folder.join(format!("{name}-curves.png")),
+    )?;
+
+    // Images that the classifier has not seen, from the best map to the worst.
+    let unseen: Vec<_> = done.explained.iter().filter(|one| one.validation).collect();
+    let scores: Vec<f64> = unseen.iter().map(|one| one.mean_dice).collect();
+    let chosen: Vec<_> =
+        contact_sheet::spread(&scores, ROWS).into_iter().map(|index| unseen[index]).collect();
+    let masks: Vec<_> = chosen.iter().map(|one| material.rois[one.roi].mask_or_empty()).collect();
+    let panels: Vec<Panel> = chosen
+        .iter()
+        .zip(&masks)
+        .map(|(one, mask)| {
+            let roi = &material.rois[one.roi];
+            Panel {
+                name: &roi.name,
+                caption: &roi.label,
+                roi: &roi.image.pixels,
+                mask: &mask.pixels,
+                heatmap: &one.heatmap,
+                width: roi.image.width as u32,
+                height: roi.image.height as u32,
+                threshold: done.result.best_threshold,
+                mean_dice: one.mean_dice,
+            }
+        })
+        .collect();
+    let subtitle = format!(
+        "Grad-CAM of the class abnormal, {ROWS} of {} validation ROIs at even ranks of mean-Dice, \
+         threshold {} chosen on training ROIs, {}",
+        unseen.len(),
+        done.result.best_threshold,
+        job.gpu.report().name,
+    );
+    contact_sheet::draw(&title, &subtitle, &panels)?
+        .save(&folder.join(format!("{name}-contact-sheet.png")))
+}
+
+/// Mean Dice against threshold: every model (mean over its seeds) and the trivial maps.
+pub fn dice_curves(results: &Results, material: &Material, out: &Path) -> Result<()> {
+    let models: Vec<(String, Vec<f64>)> = results
+        .summary
+        .iter()
+        .map(|summary| {
+            let runs: Vec<_> =
+                results.runs.iter().filter(|run| run.model == summary.model).collect();
+            let at = |t: usize| runs.iter().map(|run| run.dice_curve[t]).sum::<f64>();
+            let curve = (0..256).map(|t| at(t) / runs.len().max(1) as f64).collect();
+            (summary.model.clone(), curve)
+        })
+        .collect();
+    let mut baselines = Vec::new();
+    for baseline in Baseline::ALL {
+        let scores = baseline_scores(material, baseline)?;
+        baselines.push((baseline.name(), mean_curve(&scores)));
+    }
+    let models: Vec<dice_curve::Curve> =
+        models.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
+    let baselines: Vec<dice_curve::Curve> =
+        baselines.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
+    let title = "Dice of the binarised heatmap against the threshold, all abnormal ROIs";
+    dice_curve::draw(title, &models, &baselines)?.save(&out.join("figures").join("dice.png"))
+}

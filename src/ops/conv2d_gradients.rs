@@ -1,0 +1,332 @@
+//! The gradients of a convolution with respect to its input and its weights.
+
+use super::conv2d::{
+    Sizes, Subgroups, TILE, VARIANTS, choose, entry, examples, needs_fours, with_texels,
+};
+use super::{
+    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, Window,
+    expect_inputs, expect_nhwc, grid,
+};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// dy (N, OH, OW, K) and w (kh, kw, C / groups, K) to dx (N, H, W, C).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dInputGradient {
+    window: Window,
+    groups: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Conv2dInputGradient {
+    /// Of a convolution with this window on an input of shape `x`.
+    pub fn new(window: Window, groups: usize, x: &Shape) -> Self {
+        let [_, height, width, _] = x.nhwc().unwrap_or([0; 4]);
+        Conv2dInputGradient { window, groups, height, width }
+    }
+
+    fn sizes(&self, dy: &Shape, w: &Shape) -> Result<Sizes> {
+        let name = "conv2d_input_gradient";
+        let [batch, _, _, out_channels] = expect_nhwc(name, dy)?;
+        let [_, _, channels, _] = expect_nhwc(name, w)?;
+        let image = [batch, self.height, self.width];
+        let channels = channels * self.groups;
+        let sizes = Sizes::new(name, self.window, image, channels, out_channels, self.groups)?;
+        if sizes.output() != *dy || sizes.kernel() != *w {
+            return Err(Error::shape(name, format!("{dy} and {w} do not belong together")));
+        }
+        Ok(sizes)
+    }
+}
+
+const INPUT_VARIANTS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "tiled", needs: Needs::Nothing },
+    Variant { name: "subgroup", needs: Needs::Subgroup },
+    Variant { name: "naive_texels", needs: Needs::Texels },
+    Variant { name: "subgroup_texels", needs: Needs::SubgroupTexels },
+];
+
+fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
+    let inputs = lowering.views.iter().zip(lowering.inputs);
+    sizes.group_in().is_multiple_of(4)
+        && sizes.group_out().is_multiple_of(4)
+        && lowering.output_view.is_vec4(lowering.output)
+        && inputs.into_iter().all(|(view, shape)| view.is_vec4(shape))
+}
+
+impl Operation for Conv2dInputGradient {
+    fn name(&self) -> &'static str {
+        "conv2d_input_gradient"
+    }
+
+    fn describe(&self) -> String {
+        format!("input gradient of conv2d {}", self.window.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs(self.name(), inputs, 2)?;
+        Ok(self.sizes(inputs[0], inputs[1])?.input())
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Ok(sizes) = self.sizes(inputs[0].shape(), inputs[1].shape()) else {
+            return Vec::new();
+        };
+        let (dy, w) = (inputs[0].data(), inputs[1].data());
+        let (group_in, group_out) = (sizes.group_in(), sizes.group_out());
+        let mut dx = Tensor::zeros(sizes.input());
+        sizes.for_each_meeting(|input, output, tap| {
+            let sums = &mut dx.data_mut()[input * sizes.in_channels..][..sizes.in_channels];
+            for k in 0..sizes.out_channels {
+                for c in 0..group_in {
+                    let weight = w[(tap * group_in + c) * sizes.out_channels + k];
+                    sums[k / group_out * group_in + c] +=
+                        dy[output * sizes.out_channels + k] * weight;
+                }
+            }
+        });
+        vec![dx]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        INPUT_VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
+            Ok(sizes) => {
+                let swapped = Sizes {
+                    in_channels: sizes.out_channels,
+                    out_channels: sizes.in_channels,
+                    ..sizes
+                };
+                choose(lowering.capabilities, &swapped, input_fours(lowering, &sizes), false)
+            }
+            Err(_) => "naive",
+        }
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        const ROW_BLOCKS: usize = 4;
+        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
+        let (entry, texels) = entry(lowering.variant);
+        let dispatch = Dispatch::new("conv2d_input_gradient", entry)
+            .texels(texels)
+            .bind("dy", Operand::Input(0))
+            .bind("w", Operand::Input(1))
+            .bind("dx", Operand::Output);
+        let mut dispatch = sizes.channel_params(sizes.params(dispatch));
+        // Pixels that sit alike under the stride stand together: see the shader.
+        let [stride_y, stride_x] = self.window.stride;
+        let phases = stride_y * stride_x;
+        let phase = sizes.batch * self.height.div_ceil(stride_y) * self.width.div_ceil(stride_x);
+        let groups = match entry {
+            "tiled" => {
+                phases * phase.div_ceil(TILE) * sizes.group_in().div_ceil(TILE) * sizes.groups
+            }
+            "subgroup" => {
+                let fits = input_fours(lowering, &sizes);
+                let shape = Subgroups::of(lowering.capabilities).filter(|_| fits);
+                let shape = shape.ok_or_else(|| needs_fours(self.name(), lowering.variant))?;
+                dispatch = shape.set(dispatch).tile("ROW_BLOCKS", ROW_BLOCKS as u32);
+                let columns = (sizes.group_in() / 4).div_ceil(shape.workgroup);
+                phases * phase.div_ceil(shape.lanes * ROW_BLOCKS) * columns * sizes.groups
+            }
+            _ => lowering.output.elements().div_ceil(64),
+        };
+        Ok(dispatch.workgroups(grid(groups, lowering.capabilities.max_workgroups)).into())
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        self.sizes(inputs[0], inputs[1]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+/// x (N, H, W, C) and dy (N, OH, OW, K) to dw (kh, kw, C / groups, K).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2dWeightGradient {
+    window: Window,
+    groups: usize,
+}
+
+impl Conv2dWeightGradient {
+    /// Of a convolution with this window.
+    pub fn new(window: Window, groups: usize) -> Self {
+        Conv2dWeightGradient { window, groups }
+    }
+
+    fn sizes(&self, x: &Shape, dy: &Shape) -> Result<Sizes> {
+        let name = "conv2d_weight_gradient";
+        let [batch, height, width, in_channels] = expect_nhwc(name, x)?;
+        let [_, _, _, out_channels] = expect_nhwc(name, dy)?;
+        let image = [batch, height, width];
+        let sizes = Sizes::new(name, self.window, image, in_channels, out_channels, self.groups)?;
+        if sizes.output() != *dy {
+            return Err(Error::shape(name, format!("{x} and {dy} do not belong together")));
+        }
+        Ok(sizes)
+    }
+}
+
+/// Into how many parts to split a sum over `units`, and how many units make a part, so that `tiles`
+/// workgroups become enough to keep an adapter busy. The same on every run.
+pub(super) fn split(units: usize, tiles: usize, software: bool) -> (usize, usize) {
+    let wanted = if software { 32 } else { 512 };
+    let splits = (wanted / tiles.max(1)).clamp(1, units.max(1));
+    let each = units.div_ceil(splits).max(1);
+    (units.div_ceil(each).max(1), each)
+}
+
+fn weight_fours(lowering: &Lowering, sizes: &Sizes) -> (bool, bool) {
+    let narrow = sizes.group_out().is_multiple_of(4)
+        && lowering.views[1].is_vec4(lowering.inputs[1])
+        && lowering.output_view.is_vec4(lowering.output);
+    let x = lowering.views[0].is_vec4(lowering.inputs[0]);
+    (narrow && x && sizes.group_in().is_multiple_of(4), narrow)
+}
+
+impl Operation for Conv2dWeightGradient {
+    fn name(&self) -> &'static str {
+        "conv2d_weight_gradient"
+    }
+
+    fn describe(&self) -> String {
+        format!("weight gradient of conv2d {}", self.window.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs(self.name(), inputs, 2)?;
+        Ok(self.sizes(inputs[0], inputs[1])?.kernel())
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Ok(sizes) = self.sizes(inputs[0].shape(), inputs[1].shape()) else {
+            return Vec::new();
+        };
+        let (x, dy) = (inputs[0].data(), inputs[1].data());
+        let (group_in, group_out) = (sizes.group_in(), sizes.group_out());
+        let mut dw = Tensor::zeros(sizes.kernel());
+        sizes.for_each_meeting(|input, output, tap| {
+            for c in 0..group_in {
+                let row = (tap * group_in + c) * sizes.out_channels;
+                let sums = &mut dw.data_mut()[row..][..sizes.out_channels];
+                for (k, sum) in sums.iter_mut().enumerate() {
+                    *sum += x[input * sizes.in_channels + k / group_out * group_in + c]
+                        * dy[output * sizes.out_channels + k];
+                }
+            }
+        });
+        vec![dw]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        let capabilities = lowering.capabilities;
+        match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
+            Ok(sizes) => {
+                let (wide, narrow) = weight_fours(lowering, &sizes);
+                match choose(capabilities, &sizes, wide, narrow) {
+                    // One invocation a number leaves a GPU idle: there are few numbers and long sums.
+                    "naive" if !capabilities.software => "tiled",
+                    chosen => chosen,
+                }
+            }
+            Err(_) => with_texels(capabilities, "naive", "naive_texels"),
+        }
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
+        let limit = lowering.capabilities.max_workgroups;
+        let (entry, texels) = entry(lowering.variant);
+        let start = |entry| {
+            let dispatch = Dispatch::new("conv2d_weight_gradient", entry).texels(texels);
+            sizes.channel_params(sizes.params(dispatch))
+        };
+        let rows = lowering.output.rows();
+        let pointwise = sizes.is_pointwise();
+        let pixels = sizes.output().rows();
+        let units = if pointwise { pixels } else { pixels / sizes.geometry.output[1].max(1) };
+        let mut dispatch = start(entry)
+            .bind("x", Operand::Input(0))
+            .bind("dy", Operand::Input(1))
+            .constant("POINTWISE", u32::from(pointwise));
+        let tiles = match entry {
+            "tiled" => rows.div_ceil(TILE) * sizes.group_out().div_ceil(TILE) * sizes.groups,
+            "subgroup" | "subgroup_narrow" => {
+                let (wide, narrow) = weight_fours(lowering, &sizes);
+                let fits = if entry == "subgroup" { wide } else { narrow };
+                let shape = Subgroups::of(lowering.capabilities).filter(|_| fits);
+                let shape = shape.ok_or_else(|| needs_fours(self.name(), lowering.variant))?;
+                dispatch = shape.set(dispatch);
+                let columns = (sizes.group_out() / 4).div_ceil(shape.workgroup);
+                rows.div_ceil(shape.lanes * 4) * columns * sizes.groups
+            }
+            _ => {
+                let dispatch = dispatch
+                    .bind("dw", Operand::Output)
+                    .param("splits", 1u32)
+                    .param("split_units", units)
+                    .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
+                return Ok(dispatch.into());
+            }
+        };
+        // Pixels are taken four at a time.
+        let whole = if pointwise { 4 } else { 1 };
+        let (_, each) = split(units.div_ceil(whole), tiles, lowering.capabilities.software);
+        let each = each * whole;
+        let splits = units.div_ceil(each).max(1);
+        let sum = dispatch
+            .param("splits", splits)
+            .param("split_units", each)
+            .workgroups(grid(tiles * splits, limit));
+        if splits == 1 {
+            return Ok(sum.bind("partial", Operand::Output).into());
+        }
+        let count = lowering.output.elements();
+        let reduce = start("reduce")
+            .bind("parts", Operand::Scratch(0))
+            .bind("dw", Operand::Output)
+            .param("splits", splits)
+            .param("split_units", each)
+            .workgroups(grid(count.div_ceil(64), limit));
+        Ok(Lowered {
+            dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
+            scratch: vec![splits * count],
+        })
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        self.sizes(inputs[0], inputs[1]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+/// The same convolutions as the forward operation's.
+pub fn input_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for example in examples() {
+        let Ok(sizes) = example.sizes() else { continue };
+        let operation = Conv2dInputGradient::new(example.window, example.groups, &sizes.input());
+        let inputs = [sizes.output(), sizes.kernel()].map(|shape| (shape, Fill::Signed));
+        cases.push(example.finish(Case::new(&example.name, operation, inputs).dense(&[1])));
+    }
+    cases
+}
+
+/// The same convolutions as the forward operation's.
+pub fn weight_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for example in examples() {
+        let Ok(sizes) = example.sizes() else { continue };
+        let operation = Conv2dWeightGradient::new(example.window, example.groups);
+        let inputs = [sizes.input(), sizes.output()].map(|shape| (shape, Fill::Signed));
+        cases.push(example.finish(Case::new(&example.name, operation, inputs).dense(&[2])));
+    }
+    cases
+}

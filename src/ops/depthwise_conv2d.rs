@@ -1,0 +1,505 @@
+//! Depthwise convolution and its gradients.
+
+use std::sync::Arc;
+
+use super::conv2d::{Sizes, entry, needs_fours, with_texels};
+use super::conv2d_gradients::split;
+use super::epilogue::Epilogue;
+use super::{
+    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows,
+    Variant, Window, expect_inputs, expect_nhwc, grid,
+};
+use crate::error::{Error, Result};
+use crate::graph::Value;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// x (N, H, W, C) with w (kh, kw, C, 1), each channel by itself, and then an [`Epilogue`], to
+/// (N, OH, OW, C).
+#[derive(Clone, Debug, PartialEq)]
+pub struct DepthwiseConv2d {
+    window: Window,
+    epilogue: Epilogue,
+}
+
+impl DepthwiseConv2d {
+    /// A convolution with no more than its kernel.
+    pub fn new(window: Window) -> Self {
+        DepthwiseConv2d { window, epilogue: Epilogue::default() }
+    }
+
+    /// Adds a bias (C), the next input.
+    pub fn with_bias(self) -> Self {
+        DepthwiseConv2d { epilogue: Epilogue { bias: true, ..self.epilogue }, ..self }
+    }
+}
+
+/// Sizes of a depthwise convolution on an input of shape `x`.
+fn sizes(name: &str, window: Window, x: &Shape) -> Result<Sizes> {
+    let [batch, height, width, channels] = expect_nhwc(name, x)?;
+    Sizes::new(name, window, [batch, height, width], channels, channels, channels.max(1))
+}
+
+fn kernel(sizes: &Sizes) -> Shape {
+    let [kh, kw] = sizes.window.size;
+    [kh, kw, sizes.in_channels, 1].into()
+}
+
+fn check_kernel(name: &str, sizes: &Sizes, w: &Shape) -> Result<()> {
+    let expected = kernel(sizes);
+    if *w == expected {
+        return Ok(());
+    }
+    Err(Error::shape(name, format!("takes a kernel {expected}, was given {w}")))
+}
+
+const VARIANTS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "strip", needs: Needs::Nothing },
+    Variant { name: "naive_texels", needs: Needs::Texels },
+    Variant { name: "strip_texels", needs: Needs::Texels },
+];
+
+/// Whether `strip` can do it: what its constants allow, and four channels at a time.
+fn fits_strip(lowering: &Lowering, window: &Window, extra: bool) -> bool {
+    let [kernel, stride] = [window.size, window.stride];
+    // w (kh, kw, C, 1) is dense; its offset must be that of a vector.
+    let aligned = |i: usize| {
+        let shape = lowering.inputs[i];
+        let rank4_weights = shape.channels() == 1;
+        lowering.views[i].is_vec4(shape)
+            || (rank4_weights && lowering.views[i].offset.is_multiple_of(4))
+    };
+    let output = lowering.output;
+    let output_aligned = lowering.output_view.is_vec4(output)
+        || (output.channels() == 1 && lowering.output_view.offset.is_multiple_of(4));
+    kernel[0] == kernel[1]
+        && stride[0] == stride[1]
+        && (2..=7).contains(&kernel[0])
+        && stride[0] <= 2
+        && window.dilation == [1, 1]
+        && aligned(0)
+        && aligned(1)
+        && output_aligned
+        && extra
+}
+
+fn choose(lowering: &Lowering, strip: bool) -> &'static str {
+    if strip {
+        with_texels(lowering.capabilities, "strip", "strip_texels")
+    } else {
+        with_texels(lowering.capabilities, "naive", "naive_texels")
+    }
+}
+
+/// How many pixels next to each other one invocation computes.
+const STRIP: usize = 4;
+
+fn tiles(dispatch: Dispatch, window: &Window) -> Dispatch {
+    dispatch
+        .tile("KERNEL", window.size[0] as u32)
+        .tile("STRIDE", window.stride[0] as u32)
+        .tile("STRIP", STRIP as u32)
+}
+
+impl Operation for DepthwiseConv2d {
+    fn name(&self) -> &'static str {
+        "depthwise_conv2d"
+    }
+
+    fn describe(&self) -> String {
+        format!("depthwise_conv2d {}{}", self.window.describe(), self.epilogue.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs(self.name(), inputs, 2 + self.epilogue.inputs())?;
+        let sizes = sizes(self.name(), self.window, inputs[0])?;
+        check_kernel(self.name(), &sizes, inputs[1])?;
+        let output = sizes.output();
+        self.epilogue.check(self.name(), inputs, &output)?;
+        Ok(output)
+    }
+
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        if !self.epilogue.is_plain() {
+            return Err(Error::shape(rule.name(), "differentiate before fusing"));
+        }
+        let (x, w, dy) = (rule.input(0), rule.input(1), rule.dy());
+        let mut gradients = Vec::new();
+        gradients.push(if rule.wants(0) {
+            let to = DepthwiseConv2dInputGradient::new(self.window, &rule.shape(x));
+            Some(rule.add("input_gradient", to, &[dy, w])?)
+        } else {
+            None
+        });
+        gradients.push(if rule.wants(1) {
+            let to = DepthwiseConv2dWeightGradient { window: self.window };
+            Some(rule.add("weight_gradient", to, &[x, dy])?)
+        } else {
+            None
+        });
+        if self.epilogue.bias {
+            gradients.push(if rule.wants(2) {
+                Some(rule.add("bias_gradient", SumRows, &[dy])?)
+            } else {
+                None
+            });
+        }
+        Ok(gradients)
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Ok(sizes) = sizes(self.name(), self.window, inputs[0].shape()) else {
+            return Vec::new();
+        };
+        let channels = sizes.in_channels;
+        let (x, w) = (inputs[0].data(), inputs[1].data());
+        let mut sums = vec![0.0; sizes.output().elements()];
+        sizes.for_each_meeting(|input, output, tap| {
+            for c in 0..channels {
+                sums[output * channels + c] += x[input * channels + c] * w[tap * channels + c];
+            }
+        });
+        let finish = |index: usize| self.epilogue.apply(sums[index], index, inputs);
+        vec![Tensor::from_fn(sizes.output(), finish)]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        choose(lowering, fits_strip(lowering, &self.window, self.epilogue.is_vec4(lowering)))
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
+        let (entry, texels) = entry(lowering.variant);
+        let dispatch = Dispatch::new("depthwise_conv2d", entry)
+            .texels(texels)
+            .bind("x", Operand::Input(0))
+            .bind("w", Operand::Input(1))
+            .bind("y", Operand::Output)
+            .param("channels", sizes.in_channels);
+        let mut dispatch = sizes.params(self.epilogue.bind(dispatch));
+        let mut count = lowering.output.elements();
+        if entry == "strip" {
+            if !fits_strip(lowering, &self.window, self.epilogue.is_vec4(lowering)) {
+                return Err(needs_fours(self.name(), lowering.variant));
+            }
+            dispatch = tiles(dispatch, &self.window);
+            let [height, width] = sizes.geometry.output;
+            count = sizes.batch * height * width.div_ceil(STRIP) * sizes.in_channels / 4;
+        }
+        let limit = lowering.capabilities.max_workgroups;
+        Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        sizes(self.name(), self.window, inputs[0]).map_or(0, |sizes| sizes.flops())
+    }
+
+    fn absorb(
+        &self,
+        next: &dyn Operation,
+        position: usize,
+        differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
+        if differentiable {
+            return None;
+        }
+        let epilogue = self.epilogue.absorb(next, position)?;
+        Some(Arc::new(DepthwiseConv2d { epilogue, ..self.clone() }))
+    }
+}
+
+/// dy (N, OH, OW, C) and w (kh, kw, C, 1) to dx (N, H, W, C).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DepthwiseConv2dInputGradient {
+    window: Window,
+    height: usize,
+    width: usize,
+}
+
+impl DepthwiseConv2dInputGradient {
+    /// Of a convolution with this window on an input of shape `x`.
+    pub fn new(window: Window, x: &Shape) -> Self {
+        let [_, height, width, _] = x.nhwc().unwrap_or([0; 4]);
+        DepthwiseConv2dInputGradient { window, height, width }
+    }
+
+    fn sizes(&self, dy: &Shape) -> Result<Sizes> {
+        let name = "depthwise_conv2d_input_gradient";
+        let [batch, _, _, channels] = expect_nhwc(name, dy)?;
+        let sizes = sizes(name, self.window, &[batch, self.height, self.width, channels].into())?;
+        if sizes.output() != *dy {
+            let input = sizes.input();
+            return Err(Error::shape(name, format!("{dy} does not belong to an input {input}")));
+        }
+        Ok(sizes)
+    }
+}
+
+impl Operation for DepthwiseConv2dInputGradient {
+    fn name(&self) -> &'static str {
+        "depthwise_conv2d_input_gradient"
+    }
+
+    fn describe(&self) -> String {
+        format!("input gradient of depthwise_conv2d {}", self.window.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs(self.name(), inputs, 2)?;
+        let sizes = self.sizes(inputs[0])?;
+        check_kernel(self.name(), &sizes, inputs[1])?;
+        Ok(sizes.input())
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Ok(sizes) = self.sizes(inputs[0].shape()) else {
+            return Vec::new();
+        };
+        let channels = sizes.in_channels;
+        let (dy, w) = (inputs[0].data(), inputs[1].data());
+        let mut dx = Tensor::zeros(sizes.input());
+        sizes.for_each_meeting(|input, output, tap| {
+            for c in 0..channels {
+                dx.data_mut()[input * channels + c] +=
+                    dy[output * channels + c] * w[tap * channels + c];
+            }
+        });
+        vec![dx]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        choose(lowering, fits_strip(lowering, &self.window, true))
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let sizes = self.sizes(lowering.inputs[0])?;
+        let (entry, texels) = entry(lowering.variant);
+        let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
+            .texels(texels)
+            .bind("dy", Operand::Input(0))
+            .bind("w", Operand::Input(1))
+            .bind("dx", Operand::Output)
+            .param("channels", sizes.in_channels);
+        let mut dispatch = sizes.params(dispatch);
+        let mut count = lowering.output.elements();
+        if entry == "strip" {
+            if !fits_strip(lowering, &self.window, true) {
+                return Err(needs_fours(self.name(), lowering.variant));
+            }
+            dispatch = tiles(dispatch, &self.window);
+            // The first strip may start left of the image.
+            let before = sizes.geometry.before[1] % self.window.stride[1];
+            let strips = (self.width + before).div_ceil(STRIP);
+            count = sizes.batch * self.height * strips * sizes.in_channels / 4;
+        }
+        let limit = lowering.capabilities.max_workgroups;
+        Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        self.sizes(inputs[0]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+/// x (N, H, W, C) and dy (N, OH, OW, C) to dw (kh, kw, C, 1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DepthwiseConv2dWeightGradient {
+    window: Window,
+}
+
+impl DepthwiseConv2dWeightGradient {
+    /// Of a convolution with this window.
+    pub fn new(window: Window) -> Self {
+        DepthwiseConv2dWeightGradient { window }
+    }
+}
+
+impl Operation for DepthwiseConv2dWeightGradient {
+    fn name(&self) -> &'static str {
+        "depthwise_conv2d_weight_gradient"
+    }
+
+    fn describe(&self) -> String {
+        format!("weight gradient of depthwise_conv2d {}", self.window.describe())
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs(self.name(), inputs, 2)?;
+        let sizes = sizes(self.name(), self.window, inputs[0])?;
+        if sizes.output() != *inputs[1] {
+            let problem = format!("{} and {} do not belong together", inputs[0], inputs[1]);
+            return Err(Error::shape(self.name(), problem));
+        }
+        Ok(kernel(&sizes))
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Ok(sizes) = sizes(self.name(), self.window, inputs[0].shape()) else {
+            return Vec::new();
+        };
+        let channels = sizes.in_channels;
+        let (x, dy) = (inputs[0].data(), inputs[1].data());
+        let mut dw = Tensor::zeros(kernel(&sizes));
+        sizes.for_each_meeting(|input, output, tap| {
+            for c in 0..channels {
+                dw.data_mut()[tap * channels + c] +=
+                    x[input * channels + c] * dy[output * channels + c];
+            }
+        });
+        vec![dw]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        choose(lowering, fits_strip(lowering, &self.window, lowering.inputs[0].channels() % 4 == 0))
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
+        let limit = lowering.capabilities.max_workgroups;
+        let (entry, texels) = entry(lowering.variant);
+        let start = |entry| {
+            let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry)
+                .texels(texels)
+                .param("channels", sizes.in_channels);
+            sizes.params(dispatch)
+        };
+        let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
+        let mut invocations = lowering.output.elements();
+        if entry == "strip" {
+            if !fits_strip(lowering, &self.window, sizes.in_channels.is_multiple_of(4)) {
+                return Err(needs_fours(self.name(), lowering.variant));
+            }
+            sum = tiles(sum, &self.window);
+            invocations = sizes.in_channels / 4;
+        }
+        let software = lowering.capabilities.software;
+        let lines = sizes.batch * sizes.geometry.output[0];
+        let (splits, each) = split(lines, invocations.div_ceil(64), software);
+        let sum = sum
+            .param("splits", splits)
+            .param("split_lines", each)
+            .workgroups(grid((invocations * splits).div_ceil(64), limit));
+        if splits == 1 {
+            return Ok(sum.bind("partial", Operand::Output).into());
+        }
+        let count = lowering.output.elements();
+        let reduce = start("reduce")
+            .bind("parts", Operand::Scratch(0))
+            .bind("dw", Operand::Output)
+            .param("splits", splits)
+            .param("split_lines", each)
+            .workgroups(grid(count.div_ceil(64), limit));
+        Ok(Lowered {
+            dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
+            scratch: vec![splits * count],
+        })
+    }
+
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        sizes(self.name(), self.window, inputs[0]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+/// (input, window, only for timing)
+fn examples() -> Vec<(String, Shape, Window, bool)> {
+    use Padding::{Same, Valid};
+    let square = Window::square;
+    let uneven = Window {
+        size: [2, 3],
+        stride: [3, 2],
+        dilation: [1, 2],
+        padding: Padding::Explicit { top: 0, bottom: 2, left: 3, right: 1 },
+    };
+    let shifted = Window {
+        padding: Padding::Explicit { top: 1, bottom: 0, left: 3, right: 0 },
+        ..square(3, 2, Same)
+    };
+    let all = [
+        ([2, 5, 7, 4], square(3, 1, Same), false),
+        ([1, 9, 8, 12], square(3, 2, Same), false),
+        ([2, 8, 9, 8], square(3, 2, Valid), false),
+        ([2, 6, 5, 3], square(3, 1, Same), false),
+        ([1, 1, 1, 1], square(3, 1, Same), false),
+        ([1, 1, 1, 4], square(3, 2, Same), false),
+        ([1, 11, 13, 8], square(5, 1, Same), false),
+        ([1, 11, 10, 8], square(5, 2, Same), false),
+        ([1, 5, 6, 4], square(7, 2, Same), false),
+        ([1, 9, 9, 4], square(2, 2, Valid), false),
+        ([1, 9, 11, 4], Window { dilation: [2, 3], ..square(3, 1, Same) }, false),
+        ([2, 11, 10, 4], uneven, false),
+        ([2, 7, 10, 4], shifted, false),
+        ([32, 48, 48, 64], square(3, 1, Same), true),
+        ([32, 24, 24, 128], square(3, 1, Same), true),
+        ([8, 19, 19, 728], square(3, 1, Same), true),
+    ];
+    all.into_iter()
+        .map(|(x, window, bench_only)| {
+            let x = Shape::from(x);
+            (format!("{x}, {}", window.describe()), x, window, bench_only)
+        })
+        .collect()
+}
+
+fn example_cases(make: impl Fn(&Sizes) -> Case) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, x, window, bench_only) in examples() {
+        let Ok(sizes) = sizes("depthwise_conv2d", window, &x) else { continue };
+        let case = Case { name, ..make(&sizes) };
+        cases.push(if bench_only { case.bench_only() } else { case });
+    }
+    cases
+}
+
+/// Every example, and every epilogue.
+pub fn cases() -> Vec<Case> {
+    let mut cases = example_cases(|sizes| {
+        let inputs = [sizes.input(), kernel(sizes)].map(|shape| (shape, Fill::Signed));
+        Case::new("", DepthwiseConv2d::new(sizes.window), inputs).differentiate(&[0, 1]).dense(&[1])
+    });
+    for channels in [3, 8] {
+        for epilogue in Epilogue::all() {
+            let window = Window::square(3, 1, Padding::Same);
+            let operation = DepthwiseConv2d { window, epilogue };
+            let x = Shape::from([2, 5, 6, channels]);
+            let mut inputs = vec![x.clone(), [3, 3, channels, 1].into()];
+            inputs.extend(epilogue.case_shapes(&x));
+            let name = format!("{}, {channels} channels", operation.describe());
+            let inputs = inputs.into_iter().map(|shape| (shape, Fill::Signed));
+            let case = Case::new(name, operation, inputs).dense(&[1]);
+            let plain = epilogue.is_plain() && epilogue.bias;
+            cases.push(if plain { case.differentiate(&[0, 1, 2]) } else { case });
+        }
+    }
+    cases
+}
+
+/// The same convolutions as the forward operation's.
+pub fn input_cases() -> Vec<Case> {
+    example_cases(|sizes| {
+        let operation = DepthwiseConv2dInputGradient::new(sizes.window, &sizes.input());
+        let inputs = [sizes.output(), kernel(sizes)].map(|shape| (shape, Fill::Signed));
+        Case::new("", operation, inputs).dense(&[1])
+    })
+}
+
+/// The same convolutions as the forward operation's.
+pub fn weight_cases() -> Vec<Case> {
+    example_cases(|sizes| {
+        let operation = DepthwiseConv2dWeightGradient::new(sizes.window);
+        let inputs = [sizes.input(), sizes.output()].map(|shape| (shape, Fill::Signed));
+        Case::new("", operation, inputs).dense(&[2])
+    })
+}

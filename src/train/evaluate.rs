@@ -1,0 +1,112 @@
+//! Class scores of images, and what they are worth.
+
+use std::sync::Arc;
+
+use crate::data::{BatchOptions, Batches, Flips, Prepared};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::models::{IMAGES, Model};
+use crate::plan::{self, Options};
+use crate::session::{Session, Store};
+
+/// Class scores of a batch.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// (N, classes), before softmax.
+    pub logits: Vec<f32>,
+    /// Classes.
+    pub classes: usize,
+}
+
+/// Softmax of one row of class scores, in double precision.
+pub fn softmax(logits: &[f32]) -> Vec<f64> {
+    let most = logits.iter().fold(f64::NEG_INFINITY, |most, &logit| most.max(f64::from(logit)));
+    let powers: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - most).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}
+
+/// Loss and accuracy, collected over batches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scores {
+    images: usize,
+    right: usize,
+    loss: f64,
+}
+
+impl Scores {
+    /// Adds the images of a batch; rows of `answer` beyond the labels are fill.
+    pub fn add(&mut self, answer: &Answer, labels: &[usize]) {
+        for (row, &label) in answer.logits.chunks(answer.classes).zip(labels) {
+            let probabilities = softmax(row);
+            let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
+            self.images += 1;
+            self.right += usize::from(best == Some(label));
+            self.loss -= probabilities.get(label).map_or(f64::NAN, |p| p.max(1e-30).ln());
+        }
+    }
+
+    /// Mean cross-entropy, without class weights.
+    pub fn loss(&self) -> f64 {
+        self.loss / self.images.max(1) as f64
+    }
+
+    /// The share of images whose highest score is that of their class.
+    pub fn accuracy(&self) -> f64 {
+        self.right as f64 / self.images.max(1) as f64
+    }
+}
+
+/// A model ready to give class scores, in batches of a fixed size.
+#[derive(Debug)]
+pub struct Classifier {
+    model: Model,
+    session: Session,
+    logits: String,
+}
+
+impl Classifier {
+    /// Prepares `model`, built for inference, with the variables of `store`.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge) or those of the GPU.
+    pub fn new(gpu: &Arc<Gpu>, model: Model, store: &Store) -> Result<Self> {
+        let logits = model.heads.logits;
+        let options = Options::default();
+        let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
+        let session = Session::new(gpu, plan, store)?;
+        let logits = model.graph.node(logits).name.clone();
+        Ok(Classifier { model, session, logits })
+    }
+
+    /// Class scores of one batch of scaled images, (batch, H, W, C).
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn logits(&mut self, images: &[f32]) -> Result<Answer> {
+        self.session.set(IMAGES, images)?;
+        self.session.run()?;
+        let logits = self.session.read(&self.logits)?.into_data();
+        Ok(Answer { logits, classes: self.model.classes })
+    }
+
+    /// Loss and accuracy over the images `indices`.
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn score(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Scores> {
+        let order = BatchOptions {
+            batch: self.model.batch,
+            seed: 0,
+            epoch: 0,
+            shuffle: false,
+            flips: Flips::default(),
+        };
+        let mut scores = Scores::default();
+        for mut batch in Batches::new(prepared, indices, order) {
+            batch.pad_to(self.model.batch);
+            scores.add(&self.logits(&batch.images)?, &batch.labels);
+        }
+        Ok(scores)
+    }
+}

@@ -1,0 +1,80 @@
+//! The graph of one training step: forward, loss, gradients, updates.
+
+use crate::error::Result;
+use crate::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
+use crate::models::{Mode, Network};
+use crate::ops::{Optimize, Optimizer, Pack, SoftmaxCrossEntropy};
+
+/// A training step as a graph for one batch size.
+#[derive(Clone, Debug)]
+pub struct TrainingGraph {
+    /// All of it.
+    pub graph: Graph,
+    /// The mean loss of the batch, one number.
+    pub loss: Value,
+    /// Class scores, (N, classes).
+    pub logits: Value,
+    /// What changes variables: running statistics, then the optimiser.
+    pub updates: Vec<Value>,
+    /// Images in the batch.
+    pub batch: usize,
+}
+
+/// Input names of a training graph, besides those of the model.
+pub mod inputs {
+    /// Targets, (N, classes): one-hot rows times the weight of the class.
+    pub const LABELS: &str = "labels";
+    /// The optimiser's numbers of this step, from [`Optimizer::hyper`](crate::ops::Optimizer::hyper).
+    pub const HYPER: &str = "hyper";
+    /// The gradient of the loss with respect to itself: 1.
+    pub const ONE: &str = "one";
+}
+
+impl TrainingGraph {
+    /// Builds the step of `network`. Variables are the same for every batch size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::error::Error::Shape) when the input is too small for the network.
+    pub fn build(
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+        classes: usize,
+        optimizer: &Optimizer,
+    ) -> Result<Self> {
+        let model = network.build(Mode::Training, batch, size, classes)?;
+        let (mut graph, logits) = (model.graph, model.heads.logits);
+        let labels = graph.input(inputs::LABELS, [batch, classes])?;
+        let loss = graph.add("loss", SoftmaxCrossEntropy, &[logits, labels])?;
+
+        // Fused before it is differentiated: an activation after a normalisation costs no pass over
+        // memory then, forward or backward.
+        let mut keep = vec![loss, logits];
+        keep.extend(&model.updates);
+        let (mut graph, map) = fuse(&graph, &keep, true)?;
+        let moved = |value: Value| map[value.index()].unwrap_or(value);
+        let (loss, logits) = (moved(loss), moved(logits));
+        let mut updates: Vec<Value> = model.updates.iter().map(|&update| moved(update)).collect();
+
+        let parameters: Vec<Value> = graph
+            .nodes()
+            .filter(|(_, n)| matches!(&n.kind, Kind::Variable(v) if v.role == Role::Trainable))
+            .map(|(value, _)| value)
+            .collect();
+        let one = graph.input(inputs::ONE, [1])?;
+        let found = gradients(&mut graph, loss, one, &parameters)?;
+        let packed = graph.add("parameters", Pack, &parameters)?;
+        let gradient = graph.add("gradients", Pack, &found)?;
+        let hyper = graph.input(inputs::HYPER, [8])?;
+        let mut operands = vec![packed, gradient, hyper, loss];
+        let count = graph.shape(packed).clone();
+        for state in optimizer.states() {
+            let name = format!("optimizer/{state}");
+            let start = Init::Constant(0.0);
+            operands.push(graph.variable(name, count.clone(), Role::Optimizer, start)?);
+        }
+        let optimize = Optimize { optimizer: *optimizer };
+        updates.push(graph.add("optimizer", optimize, &operands)?);
+        Ok(TrainingGraph { graph, loss, logits, updates, batch })
+    }
+}
