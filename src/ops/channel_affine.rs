@@ -135,12 +135,7 @@ impl Operation for ChannelAffine {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        pointwise(
-            lowering,
-            ["affine_naive", "affine_quad"],
-            &["x", "affine"],
-            self.activation,
-        )
+        pointwise(lowering, ["affine_naive", "affine_quad"], &["x", "affine"], self.activation)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {

@@ -347,8 +347,7 @@ impl Operation for AveragePoolGradient {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let over = expect_nhwc("pool", lowering.output)?;
-        let entries =
-            ["average_gradient_naive", "average_gradient_quad"];
+        let entries = ["average_gradient_naive", "average_gradient_quad"];
         Ok(dispatch(lowering, entries, &self.window, self.size, over)?
             .constant("MAX", 0u32)
             .bind("dy", Operand::Input(0))
