@@ -1,7 +1,7 @@
 // levels[p] = floor(255 * max(v[p], 0) / max_p(v) + 1/2)
 // dice[n, t] = 2 |A and B| / (|A| + |B|),  A: mask > 1/2,  B: gray > t,  t = 0..255
 //
-// values: v by its bits, (capacity); levels, gray: (capacity), 0..255; mask: (capacity).
+// values: v, (capacity); levels, gray: (capacity), 0..255; mask: (capacity).
 // regions: (N, 3), first element, height and width of each image in these. dice: (N, 256).
 // Scratch, which each dispatch sees under the name that says what it does with it:
 //   counts, bins, totals: (N, 512), of each image the pixels of each level inside the mask, then
@@ -12,7 +12,6 @@
 // `peaks_chunks`, workgroups share the image out. Then `scale`.
 // Versions of Dice: `dice_naive`, 256 passes over the pixels, one a threshold; `histogram` and
 // `scores`, one pass that counts, from which sums over levels above t give all thresholds.
-// `_texels`: the same, read from textures, for software drivers.
 
 struct Params {
     images: u32, // N
@@ -31,15 +30,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> regions: array<f32>;
-@group(0) @binding(2) var<storage, read> values: array<u32>;
+@group(0) @binding(2) var<storage, read> values: array<f32>;
 @group(0) @binding(3) var<storage, read_write> levels: array<f32>;
 @group(0) @binding(2) var<storage, read> gray: array<f32>;
 @group(0) @binding(3) var<storage, read> mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dice: array<f32>;
 
-@group(0) @binding(2) var values_texels: texture_2d<f32>;
-@group(0) @binding(2) var gray_texels: texture_2d<f32>;
-@group(0) @binding(3) var mask_texels: texture_2d<f32>;
 
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(5) var<storage, read_write> peaks: array<atomic<u32>>;
@@ -87,11 +83,6 @@ fn region(image: u32) -> Region {
     return Region(first, count);
 }
 
-// Where texel `index` stands in a texture.
-fn texel(index: u32) -> vec2<u32> {
-    return vec2(index & 4095u, index >> 12u);
-}
-
 // The bits of a value that is positive and finite, else 0.
 fn positive(bits: u32) -> u32 {
     return select(0u, bits, bits < 0x7f800000u);
@@ -110,7 +101,7 @@ fn peaks_naive(
     let r = region(image);
     var peak = 0u;
     for (var p = 0u; p < r.count; p++) {
-        peak = max(peak, positive(values[params.values_offset + r.first + p]));
+        peak = max(peak, positive(bitcast<u32>(values[params.values_offset + r.first + p])));
     }
     counts[image] = peak;
 }
@@ -133,43 +124,7 @@ fn peaks_chunks(
     let r = region(image);
     var peak = 0u;
     for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
-        peak = max(peak, positive(values[params.values_offset + r.first + p]));
-    }
-    atomicMax(&local_peak, peak);
-    workgroupBarrier();
-    if lane == 0u {
-        atomicMax(&peaks[image], atomicLoad(&local_peak));
-    }
-}
-
-@compute @workgroup_size(256)
-fn peaks_texels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
-    let image = id / params.chunks;
-    if image >= params.images {
-        return;
-    }
-    if lane == 0u {
-        atomicStore(&local_peak, 0u);
-    }
-    workgroupBarrier();
-    let r = region(image);
-    let first = params.values_offset + r.first;
-    var peak = 0u;
-    for (
-        var q = first / 4u + id % params.chunks * 256u + lane;
-        4u * q < first + r.count;
-        q += 256u * params.chunks
-    ) {
-        let bits = bitcast<vec4<u32>>(textureLoad(values_texels, texel(q), 0));
-        for (var j = 0u; j < 4u; j++) {
-            let within = 4u * q + j >= first && 4u * q + j < first + r.count;
-            peak = max(peak, select(0u, positive(bits[j]), within));
-        }
+        peak = max(peak, positive(bitcast<u32>(values[params.values_offset + r.first + p])));
     }
     atomicMax(&local_peak, peak);
     workgroupBarrier();
@@ -237,28 +192,7 @@ fn scale(
     let r = region(image);
     let peak = most[image];
     for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
-        let bits = positive(values[params.values_offset + r.first + p]);
-        levels[params.levels_offset + r.first + p] = f32(level(bits, peak));
-    }
-}
-
-@compute @workgroup_size(256)
-fn scale_texels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
-    let image = id / params.chunks;
-    if image >= params.images {
-        return;
-    }
-    let r = region(image);
-    let peak = most[image];
-    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
-        let at = params.values_offset + r.first + p;
-        let four = bitcast<vec4<u32>>(textureLoad(values_texels, texel(at / 4u), 0));
-        let bits = positive(four[at % 4u]);
+        let bits = positive(bitcast<u32>(values[params.values_offset + r.first + p]));
         levels[params.levels_offset + r.first + p] = f32(level(bits, peak));
     }
 }
@@ -310,41 +244,6 @@ fn histogram(
         let shade = min(u32(clamp(gray[params.gray_offset + r.first + p], 0.0, 255.0)), 255u);
         let outside = mask[params.mask_offset + r.first + p] <= 0.5;
         // Most pixels of a heatmap are black and outside: they need no counting.
-        if !outside || shade > 0u {
-            atomicAdd(&local_bins[select(shade, shade + 256u, outside)], 1u);
-        }
-    }
-    workgroupBarrier();
-    for (var half = 0u; half < 512u; half += 256u) {
-        let count = atomicLoad(&local_bins[half + lane]);
-        if count > 0u {
-            atomicAdd(&bins[image * 512u + half + lane], count);
-        }
-    }
-}
-
-@compute @workgroup_size(256)
-fn histogram_texels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
-    let image = id / params.chunks;
-    if image >= params.images {
-        return;
-    }
-    atomicStore(&local_bins[lane], 0u);
-    atomicStore(&local_bins[lane + 256u], 0u);
-    workgroupBarrier();
-    let r = region(image);
-    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
-        let at_gray = params.gray_offset + r.first + p;
-        let at_mask = params.mask_offset + r.first + p;
-        let grays = textureLoad(gray_texels, texel(at_gray / 4u), 0);
-        let masks = textureLoad(mask_texels, texel(at_mask / 4u), 0);
-        let shade = min(u32(clamp(grays[at_gray % 4u], 0.0, 255.0)), 255u);
-        let outside = masks[at_mask % 4u] <= 0.5;
         if !outside || shade > 0u {
             atomicAdd(&local_bins[select(shade, shade + 256u, outside)], 1u);
         }

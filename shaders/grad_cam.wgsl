@@ -5,7 +5,7 @@
 //
 // Versions of the mean: `naive`, one channel of one image an invocation; `quad`, four channels.
 // Versions of the sum: `naive`, one pixel an invocation; `quad`, the same by four channels at a
-// time; `texels`, the same read from textures, the fastest on a software driver; `workgroup`, 64 invocations share the channels of a pixel, so
+// time, the fastest on a software driver, read through textures; `workgroup`, 64 invocations share the channels of a pixel, so
 // that neighbours read neighbouring channels, the fastest on a GPU.
 
 struct Params {
@@ -32,10 +32,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> mean4: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> a4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> weights4: array<vec4<f32>>;
-
-@group(0) @binding(1) var da_texels: texture_2d<f32>;
-@group(0) @binding(1) var a_texels: texture_2d<f32>;
-@group(0) @binding(2) var weights_texels: texture_2d<f32>;
 
 var<workgroup> sums: array<f32, 64>;
 
@@ -78,31 +74,6 @@ fn mean_quad(
     mean4[index] = sum / f32(params.area);
 }
 
-// Where texel `index` stands in a texture.
-fn texel(index: u32) -> vec2<u32> {
-    return vec2(index & 4095u, index >> 12u);
-}
-
-@compute @workgroup_size(64)
-fn mean_texels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
-    if index >= params.images * params.channels {
-        return;
-    }
-    let stride = params.da_stride / 4u;
-    let row = index / params.channels * params.area;
-    let start = params.da_offset / 4u + row * stride + index % params.channels;
-    var sum = vec4(0.0);
-    for (var p = 0u; p < params.area; p++) {
-        sum += textureLoad(da_texels, texel(start + p * stride), 0);
-    }
-    mean4[index] = sum / f32(params.area);
-}
-
 @compute @workgroup_size(64)
 fn sum_naive(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -137,27 +108,6 @@ fn sum_quad(
     var sum = vec4(0.0);
     for (var c = 0u; c < params.channels; c++) {
         sum += weights4[first + c] * a4[start + c];
-    }
-    cam[params.cam_offset + pixel * params.cam_stride] =
-        max(0.0, params.sign * dot(sum, vec4(1.0)));
-}
-
-@compute @workgroup_size(64)
-fn sum_texels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
-    if pixel >= params.images * params.area {
-        return;
-    }
-    let start = (params.a_offset + pixel * params.a_stride) / 4u;
-    let first = pixel / params.area * params.channels;
-    var sum = vec4(0.0);
-    for (var c = 0u; c < params.channels; c++) {
-        sum += textureLoad(weights_texels, texel(first + c), 0)
-            * textureLoad(a_texels, texel(start + c), 0);
     }
     cam[params.cam_offset + pixel * params.cam_stride] =
         max(0.0, params.sign * dot(sum, vec4(1.0)));

@@ -47,7 +47,8 @@ fn mammograms() -> &'static Path {
     let (_, folder) = SET.get_or_init(|| {
         let keep = tempfile::tempdir().unwrap();
         let folder = keep.path().join("set");
-        let made = json(&["data", "synth", "--out", path(&folder), "--patients", "8", "--size", "96"]);
+        let made =
+            json(&["data", "synth", "--out", path(&folder), "--patients", "8", "--size", "96"]);
         assert_eq!(made["abnormal"], 8);
         (keep, folder)
     });
@@ -101,7 +102,8 @@ const SMALL: [&str; 8] =
     ["--epochs", "1", "--batch", "6", "--size", "32", "--learning-rate", "0.001"];
 
 fn reproduce(data: &Path, out: &Path) -> Vec<String> {
-    let arguments = ["reproduce", "--data", path(data), "--out", path(out), "--models", "compact-resnet"];
+    let arguments =
+        ["reproduce", "--data", path(data), "--out", path(out), "--models", "compact-resnet"];
     [&arguments[..], &SMALL].concat().into_iter().map(str::to_owned).collect()
 }
 
@@ -162,7 +164,8 @@ fn the_experiment_writes_what_can_be_scored_again() {
     let score = json(&["score", "--mask", path(&mask), "--heatmap", path(&heatmap)]);
     assert!((score["mean_dice"].as_f64().unwrap() - all[0]).abs() < 1e-6);
     assert_eq!(score["dice"].as_array().unwrap().len(), 256);
-    for figure in ["dice.png", "compact-resnet-0-curves.png", "compact-resnet-1-contact-sheet.png"] {
+    for figure in ["dice.png", "compact-resnet-0-curves.png", "compact-resnet-1-contact-sheet.png"]
+    {
         assert!(out.path().join("figures").join(figure).is_file(), "{figure}");
     }
     assert!(out.path().join("figures/compact-resnet-0-curves.csv").is_file());
@@ -207,9 +210,8 @@ fn the_experiment_writes_what_can_be_scored_again() {
 fn the_same_seed_gives_the_same_bits() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let weights = [a.path(), b.path()].map(|out| {
-        let output = parula(
-            &reproduce(mammograms(), out).iter().map(String::as_str).collect::<Vec<_>>(),
-        );
+        let output =
+            parula(&reproduce(mammograms(), out).iter().map(String::as_str).collect::<Vec<_>>());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         std::fs::read(out.join("weights/compact-resnet/0.safetensors")).unwrap()
     });

@@ -44,7 +44,9 @@ fn variables(graph: &Graph, store: &Store) -> HashMap<String, Tensor<f64>> {
             Role::Optimizer => Tensor::zeros(node.shape.clone()),
             Role::State if node.name.ends_with("variance") => {
                 let noise = noise(node.shape.dims(), salt);
-                Tensor::from_fn(node.shape.clone(), |i| f64::from(1.2 + 0.8 * noise.data()[i] as f32))
+                Tensor::from_fn(node.shape.clone(), |i| {
+                    f64::from(1.2 + 0.8 * noise.data()[i] as f32)
+                })
             }
             Role::State => noise(node.shape.dims(), salt),
             Role::Trainable => {

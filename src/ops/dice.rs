@@ -48,6 +48,7 @@ fn dispatch(
     workgroups: usize,
 ) -> Dispatch {
     Dispatch::new("dice", entry)
+        .texels(lowering.variant == "texels")
         .param("images", images)
         .param("capacity", capacity)
         .param("chunks", chunks)
@@ -100,24 +101,19 @@ impl Operation for HeatmapToGray {
         let read = |dispatch: Dispatch| {
             dispatch.bind("values", Operand::Input(0)).bind("regions", Operand::Input(1))
         };
-        let (peaks, scale) = match lowering.variant {
-            "texels" => ("peaks_texels", "scale_texels"),
-            "chunks" => ("peaks_chunks", "scale"),
-            _ => ("peaks_naive", "scale"),
-        };
         let mut dispatches = if lowering.variant != "naive" {
             let clear = dispatch("clear", lowering, shape, images.div_ceil(256));
-            let peaks = read(dispatch(peaks, lowering, shape, images * chunks));
+            let peaks = read(dispatch("peaks_chunks", lowering, shape, images * chunks));
             vec![
                 clear.bind("counts", Operand::Scratch(0)),
                 peaks.bind("peaks", Operand::Scratch(0)),
             ]
         } else {
-            let peaks = read(dispatch(peaks, lowering, shape, images.div_ceil(64)));
+            let peaks = read(dispatch("peaks_naive", lowering, shape, images.div_ceil(64)));
             vec![peaks.bind("counts", Operand::Scratch(0))]
         };
         dispatches.push(
-            read(dispatch(scale, lowering, shape, images * chunks))
+            read(dispatch("scale", lowering, shape, images * chunks))
                 .bind("most", Operand::Scratch(0))
                 .bind("levels", Operand::Output),
         );
@@ -190,18 +186,13 @@ impl Operation for DiceThresholds {
                 .bind("mask", Operand::Input(1))
                 .bind("regions", Operand::Input(2))
         };
-        let histogram = match lowering.variant {
-            "texels" => Some("histogram_texels"),
-            "histogram" => Some("histogram"),
-            _ => None,
-        };
-        let Some(histogram) = histogram else {
+        if lowering.variant == "naive" {
             let workgroups = (images * LEVELS).div_ceil(64);
             let naive = read(dispatch("dice_naive", lowering, shape, workgroups));
             return Ok(naive.bind("dice", Operand::Output).into());
-        };
+        }
         let clear = dispatch("clear", lowering, shape, cleared.div_ceil(256));
-        let histogram = read(dispatch(histogram, lowering, shape, images * chunks));
+        let histogram = read(dispatch("histogram", lowering, shape, images * chunks));
         let scores = dispatch("scores", lowering, shape, images);
         Ok(Lowered {
             dispatches: vec![

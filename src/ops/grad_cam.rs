@@ -82,13 +82,13 @@ impl Operation for GradCam {
                 let problem = format!("{} takes channels in fours", lowering.variant);
                 return Err(Error::shape("grad_cam", problem));
             }
-            "quad" => ("mean_quad", "sum_quad", 4, 64),
-            "texels" => ("mean_texels", "sum_texels", 4, 64),
+            "quad" | "texels" => ("mean_quad", "sum_quad", 4, 64),
             "workgroup" => ("mean_quad", "sum_workgroup", 4, 1),
             _ => ("mean_naive", "sum_naive", 1, 64),
         };
         let dispatch = |entry, workgroups: usize| {
             Dispatch::new("grad_cam", entry)
+                .texels(lowering.variant == "texels")
                 .param("images", n)
                 .param("area", h * w)
                 .param("channels", c / width)

@@ -13,6 +13,7 @@ use crate::tensor::Tensor;
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 const REGIONS: &[Variant] = &[
@@ -92,14 +93,16 @@ fn dispatch(
     let from = expect_nhwc("resize", lowering.inputs[0])?;
     let to = expect_nhwc("resize", lowering.output)?;
     let (entry, width) = match lowering.variant {
-        "quad" if !aligned(lowering) => {
-            return Err(Error::shape("resize", "quad takes channels in fours"));
+        "quad" | "texels" if !aligned(lowering) => {
+            let problem = format!("{} takes channels in fours", lowering.variant);
+            return Err(Error::shape("resize", problem));
         }
-        "quad" => (entries[1], 4),
+        "quad" | "texels" => (entries[1], 4),
         _ => (entries[0], 1),
     };
     let count = lowering.output.elements() / width;
     Ok(Dispatch::new("resize", entry)
+        .texels(lowering.variant == "texels")
         .bind(names[0], Operand::Input(0))
         .bind(names[1], Operand::Output)
         .param("count", count)
@@ -119,8 +122,12 @@ fn aligned(lowering: &Lowering) -> bool {
     lowering.output_view.is_vec4(lowering.output) && lowering.views[0].is_vec4(lowering.inputs[0])
 }
 
-fn quad_if_aligned(lowering: &Lowering) -> &'static str {
-    if aligned(lowering) { "quad" } else { "naive" }
+fn fastest(lowering: &Lowering) -> &'static str {
+    match aligned(lowering) {
+        true if lowering.capabilities.texels => "texels",
+        true => "quad",
+        false => "naive",
+    }
 }
 
 impl Operation for ResizeBilinear {
@@ -168,7 +175,7 @@ impl Operation for ResizeBilinear {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        quad_if_aligned(lowering)
+        fastest(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -220,7 +227,7 @@ impl Operation for ResizeBilinearGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        quad_if_aligned(lowering)
+        fastest(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
