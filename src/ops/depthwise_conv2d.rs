@@ -7,7 +7,7 @@ use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows,
-    Variant, Window, expect_inputs, expect_nhwc, grid,
+    Variant, View, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -61,27 +61,21 @@ const VARIANTS: &[Variant] = &[
 ];
 
 /// Whether `strip` can do it: what its constants allow, and four channels at a time.
-fn fits_strip(lowering: &Lowering, window: &Window, extra: bool) -> bool {
-    let [kernel, stride] = [window.size, window.stride];
-    // w (kh, kw, C, 1) is dense; its offset must be that of a vector.
-    let aligned = |i: usize| {
-        let shape = lowering.inputs[i];
-        let rank4_weights = shape.channels() == 1;
-        lowering.views[i].is_vec4(shape)
-            || (rank4_weights && lowering.views[i].offset.is_multiple_of(4))
+fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
+    // A kernel (kh, kw, C, 1) is dense, and its rows are single numbers.
+    let aligned = |view: &View, shape: &Shape| match shape.channels() {
+        1 => view.offset.is_multiple_of(4),
+        _ => view.is_vec4(shape),
     };
-    let output = lowering.output;
-    let output_aligned = lowering.output_view.is_vec4(output)
-        || (output.channels() == 1 && lowering.output_view.offset.is_multiple_of(4));
-    kernel[0] == kernel[1]
-        && stride[0] == stride[1]
-        && (2..=7).contains(&kernel[0])
-        && stride[0] <= 2
+    let mut inputs = lowering.views.iter().zip(lowering.inputs);
+    window.size[0] == window.size[1]
+        && window.stride[0] == window.stride[1]
+        && (2..=7).contains(&window.size[0])
+        && window.stride[0] <= 2
         && window.dilation == [1, 1]
-        && aligned(0)
-        && aligned(1)
-        && output_aligned
-        && extra
+        && lowering.inputs[0].channels().is_multiple_of(4)
+        && aligned(&lowering.output_view, lowering.output)
+        && inputs.all(|(view, shape)| aligned(view, shape))
 }
 
 fn choose(lowering: &Lowering, strip: bool) -> &'static str {
@@ -169,7 +163,7 @@ impl Operation for DepthwiseConv2d {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window, self.epilogue.is_vec4(lowering)))
+        choose(lowering, fits_strip(lowering, &self.window))
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -184,7 +178,7 @@ impl Operation for DepthwiseConv2d {
         let mut dispatch = sizes.params(self.epilogue.bind(dispatch));
         let mut count = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window, self.epilogue.is_vec4(lowering)) {
+            if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             dispatch = tiles(dispatch, &self.window);
@@ -277,7 +271,7 @@ impl Operation for DepthwiseConv2dInputGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window, true))
+        choose(lowering, fits_strip(lowering, &self.window))
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -292,7 +286,7 @@ impl Operation for DepthwiseConv2dInputGradient {
         let mut dispatch = sizes.params(dispatch);
         let mut count = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window, true) {
+            if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             dispatch = tiles(dispatch, &self.window);
@@ -363,7 +357,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window, lowering.inputs[0].channels() % 4 == 0))
+        choose(lowering, fits_strip(lowering, &self.window))
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -379,7 +373,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
         let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
         let mut invocations = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window, sizes.in_channels.is_multiple_of(4)) {
+            if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             sum = tiles(sum, &self.window);
