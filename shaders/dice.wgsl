@@ -1,7 +1,7 @@
 // levels[p] = floor(255 * max(v[p], 0) / max_p(v) + 1/2)
 // dice[n, t] = 2 |A and B| / (|A| + |B|),  A: mask > 1/2,  B: gray > t,  t = 0..255
 //
-// values: v by its bits, (capacity); levels, gray: (capacity), 0..255; mask: (capacity).
+// values: v, (capacity); levels, gray: (capacity), 0..255; mask: (capacity).
 // regions: (N, 3), first element, height and width of each image in these. dice: (N, 256).
 // Scratch, which each dispatch sees under the name that says what it does with it:
 //   counts, bins, totals: (N, 512), of each image the pixels of each level inside the mask, then
@@ -30,11 +30,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> regions: array<f32>;
-@group(0) @binding(2) var<storage, read> values: array<u32>;
+@group(0) @binding(2) var<storage, read> values: array<f32>;
 @group(0) @binding(3) var<storage, read_write> levels: array<f32>;
 @group(0) @binding(2) var<storage, read> gray: array<f32>;
 @group(0) @binding(3) var<storage, read> mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dice: array<f32>;
+
 
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(5) var<storage, read_write> peaks: array<atomic<u32>>;
@@ -100,7 +101,7 @@ fn peaks_naive(
     let r = region(image);
     var peak = 0u;
     for (var p = 0u; p < r.count; p++) {
-        peak = max(peak, positive(values[params.values_offset + r.first + p]));
+        peak = max(peak, positive(bitcast<u32>(values[params.values_offset + r.first + p])));
     }
     counts[image] = peak;
 }
@@ -123,7 +124,7 @@ fn peaks_chunks(
     let r = region(image);
     var peak = 0u;
     for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
-        peak = max(peak, positive(values[params.values_offset + r.first + p]));
+        peak = max(peak, positive(bitcast<u32>(values[params.values_offset + r.first + p])));
     }
     atomicMax(&local_peak, peak);
     workgroupBarrier();
@@ -191,7 +192,7 @@ fn scale(
     let r = region(image);
     let peak = most[image];
     for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
-        let bits = positive(values[params.values_offset + r.first + p]);
+        let bits = positive(bitcast<u32>(values[params.values_offset + r.first + p]));
         levels[params.levels_offset + r.first + p] = f32(level(bits, peak));
     }
 }

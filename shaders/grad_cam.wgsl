@@ -5,7 +5,7 @@
 //
 // Versions of the mean: `naive`, one channel of one image an invocation; `quad`, four channels.
 // Versions of the sum: `naive`, one pixel an invocation; `quad`, the same by four channels at a
-// time, the fastest on a processor; `workgroup`, 64 invocations share the channels of a pixel, so
+// time, the fastest on a software driver, read through textures; `workgroup`, 64 invocations share the channels of a pixel, so
 // that neighbours read neighbouring channels, the fastest on a GPU.
 
 struct Params {

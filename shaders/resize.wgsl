@@ -10,7 +10,9 @@
 //
 // Versions: `naive`, one element an invocation; `quad`, four channels. The gradient gathers: an
 // invocation visits the outputs that read its pixel, in order, so its sum is always the same.
-// `regions_naive`: workgroups share out each region, one pixel an invocation at a time.
+// `regions_naive`: workgroups share out each region, one pixel an invocation at a time, which reads
+// four pixels of the map; `regions_columns`: an invocation walks down a column and reads the map only
+// where the pixels to mix change, which for a small map is seldom.
 
 struct Params {
     count: u32,       // elements of the output, or a quarter of them (quad)
@@ -274,5 +276,71 @@ fn regions_naive(
             h.weight,
         );
         resized[params.resized_offset + r.first + pixel] = mix(top, bottom, v.weight);
+    }
+}
+
+@compute @workgroup_size(64)
+fn regions_columns(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    let r = region(image);
+    if r.count == 0u {
+        return;
+    }
+    // Rows of this workgroup; the last ones may lie beyond the capacity.
+    let share_rows = (r.height + params.chunks - 1u) / params.chunks;
+    let first = id % params.chunks * share_rows;
+    let end = min(first + share_rows, (r.count + r.width - 1u) / r.width);
+    // `tap` for one row after the other, without dividing: position low + rest / denominator.
+    let last = i32(params.from_height) - 1;
+    let denominator = i32(2u * r.height);
+    let step_low = i32(2u * params.from_height) / denominator;
+    let step_rest = i32(2u * params.from_height) % denominator;
+    let numerator = i32((2u * first + 1u) * params.from_height) - i32(r.height);
+    let before = numerator < 0;
+    let first_low = select(numerator / denominator, -1, before);
+    let first_rest = select(numerator % denominator, numerator + denominator, before);
+    for (var column = lane; column < r.width; column += 64u) {
+        let h = tap(column, params.from_width, r.width);
+        var low = first_low;
+        var rest = first_rest;
+        var held = -2;
+        var top = 0.0;
+        var bottom = 0.0;
+        for (var row = first; row < end; row++) {
+            if low != held {
+                let upper = u32(clamp(low, 0, last));
+                let lower = u32(clamp(low + 1, 0, last));
+                top = mix(
+                    maps[params.maps_offset + source(image, upper, h.low) * params.maps_stride],
+                    maps[params.maps_offset + source(image, upper, h.high) * params.maps_stride],
+                    h.weight,
+                );
+                bottom = mix(
+                    maps[params.maps_offset + source(image, lower, h.low) * params.maps_stride],
+                    maps[params.maps_offset + source(image, lower, h.high) * params.maps_stride],
+                    h.weight,
+                );
+                held = low;
+            }
+            let pixel = row * r.width + column;
+            if pixel < r.count {
+                resized[params.resized_offset + r.first + pixel] =
+                    mix(top, bottom, f32(rest) / f32(denominator));
+            }
+            low += step_low;
+            rest += step_rest;
+            if rest >= denominator {
+                rest -= denominator;
+                low += 1;
+            }
+        }
     }
 }

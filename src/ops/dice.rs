@@ -1,6 +1,6 @@
 //! Heatmaps as segmentations: their grey levels, and Dice against a mask at every threshold.
 
-use super::regions::{chunks, expect_regions, expect_vector, region};
+use super::regions::{MAMMOGRAMS, chunks, expect_regions, expect_vector, region};
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
     grid,
@@ -31,11 +31,13 @@ pub struct DiceThresholds;
 const GRAY: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "chunks", needs: Needs::Nothing },
+    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 const DICE: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "histogram", needs: Needs::Nothing },
+    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 /// A dispatch of `workgroups` over `images` regions, each shared out among `chunks` workgroups.
@@ -46,6 +48,7 @@ fn dispatch(
     workgroups: usize,
 ) -> Dispatch {
     Dispatch::new("dice", entry)
+        .texels(lowering.variant == "texels")
         .param("images", images)
         .param("capacity", capacity)
         .param("chunks", chunks)
@@ -98,7 +101,7 @@ impl Operation for HeatmapToGray {
         let read = |dispatch: Dispatch| {
             dispatch.bind("values", Operand::Input(0)).bind("regions", Operand::Input(1))
         };
-        let mut dispatches = if lowering.variant == "chunks" {
+        let mut dispatches = if lowering.variant != "naive" {
             let clear = dispatch("clear", lowering, shape, images.div_ceil(256));
             let peaks = read(dispatch("peaks_chunks", lowering, shape, images * chunks));
             vec![
@@ -183,7 +186,7 @@ impl Operation for DiceThresholds {
                 .bind("mask", Operand::Input(1))
                 .bind("regions", Operand::Input(2))
         };
-        if lowering.variant != "histogram" {
+        if lowering.variant == "naive" {
             let workgroups = (images * LEVELS).div_ceil(64);
             let naive = read(dispatch("dice_naive", lowering, shape, workgroups));
             return Ok(naive.bind("dice", Operand::Output).into());
@@ -248,18 +251,6 @@ pub fn cases() -> Vec<Case> {
         let inputs = [(vector.clone(), gray), (vector, mask), regions(rows)];
         cases.push(Case::new(name, DiceThresholds, inputs).tolerance(1e-6));
     }
-    // Sixteen and a half images of 299x299.
-    const MAMMOGRAMS: &[f64] = &{
-        let mut rows = [0.0; 3 * 33];
-        let mut image = 0;
-        while image < 33 {
-            rows[3 * image] = (image * 299 * 299) as f64;
-            rows[3 * image + 1] = 299.0;
-            rows[3 * image + 2] = 299.0;
-            image += 1;
-        }
-        rows
-    };
     let vector = Shape::from([33 * 299 * 299]);
     let inputs = [(vector.clone(), Fill::Signed), regions(MAMMOGRAMS)];
     cases.push(Case::new("gray, 33 of 299x299", HeatmapToGray, inputs).bench_only());

@@ -75,6 +75,11 @@ fn dispatch(entry: &'static str, logits: &Shape) -> Dispatch {
         .param("classes", logits.channels())
 }
 
+/// The version of a loss: a processor takes lanes one by one, so that more of them only cost.
+fn one_or_lanes(lowering: &Lowering) -> &'static str {
+    if lowering.capabilities.software { "naive" } else { "lanes" }
+}
+
 /// log(sum(exp(row))) without overflow.
 fn log_sum_exp(row: &[f64]) -> f64 {
     let most = row.iter().fold(f64::NEG_INFINITY, |most, value| most.max(*value));
@@ -116,6 +121,10 @@ impl Operation for SoftmaxCrossEntropy {
 
     fn variants(&self) -> &'static [Variant] {
         VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        one_or_lanes(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -215,6 +224,10 @@ impl Operation for SigmoidCrossEntropy {
 
     fn variants(&self) -> &'static [Variant] {
         VARIANTS
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        one_or_lanes(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

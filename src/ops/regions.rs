@@ -60,3 +60,16 @@ pub(super) fn expect_vector(name: &str, shape: &Shape) -> Result<usize> {
 pub(super) fn chunks(capacity: usize, images: usize) -> usize {
     (capacity / images.max(1)).div_ceil(CHUNK).clamp(1, 1024)
 }
+
+/// 33 images of 299x299, for timing.
+pub(super) const MAMMOGRAMS: &[f64] = &{
+    let mut rows = [0.0; 3 * 33];
+    let mut image = 0;
+    while image < 33 {
+        rows[3 * image] = (image * 299 * 299) as f64;
+        rows[3 * image + 1] = 299.0;
+        rows[3 * image + 2] = 299.0;
+        image += 1;
+    }
+    rows
+};

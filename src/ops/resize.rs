@@ -1,6 +1,6 @@
 //! Bilinear resizing: of a batch to one size, and of heatmaps each to the size of its image.
 
-use super::regions::{chunks, expect_regions, region};
+use super::regions::{MAMMOGRAMS, chunks, expect_regions, region};
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
     expect_inputs, expect_nhwc, grid,
@@ -13,9 +13,13 @@ use crate::tensor::Tensor;
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "texels", needs: Needs::Texels },
 ];
 
-const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
+const REGIONS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "columns", needs: Needs::Nothing },
+];
 
 /// (N, h, w, C) -> (N, height, width, C), as `tf.image.resize` without antialiasing: the centres of
 /// pixels are at halves, and beyond the edge stands the edge.
@@ -89,14 +93,16 @@ fn dispatch(
     let from = expect_nhwc("resize", lowering.inputs[0])?;
     let to = expect_nhwc("resize", lowering.output)?;
     let (entry, width) = match lowering.variant {
-        "quad" if !aligned(lowering) => {
-            return Err(Error::shape("resize", "quad takes channels in fours"));
+        "quad" | "texels" if !aligned(lowering) => {
+            let problem = format!("{} takes channels in fours", lowering.variant);
+            return Err(Error::shape("resize", problem));
         }
-        "quad" => (entries[1], 4),
+        "quad" | "texels" => (entries[1], 4),
         _ => (entries[0], 1),
     };
     let count = lowering.output.elements() / width;
     Ok(Dispatch::new("resize", entry)
+        .texels(lowering.variant == "texels")
         .bind(names[0], Operand::Input(0))
         .bind(names[1], Operand::Output)
         .param("count", count)
@@ -116,8 +122,12 @@ fn aligned(lowering: &Lowering) -> bool {
     lowering.output_view.is_vec4(lowering.output) && lowering.views[0].is_vec4(lowering.inputs[0])
 }
 
-fn quad_if_aligned(lowering: &Lowering) -> &'static str {
-    if aligned(lowering) { "quad" } else { "naive" }
+fn fastest(lowering: &Lowering) -> &'static str {
+    match aligned(lowering) {
+        true if lowering.capabilities.texels => "texels",
+        true => "quad",
+        false => "naive",
+    }
 }
 
 impl Operation for ResizeBilinear {
@@ -165,7 +175,7 @@ impl Operation for ResizeBilinear {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        quad_if_aligned(lowering)
+        fastest(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -217,7 +227,7 @@ impl Operation for ResizeBilinearGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        quad_if_aligned(lowering)
+        fastest(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -271,13 +281,14 @@ impl Operation for ResizeToRegions {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        NAIVE
+        REGIONS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [images, height, width, _] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let chunks = chunks(self.capacity, images);
-        Ok(Dispatch::new("resize", "regions_naive")
+        let entry = if lowering.variant == "columns" { "regions_columns" } else { "regions_naive" };
+        Ok(Dispatch::new("resize", entry)
             .bind("maps", Operand::Input(0))
             .bind("regions", Operand::Input(1))
             .bind("resized", Operand::Output)
@@ -341,5 +352,9 @@ pub fn cases() -> Vec<Case> {
     let inputs = [([32, 10, 10, 64].into(), Fill::Signed)];
     let operation = ResizeBilinear { height: 128, width: 128 };
     cases.push(Case::new("10x10 to 128x128", operation, inputs).bench_only());
+    let inputs =
+        [([33, 10, 10, 1].into(), Fill::Signed), ([33, 3].into(), Fill::Values(MAMMOGRAMS))];
+    let operation = ResizeToRegions { capacity: 33 * 299 * 299 };
+    cases.push(Case::new("33 maps to 299x299", operation, inputs).bench_only());
     cases
 }

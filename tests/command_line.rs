@@ -1,0 +1,321 @@
+//! The program as a user runs it: every command, and every bad input with its message.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use parula::data::Grey;
+use serde_json::Value;
+
+fn parula(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
+    command.args(arguments);
+    // The tests' own choice of adapter, as in tests/kernels.rs.
+    for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
+        if let Ok(value) = std::env::var(variable) {
+            command.args([flag, &value]);
+        }
+    }
+    command.output().unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = parula(&[arguments, &["--json"]].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs what must fail with exit code 1, and returns its one line.
+fn failure(arguments: &[&str]) -> String {
+    let output = parula(arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("parula: ")).collect();
+    assert_eq!(lines.len(), 1, "one line says what is wrong: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    lines[0].to_owned()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A small synthetic set, made once.
+fn mammograms() -> &'static Path {
+    static SET: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, folder) = SET.get_or_init(|| {
+        let keep = tempfile::tempdir().unwrap();
+        let folder = keep.path().join("set");
+        let made =
+            json(&["data", "synth", "--out", path(&folder), "--patients", "8", "--size", "96"]);
+        assert_eq!(made["abnormal"], 8);
+        (keep, folder)
+    });
+    folder
+}
+
+/// Copies a folder tree, so that a test can damage it.
+fn copied(from: &Path) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                copy(&entry.path(), &target);
+            } else {
+                std::fs::copy(entry.path(), target).unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    copy(from, folder.path());
+    folder
+}
+
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap().path();
+        if entry.is_dir() {
+            found.extend(files(&entry, ending));
+        } else if entry.to_str().unwrap().ends_with(ending) {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// An image with a lesion, and its mask.
+fn lesion(folder: &Path) -> (PathBuf, PathBuf) {
+    let mask = files(folder, "_mask.png")
+        .into_iter()
+        .find(|mask| Grey::read(mask).unwrap().bounds().is_some())
+        .unwrap();
+    let image = PathBuf::from(mask.to_str().unwrap().replace("_mask.png", ".png"));
+    (image, mask)
+}
+
+const SMALL: [&str; 8] =
+    ["--epochs", "1", "--batch", "6", "--size", "32", "--learning-rate", "0.001"];
+
+fn reproduce(data: &Path, out: &Path) -> Vec<String> {
+    let arguments =
+        ["reproduce", "--data", path(data), "--out", path(out), "--models", "compact-resnet"];
+    [&arguments[..], &SMALL].concat().into_iter().map(str::to_owned).collect()
+}
+
+fn failure_of(arguments: &[String]) -> String {
+    failure(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_experiment_writes_what_can_be_scored_again() {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = reproduce(mammograms(), out.path());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let results = json(&[&arguments[..], &["--seeds", "0,1"]].concat());
+    assert_eq!(results["dataset"]["abnormal"], 8);
+    assert_eq!(results["dataset"]["leakage"], 0);
+    let written: Value =
+        serde_json::from_slice(&std::fs::read(out.path().join("results.json")).unwrap()).unwrap();
+    assert_eq!(written, results);
+    assert_eq!(results["runs"].as_array().unwrap().len(), 2);
+
+    // Every exported heatmap, scored by the same program's `score` and by the definition itself.
+    let folder = out.path().join("heatmaps/compact-resnet/0");
+    let scores = std::fs::read_to_string(folder.join("scores.csv")).unwrap();
+    let (mut all, mut validation) = (Vec::new(), Vec::new());
+    for line in scores.lines().skip(1) {
+        let [name, split, mean]: [&str; 3] =
+            line.split(',').collect::<Vec<_>>().try_into().unwrap();
+        let read = |what: &str| Grey::read(&folder.join(format!("{name}.{what}.png"))).unwrap();
+        let (roi, mask, heatmap) = (read("roi"), read("mask"), read("heatmap"));
+        assert_eq!((roi.width, roi.height), (heatmap.width, heatmap.height));
+        let mut sum = 0.0;
+        for t in 0..256u32 {
+            let above = |value: u8| u32::from(value) > t;
+            let pairs = || mask.pixels.iter().zip(&heatmap.pixels);
+            let both = pairs().filter(|(m, h)| **m > 0 && above(**h)).count() as f64;
+            let each = pairs().map(|(m, h)| u32::from(*m > 0) + u32::from(above(*h))).sum::<u32>();
+            sum += if each == 0 { 0.0 } else { 2.0 * both / f64::from(each) };
+        }
+        let mean: f64 = mean.parse().unwrap();
+        assert!((mean - sum / 256.0).abs() < 1e-6, "{name}: {mean} and {}", sum / 256.0);
+        all.push(mean);
+        if split == "validation" {
+            validation.push(mean);
+        }
+    }
+    assert_eq!(all.len(), 8);
+    let close = |field: &str, values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        assert!((results["runs"][0][field].as_f64().unwrap() - mean).abs() < 1e-9, "{field}");
+    };
+    close("mean_dice", &all);
+    close("mean_dice_validation", &validation);
+    let (mask, heatmap) = {
+        let name = scores.lines().nth(1).unwrap().split(',').next().unwrap();
+        let file = |what: &str| folder.join(format!("{name}.{what}.png"));
+        (file("mask"), file("heatmap"))
+    };
+    let score = json(&["score", "--mask", path(&mask), "--heatmap", path(&heatmap)]);
+    assert!((score["mean_dice"].as_f64().unwrap() - all[0]).abs() < 1e-6);
+    assert_eq!(score["dice"].as_array().unwrap().len(), 256);
+    for figure in ["dice.png", "compact-resnet-0-curves.png", "compact-resnet-1-contact-sheet.png"]
+    {
+        assert!(out.path().join("figures").join(figure).is_file(), "{figure}");
+    }
+    assert!(out.path().join("figures/compact-resnet-0-curves.csv").is_file());
+
+    // Nothing is run again, and another configuration is refused with the difference.
+    let again = json(&[&arguments[..], &["--seeds", "0,1", "--resume"]].concat());
+    assert_eq!(again["runs"], results["runs"]);
+    let refused = failure(&[&arguments[..], &["--resume", "--schedule", "constant"]].concat());
+    assert!(refused.contains("schedule was \"cosine\", is \"constant\""), "{refused}");
+
+    // The weights it wrote can be used; those of another model, or of no model, cannot.
+    let weights = out.path().join("weights/compact-resnet/0.safetensors");
+    let (image, _) = lesion(mammograms());
+    let use_it = |model| ["predict", "--model", model, "--weights", path(&weights), path(&image)];
+    let answer = json(&use_it("compact-resnet"));
+    let sum: f64 =
+        answer[0]["probabilities"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-6);
+    let other = failure(&use_it("compact-xception"));
+    assert!(other.contains("weights of compact-resnet, not of compact-xception"), "{other}");
+    let maps = out.path().join("maps");
+    let cam = ["cam", "--model", "compact-resnet", "--weights", path(&weights), path(&image)];
+    let found = json(&[&cam[..], &["--out", path(&maps)]].concat());
+    let png = Grey::read(Path::new(found[0]["png"].as_str().unwrap())).unwrap();
+    let original = Grey::read(&image).unwrap();
+    assert_eq!((png.width, png.height), (original.width, original.height));
+    assert_eq!(found[0]["layer"], "post_relu");
+    let raw = std::fs::read(found[0]["raw"].as_str().unwrap()).unwrap();
+    assert!(raw.starts_with(b"\x93NUMPY"));
+    let layer = failure(&[&cam[..], &["--out", path(&maps), "--layer", "nonsense"]].concat());
+    assert!(layer.contains("no feature map called nonsense"), "{layer}");
+    let class = failure(&[&cam[..], &["--out", path(&maps), "--class", "7"]].concat());
+    assert!(class.contains("class 7"), "{class}");
+    let broken = out.path().join("broken.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+    std::fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let half = ["predict", "--model", "compact-resnet", "--weights", path(&broken), path(&image)];
+    assert!(failure(&half).contains("not a whole safetensors file"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let weights = [a.path(), b.path()].map(|out| {
+        let output =
+            parula(&reproduce(mammograms(), out).iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(out.join("weights/compact-resnet/0.safetensors")).unwrap()
+    });
+    assert!(weights[0] == weights[1]);
+}
+
+#[test]
+fn listings_are_json_with_the_documented_fields() {
+    let models = json(&["models"]);
+    for model in models.as_array().unwrap() {
+        for field in ["name", "parameters", "parameters_without_top", "input", "cam_layer"] {
+            assert!(!model[field].is_null(), "{field}");
+        }
+        assert_eq!(model["cam_shape"].as_array().unwrap().len(), 3);
+    }
+    let devices = json(&["devices"]);
+    assert!(devices["chosen"].is_number());
+    let found = json(&["data", "inspect", path(mammograms())]);
+    assert!(!found["format"].is_null());
+    let rois = tempfile::tempdir().unwrap();
+    let cut = json(&["data", "rois", path(mammograms()), "--out", path(rois.path())]);
+    assert_eq!(cut["abnormal"], 8);
+    let plan = json(&["explain", "--model", "compact-xception", "--train", "--batch", "4"]);
+    assert!(plan["peak_bytes"].as_u64() >= plan["live_bytes"].as_u64());
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_unknown_names_with_1() {
+    assert_eq!(parula(&["reproduce", "--epochs", "many"]).status.code(), Some(2));
+    assert_eq!(parula(&["nonsense"]).status.code(), Some(2));
+    let out = tempfile::tempdir().unwrap();
+    let model = failure(&["reproduce", "--models", "vgg", "--out", path(out.path())]);
+    assert!(model.contains("compact-xception, compact-resnet"), "{model}");
+    let adapter = failure(&["explain", "--model", "compact-resnet", "--adapter", "Voodoo 2"]);
+    assert!(adapter.contains("no adapter matches \"Voodoo 2\""), "{adapter}");
+}
+
+#[test]
+fn bad_data_is_named_and_nothing_is_written() {
+    let out = tempfile::tempdir().unwrap();
+    let run = |data: &Path| failure_of(&reproduce(data, &out.path().join("out")));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(run(empty.path()).contains(path(empty.path())));
+    assert!(run(&empty.path().join("missing")).contains("missing"));
+
+    type Damage = fn(image: &Path, mask: &Path);
+    let damages: [(&str, Damage); 4] = [
+        ("truncated", |image, _| {
+            let bytes = std::fs::read(image).unwrap();
+            std::fs::write(image, &bytes[..bytes.len() / 2]).unwrap();
+        }),
+        ("mask of another size", |_, mask| {
+            Grey::filled(10, 10, 255).write(mask).unwrap();
+        }),
+        ("no lesion", |image, mask| {
+            let size = Grey::read(image).unwrap();
+            Grey::filled(size.width, size.height, 0).write(mask).unwrap();
+        }),
+        ("one pixel", |image, _| {
+            Grey::filled(1, 1, 0).write(image).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        let data = copied(mammograms());
+        let (image, mask) = lesion(data.path());
+        damage(&image, &mask);
+        let message = run(data.path());
+        let stem = image.file_stem().unwrap().to_str().unwrap();
+        assert!(message.contains(stem), "{what}: {message}");
+    }
+
+    let only_abnormal = copied(mammograms());
+    std::fs::remove_dir_all(only_abnormal.path().join("normal")).unwrap();
+    assert!(run(only_abnormal.path()).contains("normal"));
+    assert!(files(out.path(), ".png").is_empty() && files(out.path(), ".json").is_empty());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let message = failure_of(&reproduce(mammograms(), &file.join("below")));
+    assert!(message.contains("cannot create"), "{message}");
+}
+
+#[test]
+fn a_lost_loss_names_the_step_and_the_layer() {
+    let out = tempfile::tempdir().unwrap();
+    let mut arguments = reproduce(mammograms(), out.path());
+    arguments.extend(["--learning-rate", "1e30", "--optimizer", "sgd"].map(str::to_owned));
+    // The earlier --learning-rate must not stand beside it.
+    let at = arguments.iter().position(|argument| argument == "--learning-rate").unwrap();
+    arguments.drain(at..at + 2);
+    arguments.extend(["--epochs", "4"].map(str::to_owned));
+    let at = arguments.iter().position(|argument| argument == "--epochs").unwrap();
+    arguments.drain(at..at + 2);
+    let message = failure_of(&arguments);
+    assert!(message.contains("first non-finite value in layer"), "{message}");
+}
+
+#[test]
+fn a_tensor_that_does_not_fit_is_refused_with_the_batch_that_would() {
+    let plan = ["explain", "--model", "compact-xception", "--train", "--batch", "600"];
+    let message = failure(&[&plan[..], &["--baseline"]].concat());
+    assert!(message.contains("in one binding") && message.contains("use a batch of"), "{message}");
+}

@@ -1,0 +1,219 @@
+//! Whole networks: the GPU against the reference, fused and not, and training that learns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parula::cam;
+use parula::data::{Flips, Grey, Prepared, Scaling, Split};
+use parula::gpu::{self, Choice, Gpu};
+use parula::graph::{Graph, Kind, Role, Value, gradients};
+use parula::models::{IMAGES, Mode, NETWORKS, STEP};
+use parula::ops::Optimizer;
+use parula::plan::{self, Options};
+use parula::session::{Session, Store, evaluate};
+use parula::tensor::Tensor;
+use parula::train::{Schedule, TrainOptions, TrainingGraph, train};
+use parula::weights::Weights;
+
+fn gpu() -> Arc<Gpu> {
+    let backend = match std::env::var("PARULA_BACKEND").as_deref() {
+        Ok("gl") => Some(gpu::Backend::Gl),
+        Ok("vulkan") => Some(gpu::Backend::Vulkan),
+        _ => None,
+    };
+    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend };
+    Arc::new(gpu::open(&choice).unwrap())
+}
+
+/// Numbers in [-1, 1) that look random and are the same everywhere.
+fn noise(shape: &[usize], salt: u32) -> Tensor<f64> {
+    Tensor::from_fn(shape.to_vec(), |index| {
+        let mut state = (index as u32).wrapping_add(salt).wrapping_mul(747_796_405) ^ 2_891_336_453;
+        state = (state >> ((state >> 28) + 4) ^ state).wrapping_mul(277_803_737);
+        f64::from(((state >> 22 ^ state) % 20_000) as f32 / 10_000.0 - 1.0)
+    })
+}
+
+/// Variables with statistics that are not trivial, in the store and by name.
+fn variables(graph: &Graph, store: &Store) -> HashMap<String, Tensor<f64>> {
+    let mut given = HashMap::new();
+    for (value, node) in graph.nodes() {
+        let Kind::Variable(variable) = &node.kind else { continue };
+        let salt = value.index() as u32 * 1000;
+        let tensor = match variable.role {
+            Role::Optimizer => Tensor::zeros(node.shape.clone()),
+            Role::State if node.name.ends_with("variance") => {
+                let noise = noise(node.shape.dims(), salt);
+                Tensor::from_fn(node.shape.clone(), |i| {
+                    f64::from(1.2 + 0.8 * noise.data()[i] as f32)
+                })
+            }
+            Role::State => noise(node.shape.dims(), salt),
+            Role::Trainable => {
+                let own = store.get(std::slice::from_ref(&node.name)).unwrap().remove(0);
+                let noise = noise(node.shape.dims(), salt);
+                Tensor::from_fn(node.shape.clone(), |i| {
+                    f64::from(own.data()[i] + 0.1 * noise.data()[i] as f32)
+                })
+            }
+        };
+        store.set(&node.name, &tensor.narrow()).unwrap();
+        given.insert(node.name.clone(), tensor);
+    }
+    given
+}
+
+fn assert_close(what: &str, found: &Tensor, truth: &Tensor<f64>, tolerance: f64) {
+    assert_eq!(found.shape(), truth.shape(), "{what}");
+    let scale = truth.data().iter().fold(1e-6f64, |most, value| most.max(value.abs()));
+    for (a, b) in found.data().iter().zip(truth.data()) {
+        let apart = (f64::from(*a) - b).abs() / scale;
+        assert!(apart <= tolerance, "{what}: {a} and {b} are {apart:.1e} of {scale:.3} apart");
+    }
+}
+
+#[test]
+fn scores_activation_gradient_and_map_equal_the_reference_at_odd_sizes() {
+    let gpu = gpu();
+    for network in NETWORKS {
+        let model = network.build(Mode::Inference, 2, [37, 50], 3).unwrap();
+        let (mut graph, heads) = (model.graph, model.heads);
+        let class = graph.input("class", [2, 3]).unwrap();
+        let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam]).unwrap()[0];
+        let method = cam::find("gradcam").unwrap();
+        let map = (method.map)(&mut graph, heads.cam, gradient, 1.0).unwrap();
+        let wanted = [heads.logits, heads.cam, gradient, map];
+
+        let store = Store::new(&gpu, &graph, 3).unwrap();
+        let mut given = variables(&graph, &store);
+        given.insert(IMAGES.to_owned(), noise(&[2, 37, 50, 1], 5));
+        given.insert(
+            "class".to_owned(),
+            Tensor::new([2, 3], vec![0.0, 1.0, 0.0, 1.0, 0.0, 0.0]).unwrap(),
+        );
+        let truth = evaluate(&graph, &given, &wanted).unwrap();
+        for fuse in [true, false] {
+            let options = Options { fuse, ..Options::default() };
+            let plan = plan::build(&graph, &wanted, &[], gpu.capabilities(), &options).unwrap();
+            let mut session = Session::new(&gpu, plan, &store).unwrap();
+            for name in [IMAGES, "class"] {
+                session.set(name, given[name].narrow().data()).unwrap();
+            }
+            session.run().unwrap();
+            for value in wanted {
+                let name = &graph.node(value).name;
+                let what = format!("{} {name}, fused: {fuse}", network.name);
+                assert_close(&what, &session.read(name).unwrap(), truth.get(value).unwrap(), 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
+fn steps_of_training_equal_the_reference() {
+    let gpu = gpu();
+    for (network, optimizer) in NETWORKS.iter().zip([Optimizer::adam(), Optimizer::sgd()]) {
+        let step = TrainingGraph::build(network, 3, [24, 24], 2, &optimizer).unwrap();
+        let graph = &step.graph;
+        let store = Store::new(&gpu, graph, 1).unwrap();
+        let mut given = variables(graph, &store);
+        let capabilities = gpu.capabilities();
+        let outputs = [step.loss, step.logits];
+        let plan =
+            plan::build(graph, &outputs, &step.updates, capabilities, &Options::default()).unwrap();
+        let mut session = Session::new(&gpu, plan, &store).unwrap();
+        for number in 1..=3u64 {
+            let hyper = optimizer.hyper(0.01, number).map(f64::from).to_vec();
+            given.insert("hyper".to_owned(), Tensor::new([8], hyper).unwrap());
+            given.insert("one".to_owned(), Tensor::new([1], vec![1.0]).unwrap());
+            given.insert(STEP.to_owned(), Tensor::new([1], vec![number as f64]).unwrap());
+            given.insert(IMAGES.to_owned(), noise(&[3, 24, 24, 1], number as u32));
+            given.insert(
+                "labels".to_owned(),
+                Tensor::new([3, 2], vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0]).unwrap(),
+            );
+            for input in session.plan().inputs.clone() {
+                session.set(&input.name, given[&input.name].narrow().data()).unwrap();
+            }
+            session.run().unwrap();
+            let names: Vec<String> = store.names();
+            let mut wanted = vec![step.loss];
+            wanted.extend(&step.updates);
+            let changed: Vec<Value> = names.iter().map(|name| graph.find(name).unwrap()).collect();
+            wanted.extend(&changed);
+            let truth = evaluate(graph, &given, &wanted).unwrap();
+            let loss = session.read("loss").unwrap();
+            let what = format!("{} step {number}", network.name);
+            assert_close(&format!("{what} loss"), &loss, truth.get(step.loss).unwrap(), 1e-3);
+            // What the packed update changed is looked up where the reference put it.
+            let packed = graph.find("parameters").unwrap();
+            let packed = truth.get(packed).unwrap();
+            let mut at = 0;
+            for (value, node) in graph.nodes() {
+                let Kind::Variable(variable) = &node.kind else { continue };
+                let truth = match variable.role {
+                    Role::Trainable => {
+                        let length = node.shape.elements();
+                        let data = packed.data()[at..at + length].to_vec();
+                        at += length.next_multiple_of(4);
+                        Tensor::new(node.shape.clone(), data).unwrap()
+                    }
+                    Role::State => truth.get(value).unwrap().clone(),
+                    Role::Optimizer => continue,
+                };
+                let found = store.get(std::slice::from_ref(&node.name)).unwrap().remove(0);
+                // Adam divides by the root of a mean of squares: where a gradient is nearly zero, its
+                // sign decides, and single precision may decide otherwise.
+                if optimizer == Optimizer::sgd() || variable.role == Role::State {
+                    assert_close(&format!("{what} {}", node.name), &found, &truth, 2e-3);
+                }
+            }
+            // The next step starts from the same numbers on both sides.
+            for name in &names {
+                let own = store.get(std::slice::from_ref(name)).unwrap().remove(0);
+                given.insert(name.clone(), own.widen());
+            }
+            for state in optimizer.states() {
+                let name = format!("optimizer/{state}");
+                let own = store.get(std::slice::from_ref(&name)).unwrap().remove(0);
+                given.insert(name, own.widen());
+            }
+        }
+    }
+}
+
+#[test]
+fn eight_images_are_learned() {
+    let gpu = gpu();
+    let images: Vec<Grey> = (0..8)
+        .map(|index| {
+            let noise = noise(&[24 * 24], index * 999);
+            let bright = if index % 2 == 1 { 40.0 } else { 0.0 };
+            let pixel = |i: usize| {
+                let inside = i / 24 > 8 && i / 24 < 16 && i % 24 > 8 && i % 24 < 16;
+                (100.0 + 60.0 * noise.data()[i] + if inside { bright } else { 0.0 }) as u8
+            };
+            Grey { width: 24, height: 24, pixels: (0..24 * 24).map(pixel).collect() }
+        })
+        .collect();
+    let labelled = images.iter().enumerate().map(|(index, image)| (image, index % 2));
+    let prepared = Prepared::from_images(labelled, (24, 24), 1, Scaling::Tf);
+    let split = Split { train: (0..8).collect(), validation: (0..8).collect() };
+    for network in NETWORKS {
+        let options = TrainOptions {
+            epochs: 30,
+            // A tail of two images in every epoch.
+            batch: 6,
+            schedule: Schedule::Constant,
+            learning_rate: 3e-3,
+            flips: Flips::default(),
+            ..TrainOptions::default()
+        };
+        let trained = train(&gpu, network, &prepared, &split, &options, network.name).unwrap();
+        let lowest = trained.records.iter().map(|record| record.loss).fold(f64::MAX, f64::min);
+        assert!(lowest < 0.1, "{}: the lowest loss is {lowest}", network.name);
+        assert!(trained.best.val_accuracy >= 0.99, "{}: {:?}", network.name, trained.best);
+        // The store holds the weights that are returned: those of the best epoch.
+        assert_eq!(Weights::of(&trained.model, &trained.store).unwrap(), trained.weights);
+    }
+}
