@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::conv2d::{Sizes, entry, needs_fours, with_texels};
+use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
 use super::{
@@ -56,8 +56,6 @@ fn check_kernel(name: &str, sizes: &Sizes, w: &Shape) -> Result<()> {
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "strip", needs: Needs::Nothing },
-    Variant { name: "naive_texels", needs: Needs::Texels },
-    Variant { name: "strip_texels", needs: Needs::Texels },
 ];
 
 /// Whether `strip` can do it: what its constants allow, and four channels at a time.
@@ -78,12 +76,8 @@ fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
         && inputs.all(|(view, shape)| aligned(view, shape))
 }
 
-fn choose(lowering: &Lowering, strip: bool) -> &'static str {
-    if strip {
-        with_texels(lowering.capabilities, "strip", "strip_texels")
-    } else {
-        with_texels(lowering.capabilities, "naive", "naive_texels")
-    }
+fn choose(lowering: &Lowering, window: &Window) -> &'static str {
+    if fits_strip(lowering, window) { "strip" } else { "naive" }
 }
 
 /// How many pixels next to each other one invocation computes.
@@ -163,14 +157,13 @@ impl Operation for DepthwiseConv2d {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window))
+        choose(lowering, &self.window)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let dispatch = Dispatch::new("depthwise_conv2d", entry)
-            .texels(texels)
             .bind("x", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("y", Operand::Output)
@@ -271,14 +264,13 @@ impl Operation for DepthwiseConv2dInputGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window))
+        choose(lowering, &self.window)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0])?;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
-            .texels(texels)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("dx", Operand::Output)
@@ -357,16 +349,15 @@ impl Operation for DepthwiseConv2dWeightGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window))
+        choose(lowering, &self.window)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
         let limit = lowering.capabilities.max_workgroups;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let start = |entry| {
             let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry)
-                .texels(texels)
                 .param("channels", sizes.in_channels);
             sizes.params(dispatch)
         };
