@@ -104,7 +104,6 @@ fn sums(
     let walk = Walk::sum(lowering, shape);
     let version = rows::version(lowering, entries)?;
     let first = Dispatch::new("batch_norm", version.entry)
-        .texels(version.texels)
         .constant("ACTIVATION", activation.code())
         .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
@@ -243,7 +242,6 @@ fn pointwise(
 ) -> Result<Lowered> {
     let version = rows::version(lowering, entries)?;
     let mut dispatch = Dispatch::new("batch_norm", version.entry)
-        .texels(version.texels)
         .constant("ACTIVATION", activation.code())
         .bind("y", Operand::Output)
         .param("epsilon", epsilon)

@@ -223,7 +223,6 @@ fn pointwise(
 ) -> Result<Lowered> {
     let version = rows::version(lowering, entries)?;
     let mut dispatch = Dispatch::new("channel_affine", version.entry)
-        .texels(version.texels)
         .constant("ACTIVATION", activation.code())
         .bind("y", Operand::Output)
         .param("epsilon", 0.0);

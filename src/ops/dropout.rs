@@ -92,10 +92,9 @@ impl Operation for Dropout {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         // The step is one number, wherever it lies.
         let elements = Lowering { inputs: &lowering.inputs[..1], ..*lowering };
-        let Version { entry, width, texels } = rows::version(&elements, ["naive", "quad"])?;
+        let Version { entry, width } = rows::version(&elements, ["naive", "quad"])?;
         let count = lowering.output.elements() / width;
         Ok(Dispatch::new("dropout", entry)
-            .texels(texels)
             .bind("x", Operand::Input(0))
             .bind("step", Operand::Input(1))
             .bind("y", Operand::Output)

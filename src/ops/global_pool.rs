@@ -52,6 +52,8 @@ impl Operation for GlobalAveragePool {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         match rows::choose(lowering) {
+            // Barriers cost a processor more than they save.
+            "strip" => "quad",
             "quad" => "sliced",
             other => other,
         }
@@ -68,7 +70,6 @@ impl Operation for GlobalAveragePool {
             _ => (version.entry, n * channels, (n * channels).div_ceil(64)),
         };
         Ok(Dispatch::new("global_pool", entry)
-            .texels(version.texels)
             .bind("x", Operand::Input(0))
             .bind("y", Operand::Output)
             .param("count", count)
@@ -93,8 +94,6 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
     Variant { name: "sliced", needs: Needs::Nothing },
-    Variant { name: "naive_texels", needs: Needs::Texels },
-    Variant { name: "strip_texels", needs: Needs::Texels },
 ];
 
 /// dy (N, C) -> (N, h, w, C): dy / (h * w) at every pixel, the gradient of [`GlobalAveragePool`].
@@ -156,7 +155,6 @@ impl Operation for SpreadMean {
         let count = n * walk.blocks * channels;
         Ok(walk
             .describe(Dispatch::new("global_pool", version.entry), channels)
-            .texels(version.texels)
             .bind("dy", Operand::Input(0))
             .bind("dx", Operand::Output)
             .param("count", count)

@@ -59,7 +59,6 @@ fn lower(lowering: &Lowering, top: i32, left: i32) -> Result<Lowered> {
     let channels = c / version.width;
     let count = n * out_height * out_width * channels;
     Ok(Dispatch::new("pad", version.entry)
-        .texels(version.texels)
         .bind("x", Operand::Input(0))
         .bind("y", Operand::Output)
         .param("count", count)

@@ -104,7 +104,6 @@ fn dispatch(
     let channels = over[3] / version.width;
     let count = over[0] * over[1] * over[2] * channels;
     Ok(Dispatch::new("pool", version.entry)
-        .texels(version.texels)
         .param("count", count)
         .param("channels", channels)
         .param("height", size[0])

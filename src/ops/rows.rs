@@ -9,18 +9,16 @@ pub(super) const LADDER: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     // Four channels an invocation; neighbours read neighbouring rows, as GPUs like it.
     Variant { name: "quad", needs: Needs::Nothing },
-    Variant { name: "naive_texels", needs: Needs::Texels },
     // Four channels; an invocation takes rows one after another, as processors like it.
-    Variant { name: "strip_texels", needs: Needs::Texels },
+    Variant { name: "strip", needs: Needs::Nothing },
 ];
 
 /// The best of [`LADDER`] for these views.
 pub(super) fn choose(lowering: &Lowering) -> &'static str {
-    match (lowering.is_vec4(), lowering.capabilities.texels) {
-        (false, false) => "naive",
+    match (lowering.is_vec4(), lowering.capabilities.software) {
+        (false, _) => "naive",
         (true, false) => "quad",
-        (false, true) => "naive_texels",
-        (true, true) => "strip_texels",
+        (true, true) => "strip",
     }
 }
 
@@ -31,8 +29,6 @@ pub(super) struct Version {
     pub entry: &'static str,
     /// The channels that one invocation takes.
     pub width: usize,
-    /// Whether it reads through textures.
-    pub texels: bool,
 }
 
 /// Of the entry points for one channel and for four, the version of the variant asked for.
@@ -41,14 +37,13 @@ pub(super) struct Version {
 /// [`Error::Shape`] where it takes four and the tensors do not lie so.
 pub(super) fn version(lowering: &Lowering, entries: [&'static str; 2]) -> Result<Version> {
     let variant = lowering.variant;
-    let texels = variant.ends_with("_texels");
-    if variant.starts_with("naive") {
-        return Ok(Version { entry: entries[0], width: 1, texels });
+    if variant == "naive" {
+        return Ok(Version { entry: entries[0], width: 1 });
     }
     if !lowering.is_vec4() {
         return Err(Error::shape(entries[1], format!("{variant} takes channels in fours")));
     }
-    Ok(Version { entry: entries[1], width: 4, texels })
+    Ok(Version { entry: entries[1], width: 4 })
 }
 
 /// Blocks of rows, one an invocation and channel: block b goes through the rows
@@ -71,7 +66,7 @@ impl Walk {
         let (rows, lanes) = Self::sides(lowering, shape);
         let each = match lowering.variant {
             "quad" => (rows * lanes / 65536).clamp(1, 8),
-            "strip_texels" => (rows * lanes / 1024).clamp(1, 32),
+            "strip" => (rows * lanes / 1024).clamp(1, 32),
             _ => 1,
         };
         Self::new(lowering, rows, lanes, each)
@@ -81,19 +76,19 @@ impl Walk {
     /// must be added too.
     pub fn sum(lowering: &Lowering, shape: &Shape) -> Self {
         let (rows, lanes) = Self::sides(lowering, shape);
-        let busy = if lowering.variant.ends_with("_texels") { 1024 } else { 32768 };
+        let busy = if lowering.variant == "strip" { 1024 } else { 32768 };
         let most = (busy / lanes).clamp(1, 2048).min(rows.div_ceil(8));
         Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1)))
     }
 
     fn sides(lowering: &Lowering, shape: &Shape) -> (usize, usize) {
-        let width = if lowering.variant.starts_with("naive") { 1 } else { 4 };
+        let width = if lowering.variant == "naive" { 1 } else { 4 };
         (shape.rows().max(1), (shape.channels() / width).max(1))
     }
 
     fn new(lowering: &Lowering, rows: usize, lanes: usize, each: usize) -> Self {
         let blocks = rows.div_ceil(each);
-        let (near, far) = if lowering.variant == "strip_texels" { (each, 1) } else { (1, blocks) };
+        let (near, far) = if lowering.variant == "strip" { (each, 1) } else { (1, blocks) };
         Walk { rows, lanes, blocks, near, far, each }
     }
 
@@ -130,7 +125,7 @@ mod tests {
     #[test]
     fn blocks_cover_every_row_once() {
         let capabilities = Capabilities::default();
-        for variant in ["naive", "quad", "naive_texels", "strip_texels"] {
+        for variant in ["naive", "quad", "naive_texels", "strip"] {
             for rows in [1, 2, 7, 8, 9, 100, 4097, 70_000] {
                 let shape = Shape::from([rows, 1, 1, 8]);
                 let view = View::dense(&shape);
