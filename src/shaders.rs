@@ -30,6 +30,7 @@ macro_rules! sources {
 
 sources![
     "batch_norm",
+    "ceiling",
     "channel_affine",
     "conv2d",
     "conv2d_input_gradient",
@@ -215,9 +216,63 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
     Ok(found)
 }
 
+/// `text` without the functions that use subgroup operations, for devices that would refuse the
+/// whole file because of them. Line numbers stay.
+pub fn without_subgroups(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut function: Vec<&str> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let starts = ["@compute", "@must_use", "fn "].iter().any(|head| line.starts_with(head));
+        if !inside && !starts {
+            kept += line;
+            kept.push('\n');
+            continue;
+        }
+        // A function at the top of a file ends with the first brace at the start of a line.
+        inside = true;
+        function.push(line);
+        if line == "}" || (line.starts_with("fn ") && line.ends_with('}')) {
+            let uses = function.iter().any(|line| {
+                let code = line.split("//").next().unwrap_or_default();
+                code.contains("(subgroup_")
+                    || code.contains("subgroupBroadcast")
+                    || code.contains("subgroupAdd")
+                    || code.contains("subgroupShuffle")
+            });
+            for line in function.drain(..) {
+                kept += if uses { "" } else { line };
+                kept.push('\n');
+            }
+            inside = false;
+        }
+    }
+    for line in function {
+        kept += line;
+        kept.push('\n');
+    }
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_with_subgroup_operations_go_and_lines_stay() {
+        let text = "\
+            // subgroupBroadcast is fast\n\
+            fn twice(a: u32) -> u32 { return 2u * a; }\n\
+            @compute @workgroup_size(8)\n\
+            fn plain(\n    @builtin(local_invocation_index) lane: u32,\n) {\n    // subgroupAdd\n}\n\
+            @compute @workgroup_size(8)\n\
+            fn fast(@builtin(subgroup_invocation_id) lane: u32) {\n    if lane == 0u {\n    }\n}\n\
+            const LAST: u32 = 1u;\n";
+        let found = without_subgroups(text);
+        assert_eq!(found.lines().count(), text.lines().count());
+        assert!(found.contains("twice") && found.contains("plain") && found.contains("LAST"));
+        assert!(!found.contains("fast(") && !found.contains("subgroup_invocation_id"), "{found}");
+    }
 
     #[test]
     fn every_shader_compiles_as_it_stands_and_with_texels() {

@@ -15,7 +15,7 @@ const FLOORS: [(u8, &[&str]); 7] = [
     (2, &["plan", "gpu"]),
     (3, &["session"]),
     (4, &["models", "weights", "data", "cam", "metrics"]),
-    (5, &["train", "experiment", "report"]),
+    (5, &["bench", "train", "experiment", "report"]),
     (6, &["main", "cli"]),
 ];
 

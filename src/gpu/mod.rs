@@ -199,6 +199,16 @@ fn record(
     let mut left = commands.iter().filter(dispatch).count();
     let mut rest = commands;
     let mut first = true;
+    if let (Some(query_set), Some(Command::Stage { .. })) = (timestamps, commands.first()) {
+        // Copies are outside of passes: an empty one in front of them starts the clock.
+        let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+            query_set,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: None,
+        });
+        encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
+        first = false;
+    }
     while let Some(command) = rest.first() {
         if let Command::Stage { buffer, start, bytes, texture } = command {
             stage(encoder, buffer, *start, *bytes, texture);

@@ -121,7 +121,10 @@ impl Gpu {
 
     #[allow(unsafe_code)]
     fn compile_module(&self, key: &Key) -> Result<wgpu::ShaderModule> {
-        let text = shaders::source_with(key.shader, &key.tiles, key.texels)?;
+        let mut text = shaders::source_with(key.shader, &key.tiles, key.texels)?;
+        if self.capabilities.subgroup.is_none() {
+            text = shaders::without_subgroups(&text).into();
+        }
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(key.shader),
             source: wgpu::ShaderSource::Wgsl(text),

@@ -91,6 +91,24 @@ impl Gpu {
         Ok(words)
     }
 
+    /// Copies all of `from` to `to` `repeats` times, as the driver does it, and returns the time of
+    /// one copy by the host's clock.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the device was lost.
+    pub fn time_copy(&self, from: &Buffer, to: &Buffer, repeats: usize) -> Result<Duration> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let bytes = from.bytes().min(to.bytes());
+        for _ in 0..repeats.max(1) {
+            encoder.copy_buffer_to_buffer(&from.0, 0, &to.0, 0, bytes);
+        }
+        self.wait()?;
+        let start = Instant::now();
+        self.queue.submit([encoder.finish()]);
+        self.wait()?;
+        Ok(start.elapsed() / repeats.max(1) as u32)
+    }
+
     /// Runs `commands` `repeats` times in one pass and returns the time of one run: by GPU
     /// timestamps where the adapter has them, by the host's clock around the submission otherwise.
     ///

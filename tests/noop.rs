@@ -1,0 +1,362 @@
+//! Plans without a GPU: every case is planned, compiled and bound on wgpu's `noop` backend, which has
+//! WebGPU's default limits and checks what a driver would; and memory stays near what is alive.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parula::bench::Subject;
+use parula::error::Error;
+use parula::gpu::{self, Gpu};
+use parula::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
+use parula::models::{Mode, NETWORKS};
+use parula::ops::{
+    Capabilities, Case, Concat, Conv2d, Elementwise, Instruction, Needs, Optimizer, Padding,
+    REGISTRY, Window,
+};
+use parula::plan::{self, Memory, Options, Plan, Reach};
+use parula::session::{Session, Store, evaluate};
+use parula::tensor::Tensor;
+use parula::train::TrainingGraph;
+
+fn cases() -> impl Iterator<Item = (&'static str, Case)> {
+    REGISTRY.iter().flat_map(|entry| (entry.cases)().into_iter().map(|case| (entry.name, case)))
+}
+
+/// The rules that every plan keeps on an adapter with default limits.
+fn check(plan: &Plan) -> Result<(), String> {
+    let size = |memory: Memory| match memory {
+        Memory::Slot(index) => plan.slots[index],
+        Memory::Input(index) => plan.inputs[index].place.bytes,
+        Memory::Variables(role) => 4 * plan.variables.elements[&role] as u64,
+        Memory::Unused => 16,
+    };
+    for step in plan.setup.iter().chain(&plan.steps) {
+        for dispatch in &step.dispatches {
+            let what = format!("{} ({}/{})", step.layer, dispatch.shader, dispatch.entry);
+            let real = || dispatch.bindings.iter().filter(|b| b.memory != Memory::Unused);
+            for bound in real() {
+                if bound.start % 256 != 0 || bound.start >= size(bound.memory).max(1) {
+                    return Err(format!("{what}: {bound:?} of {} bytes", size(bound.memory)));
+                }
+                // A copy into a texture is over before the dispatch begins.
+                let both = bound.reach == Reach::Write
+                    && real().any(|b| b.memory == bound.memory && b.reach == Reach::Read);
+                if both {
+                    return Err(format!("{what} reads and writes {}", bound.memory));
+                }
+            }
+            if dispatch.workgroups.iter().any(|count| !(1..=65535).contains(count)) {
+                return Err(format!("{what}: {:?} workgroups", dispatch.workgroups));
+            }
+        }
+    }
+    if plan.peak_bytes < plan.live_bytes {
+        return Err(format!("{} bytes at peak, {} alive", plan.peak_bytes, plan.live_bytes));
+    }
+    Ok(())
+}
+
+/// Whether a session takes the memory that its plan says, up to what alignment adds.
+fn check_session(session: &Session) -> Result<(), String> {
+    let plan = session.plan();
+    let buffers = plan.slots.len() + plan.inputs.len() + plan.variables.elements.len();
+    let (said, taken) = (plan.peak_bytes, session.allocated_bytes());
+    match said <= taken && taken - said < 256 * buffers.max(1) as u64 {
+        true => Ok(()),
+        false => Err(format!("{taken} bytes are allocated, the plan says {said}")),
+    }
+}
+
+fn session(gpu: &Arc<Gpu>, case: &Case, variant: Option<&'static str>) -> Result<(), String> {
+    let subject = Subject::new(case).map_err(|error| error.to_string())?;
+    let tensors: Vec<Tensor> =
+        case.inputs.iter().map(|(shape, _)| Tensor::zeros(shape.clone())).collect();
+    let (mut session, _) =
+        subject.session(gpu, variant, &tensors).map_err(|error| error.to_string())?;
+    session.run().map_err(|error| error.to_string())?;
+    check(session.plan())?;
+    check_session(&session)
+}
+
+#[test]
+fn every_case_runs_on_default_limits() {
+    let gpu = Arc::new(gpu::open_noop());
+    let (mut count, mut failures) = (0, Vec::new());
+    for (name, case) in cases().filter(|(_, case)| !case.bench_only) {
+        let subject = Subject::new(&case).unwrap();
+        let baseline = case.operation.variants().iter().filter(|v| v.needs == Needs::Nothing);
+        let baseline: Vec<_> = baseline.map(|v| v.name).collect();
+        let mut done = 0;
+        for variant in std::iter::once(None).chain(baseline.iter().copied().map(Some)) {
+            // A variant may refuse a shape, by its own words, but the one that is chosen may not.
+            if let (Some(_), Err(Error::Shape { .. })) =
+                (variant, subject.plan(gpu.capabilities(), variant))
+            {
+                continue;
+            }
+            count += 1;
+            done += usize::from(variant.is_some());
+            if let Err(why) = session(&gpu, &case, variant) {
+                failures.push(format!("{name} {} {variant:?}: {why}", case.name));
+            }
+        }
+        if done == 0 {
+            failures.push(format!("{name} {}: no baseline variant does it", case.name));
+        }
+    }
+    println!("{count} sessions, {} pipelines", gpu.compiled());
+    assert!(count > 0);
+    assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn plans_for_every_kind_of_adapter_keep_the_rules() {
+    let mut failures = Vec::new();
+    for (subgroup, texels) in [(None, false), (Some((8, 8)), true), (Some((32, 64)), false)] {
+        let adapter =
+            Capabilities { subgroup, texels, software: texels, ..Capabilities::default() };
+        for (name, case) in cases() {
+            match Subject::new(&case).unwrap().plan(&adapter, None).map(|plan| check(&plan)) {
+                Ok(Ok(())) => {}
+                // What is only timed may be larger than the smallest adapter takes.
+                Err(Error::TooLarge { .. }) if case.bench_only => {}
+                Ok(Err(why)) => failures.push(format!("{name} {}: {why}", case.name)),
+                Err(why) => failures.push(format!("{name} {}: {why}", case.name)),
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+// ---- memory ----
+
+/// Plans `outputs` for the smallest adapter and for a software driver, and holds both to 1.15 times
+/// what is alive at once.
+#[track_caller]
+fn tight(what: &str, graph: &Graph, outputs: &[Value], updates: &[Value]) {
+    let software = Capabilities {
+        subgroup: Some((8, 8)),
+        texels: true,
+        software: true,
+        ..Capabilities::default()
+    };
+    for adapter in [Capabilities::default(), software] {
+        let plan = plan::build(graph, outputs, updates, &adapter, &Options::default()).unwrap();
+        check(&plan).unwrap();
+        let ratio = plan.peak_bytes as f64 / plan.live_bytes as f64;
+        println!(
+            "{what}, software {}: {:.1} MB, {ratio:.3} of what is alive, {} slots, {} textures",
+            adapter.software,
+            plan.peak_bytes as f64 / 1e6,
+            plan.slots.len(),
+            plan.staging.len(),
+        );
+        assert!(ratio <= 1.15, "{what}, software {}: {ratio:.3}", adapter.software);
+    }
+}
+
+/// A convolution with its variable, `channels` to `out`.
+fn conv(graph: &mut Graph, x: Value, out: usize, size: usize) -> Value {
+    let channels = graph.shape(x).channels();
+    let name = graph.unique("conv");
+    let init = Init::HeNormal { fan_in: size * size * channels };
+    let shape = [size, size, channels, out];
+    let w = graph.variable(format!("{name}/kernel"), shape, Role::Trainable, init).unwrap();
+    graph.add(name, Conv2d::new(Window::square(size, 1, Padding::Same)), &[x, w]).unwrap()
+}
+
+fn relu(graph: &mut Graph, x: Value) -> Value {
+    let name = graph.unique("relu");
+    graph.add(name, Elementwise::one(Instruction::Relu), &[x]).unwrap()
+}
+
+#[test]
+fn a_chain_of_layers_stays_near_what_is_alive() {
+    let mut graph = Graph::new();
+    let mut x = graph.input("images", [8, 32, 32, 3]).unwrap();
+    for (layer, channels) in [16, 32, 64, 48, 96, 24, 40, 8].into_iter().enumerate() {
+        x = conv(&mut graph, x, channels, if layer % 2 == 0 { 3 } else { 1 });
+        x = relu(&mut graph, x);
+    }
+    tight("chain", &graph, &[x], &[]);
+}
+
+#[test]
+fn a_growing_concatenation_stays_near_what_is_alive() {
+    let mut graph = Graph::new();
+    let mut x = graph.input("images", [4, 32, 32, 16]).unwrap();
+    x = conv(&mut graph, x, 32, 3);
+    for _ in 0..8 {
+        let narrow = conv(&mut graph, x, 32, 1);
+        let narrow = relu(&mut graph, narrow);
+        let grown = conv(&mut graph, narrow, 16, 3);
+        let name = graph.unique("concat");
+        x = graph.add(name, Concat, &[x, grown]).unwrap();
+    }
+    tight("concatenation", &graph, &[x], &[]);
+}
+
+/// A deep residual network, and the gradients of all its kernels.
+fn residual(depth: usize) -> (Graph, Value, Vec<Value>) {
+    let mut graph = Graph::new();
+    let mut x = graph.input("images", [8, 24, 24, 32]).unwrap();
+    for _ in 0..depth {
+        let inner = relu(&mut graph, x);
+        let inner = conv(&mut graph, inner, 48, 1);
+        let inner = relu(&mut graph, inner);
+        let inner = conv(&mut graph, inner, 32, 3);
+        let name = graph.unique("add");
+        x = graph.add(name, Elementwise::add(), &[x, inner]).unwrap();
+    }
+    let kernels: Vec<Value> = graph
+        .nodes()
+        .filter(|(_, node)| matches!(node.kind, Kind::Variable(_)))
+        .map(|(value, _)| value)
+        .collect();
+    let seed = graph.input("seed", graph.shape(x).clone()).unwrap();
+    let found = gradients(&mut graph, x, seed, &kernels).unwrap();
+    (graph, x, found)
+}
+
+#[test]
+fn a_deep_residual_network_stays_near_what_is_alive_forward_and_backward() {
+    let (graph, output, gradients) = residual(24);
+    tight("residual, forward", &graph, &[output], &[]);
+    tight("residual, backward", &graph, &gradients, &[]);
+}
+
+#[test]
+fn networks_stay_near_what_is_alive() {
+    for network in NETWORKS {
+        let model = network.build(Mode::Inference, 32, [96, 96], 2).unwrap();
+        tight(network.name, &model.graph, &[model.heads.logits], &[]);
+        let step = TrainingGraph::build(network, 32, [96, 96], 2, &Optimizer::adam()).unwrap();
+        let what = format!("{}, training step", network.name);
+        tight(&what, &step.graph, &[step.loss, step.logits], &step.updates);
+    }
+}
+
+#[test]
+fn networks_compile_and_bind_on_default_limits() {
+    let gpu = Arc::new(gpu::open_noop());
+    for network in NETWORKS {
+        let step = TrainingGraph::build(network, 2, [32, 32], 2, &Optimizer::adam()).unwrap();
+        let outputs = [step.loss, step.logits];
+        let capabilities = gpu.capabilities();
+        let plan =
+            plan::build(&step.graph, &outputs, &step.updates, capabilities, &Options::default());
+        let store = Store::new(&gpu, &step.graph, 0).unwrap();
+        let mut session = Session::new(&gpu, plan.unwrap(), &store).unwrap();
+        session.run().unwrap();
+        check(session.plan()).unwrap();
+        check_session(&session).unwrap();
+    }
+}
+
+// ---- what does not fit ----
+
+#[test]
+fn a_tensor_that_does_not_fit_is_refused_with_the_batch_that_does() {
+    let plan = |batch: usize| {
+        let mut graph = Graph::new();
+        let x = graph.input("images", [batch, 147, 147, 4]).unwrap();
+        let y = conv(&mut graph, x, 64, 3);
+        let capabilities = Capabilities::default();
+        plan::build(&graph, &[y], &[], &capabilities, &Options::default())
+    };
+    let error = plan(32).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { needs, .. } if needs == 32 * 147 * 147 * 64 * 4));
+    let text = error.to_string();
+    for part in ["conv 32x147x147x64", "177 MB", "134 MB", "use a batch of 24 or less"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(plan(25).is_err(), "24 is the most");
+    plan(24).unwrap();
+    let mut graph = Graph::new();
+    let x = graph.input("image", [1, 6000, 6000, 1]).unwrap();
+    let y = relu(&mut graph, x);
+    let capabilities = Capabilities::default();
+    let error = plan::build(&graph, &[y], &[], &capabilities, &Options::default()).unwrap_err();
+    assert!(error.to_string().contains("smaller input"), "{error}");
+}
+
+// ---- fusion ----
+
+/// Numbers in [-1, 1) for every input and variable; variances are positive.
+fn numbers(graph: &Graph) -> HashMap<String, Tensor<f64>> {
+    let mut given = HashMap::new();
+    for (value, node) in graph.nodes().filter(|(_, node)| node.operation().is_none()) {
+        let mut state = value.index() as u64 + 1;
+        let tensor = Tensor::from_fn(node.shape.clone(), |_| {
+            state =
+                state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+            let unit = (state >> 40) as f64 / f64::from(1u32 << 24);
+            if node.name.ends_with("variance") { 0.5 + unit } else { 2.0 * unit - 1.0 }
+        });
+        given.insert(node.name.clone(), tensor);
+    }
+    given
+}
+
+#[test]
+fn fused_graphs_compute_the_same() {
+    let mut subjects = vec![{
+        let (graph, output, gradients) = residual(2);
+        ("residual", graph, [vec![output], gradients].concat())
+    }];
+    for network in NETWORKS {
+        let model = network.build(Mode::Inference, 1, [20, 23], 3).unwrap();
+        subjects.push((network.name, model.graph, vec![model.heads.logits, model.heads.cam]));
+    }
+    for (name, graph, wanted) in subjects {
+        for differentiable in [false, true] {
+            let (fused, map) = fuse(&graph, &wanted, differentiable).unwrap();
+            let count = |graph: &Graph| graph.nodes().len();
+            // Gradients still read what the residual network would fuse.
+            assert!(differentiable || count(&fused) < count(&graph), "{name}: nothing was fused");
+            let moved: Vec<Value> = wanted.iter().map(|v| map[v.index()].unwrap()).collect();
+            let given = numbers(&graph);
+            let plain = evaluate(&graph, &given, &wanted).unwrap();
+            let both = evaluate(&fused, &given, &moved).unwrap();
+            for (before, after) in wanted.iter().zip(&moved) {
+                let (a, b) = (plain.get(*before).unwrap(), both.get(*after).unwrap());
+                assert_eq!(a.shape(), b.shape());
+                let scale = a.data().iter().fold(1e-9f64, |most, x| most.max(x.abs()));
+                for (x, y) in a.data().iter().zip(b.data()) {
+                    let apart = (x - y).abs() / scale;
+                    assert!(apart < 1e-9, "{name} {}: {x} and {y}", graph.node(*before).name);
+                }
+            }
+        }
+    }
+}
+
+// ---- the checker itself ----
+
+#[test]
+fn a_plan_that_breaks_a_rule_is_found() {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 4, 4, 8]).unwrap();
+    let y = conv(&mut graph, x, 8, 1);
+    let z = conv(&mut graph, y, 8, 1);
+    let capabilities = Capabilities::default();
+    let good = plan::build(&graph, &[z], &[], &capabilities, &Options::default()).unwrap();
+    check(&good).unwrap();
+    let broken = |change: &dyn Fn(&mut Plan)| {
+        let mut plan = good.clone();
+        change(&mut plan);
+        check(&plan).unwrap_err()
+    };
+    let same = |plan: &mut Plan| {
+        let dispatch = &mut plan.steps[1].dispatches[0];
+        for bound in &mut dispatch.bindings {
+            bound.memory = Memory::Slot(0);
+        }
+    };
+    assert!(broken(&same).contains("reads and writes slot 0"));
+    let grid = |plan: &mut Plan| plan.steps[0].dispatches[0].workgroups[1] = 65536;
+    assert!(broken(&grid).contains("workgroups"));
+    let outside = |plan: &mut Plan| plan.steps[0].dispatches[0].bindings[0].start = 1 << 30;
+    assert!(broken(&outside).contains("Bound"));
+    assert!(broken(&|plan| plan.peak_bytes = 1).contains("alive"));
+}
