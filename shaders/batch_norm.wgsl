@@ -21,8 +21,8 @@
 //
 // Backward, the activation's argument is computed again from x: cheaper than reading y.
 //
-// Versions: `naive`, one channel; `quad`, four channels, neighbours on neighbouring rows; `strip`,
-// the entry points of quad with near = each and far = 1, an invocation on consecutive rows.
+// Versions: `naive`, one channel; `quad`, four channels, neighbours on neighbouring rows (near = 1);
+// `strip`, the same entry points with an invocation on consecutive rows (far = 1), for processors.
 
 struct Params {
     count: u32,    // invocations with work: blocks * channels; for merge, workgroups

@@ -11,7 +11,7 @@
 // sixteen slices, so that one image of few channels keeps many cores busy.
 // Versions of spread: `naive`, one element; `quad`, four channels of a block of pixels, block b
 // having the pixels b * near + j * far for j = 0..each; `strip`, the same with near = each and
-// far = 1.
+// far = 1, for processors.
 
 struct Params {
     count: u32,    // invocations with work; for sliced, workgroups

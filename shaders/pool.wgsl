@@ -2,12 +2,12 @@
 //
 //   pool              y[o] = max or mean of x over the taps of window o that lie in the image
 //   winner            winner[o] = the first tap of window o, in scan order, with the maximum
-//   max_gradient      dx[i] = sum of dy[o] over the windows o with winner[o] = i
+//   max_gradient      dx[i] = sum of dy[o] over the windows o whose winner i is
 //   average_gradient  dx[i] = sum of dy[o] / taps[o] over the windows o that i is in
 //
 // x, dx: (n, height, width, channels); y, dy: (n, out_height, out_width, channels); each with its own
 // offset and distance of rows. winner, winners: (n, out_height, out_width, channels), without gaps,
-// a pixel as row * width + column. Window o = (oy, ox) has the rows oy * stride_y - top + 0..size_y
+// the number of a tap, row * size_x + column within its window, as f32. Window o = (oy, ox) has the rows oy * stride_y - top + 0..size_y
 // and the columns ox * stride_x - left + 0..size_x; every window has at least one tap in the image.
 //
 // Gradients gather: an element looks up the windows that it is in, so that no two invocations write
@@ -44,15 +44,15 @@ override MAX: bool = true;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> winner: array<u32>;
-@group(0) @binding(3) var<storage, read> winners: array<u32>;
+@group(0) @binding(2) var<storage, read_write> winner: array<f32>;
+@group(0) @binding(3) var<storage, read> winners: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> winner4: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read> winners4: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> winner4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> winners4: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> dy4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> dx4: array<vec4<f32>>;
 
@@ -83,6 +83,13 @@ fn columns_of(column: u32) -> vec2<u32> {
         max(start, params.left) - params.left,
         min(start + params.size_x - params.left, params.width),
     );
+}
+
+// The number of the tap of window `window` (row, column) that pixel (row, column) is.
+fn tap(row: u32, column: u32, window: vec2<u32>) -> f32 {
+    let down = row + params.top - window.x * params.stride_y;
+    let right = column + params.left - window.y * params.stride_x;
+    return f32(down * params.size_x + right);
 }
 
 // Along one axis: the windows that pixel `at` is in, as first and one after the last. They are o with
@@ -186,16 +193,17 @@ fn winner_naive(
     let rows = rows_of(to.row);
     let columns = columns_of(to.column);
     let image = to.image * params.height;
-    var won = rows.x * params.width + columns.x;
+    let window = vec2(to.row, to.column);
+    var won = tap(rows.x, columns.x, window);
     var best = x[params.x_offset
-        + (image * params.width + won) * params.x_stride + channel];
+        + ((image + rows.x) * params.width + columns.x) * params.x_stride + channel];
     for (var row = rows.x; row < rows.y; row += 1u) {
         for (var column = columns.x; column < columns.y; column += 1u) {
             let origin = (image + row) * params.width + column;
             let value = x[params.x_offset + origin * params.x_stride + channel];
             if value > best {
                 best = value;
-                won = row * params.width + column;
+                won = tap(row, column, window);
             }
         }
     }
@@ -220,13 +228,14 @@ fn winner_quad(
     let line = params.width * step;
     var origin = params.x_offset / 4u + channel
         + (to.image * params.height + rows.x) * line + columns.x * step;
-    var won = vec4(rows.x * params.width + columns.x);
+    let window = vec2(to.row, to.column);
+    var won = vec4(tap(rows.x, columns.x, window));
     var best = x4[origin];
     for (var row = rows.x; row < rows.y; row += 1u) {
         var at = origin;
         for (var column = columns.x; column < columns.y; column += 1u) {
             let value = x4[at];
-            won = select(won, vec4(row * params.width + column), value > best);
+            won = select(won, vec4(tap(row, column, window)), value > best);
             best = max(best, value);
             at += step;
         }
@@ -251,11 +260,11 @@ fn max_gradient_naive(
     let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
     let columns =
         windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
-    let here = at.row * params.width + at.column;
     var sum = 0.0;
     for (var row = rows.x; row < rows.y; row += 1u) {
         for (var column = columns.x; column < columns.y; column += 1u) {
             let window = (at.image * params.out_height + row) * params.out_width + column;
+            let here = tap(at.row, at.column, vec2(row, column));
             if winners[window * params.channels + channel] == here {
                 sum += dy[params.dy_offset + window * params.dy_stride + channel];
             }
@@ -280,12 +289,12 @@ fn max_gradient_quad(
     let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
     let columns =
         windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
-    let here = vec4(at.row * params.width + at.column);
     var sum = vec4(0.0);
     for (var row = rows.x; row < rows.y; row += 1u) {
         for (var column = columns.x; column < columns.y; column += 1u) {
             let window = (at.image * params.out_height + row) * params.out_width + column;
             let d = dy4[(params.dy_offset + window * params.dy_stride) / 4u + channel];
+            let here = vec4(tap(at.row, at.column, vec2(row, column)));
             let mine = winners4[window * params.channels + channel] == here;
             sum += select(vec4(0.0), d, mine);
         }

@@ -185,10 +185,11 @@ fn kernels(checked: bool) {
             }
             // The bounds checks are about indices, which all ways to lie share.
             let lies = if checked { &LIES[..1] } else { &LIES[..] };
-            for &lie in lies {
+            for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie);
                 let update = !case.operation.updates().is_empty();
-                let options = Options { variant: Some(variant.name), ..Options::default() };
+                let options =
+                    Options { variant: Some(variant.name), texels_from, ..Options::default() };
                 let result =
                     compare(&gpu, &graph, &given, &[output], update, &options, case.tolerance);
                 // A variant may leave a shape or a way to lie to another.
@@ -197,12 +198,22 @@ fn kernels(checked: bool) {
                 }
                 run += 1;
                 if let Err(why) = result {
-                    failures.push(format!("{name}/{} {} {lie:?}: {why}", variant.name, case.name));
+                    let through = if texels_from == 0 { ", through textures" } else { "" };
+                    failures.push(format!(
+                        "{name}/{} {} {lie:?}{through}: {why}",
+                        variant.name, case.name
+                    ));
                 }
             }
         }
     }
     report("kernels", run, &failures);
+}
+
+/// Every way to lie, read from buffers and, where the adapter gains by it, through textures.
+fn ways(gpu: &Gpu, lies: &[Lie]) -> Vec<(Lie, u64)> {
+    let from: &[u64] = if gpu.capabilities().texels > 0 { &[u64::MAX, 0] } else { &[u64::MAX] };
+    lies.iter().flat_map(|&lie| from.iter().map(move |&from| (lie, from))).collect()
 }
 
 /// What a variant says of a shape that it leaves to another.

@@ -59,7 +59,7 @@ fn adapters() -> Vec<Capabilities> {
     {
         adapters.push(Capabilities {
             subgroup: Some(subgroup),
-            texels,
+            texels: if texels { 8 } else { 0 },
             software: texels,
             workgroup_memory: 32 << 10,
             max_invocations: 1024,

@@ -241,7 +241,10 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
         uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
         subgroup: report.subgroup,
         software: report.kind == "cpu",
-        texels: report.kind == "cpu",
+        texels: match report.kind {
+            "cpu" => limits.max_storage_textures_per_shader_stage,
+            _ => 0,
+        },
     };
     Ok(assemble(device, queue, report, capabilities))
 }

@@ -101,9 +101,9 @@ fn sums(
 ) -> Result<Lowered> {
     let shape = lowering.inputs[0];
     let channels = shape.channels();
-    let walk = Walk::sum(lowering, shape, "batch_norm")?;
-    let quad = rows::in_fours(lowering, "batch_norm")?;
-    let first = Dispatch::new("batch_norm", entries[usize::from(quad)])
+    let walk = Walk::sum(lowering, shape);
+    let version = rows::version(lowering, entries)?;
+    let first = Dispatch::new("batch_norm", version.entry)
         .constant("ACTIVATION", activation.code())
         .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
@@ -240,8 +240,8 @@ fn pointwise(
     epsilon: f32,
     activation: Activation,
 ) -> Result<Lowered> {
-    let quad = rows::in_fours(lowering, "batch_norm")?;
-    let mut dispatch = Dispatch::new("batch_norm", entries[usize::from(quad)])
+    let version = rows::version(lowering, entries)?;
+    let mut dispatch = Dispatch::new("batch_norm", version.entry)
         .constant("ACTIVATION", activation.code())
         .bind("y", Operand::Output)
         .param("epsilon", epsilon)
@@ -250,7 +250,7 @@ fn pointwise(
     for (index, name) in names.iter().enumerate() {
         dispatch = dispatch.bind(name, Operand::Input(index));
     }
-    let walk = Walk::each(lowering, lowering.inputs[0], "batch_norm")?;
+    let walk = Walk::each(lowering, lowering.inputs[0]);
     Ok(walk.apply(dispatch, lowering).into())
 }
 
@@ -536,6 +536,17 @@ pub fn cases() -> Vec<Case> {
             cases.push(Case::new(name("input gradient"), gradient, inputs));
         }
     }
+    let shape = Shape::from(rows::SEVERAL_ROWS);
+    let channels = shape.channels();
+    let x = || (shape.clone(), Fill::Uniform(-2.0, 2.0));
+    let with = || [stats(channels), vector(channels), vector(channels)];
+    let (epsilon, activation) = (0.1, Activation::Relu);
+    let normalize = BatchNormNormalize { epsilon, activation };
+    let inputs = [x()].into_iter().chain(with());
+    cases.push(Case::new("normalize, several rows", normalize, inputs));
+    let gradient = BatchNormInputGradient { epsilon, activation };
+    let inputs = [x(), x()].into_iter().chain(with()).chain([stats(channels)]);
+    cases.push(Case::new("input gradient, several rows", gradient, inputs));
     for channels in [1, 7, 130] {
         let moving = || (Shape::from([channels]), Fill::Uniform(0.0, 2.0));
         cases.push(Case::new(

@@ -221,15 +221,15 @@ fn pointwise(
     names: &[&'static str],
     activation: Activation,
 ) -> Result<Lowered> {
-    let quad = rows::in_fours(lowering, "channel_affine")?;
-    let mut dispatch = Dispatch::new("channel_affine", entries[usize::from(quad)])
+    let version = rows::version(lowering, entries)?;
+    let mut dispatch = Dispatch::new("channel_affine", version.entry)
         .constant("ACTIVATION", activation.code())
         .bind("y", Operand::Output)
         .param("epsilon", 0.0);
     for (index, name) in names.iter().enumerate() {
         dispatch = dispatch.bind(name, Operand::Input(index));
     }
-    let walk = Walk::each(lowering, lowering.output, "channel_affine")?;
+    let walk = Walk::each(lowering, lowering.output);
     Ok(walk.apply(dispatch, lowering).into())
 }
 
@@ -263,6 +263,12 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(name, ChannelScale { activation }, inputs).differentiate(&[0]));
     }
     let operation = ChannelAffine { activation: Activation::Relu };
+    let shape = Shape::from(rows::SEVERAL_ROWS);
+    let x = || (shape.clone(), Fill::Signed);
+    let rows = affine(shape.channels());
+    cases.push(Case::new("several rows", operation, [x(), rows.clone()]));
+    let scale = ChannelScale { activation: Activation::Relu };
+    cases.push(Case::new("scale, several rows", scale, [x(), rows, x()]));
     let inputs = [([32, 48, 48, 32].into(), Fill::Signed), affine(32)];
     cases.push(Case::new("large", operation, inputs).bench_only());
     cases

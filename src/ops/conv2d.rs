@@ -207,25 +207,8 @@ impl Subgroups {
     }
 }
 
-/// A variant's entry point, and whether it reads through textures.
-pub(super) fn entry(variant: &'static str) -> (&'static str, bool) {
-    match variant.strip_suffix("_texels") {
-        Some(entry) => (entry, true),
-        None => (variant, false),
-    }
-}
-
 pub(super) fn needs_fours(operation: &str, variant: &str) -> Error {
     Error::shape(operation, format!("{variant} takes channels in fours"))
-}
-
-/// Adds `_texels` on adapters that read through textures.
-pub(super) fn with_texels(
-    capabilities: &Capabilities,
-    plain: &'static str,
-    texels: &'static str,
-) -> &'static str {
-    if capabilities.texels { texels } else { plain }
 }
 
 pub(super) const VARIANTS: &[Variant] = &[
@@ -233,9 +216,6 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
-    Variant { name: "naive_texels", needs: Needs::Texels },
-    Variant { name: "subgroup_narrow_texels", needs: Needs::SubgroupTexels },
-    Variant { name: "subgroup_texels", needs: Needs::SubgroupTexels },
 ];
 
 /// The variant of `conv2d` for these sizes. `wide`, `narrow`: whether the kernels of that name can do
@@ -248,13 +228,13 @@ pub(super) fn choose(
 ) -> &'static str {
     let subgroups = Subgroups::of(capabilities).is_some();
     if capabilities.software && subgroups && wide {
-        return with_texels(capabilities, "subgroup", "subgroup_texels");
+        return "subgroup";
     }
     if capabilities.software && subgroups && narrow {
-        return with_texels(capabilities, "subgroup_narrow", "subgroup_narrow_texels");
+        return "subgroup_narrow";
     }
     if capabilities.software || sizes.group_out() < TILE / 4 {
-        return with_texels(capabilities, "naive", "naive_texels");
+        return "naive";
     }
     "tiled"
 }
@@ -286,11 +266,10 @@ pub(super) fn lower_forward(
 ) -> Result<Lowered> {
     const ROW_BLOCKS: usize = 4;
     let capabilities = lowering.capabilities;
-    let (entry, texels) = entry(lowering.variant);
+    let entry = lowering.variant;
     let (wide, narrow) = fours(lowering, sizes, epilogue);
     let rows = sizes.output().rows();
     let mut dispatch = Dispatch::new("conv2d", entry)
-        .texels(texels)
         .bind("x", Operand::Input(0))
         .bind("w", Operand::Input(1))
         .bind("y", Operand::Output);

@@ -1,8 +1,6 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{
-    Sizes, Subgroups, TILE, VARIANTS, choose, entry, examples, needs_fours, with_texels,
-};
+use super::conv2d::{Sizes, Subgroups, TILE, VARIANTS, choose, examples, needs_fours};
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, Window,
     expect_inputs, expect_nhwc, grid,
@@ -45,8 +43,6 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup", needs: Needs::Subgroup },
-    Variant { name: "naive_texels", needs: Needs::Texels },
-    Variant { name: "subgroup_texels", needs: Needs::SubgroupTexels },
 ];
 
 fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
@@ -112,9 +108,8 @@ impl Operation for Conv2dInputGradient {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         const ROW_BLOCKS: usize = 4;
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let dispatch = Dispatch::new("conv2d_input_gradient", entry)
-            .texels(texels)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("dx", Operand::Output);
@@ -237,16 +232,16 @@ impl Operation for Conv2dWeightGradient {
                     chosen => chosen,
                 }
             }
-            Err(_) => with_texels(capabilities, "naive", "naive_texels"),
+            Err(_) => "naive",
         }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         let limit = lowering.capabilities.max_workgroups;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let start = |entry| {
-            let dispatch = Dispatch::new("conv2d_weight_gradient", entry).texels(texels);
+            let dispatch = Dispatch::new("conv2d_weight_gradient", entry);
             sizes.channel_params(sizes.params(dispatch))
         };
         let rows = lowering.output.rows();

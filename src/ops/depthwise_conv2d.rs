@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::conv2d::{Sizes, entry, needs_fours, with_texels};
+use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows,
-    Variant, Window, expect_inputs, expect_nhwc, grid,
+    Variant, View, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -56,40 +56,28 @@ fn check_kernel(name: &str, sizes: &Sizes, w: &Shape) -> Result<()> {
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "strip", needs: Needs::Nothing },
-    Variant { name: "naive_texels", needs: Needs::Texels },
-    Variant { name: "strip_texels", needs: Needs::Texels },
 ];
 
 /// Whether `strip` can do it: what its constants allow, and four channels at a time.
-fn fits_strip(lowering: &Lowering, window: &Window, extra: bool) -> bool {
-    let [kernel, stride] = [window.size, window.stride];
-    // w (kh, kw, C, 1) is dense; its offset must be that of a vector.
-    let aligned = |i: usize| {
-        let shape = lowering.inputs[i];
-        let rank4_weights = shape.channels() == 1;
-        lowering.views[i].is_vec4(shape)
-            || (rank4_weights && lowering.views[i].offset.is_multiple_of(4))
+fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
+    // A kernel (kh, kw, C, 1) is dense, and its rows are single numbers.
+    let aligned = |view: &View, shape: &Shape| match shape.channels() {
+        1 => view.offset.is_multiple_of(4),
+        _ => view.is_vec4(shape),
     };
-    let output = lowering.output;
-    let output_aligned = lowering.output_view.is_vec4(output)
-        || (output.channels() == 1 && lowering.output_view.offset.is_multiple_of(4));
-    kernel[0] == kernel[1]
-        && stride[0] == stride[1]
-        && (2..=7).contains(&kernel[0])
-        && stride[0] <= 2
+    let mut inputs = lowering.views.iter().zip(lowering.inputs);
+    window.size[0] == window.size[1]
+        && window.stride[0] == window.stride[1]
+        && (2..=7).contains(&window.size[0])
+        && window.stride[0] <= 2
         && window.dilation == [1, 1]
-        && aligned(0)
-        && aligned(1)
-        && output_aligned
-        && extra
+        && lowering.inputs[0].channels().is_multiple_of(4)
+        && aligned(&lowering.output_view, lowering.output)
+        && inputs.all(|(view, shape)| aligned(view, shape))
 }
 
-fn choose(lowering: &Lowering, strip: bool) -> &'static str {
-    if strip {
-        with_texels(lowering.capabilities, "strip", "strip_texels")
-    } else {
-        with_texels(lowering.capabilities, "naive", "naive_texels")
-    }
+fn choose(lowering: &Lowering, window: &Window) -> &'static str {
+    if fits_strip(lowering, window) { "strip" } else { "naive" }
 }
 
 /// How many pixels next to each other one invocation computes.
@@ -169,14 +157,13 @@ impl Operation for DepthwiseConv2d {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window, self.epilogue.is_vec4(lowering)))
+        choose(lowering, &self.window)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let dispatch = Dispatch::new("depthwise_conv2d", entry)
-            .texels(texels)
             .bind("x", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("y", Operand::Output)
@@ -184,7 +171,7 @@ impl Operation for DepthwiseConv2d {
         let mut dispatch = sizes.params(self.epilogue.bind(dispatch));
         let mut count = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window, self.epilogue.is_vec4(lowering)) {
+            if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             dispatch = tiles(dispatch, &self.window);
@@ -277,14 +264,13 @@ impl Operation for DepthwiseConv2dInputGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, fits_strip(lowering, &self.window, true))
+        choose(lowering, &self.window)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0])?;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
-            .texels(texels)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("dx", Operand::Output)
@@ -292,7 +278,7 @@ impl Operation for DepthwiseConv2dInputGradient {
         let mut dispatch = sizes.params(dispatch);
         let mut count = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window, true) {
+            if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             dispatch = tiles(dispatch, &self.window);
@@ -363,26 +349,22 @@ impl Operation for DepthwiseConv2dWeightGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(
-            lowering,
-            fits_strip(lowering, &self.window, lowering.inputs[0].channels().is_multiple_of(4)),
-        )
+        choose(lowering, &self.window)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
         let limit = lowering.capabilities.max_workgroups;
-        let (entry, texels) = entry(lowering.variant);
+        let entry = lowering.variant;
         let start = |entry| {
             let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry)
-                .texels(texels)
                 .param("channels", sizes.in_channels);
             sizes.params(dispatch)
         };
         let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
         let mut invocations = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window, sizes.in_channels.is_multiple_of(4)) {
+            if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             sum = tiles(sum, &self.window);

@@ -31,13 +31,11 @@ pub struct DiceThresholds;
 const GRAY: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "chunks", needs: Needs::Nothing },
-    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 const DICE: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "histogram", needs: Needs::Nothing },
-    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 /// A dispatch of `workgroups` over `images` regions, each shared out among `chunks` workgroups.
@@ -48,7 +46,6 @@ fn dispatch(
     workgroups: usize,
 ) -> Dispatch {
     Dispatch::new("dice", entry)
-        .texels(lowering.variant == "texels")
         .param("images", images)
         .param("capacity", capacity)
         .param("chunks", chunks)

@@ -1,8 +1,8 @@
 //! Dropout, from numbers that depend on nothing but where and when.
 
+use super::rows::{self, Version};
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -43,11 +43,6 @@ impl Dropout {
     }
 }
 
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
-];
-
 impl Operation for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
@@ -87,22 +82,19 @@ impl Operation for Dropout {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        let x = lowering.views[0].is_vec4(lowering.inputs[0]);
-        if x && lowering.output_view.is_vec4(lowering.output) { "quad" } else { "naive" }
+        rows::choose(&Lowering { inputs: &lowering.inputs[..1], ..*lowering })
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let quad = lowering.variant == "quad";
-        if quad && self.choose(lowering) != "quad" {
-            return Err(Error::shape("dropout", "quad takes channels in fours"));
-        }
-        let width = if quad { 4 } else { 1 };
+        // The step is one number, wherever it lies.
+        let elements = Lowering { inputs: &lowering.inputs[..1], ..*lowering };
+        let Version { entry, width } = rows::version(&elements, ["naive", "quad"])?;
         let count = lowering.output.elements() / width;
-        Ok(Dispatch::new("dropout", if quad { "quad" } else { "naive" })
+        Ok(Dispatch::new("dropout", entry)
             .bind("x", Operand::Input(0))
             .bind("step", Operand::Input(1))
             .bind("y", Operand::Output)

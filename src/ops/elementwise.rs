@@ -109,7 +109,6 @@ impl Elementwise {
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
-    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 impl Operation for Elementwise {
@@ -199,7 +198,6 @@ impl Operation for Elementwise {
         let aligned = lowering.output_view.is_vec4(lowering.output)
             && views.into_iter().all(|(view, shape)| view.is_vec4(shape));
         match aligned {
-            true if lowering.capabilities.texels => "texels",
             true => "quad",
             false => "naive",
         }
@@ -214,18 +212,17 @@ impl Operation for Elementwise {
 
         let shape = lowering.output;
         let (entry, width) = match lowering.variant {
-            "quad" | "texels" if self.choose(lowering) == "naive" => {
+            "quad" if self.choose(lowering) == "naive" => {
                 let problem = format!("{} takes channels in fours", lowering.variant);
                 return Err(Error::shape("elementwise", problem));
             }
-            "quad" | "texels" => ("quad", 4),
+            "quad" => ("quad", 4),
             _ => ("naive", 1),
         };
         let dense = lowering.views.iter().all(|view| view.is_dense(shape))
             && lowering.output_view.is_dense(shape);
         let count = shape.elements() / width;
         let mut dispatch = Dispatch::new("elementwise", entry)
-            .texels(lowering.variant == "texels")
             .constant("INPUTS", self.inputs() as u32)
             .constant("DENSE", u32::from(dense))
             .param("count", count)

@@ -51,22 +51,23 @@ impl Operation for GlobalAveragePool {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        match (lowering.is_vec4(), lowering.capabilities.software) {
-            (false, _) => "naive",
-            (true, true) => "quad",
-            (true, false) => "sliced",
+        match rows::choose(lowering) {
+            // Barriers cost a processor more than they save.
+            "strip" => "quad",
+            "quad" => "sliced",
+            other => other,
         }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.inputs[0])?;
-        let quad = rows::in_fours(lowering, "global_pool")?;
-        let channels = c / if quad { 4 } else { 1 };
+        let version = rows::version(lowering, ["mean_naive", "mean_quad"])?;
+        let channels = c / version.width;
+        // A workgroup of `sliced` has eight times four channels, each in sixteen slices of pixels.
+        let tiles = n * channels.div_ceil(8);
         let (entry, count, groups) = match lowering.variant {
-            "naive" => ("mean_naive", n * channels, (n * channels).div_ceil(64)),
-            "quad" => ("mean_quad", n * channels, (n * channels).div_ceil(64)),
-            // A workgroup has eight times four channels, each in sixteen slices of the pixels.
-            _ => ("mean_sliced", n * channels.div_ceil(8), n * channels.div_ceil(8)),
+            "sliced" => ("mean_sliced", tiles, tiles),
+            _ => (version.entry, n * channels, (n * channels).div_ceil(64)),
         };
         Ok(Dispatch::new("global_pool", entry)
             .bind("x", Operand::Input(0))
@@ -146,15 +147,14 @@ impl Operation for SpreadMean {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.output)?;
-        let quad = rows::in_fours(lowering, "global_pool")?;
+        let version = rows::version(lowering, ["spread_naive", "spread_quad"])?;
         // Blocks lie within one image.
         let image = Shape::from([h * w, c]);
-        let walk = Walk::each(lowering, &image, "global_pool")?;
-        let channels = c / if quad { 4 } else { 1 };
+        let walk = Walk::each(lowering, &image);
+        let channels = c / version.width;
         let count = n * walk.blocks * channels;
-        let entry = if quad { "spread_quad" } else { "spread_naive" };
         Ok(walk
-            .describe(Dispatch::new("global_pool", entry), channels)
+            .describe(Dispatch::new("global_pool", version.entry), channels)
             .bind("dy", Operand::Input(0))
             .bind("dx", Operand::Output)
             .param("count", count)
@@ -179,6 +179,9 @@ pub fn cases() -> Vec<Case> {
         let name = format!("spread {name}");
         cases.push(Case::new(name, SpreadMean { h, w }, inputs).differentiate(&[0]));
     }
+    let [_, h, w, c] = rows::SEVERAL_ROWS;
+    let inputs = [([2, c].into(), Fill::Signed)];
+    cases.push(Case::new("spread, several rows", SpreadMean { h, w }, inputs));
     for dims in [[1, 10, 10, 2048], [32, 10, 10, 2048], [32, 6, 6, 256]] {
         let [n, h, w, c] = dims;
         let name = Shape::from(dims).to_string();

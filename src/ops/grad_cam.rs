@@ -20,7 +20,6 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
     Variant { name: "workgroup", needs: Needs::Nothing },
-    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 impl Operation for GradCam {
@@ -66,7 +65,6 @@ impl Operation for GradCam {
         let aligned = lowering.views.iter().zip(lowering.inputs).all(|(v, shape)| v.is_vec4(shape));
         match aligned {
             false => "naive",
-            true if lowering.capabilities.texels => "texels",
             // Barriers cost more there than they save.
             true if lowering.capabilities.software => "quad",
             true => "workgroup",
@@ -78,17 +76,16 @@ impl Operation for GradCam {
         let pixels = n * h * w;
         // Entry points, channels an invocation takes at once, and pixels a workgroup does.
         let (mean, sum, width, pixels_each) = match lowering.variant {
-            "quad" | "workgroup" | "texels" if self.choose(lowering) == "naive" => {
+            "quad" | "workgroup" if self.choose(lowering) == "naive" => {
                 let problem = format!("{} takes channels in fours", lowering.variant);
                 return Err(Error::shape("grad_cam", problem));
             }
-            "quad" | "texels" => ("mean_quad", "sum_quad", 4, 64),
+            "quad" => ("mean_quad", "sum_quad", 4, 64),
             "workgroup" => ("mean_quad", "sum_workgroup", 4, 1),
             _ => ("mean_naive", "sum_naive", 1, 64),
         };
         let dispatch = |entry, workgroups: usize| {
             Dispatch::new("grad_cam", entry)
-                .texels(lowering.variant == "texels")
                 .param("images", n)
                 .param("area", h * w)
                 .param("channels", c / width)

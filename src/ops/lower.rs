@@ -24,9 +24,10 @@ pub struct Capabilities {
     /// Whether the adapter is a processor, where work is vectorised along a subgroup and a load
     /// costs as much as several multiply-adds.
     pub software: bool,
-    /// Whether to read tensors through textures. Every adapter can; it pays on Mesa's software
-    /// drivers, where a load from a storage buffer takes ten times as long (`benches/NOTES.md`).
-    pub texels: bool,
+    /// How many tensors a kernel can read through textures; 0 where that does not pay. It does on
+    /// Mesa's software drivers, where a load from a storage buffer takes up to thirty times as long
+    /// (`benches/NOTES.md`).
+    pub texels: u32,
 }
 
 impl Default for Capabilities {
@@ -42,7 +43,7 @@ impl Default for Capabilities {
             uniform_alignment: 256,
             subgroup: None,
             software: false,
-            texels: false,
+            texels: 0,
         }
     }
 }
@@ -54,10 +55,6 @@ pub enum Needs {
     Nothing,
     /// Subgroup operations.
     Subgroup,
-    /// Reading tensors through textures.
-    Texels,
-    /// Subgroup operations, and reading tensors through textures.
-    SubgroupTexels,
 }
 
 impl Needs {
@@ -66,8 +63,6 @@ impl Needs {
         match self {
             Needs::Nothing => true,
             Needs::Subgroup => capabilities.subgroup.is_some(),
-            Needs::Texels => capabilities.texels,
-            Needs::SubgroupTexels => capabilities.texels && capabilities.subgroup.is_some(),
         }
     }
 }
@@ -203,8 +198,6 @@ pub struct Dispatch {
     pub constants: Vec<(&'static str, f64)>,
     /// `const` register tiles, replaced in the text.
     pub tiles: Vec<(&'static str, u32)>,
-    /// Whether it reads through textures, which the session copies the tensors into.
-    pub texels: bool,
     /// Which tensor stands behind each storage binding. A binding that the entry point declares and
     /// this list omits gets a small buffer of its own, and must not be used.
     pub bindings: Vec<(&'static str, Operand)>,
@@ -222,7 +215,6 @@ impl Dispatch {
             entry,
             constants: Vec::new(),
             tiles: Vec::new(),
-            texels: false,
             bindings: Vec::new(),
             params: Vec::new(),
             workgroups: [1, 1, 1],
@@ -238,12 +230,6 @@ impl Dispatch {
     /// Sets a `const` register tile.
     pub fn tile(mut self, name: &'static str, value: u32) -> Self {
         self.tiles.push((name, value));
-        self
-    }
-
-    /// Reads through textures, or not.
-    pub fn texels(mut self, texels: bool) -> Self {
-        self.texels = texels;
         self
     }
 

@@ -247,9 +247,10 @@ impl Operation for Optimize {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         let vectors = lowering.views.iter().zip(lowering.inputs).enumerate();
-        let aligned = vectors
-            .filter(|(index, _)| ![2, 3].contains(index))
-            .all(|(_, (view, shape))| view.offset % 4 == 0 && shape.elements() % 4 == 0);
+        let aligned =
+            vectors.filter(|(index, _)| ![2, 3].contains(index)).all(|(_, (view, shape))| {
+                view.offset.is_multiple_of(4) && shape.elements().is_multiple_of(4)
+            });
         if aligned { "quad" } else { "naive" }
     }
 

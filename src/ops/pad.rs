@@ -1,8 +1,9 @@
 //! Zeros around the image, and the border cut off: each is the gradient of the other.
 
+use super::rows;
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs,
+    expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -35,15 +36,6 @@ pub struct Crop {
     pub right: usize,
 }
 
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
-];
-
-fn choose(lowering: &Lowering) -> &'static str {
-    if lowering.is_vec4() { "quad" } else { "naive" }
-}
-
 /// The output at (row, column) is the input at (row - top, column - left), or 0 where there is none.
 fn shifted(x: &Tensor<f64>, size: [usize; 2], top: isize, left: isize) -> Vec<Tensor<f64>> {
     let Some([n, h, w, c]) = x.shape().nhwc() else { return Vec::new() };
@@ -61,15 +53,12 @@ fn shifted(x: &Tensor<f64>, size: [usize; 2], top: isize, left: isize) -> Vec<Te
 }
 
 fn lower(lowering: &Lowering, top: i32, left: i32) -> Result<Lowered> {
-    let quad = lowering.variant == "quad";
-    if quad && !lowering.is_vec4() {
-        return Err(Error::shape("pad", "quad takes channels in fours"));
-    }
+    let version = rows::version(lowering, ["naive", "quad"])?;
     let [_, h, w, _] = expect_nhwc("pad", lowering.inputs[0])?;
     let [n, out_height, out_width, c] = expect_nhwc("pad", lowering.output)?;
-    let channels = c / if quad { 4 } else { 1 };
+    let channels = c / version.width;
     let count = n * out_height * out_width * channels;
-    Ok(Dispatch::new("pad", if quad { "quad" } else { "naive" })
+    Ok(Dispatch::new("pad", version.entry)
         .bind("x", Operand::Input(0))
         .bind("y", Operand::Output)
         .param("count", count)
@@ -112,11 +101,11 @@ impl Operation for ZeroPad {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering)
+        rows::choose(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -162,11 +151,11 @@ impl Operation for Crop {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering)
+        rows::choose(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

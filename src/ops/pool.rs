@@ -1,8 +1,9 @@
 //! Maximum and average over a sliding window.
 
+use super::rows;
 use super::{
-    Case, Dispatch, Fill, Geometry, Lowered, Lowering, Needs, Operand, Operation, Padding, Rule,
-    Variant, Window, expect_inputs, expect_nhwc, grid,
+    Case, Dispatch, Fill, Geometry, Lowered, Lowering, Operand, Operation, Padding, Rule, Variant,
+    Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -90,15 +91,6 @@ fn scan(
     }
 }
 
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
-];
-
-fn choose(lowering: &Lowering) -> &'static str {
-    if lowering.is_vec4() { "quad" } else { "naive" }
-}
-
 /// A dispatch over the elements of `over`, one channel or four an invocation.
 fn dispatch(
     lowering: &Lowering,
@@ -107,14 +99,11 @@ fn dispatch(
     size: [usize; 2],
     over: [usize; 4],
 ) -> Result<Dispatch> {
-    let quad = lowering.variant == "quad";
-    if quad && !lowering.is_vec4() {
-        return Err(Error::shape("pool", "quad takes channels in fours"));
-    }
+    let version = rows::version(lowering, entries)?;
     let geometry = on(window, size)?;
-    let channels = over[3] / if quad { 4 } else { 1 };
+    let channels = over[3] / version.width;
     let count = over[0] * over[1] * over[2] * channels;
-    Ok(Dispatch::new("pool", entries[usize::from(quad)])
+    Ok(Dispatch::new("pool", version.entry)
         .param("count", count)
         .param("channels", channels)
         .param("height", size[0])
@@ -186,11 +175,11 @@ impl Operation for Pool {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering)
+        rows::choose(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -263,11 +252,11 @@ impl Operation for MaxPoolGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering)
+        rows::choose(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -348,11 +337,11 @@ impl Operation for AveragePoolGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering)
+        rows::choose(lowering)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -13,7 +13,6 @@ use crate::tensor::Tensor;
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "quad", needs: Needs::Nothing },
-    Variant { name: "texels", needs: Needs::Texels },
 ];
 
 const REGIONS: &[Variant] = &[
@@ -93,16 +92,14 @@ fn dispatch(
     let from = expect_nhwc("resize", lowering.inputs[0])?;
     let to = expect_nhwc("resize", lowering.output)?;
     let (entry, width) = match lowering.variant {
-        "quad" | "texels" if !aligned(lowering) => {
-            let problem = format!("{} takes channels in fours", lowering.variant);
-            return Err(Error::shape("resize", problem));
+        "quad" if !aligned(lowering) => {
+            return Err(Error::shape("resize", "quad takes channels in fours"));
         }
-        "quad" | "texels" => (entries[1], 4),
+        "quad" => (entries[1], 4),
         _ => (entries[0], 1),
     };
     let count = lowering.output.elements() / width;
     Ok(Dispatch::new("resize", entry)
-        .texels(lowering.variant == "texels")
         .bind(names[0], Operand::Input(0))
         .bind(names[1], Operand::Output)
         .param("count", count)
@@ -123,11 +120,7 @@ fn aligned(lowering: &Lowering) -> bool {
 }
 
 fn fastest(lowering: &Lowering) -> &'static str {
-    match aligned(lowering) {
-        true if lowering.capabilities.texels => "texels",
-        true => "quad",
-        false => "naive",
-    }
+    if aligned(lowering) { "quad" } else { "naive" }
 }
 
 impl Operation for ResizeBilinear {

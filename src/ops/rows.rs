@@ -9,7 +9,7 @@ pub(super) const LADDER: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     // Four channels an invocation; neighbours read neighbouring rows, as GPUs like it.
     Variant { name: "quad", needs: Needs::Nothing },
-    // The same kernel; an invocation reads rows one after another, as processors like it.
+    // Four channels; an invocation takes rows one after another, as processors like it.
     Variant { name: "strip", needs: Needs::Nothing },
 ];
 
@@ -22,16 +22,28 @@ pub(super) fn choose(lowering: &Lowering) -> &'static str {
     }
 }
 
-/// Whether the variant asked for takes four channels at a time.
+/// What a variant's name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Its entry point.
+    pub entry: &'static str,
+    /// The channels that one invocation takes.
+    pub width: usize,
+}
+
+/// Of the entry points for one channel and for four, the version of the variant asked for.
 ///
 /// # Errors
-/// [`Error::Shape`] where it does and the tensors do not lie so.
-pub(super) fn in_fours(lowering: &Lowering, name: &str) -> Result<bool> {
-    match lowering.variant {
-        "naive" => Ok(false),
-        _ if lowering.is_vec4() => Ok(true),
-        variant => Err(Error::shape(name, format!("{variant} takes channels in fours"))),
+/// [`Error::Shape`] where it takes four and the tensors do not lie so.
+pub(super) fn version(lowering: &Lowering, entries: [&'static str; 2]) -> Result<Version> {
+    let variant = lowering.variant;
+    if variant == "naive" {
+        return Ok(Version { entry: entries[0], width: 1 });
     }
+    if !lowering.is_vec4() {
+        return Err(Error::shape(entries[1], format!("{variant} takes channels in fours")));
+    }
+    Ok(Version { entry: entries[1], width: 4 })
 }
 
 /// Blocks of rows, one an invocation and channel: block b goes through the rows
@@ -50,28 +62,28 @@ pub(super) struct Walk {
 impl Walk {
     /// For a kernel with one result an element: few rows each, so that there is enough to do for
     /// every core, and some, so that what belongs to a channel is read seldom.
-    pub fn each(lowering: &Lowering, shape: &Shape, name: &str) -> Result<Self> {
-        let (rows, lanes) = Self::sides(lowering, shape, name)?;
+    pub fn each(lowering: &Lowering, shape: &Shape) -> Self {
+        let (rows, lanes) = Self::sides(lowering, shape);
         let each = match lowering.variant {
-            "naive" => 1,
             "quad" => (rows * lanes / 65536).clamp(1, 8),
-            _ => (rows * lanes / 1024).clamp(1, 32),
+            "strip" => (rows * lanes / 1024).clamp(1, 32),
+            _ => 1,
         };
-        Ok(Self::new(lowering, rows, lanes, each))
+        Self::new(lowering, rows, lanes, each)
     }
 
     /// For a kernel that sums over rows: as few blocks as keep every core busy, since their sums
     /// must be added too.
-    pub fn sum(lowering: &Lowering, shape: &Shape, name: &str) -> Result<Self> {
-        let (rows, lanes) = Self::sides(lowering, shape, name)?;
+    pub fn sum(lowering: &Lowering, shape: &Shape) -> Self {
+        let (rows, lanes) = Self::sides(lowering, shape);
         let busy = if lowering.variant == "strip" { 1024 } else { 32768 };
         let most = (busy / lanes).clamp(1, 2048).min(rows.div_ceil(8));
-        Ok(Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1))))
+        Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1)))
     }
 
-    fn sides(lowering: &Lowering, shape: &Shape, name: &str) -> Result<(usize, usize)> {
-        let width = if in_fours(lowering, name)? { 4 } else { 1 };
-        Ok((shape.rows().max(1), (shape.channels() / width).max(1)))
+    fn sides(lowering: &Lowering, shape: &Shape) -> (usize, usize) {
+        let width = if lowering.variant == "naive" { 1 } else { 4 };
+        (shape.rows().max(1), (shape.channels() / width).max(1))
     }
 
     fn new(lowering: &Lowering, rows: usize, lanes: usize, each: usize) -> Self {
@@ -100,6 +112,10 @@ impl Walk {
     }
 }
 
+/// Large enough for [`Walk::each`] to give an invocation several rows in every variant, and odd, so
+/// that the last has fewer.
+pub(super) const SEVERAL_ROWS: [usize; 4] = [1, 263, 127, 16];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +125,7 @@ mod tests {
     #[test]
     fn blocks_cover_every_row_once() {
         let capabilities = Capabilities::default();
-        for variant in ["naive", "quad", "strip"] {
+        for variant in ["naive", "quad", "naive_texels", "strip"] {
             for rows in [1, 2, 7, 8, 9, 100, 4097, 70_000] {
                 let shape = Shape::from([rows, 1, 1, 8]);
                 let view = View::dense(&shape);
@@ -121,10 +137,7 @@ mod tests {
                     capabilities: &capabilities,
                     variant,
                 };
-                for walk in [
-                    Walk::each(&lowering, &shape, "test").unwrap(),
-                    Walk::sum(&lowering, &shape, "test").unwrap(),
-                ] {
+                for walk in [Walk::each(&lowering, &shape), Walk::sum(&lowering, &shape)] {
                     let mut seen = vec![0; rows];
                     for block in 0..walk.blocks {
                         let first = block * walk.near;

@@ -1,6 +1,5 @@
 //! The sum of all rows, channel by channel: the gradient of a bias.
 
-use super::conv2d::{entry, with_texels};
 use super::conv2d_gradients::split;
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
@@ -14,10 +13,7 @@ use crate::tensor::Tensor;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SumRows;
 
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "naive_texels", needs: Needs::Texels },
-];
+const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Operation for SumRows {
     fn name(&self) -> &'static str {
@@ -42,25 +38,19 @@ impl Operation for SumRows {
         VARIANTS
     }
 
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        with_texels(lowering.capabilities, "naive", "naive_texels")
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let (entry, texels) = entry(lowering.variant);
         let (rows, channels) = (lowering.inputs[0].rows(), lowering.inputs[0].channels());
         let capabilities = lowering.capabilities;
         let (splits, each) = split(rows, channels.div_ceil(64), capabilities.software);
         let add = |entry, invocations: usize| {
             Dispatch::new("sum_rows", entry)
-                .texels(texels)
                 .param("rows", rows)
                 .param("channels", channels)
                 .param("splits", splits)
                 .param("split_rows", each)
                 .workgroups(grid(invocations.div_ceil(64), capabilities.max_workgroups))
         };
-        let first = add(entry, channels * splits).bind("x", Operand::Input(0));
+        let first = add("naive", channels * splits).bind("x", Operand::Input(0));
         if splits == 1 {
             return Ok(first.bind("partial", Operand::Output).into());
         }

@@ -20,11 +20,14 @@ pub struct Options {
     pub keep_all: bool,
     /// Use this variant for every operation that has it.
     pub variant: Option<&'static str>,
+    /// On adapters that gain by it, dispatches that read this many bytes or more read them through
+    /// textures; copying fewer is not worth its while.
+    pub texels_from: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { fuse: true, keep_all: false, variant: None }
+        Options { fuse: true, keep_all: false, variant: None, texels_from: 4096 }
     }
 }
 
@@ -101,7 +104,8 @@ pub fn build(
         capabilities.storage_alignment,
     );
 
-    let places = Places { planner: &planner, packing: &packing.places };
+    let texels_from = options.texels_from;
+    let places = Places { planner: &planner, texels_from, packing: &packing.places };
     let (mut setup, mut steps) = (Vec::new(), Vec::new());
     for (job, lowered) in jobs.iter().zip(lowered) {
         let step = places.step(job, lowered)?;
@@ -376,6 +380,7 @@ fn tenant(elements: usize) -> Tenant {
 
 struct Places<'a> {
     planner: &'a Planner<'a>,
+    texels_from: u64,
     packing: &'a [(usize, u64)],
 }
 
@@ -431,6 +436,52 @@ impl Places<'_> {
         })
     }
 
+    fn operand(&self, job: &Job, lowered: &LoweredJob, operand: Operand) -> Place {
+        match operand {
+            Operand::Input(index) => {
+                let (root, view, shape) = &job.inputs[index];
+                self.place(*root, *view, shape)
+            }
+            Operand::Output => {
+                let (root, view, shape) = &job.output;
+                self.place(*root, *view, shape)
+            }
+            Operand::Scratch(index) => {
+                let tenant = lowered.scratch + index;
+                let (slot, start) = self.packing[tenant];
+                let bytes = self.planner.tenants[tenant].bytes;
+                let shape = Shape::from([lowered.lowered.scratch[index]]);
+                let view = View::dense(&shape);
+                Place { memory: Memory::Slot(slot), start, bytes, view, shape }
+            }
+        }
+    }
+
+    /// Whether a dispatch reads through textures what it only reads: where the adapter gains by it, if
+    /// there are enough of them and the copies are worth their while.
+    fn reads_through_texels(
+        &self,
+        job: &Job,
+        lowered: &LoweredJob,
+        dispatch: &ops::Dispatch,
+    ) -> Result<bool> {
+        let most = self.planner.capabilities.texels as usize;
+        if most == 0 {
+            return Ok(false);
+        }
+        let interface = shaders::interface(dispatch.shader, dispatch.entry, true)?;
+        let read = |name: &str| {
+            let mut bindings = interface.bindings.iter();
+            bindings.any(|binding| binding.name == name && binding.access == Access::Texels)
+        };
+        let operands = dispatch.bindings.iter().filter(|(name, _)| read(name));
+        let bytes: u64 =
+            operands.map(|(_, operand)| self.operand(job, lowered, *operand).bytes).sum();
+        let count =
+            interface.bindings.iter().filter(|binding| binding.access == Access::Texels).count();
+        Ok(count <= most && bytes >= self.texels_from)
+    }
+
     fn dispatch(
         &self,
         job: &Job,
@@ -438,7 +489,8 @@ impl Places<'_> {
         dispatch: &ops::Dispatch,
     ) -> Result<Dispatch> {
         let ops::Dispatch { shader, entry, .. } = *dispatch;
-        let interface = shaders::interface(shader, entry, dispatch.texels)?;
+        let texels = self.reads_through_texels(job, lowered, dispatch)?;
+        let interface = shaders::interface(shader, entry, texels)?;
         let wrong = |problem: String| Error::Gpu {
             doing: format!("planning {} with {shader}/{entry}", job.layer),
             message: problem,
@@ -458,25 +510,7 @@ impl Places<'_> {
                 continue;
             }
             let operand = dispatch.bindings.iter().find(|(name, _)| *name == binding.name);
-            let place = match operand {
-                None => None,
-                Some((_, Operand::Input(index))) => {
-                    let (root, view, shape) = &job.inputs[*index];
-                    Some(self.place(*root, *view, shape))
-                }
-                Some((_, Operand::Output)) => {
-                    let (root, view, shape) = &job.output;
-                    Some(self.place(*root, *view, shape))
-                }
-                Some((_, Operand::Scratch(index))) => {
-                    let tenant = lowered.scratch + index;
-                    let (slot, start) = self.packing[tenant];
-                    let bytes = self.planner.tenants[tenant].bytes;
-                    let shape = Shape::from([lowered.lowered.scratch[*index]]);
-                    let view = View::dense(&shape);
-                    Some(Place { memory: Memory::Slot(slot), start, bytes, view, shape })
-                }
-            };
+            let place = operand.map(|(_, operand)| self.operand(job, lowered, *operand));
             let offset = format!("{}_offset", binding.name);
             let stride = format!("{}_stride", binding.name);
             match place {
@@ -534,7 +568,7 @@ impl Places<'_> {
             entry,
             constants: dispatch.constants.clone(),
             tiles: dispatch.tiles.clone(),
-            texels: dispatch.texels,
+            texels,
             bindings,
             uniform: uniform.map(|index| (index, block)),
             workgroups: dispatch.workgroups,
