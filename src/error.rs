@@ -43,7 +43,7 @@ pub enum Error {
     /// A tensor that the adapter cannot hold; nothing was allocated.
     #[error(
         "{tensor} needs {} MB {what}, this adapter allows {} MB: {hint}",
-        needs.div_ceil(1_000_000), allows / 1_000_000
+        (needs + 500_000) / 1_000_000, (allows + 500_000) / 1_000_000
     )]
     TooLarge {
         /// The layer's name and its shape.

@@ -113,8 +113,12 @@ fn every_case_runs_on_default_limits() {
 fn plans_for_every_kind_of_adapter_keep_the_rules() {
     let mut failures = Vec::new();
     for (subgroup, texels) in [(None, false), (Some((8, 8)), true), (Some((32, 64)), false)] {
-        let adapter =
-            Capabilities { subgroup, texels, software: texels, ..Capabilities::default() };
+        let adapter = Capabilities {
+            subgroup,
+            texels: 8 * u32::from(texels),
+            software: texels,
+            ..Capabilities::default()
+        };
         for (name, case) in cases() {
             match Subject::new(&case).unwrap().plan(&adapter, None).map(|plan| check(&plan)) {
                 Ok(Ok(())) => {}
@@ -136,7 +140,7 @@ fn plans_for_every_kind_of_adapter_keep_the_rules() {
 fn tight(what: &str, graph: &Graph, outputs: &[Value], updates: &[Value]) {
     let software = Capabilities {
         subgroup: Some((8, 8)),
-        texels: true,
+        texels: 8,
         software: true,
         ..Capabilities::default()
     };

@@ -34,8 +34,21 @@ impl Content {
     }
 }
 
-/// Gives every binding that is read through a texture its texture. A tensor that a texture still
-/// holds from an earlier dispatch is not copied again.
+/// A copy of a tensor in a texture, from the dispatch that it is made for to the last that reads it.
+struct Copy {
+    content: Content,
+    first: usize,
+    last: usize,
+    /// (dispatch, position among its bindings), in order.
+    readers: Vec<(usize, usize)>,
+}
+
+/// How many dispatches a copy waits for its next reader. Longer, and textures would pile up for the
+/// sake of copies that cost little.
+const PATIENCE: usize = 2;
+
+/// Gives every binding that is read through a texture its texture. A tensor that was copied for a
+/// dispatch shortly before is not copied again.
 pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
     let mut staged = Staged::default();
     staged.setup = assign_to(setup, &mut staged.sizes);
@@ -43,55 +56,98 @@ pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
     staged
 }
 
+/// Returns the bytes of copies that are held during each step.
 fn assign_to(steps: &mut [Step], sizes: &mut Vec<u64>) -> Vec<u64> {
-    // What each texture holds, and the number of the dispatch that last read it.
-    let mut held: Vec<(Option<Content>, usize)> = vec![(None, 0); sizes.len()];
-    let mut now = 0;
-    let mut read = Vec::new();
+    let copies = copies(steps);
+    let textures = pack(&copies, sizes);
+    let mut dispatches: Vec<_> =
+        steps.iter_mut().flat_map(|step| step.dispatches.iter_mut()).collect();
+    for (copy, &staging) in copies.iter().zip(&textures) {
+        for (number, &(dispatch, binding)) in copy.readers.iter().enumerate() {
+            let copy = number == 0;
+            dispatches[dispatch].bindings[binding].reach = Reach::Texels { staging, copy };
+        }
+    }
+    let mut held = Vec::new();
+    let mut first = 0;
     for step in steps {
-        let mut most = 0;
-        for dispatch in &mut step.dispatches {
-            now += 1;
-            let mut bytes = 0;
-            let mut wanted: Vec<&mut Bound> = dispatch
-                .bindings
-                .iter_mut()
-                .filter(|bound| matches!(bound.reach, Reach::Texels { .. }))
-                .collect();
-            // First those that are there already, so that the others do not overwrite them.
-            wanted.sort_by_key(|bound| {
-                let content = Content::of(bound);
-                !held.iter().any(|(there, _)| *there == Some(content))
-            });
-            for bound in wanted {
-                let content = Content::of(bound);
-                let there = held.iter().position(|(there, _)| *there == Some(content));
-                let staging = there.unwrap_or_else(|| {
-                    // The one not read for longest, if this dispatch leaves one.
-                    let free = (0..held.len()).filter(|&texture| held[texture].1 != now);
-                    free.min_by_key(|&texture| held[texture].1).unwrap_or_else(|| {
-                        held.push((None, 0));
-                        sizes.push(0);
-                        held.len() - 1
-                    })
-                });
-                held[staging] = (Some(content), now);
-                let size = bound.bytes.next_multiple_of(16 * TEXELS_PER_ROW);
-                sizes[staging] = sizes[staging].max(size);
-                bytes += bound.bytes;
-                bound.reach = Reach::Texels { staging, copy: there.is_none() };
+        let last = first + step.dispatches.len();
+        let at = |now: usize| -> u64 {
+            let alive = copies.iter().filter(|copy| copy.first <= now && now <= copy.last);
+            alive.map(|copy| copy.content.bytes).sum()
+        };
+        held.push((first..last).map(at).max().unwrap_or(0));
+        first = last;
+    }
+    held
+}
+
+fn copies(steps: &[Step]) -> Vec<Copy> {
+    let mut done: Vec<Copy> = Vec::new();
+    let mut open: Vec<Copy> = Vec::new();
+    for (now, dispatch) in steps.iter().flat_map(|step| &step.dispatches).enumerate() {
+        let (waiting, late) = open.into_iter().partition(|copy| now - copy.last <= PATIENCE);
+        open = waiting;
+        done.extend::<Vec<Copy>>(late);
+        for (position, bound) in dispatch.bindings.iter().enumerate() {
+            if !matches!(bound.reach, Reach::Texels { .. }) {
+                continue;
             }
-            most = most.max(bytes);
-            for bound in dispatch.bindings.iter().filter(|bound| bound.reach == Reach::Write) {
-                let written = Content::of(bound);
-                for (there, _) in &mut held {
-                    if there.is_some_and(|there| there.overlaps(&written)) {
-                        *there = None;
-                    }
+            let content = Content::of(bound);
+            match open.iter_mut().find(|copy| copy.content == content) {
+                Some(copy) => {
+                    copy.last = now;
+                    copy.readers.push((now, position));
+                }
+                None => {
+                    let readers = vec![(now, position)];
+                    open.push(Copy { content, first: now, last: now, readers });
                 }
             }
         }
-        read.push(most);
+        // What is written now is another tensor, or another value, from the next dispatch on.
+        for bound in dispatch.bindings.iter().filter(|bound| bound.reach == Reach::Write) {
+            let written = Content::of(bound);
+            let (stale, fresh) =
+                open.into_iter().partition(|copy: &Copy| copy.content.overlaps(&written));
+            open = fresh;
+            done.extend::<Vec<Copy>>(stale);
+        }
     }
-    read
+    done.extend(open);
+    done
+}
+
+/// The texture of each copy: the largest first, each into the smallest texture that is free as long
+/// as it lasts, or into a new one.
+fn pack(copies: &[Copy], sizes: &mut Vec<u64>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..copies.len()).collect();
+    order.sort_by_key(|&index| (std::cmp::Reverse(copies[index].content.bytes), index));
+    let mut textures = vec![0; copies.len()];
+    let mut residents: Vec<Vec<usize>> = vec![Vec::new(); sizes.len()];
+    for index in order {
+        let copy = &copies[index];
+        let size = copy.content.bytes.next_multiple_of(16 * TEXELS_PER_ROW);
+        let free = |texture: &usize| {
+            residents[*texture].iter().all(|&other| {
+                let other: &Copy = &copies[other];
+                copy.last < other.first || other.last < copy.first
+            })
+        };
+        let fits = |texture: &usize| sizes[*texture] >= size;
+        let chosen = (0..sizes.len())
+            .filter(|texture| free(texture) && fits(texture))
+            .min_by_key(|&texture| sizes[texture])
+            // A texture of the setup that is too small grows rather than stand beside a new one.
+            .or_else(|| (0..sizes.len()).filter(free).max_by_key(|&texture| sizes[texture]));
+        let texture = chosen.unwrap_or_else(|| {
+            sizes.push(0);
+            residents.push(Vec::new());
+            sizes.len() - 1
+        });
+        sizes[texture] = sizes[texture].max(size);
+        residents[texture].push(index);
+        textures[index] = texture;
+    }
+    textures
 }
