@@ -1,6 +1,6 @@
 //! Which texture each tensor is read through, where a kernel reads through textures.
 
-use super::{Bound, Memory, Reach, Step};
+use super::{Bound, Dispatch, Memory, Reach, Step};
 use crate::shaders::TEXELS_PER_ROW;
 
 /// The textures of a plan.
@@ -27,6 +27,11 @@ impl Content {
         Content { memory: bound.memory, start: bound.start, bytes: bound.bytes }
     }
 
+    /// Bytes of a texture that holds it: whole rows.
+    fn texture_bytes(&self) -> u64 {
+        self.bytes.next_multiple_of(16 * TEXELS_PER_ROW)
+    }
+
     fn overlaps(&self, other: &Content) -> bool {
         self.memory == other.memory
             && self.start < other.start + other.bytes
@@ -50,10 +55,16 @@ const PATIENCE: usize = 2;
 /// Gives every binding that is read through a texture its texture. A tensor that was copied for a
 /// dispatch shortly before is not copied again.
 pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
-    let mut staged = Staged::default();
-    staged.setup = assign_to(setup, &mut staged.sizes);
-    staged.steps = assign_to(steps, &mut staged.sizes);
-    staged
+    let mut sizes: Vec<u64> = Vec::new();
+    for dispatch in setup.iter().chain(steps.iter()).flat_map(|step| &step.dispatches) {
+        for (rank, content) in contents(dispatch).iter().enumerate() {
+            sizes.resize(sizes.len().max(rank + 1), 0);
+            sizes[rank] = sizes[rank].max(content.texture_bytes());
+        }
+    }
+    let setup = assign_to(setup, &sizes);
+    let steps = assign_to(steps, &sizes);
+    Staged { sizes, setup, steps }
 }
 
 /// Returns the bytes of copies that are held during each step.
@@ -150,4 +161,89 @@ fn pack(copies: &[Copy], sizes: &mut Vec<u64>) -> Vec<usize> {
         textures[index] = texture;
     }
     textures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Shape;
+
+    /// A step whose one dispatch reads inputs of these numbers and KiB, and writes a slot.
+    fn step(reads: &[(usize, u64)], writes: usize) -> Step {
+        let bound =
+            |memory, kib: u64, reach| Bound { index: 0, reach, memory, start: 0, bytes: kib << 10 };
+        let texels = Reach::Texels { staging: 99, copy: true };
+        let mut bindings: Vec<Bound> =
+            reads.iter().map(|&(slot, kib)| bound(Memory::Slot(slot), kib, texels)).collect();
+        bindings.push(bound(Memory::Slot(writes), 64, Reach::Write));
+        Step {
+            layer: String::new(),
+            what: String::new(),
+            operation: "",
+            variant: "",
+            shape: Shape::from([1]),
+            output: None,
+            flops: 0,
+            bytes: 0,
+            dispatches: vec![Dispatch {
+                shader: "",
+                entry: "",
+                constants: Vec::new(),
+                tiles: Vec::new(),
+                texels: true,
+                bindings,
+                uniform: None,
+                workgroups: [1; 3],
+            }],
+        }
+    }
+
+    /// Texture and whether it is copied to, of each read.
+    fn reads(step: &Step) -> Vec<(usize, bool)> {
+        let bindings = step.dispatches[0].bindings.iter();
+        bindings
+            .filter_map(|bound| match bound.reach {
+                Reach::Texels { staging, copy } => Some((staging, copy)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn textures_are_as_large_as_what_is_read_side_by_side() {
+        let mut steps = [
+            step(&[(0, 64), (1, 640)], 9),
+            step(&[(2, 640), (3, 128)], 9),
+            step(&[(4, 320), (5, 64), (6, 64)], 9),
+            // Held since the first two dispatches; the small one lies where only small ones fit.
+            step(&[(3, 128), (2, 640)], 9),
+        ];
+        let staged = assign(&mut [], &mut steps);
+        assert_eq!(staged.sizes, [640 << 10, 128 << 10, 64 << 10]);
+        assert_eq!(staged.steps[2], 448 << 10);
+        for step in &steps {
+            let mut used: Vec<usize> = reads(step).iter().map(|(texture, _)| *texture).collect();
+            for (bound, texture) in step.dispatches[0].bindings.iter().zip(&used) {
+                assert!(bound.bytes <= staged.sizes[*texture]);
+            }
+            used.sort_unstable();
+            used.dedup();
+            assert_eq!(used.len(), reads(step).len(), "two tensors in one texture");
+        }
+    }
+
+    #[test]
+    fn what_a_texture_holds_is_not_copied_again_until_it_changes() {
+        let mut steps = [
+            step(&[(0, 64), (1, 64)], 9),
+            step(&[(1, 64), (2, 64)], 9),
+            step(&[(1, 64), (1, 64)], 1),
+            step(&[(1, 64)], 9),
+        ];
+        assign(&mut [], &mut steps);
+        let copies: Vec<Vec<bool>> =
+            steps.iter().map(|step| reads(step).iter().map(|(_, copy)| *copy).collect()).collect();
+        assert_eq!(copies, [vec![true, true], vec![false, true], vec![false, false], vec![true]]);
+        assert_eq!(reads(&steps[2])[0].0, reads(&steps[2])[1].0, "one texture for one tensor");
+    }
 }
