@@ -104,11 +104,6 @@ pub enum Error {
     },
 }
 
-/// Rounded. What is too large is shown as larger, if only by a little.
-fn megabytes(bytes: u64) -> u64 {
-    (bytes + 500_000) / 1_000_000
-}
-
 impl Error {
     /// A failed read, write or creation of `path`.
     pub fn file(doing: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {

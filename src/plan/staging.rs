@@ -39,21 +39,12 @@ impl Content {
     }
 }
 
-/// A copy of a tensor in a texture, from the dispatch that it is made for to the last that reads it.
-struct Copy {
-    content: Content,
-    first: usize,
-    last: usize,
-    /// (dispatch, position among its bindings), in order.
-    readers: Vec<(usize, usize)>,
-}
-
-/// How many dispatches a copy waits for its next reader. Longer, and textures would pile up for the
-/// sake of copies that cost little.
-const PATIENCE: usize = 2;
-
-/// Gives every binding that is read through a texture its texture. A tensor that was copied for a
-/// dispatch shortly before is not copied again.
+/// Gives every binding that is read through a texture its texture. A tensor that a texture still
+/// holds from an earlier dispatch is not copied again.
+///
+/// Texture k is as large as the k-th largest tensor that any one dispatch reads: less could not hold
+/// that dispatch's tensors side by side. Placing the largest first then never finds all that are
+/// large enough taken.
 pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
     let mut sizes: Vec<u64> = Vec::new();
     for dispatch in setup.iter().chain(steps.iter()).flat_map(|step| &step.dispatches) {
@@ -67,100 +58,67 @@ pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
     Staged { sizes, setup, steps }
 }
 
-/// Returns the bytes of copies that are held during each step.
-fn assign_to(steps: &mut [Step], sizes: &mut Vec<u64>) -> Vec<u64> {
-    let copies = copies(steps);
-    let textures = pack(&copies, sizes);
-    let mut dispatches: Vec<_> =
-        steps.iter_mut().flat_map(|step| step.dispatches.iter_mut()).collect();
-    for (copy, &staging) in copies.iter().zip(&textures) {
-        for (number, &(dispatch, binding)) in copy.readers.iter().enumerate() {
-            let copy = number == 0;
-            dispatches[dispatch].bindings[binding].reach = Reach::Texels { staging, copy };
+/// What a dispatch reads through textures, the largest first, each once.
+fn contents(dispatch: &Dispatch) -> Vec<Content> {
+    let reads = |bound: &&Bound| matches!(bound.reach, Reach::Texels { .. });
+    let mut contents: Vec<Content> = Vec::new();
+    for content in dispatch.bindings.iter().filter(reads).map(Content::of) {
+        if !contents.contains(&content) {
+            contents.push(content);
         }
     }
-    let mut held = Vec::new();
-    let mut first = 0;
+    contents.sort_by_key(|content| std::cmp::Reverse(content.bytes));
+    contents
+}
+
+/// Returns the bytes that each step reads through textures at once.
+fn assign_to(steps: &mut [Step], sizes: &[u64]) -> Vec<u64> {
+    // What each texture holds, and the number of the dispatch that last read it.
+    let mut held: Vec<(Option<Content>, usize)> = vec![(None, 0); sizes.len()];
+    let mut now = 0;
+    let mut read = Vec::new();
     for step in steps {
-        let last = first + step.dispatches.len();
-        let at = |now: usize| -> u64 {
-            let alive = copies.iter().filter(|copy| copy.first <= now && now <= copy.last);
-            alive.map(|copy| copy.content.bytes).sum()
-        };
-        held.push((first..last).map(at).max().unwrap_or(0));
-        first = last;
-    }
-    held
-}
-
-fn copies(steps: &[Step]) -> Vec<Copy> {
-    let mut done: Vec<Copy> = Vec::new();
-    let mut open: Vec<Copy> = Vec::new();
-    for (now, dispatch) in steps.iter().flat_map(|step| &step.dispatches).enumerate() {
-        let (waiting, late) = open.into_iter().partition(|copy| now - copy.last <= PATIENCE);
-        open = waiting;
-        done.extend::<Vec<Copy>>(late);
-        for (position, bound) in dispatch.bindings.iter().enumerate() {
-            if !matches!(bound.reach, Reach::Texels { .. }) {
-                continue;
-            }
-            let content = Content::of(bound);
-            match open.iter_mut().find(|copy| copy.content == content) {
-                Some(copy) => {
-                    copy.last = now;
-                    copy.readers.push((now, position));
+        let mut most = 0;
+        for dispatch in &mut step.dispatches {
+            now += 1;
+            let wanted = contents(dispatch);
+            most = most.max(wanted.iter().map(|content| content.bytes).sum());
+            for (index, &content) in wanted.iter().enumerate() {
+                let fits = |&texture: &usize| {
+                    held[texture].1 != now && sizes[texture] >= content.texture_bytes()
+                };
+                let free = || (0..sizes.len()).filter(fits);
+                let there = free().find(|&texture| held[texture].0 == Some(content));
+                let staging = there.or_else(|| {
+                    // The one not read for longest, but none that this dispatch reads.
+                    let needed = |texture: usize| {
+                        held[texture].0.is_some_and(|there| wanted[index..].contains(&there))
+                    };
+                    free().min_by_key(|&texture| (needed(texture), held[texture].1))
+                });
+                let Some(staging) = staging else { continue };
+                held[staging] = (Some(content), now);
+                let mut copy = there.is_none();
+                for bound in &mut dispatch.bindings {
+                    let reads = matches!(bound.reach, Reach::Texels { .. });
+                    if reads && Content::of(bound) == content {
+                        bound.reach = Reach::Texels { staging, copy };
+                        copy = false;
+                    }
                 }
-                None => {
-                    let readers = vec![(now, position)];
-                    open.push(Copy { content, first: now, last: now, readers });
+            }
+            for bound in dispatch.bindings.iter().filter(|bound| bound.reach == Reach::Write) {
+                let written = Content::of(bound);
+                for (there, _) in &mut held {
+                    if there.is_some_and(|there| there.overlaps(&written)) {
+                        *there = None;
+                    }
                 }
             }
         }
-        // What is written now is another tensor, or another value, from the next dispatch on.
-        for bound in dispatch.bindings.iter().filter(|bound| bound.reach == Reach::Write) {
-            let written = Content::of(bound);
-            let (stale, fresh) =
-                open.into_iter().partition(|copy: &Copy| copy.content.overlaps(&written));
-            open = fresh;
-            done.extend::<Vec<Copy>>(stale);
-        }
+        read.push(most);
     }
-    done.extend(open);
-    done
-}
-
-/// The texture of each copy: the largest first, each into the smallest texture that is free as long
-/// as it lasts, or into a new one.
-fn pack(copies: &[Copy], sizes: &mut Vec<u64>) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..copies.len()).collect();
-    order.sort_by_key(|&index| (std::cmp::Reverse(copies[index].content.bytes), index));
-    let mut textures = vec![0; copies.len()];
-    let mut residents: Vec<Vec<usize>> = vec![Vec::new(); sizes.len()];
-    for index in order {
-        let copy = &copies[index];
-        let size = copy.content.bytes.next_multiple_of(16 * TEXELS_PER_ROW);
-        let free = |texture: &usize| {
-            residents[*texture].iter().all(|&other| {
-                let other: &Copy = &copies[other];
-                copy.last < other.first || other.last < copy.first
-            })
-        };
-        let fits = |texture: &usize| sizes[*texture] >= size;
-        let chosen = (0..sizes.len())
-            .filter(|texture| free(texture) && fits(texture))
-            .min_by_key(|&texture| sizes[texture])
-            // A texture of the setup that is too small grows rather than stand beside a new one.
-            .or_else(|| (0..sizes.len()).filter(free).max_by_key(|&texture| sizes[texture]));
-        let texture = chosen.unwrap_or_else(|| {
-            sizes.push(0);
-            residents.push(Vec::new());
-            sizes.len() - 1
-        });
-        sizes[texture] = sizes[texture].max(size);
-        residents[texture].push(index);
-        textures[index] = texture;
-    }
-    textures
+    read
 }
 
 #[cfg(test)]
