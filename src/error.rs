@@ -43,7 +43,7 @@ pub enum Error {
     /// A tensor that the adapter cannot hold; nothing was allocated.
     #[error(
         "{tensor} needs {} MB {what}, this adapter allows {} MB: {hint}",
-        megabytes(*needs).max(megabytes(*allows) + 1), megabytes(*allows)
+        (needs + 500_000) / 1_000_000, (allows + 500_000) / 1_000_000
     )]
     TooLarge {
         /// The layer's name and its shape.
@@ -102,11 +102,6 @@ pub enum Error {
         /// What there is.
         hint: String,
     },
-}
-
-/// Rounded. What is too large is shown as larger, if only by a little.
-fn megabytes(bytes: u64) -> u64 {
-    (bytes + 500_000) / 1_000_000
 }
 
 impl Error {

@@ -3,6 +3,7 @@
 mod ceiling;
 mod measure;
 mod model;
+mod phase;
 mod report;
 mod subject;
 
@@ -15,6 +16,7 @@ use crate::ops::{self, Case, CaseSpec, REGISTRY};
 pub use ceiling::{Ceiling, ceiling};
 pub use measure::{Bencher, Effort, Measurement, Timing, time_repeatedly};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
+pub use phase::PhaseGraph;
 pub use report::{NotTimed, Report};
 pub use subject::{Subject, difference};
 

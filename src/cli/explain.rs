@@ -3,14 +3,13 @@
 use clap::{Args, ValueEnum};
 
 use super::{Global, print, print_json};
-use crate::cam;
+use crate::bench::{Phase, PhaseGraph};
 use crate::error::Result;
 use crate::gpu;
-use crate::graph::{Graph, Value, gradients};
-use crate::models::{self, Mode};
-use crate::ops::{Capabilities, Optimizer};
-use crate::plan::{self, Options, Plan};
-use crate::train::TrainingGraph;
+use crate::graph::Graph;
+use crate::models;
+use crate::ops::Capabilities;
+use crate::plan::{self, Plan};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula explain --model compact-xception\n  \
@@ -70,28 +69,15 @@ impl Explain {
     fn plan(&self, capabilities: &Capabilities) -> Result<(Graph, Plan)> {
         let network = models::find(&self.model)?;
         let size = self.size.map_or(network.input, |size| [size, size]);
-        let batch = self.batch.max(1);
-        let purpose = if self.train { Purpose::Training } else { self.purpose };
-        let (graph, outputs, updates): (Graph, Vec<Value>, Vec<Value>) = match purpose {
-            Purpose::Training => {
-                let step = TrainingGraph::build(network, batch, size, 2, &Optimizer::adam())?;
-                (step.graph, vec![step.loss, step.logits], step.updates)
-            }
-            Purpose::Scores => {
-                let model = network.build(Mode::Inference, batch, size, 2)?;
-                (model.graph, vec![model.heads.logits], Vec::new())
-            }
-            Purpose::Cam => {
-                let model = network.build(Mode::Inference, batch, size, 2)?;
-                let (mut graph, heads) = (model.graph, model.heads);
-                let class = graph.input("class", [batch, 2])?;
-                let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];
-                let map = (cam::find("gradcam")?.map)(&mut graph, heads.cam, gradient, 1.0)?;
-                (graph, vec![heads.logits, map], Vec::new())
-            }
+        let phase = match self.purpose {
+            _ if self.train => Phase::TrainingStep,
+            Purpose::Scores => Phase::Forward,
+            Purpose::Cam => Phase::GradCam,
+            Purpose::Training => Phase::TrainingStep,
         };
-        let plan = plan::build(&graph, &outputs, &updates, capabilities, &Options::default())?;
-        Ok((graph, plan))
+        let graph = PhaseGraph::new(network, phase, self.batch.max(1), size)?;
+        let plan = graph.plan(capabilities)?;
+        Ok((graph.graph, plan))
     }
 }
 

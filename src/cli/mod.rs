@@ -1,6 +1,6 @@
 //! The command line, one file a subcommand.
 
-//mod bench;
+mod bench;
 mod cam;
 mod data;
 mod devices;
@@ -82,6 +82,8 @@ enum Command {
     Score(score::Score),
     /// A network's graph and plan in words
     Explain(explain::Explain),
+    /// Time kernels and models on this GPU
+    Bench(bench::Bench),
 }
 
 /// Runs the command line of this process.
@@ -105,6 +107,7 @@ pub fn run() -> ExitCode {
         Command::Cam(command) => command.run(global),
         Command::Score(command) => command.run(global),
         Command::Explain(command) => command.run(global),
+        Command::Bench(command) => command.run(global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

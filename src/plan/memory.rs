@@ -1,5 +1,8 @@
 //! Memory by lifetime: tensors that are not alive together share bytes.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 /// A tensor to be placed.
 #[derive(Clone, Debug)]
 pub struct Tenant {
@@ -68,11 +71,37 @@ pub fn pack(tenants: &[Tenant], largest: u64, alignment: u64) -> Packing {
         order(&|tenant| u64::MAX - tenant.first as u64),
         order(&|tenant| length(tenant)),
     ];
-    let candidates = orders.iter().flat_map(|order| {
+    let mut best: Option<(Packing, &[usize])> = None;
+    let attempt = |order: &[usize]| {
         // Buffers that may grow pack tighter as a rule; fixed ones sometimes do.
-        [true, false].map(|grow| pack_in_order(tenants, order, largest, alignment, grow))
-    });
-    candidates.min_by_key(Packing::bytes).unwrap_or_default()
+        let both = [true, false].map(|g| pack_in_order(tenants, order, largest, alignment, g));
+        both.into_iter().min_by_key(Packing::bytes).unwrap_or_default()
+    };
+    for order in &orders {
+        let packing = attempt(order);
+        if best.as_ref().is_none_or(|(least, _)| packing.bytes() < least.bytes()) {
+            best = Some((packing, order));
+        }
+    }
+    let Some((mut best, order)) = best else { return Packing::default() };
+    // Then move single tenants to other places in the order, as long as that is quickly tried.
+    let mut order = order.to_vec();
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let least = live_bytes(tenants, &[]);
+    let attempts = if order.len() < 2 { 0 } else { (30_000 / order.len()).min(400) };
+    for _ in 0..attempts {
+        if best.bytes() <= least + least / 50 {
+            break;
+        }
+        let mut moved = order.clone();
+        let tenant = moved.remove(random.random_range(0..moved.len()));
+        moved.insert(random.random_range(0..=moved.len()), tenant);
+        let packing = attempt(&moved);
+        if packing.bytes() <= best.bytes() {
+            (best, order) = (packing, moved);
+        }
+    }
+    best
 }
 
 fn pack_in_order(

@@ -1,0 +1,78 @@
+//! What a network is run for, as a graph and a plan: scores, Grad-CAM, or a training step.
+
+use std::sync::Arc;
+
+use super::Phase;
+use crate::cam;
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::graph::{Graph, Value, gradients};
+use crate::models::{Mode, Network};
+use crate::ops::{Capabilities, Optimizer};
+use crate::plan::{self, Options, Plan};
+use crate::session::{Session, Store};
+use crate::train::TrainingGraph;
+
+/// The graph of a phase, and what is asked of it.
+#[derive(Clone, Debug)]
+pub struct PhaseGraph {
+    /// Before fusion.
+    pub graph: Graph,
+    /// What the host reads.
+    pub outputs: Vec<Value>,
+    /// What changes variables.
+    pub updates: Vec<Value>,
+}
+
+/// Classes of the head in plans and timings: abnormal and normal.
+const CLASSES: usize = 2;
+
+impl PhaseGraph {
+    /// The graph of `phase` of `network`, for `batch` images of (height, width) `size`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::error::Error::Shape) when the input is too small for the network.
+    pub fn new(
+        network: &'static Network,
+        phase: Phase,
+        batch: usize,
+        size: [usize; 2],
+    ) -> Result<Self> {
+        if phase == Phase::TrainingStep {
+            let step = TrainingGraph::build(network, batch, size, CLASSES, &Optimizer::adam())?;
+            let outputs = vec![step.loss, step.logits];
+            return Ok(PhaseGraph { graph: step.graph, outputs, updates: step.updates });
+        }
+        let model = network.build(Mode::Inference, batch, size, CLASSES)?;
+        let (mut graph, heads) = (model.graph, model.heads);
+        let mut outputs = vec![heads.logits];
+        if phase == Phase::GradCam {
+            let class = graph.input("class", [batch, CLASSES])?;
+            let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];
+            outputs.push((cam::find("gradcam")?.map)(&mut graph, heads.cam, gradient, 1.0)?);
+        }
+        Ok(PhaseGraph { graph, outputs, updates: Vec::new() })
+    }
+
+    /// Its plan on an adapter.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge) when a tensor does not fit.
+    pub fn plan(&self, capabilities: &Capabilities) -> Result<Plan> {
+        let options = Options::default();
+        plan::build(&self.graph, &self.outputs, &self.updates, capabilities, &options)
+    }
+
+    /// A session that has run once on images of zeros, so that all kernels are compiled.
+    ///
+    /// # Errors
+    /// Those of planning and of the GPU.
+    pub fn session(&self, gpu: &Arc<Gpu>) -> Result<Session> {
+        let plan = self.plan(gpu.capabilities())?;
+        let store = Store::new(gpu, &self.graph, 0)?;
+        let mut session = Session::new(gpu, plan, &store)?;
+        session.run()?;
+        gpu.wait()?;
+        Ok(session)
+    }
+}
