@@ -244,14 +244,29 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn lower(&mut self, jobs: &[Job], options: &Options) -> Result<Vec<LoweredJob>> {
         for (role, &elements) in &self.variables.elements {
-            self.check(&format!("{role:?} variables"), None, 4 * elements as u64)?;
+            let (bytes, allows) = (4 * elements as u64, self.capabilities.max_buffer);
+            if bytes > allows {
+                return Err(Error::TooLarge {
+                    tensor: format!("{role:?} variables"),
+                    what: "in one buffer",
+                    needs: bytes,
+                    allows,
+                    hint:
+                        "use a smaller model, or an adapter with larger buffers (`parula devices`)"
+                            .to_owned(),
+                });
+            }
         }
         for &value in self.input_nodes {
             self.check_node(value)?;
         }
         let mut all = Vec::new();
         for job in jobs {
-            for (root, ..) in job.inputs.iter().chain([&job.output]) {
+            for (root, _, shape) in job.inputs.iter().chain([&job.output]) {
+                if let Root::Variables(_) = root {
+                    let tensor = format!("a variable of {} {shape}", job.layer);
+                    self.check(&tensor, None, 4 * shape.elements() as u64)?;
+                }
                 if let Root::Own(value) = root
                     && !self.tenant_of.contains_key(value)
                 {

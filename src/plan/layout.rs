@@ -27,7 +27,13 @@ impl VariableLayout {
                 .map(|(_, node)| (&node.name, &node.shape))
                 .collect();
             let shapes: Vec<&Shape> = found.iter().map(|(_, shape)| *shape).collect();
-            let (offsets, elements) = Pack::layout(&shapes);
+            let (offsets, elements) = match role {
+                // As a pack of all of them lies, so that packing them is no copy.
+                Role::Trainable => Pack::layout(&shapes),
+                // Bindings start at multiples of this: two variables written by one dispatch must not
+                // share the bytes between.
+                Role::State | Role::Optimizer => aligned(&shapes),
+            };
             for ((name, shape), offset) in found.into_iter().zip(offsets) {
                 layout.entries.push((name.clone(), shape.clone(), role, offset));
             }
@@ -48,6 +54,22 @@ impl VariableLayout {
     pub fn bytes(&self) -> u64 {
         self.elements.values().map(|&elements| 4 * elements as u64).sum()
     }
+}
+
+/// Where each tensor starts, at multiples of the largest alignment that WebGPU asks for bindings, and
+/// the length of the whole.
+fn aligned(shapes: &[&Shape]) -> (Vec<usize>, usize) {
+    const ELEMENTS: usize = 256 / 4;
+    let mut at = 0;
+    let offsets = shapes
+        .iter()
+        .map(|shape| {
+            let offset = at;
+            at += shape.elements().next_multiple_of(ELEMENTS);
+            offset
+        })
+        .collect();
+    (offsets, at)
 }
 
 /// Where a tensor's memory comes from.
