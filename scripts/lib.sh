@@ -8,6 +8,9 @@ die() {
     exit 1
 }
 
+# Without a desktop session Mesa's layer that picks a GPU for windows complains on stderr.
+[[ -n "${XDG_RUNTIME_DIR:-}" ]] || export NODEVICE_SELECT=1
+
 # Debian keeps ldconfig where only root looks.
 PATH="$PATH:/usr/sbin:/sbin"
 

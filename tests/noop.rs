@@ -112,13 +112,9 @@ fn every_case_runs_on_default_limits() {
 #[test]
 fn plans_for_every_kind_of_adapter_keep_the_rules() {
     let mut failures = Vec::new();
-    for (subgroup, texels) in [(None, false), (Some((8, 8)), true), (Some((32, 64)), false)] {
-        let adapter = Capabilities {
-            subgroup,
-            texels: 8 * u32::from(texels),
-            software: texels,
-            ..Capabilities::default()
-        };
+    for (subgroup, texels) in [(None, 0), (Some((8, 8)), 8), (Some((32, 64)), 0)] {
+        let adapter =
+            Capabilities { subgroup, texels, software: texels > 0, ..Capabilities::default() };
         for (name, case) in cases() {
             match Subject::new(&case).unwrap().plan(&adapter, None).map(|plan| check(&plan)) {
                 Ok(Ok(())) => {}
@@ -136,12 +132,9 @@ fn plans_for_every_kind_of_adapter_keep_the_rules() {
 
 /// Plans above 1.15, and no further. The first tensor of `compact-resnet` is four times as large as
 /// the next, and no dispatch may read and write one buffer: two of the next must lie outside of its
-/// memory. Textures lie outside of all buffers, and here most are read when few values are alive.
-const KNOWN: [(&str, bool, f64); 3] = [
-    ("compact-resnet", false, 1.17),
-    ("compact-resnet", true, 1.48),
-    ("compact-resnet, training step", true, 1.16),
-];
+/// memory. Textures lie outside of all buffers.
+const KNOWN: [(&str, bool, f64); 2] =
+    [("compact-resnet", false, 1.17), ("compact-resnet", true, 1.23)];
 
 /// Plans `outputs` for the smallest adapter and for a software driver, and holds both to 1.15 times
 /// what is alive at once.

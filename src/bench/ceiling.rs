@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::measure::{Effort, time_repeatedly};
+use super::timing::{Effort, time_repeatedly};
 use crate::error::{Error, Result};
 use crate::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource};
 use crate::ops::grid;

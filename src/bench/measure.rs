@@ -2,89 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 
+use super::timing::{Effort, Timing, time_repeatedly};
 use super::{Ceiling, Subject, difference};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::ops::{Case, REGISTRY, Variant};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-
-/// How long to measure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Effort {
-    /// Timings, of which the median counts.
-    pub samples: usize,
-    /// What one timing should take, by repeating the kernel.
-    pub sample: Duration,
-    /// What all timings of one variant may take, if that leaves three.
-    pub budget: Duration,
-    /// Whether shapes too large for the reference are compared with the plainest variant.
-    pub compare_large: bool,
-}
-
-impl Effort {
-    /// For figures to be quoted.
-    pub const FULL: Effort = Effort {
-        samples: 11,
-        sample: Duration::from_millis(30),
-        budget: Duration::from_secs(3),
-        compare_large: true,
-    };
-    /// For a glance.
-    pub const QUICK: Effort = Effort {
-        samples: 3,
-        sample: Duration::from_millis(8),
-        budget: Duration::from_millis(600),
-        compare_large: false,
-    };
-}
-
-/// The median of several timings, and their range, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Timing {
-    /// The median.
-    pub ms: f64,
-    /// The fastest.
-    pub ms_min: f64,
-    /// The slowest.
-    pub ms_max: f64,
-    /// How many timings.
-    pub samples: usize,
-    /// How many runs each timing covers.
-    pub repeats: usize,
-}
-
-/// Warms up, then times `run(repeats)`, which returns the time of one run of `repeats`.
-///
-/// # Errors
-/// Those of `run`.
-pub fn time_repeatedly(
-    effort: Effort,
-    mut run: impl FnMut(usize) -> Result<Duration>,
-) -> Result<Timing> {
-    // The first run compiles and touches memory; the second says how long one takes.
-    run(1)?;
-    let once = run(1)?.max(Duration::from_nanos(100));
-    let repeats = (effort.sample.as_secs_f64() / once.as_secs_f64()).clamp(1.0, 2000.0) as usize;
-    let affordable = effort.budget.as_secs_f64() / (once.as_secs_f64() * repeats as f64);
-    let samples = effort.samples.min(affordable as usize).max(3);
-    let mut times = Vec::new();
-    for _ in 0..samples {
-        times.push(run(repeats)?.as_secs_f64() * 1e3);
-    }
-    times.sort_by(f64::total_cmp);
-    Ok(Timing {
-        ms: times[samples / 2],
-        ms_min: times[0],
-        ms_max: times[samples - 1],
-        samples,
-        repeats,
-    })
-}
 
 /// One row of the report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -248,18 +175,24 @@ impl Bencher {
             if passed >= 8 {
                 break;
             }
-            let subject = Subject::new(&other)?;
+            let mut subject = Subject::new(&other)?;
             // Not every variant does every shape.
             if subject.plan(self.gpu.capabilities(), Some(variant.name)).is_err() {
                 continue;
             }
             let tensors = other.tensors(7);
-            let (mut session, store) =
-                subject.session(&self.gpu, Some(variant.name), &narrow(&tensors))?;
-            session.run()?;
-            let found = subject.results(&session, &store)?;
+            let truth = reference(&other, &tensors);
             let what = format!("{op}/{} on {}", variant.name, other.name);
-            compare(&what, &found, &reference(&other, &tensors), other.tolerance)?;
+            // Large cases may be read through textures, which small ones are too small for.
+            let textures = self.gpu.capabilities().texels > 0;
+            for texels_from in if textures { &[u64::MAX, 0][..] } else { &[u64::MAX] } {
+                subject.texels_from = *texels_from;
+                let (mut session, store) =
+                    subject.session(&self.gpu, Some(variant.name), &narrow(&tensors))?;
+                session.run()?;
+                let found = subject.results(&session, &store)?;
+                compare(&what, &found, &truth, other.tolerance)?;
+            }
             passed += 1;
         }
         self.passed.insert((op, variant.name), passed);
@@ -277,34 +210,4 @@ fn reference(case: &Case, tensors: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
 
 fn compare(what: &str, found: &[Tensor], truth: &[Tensor<f64>], tolerance: f64) -> Result<()> {
     found.iter().zip(truth).try_for_each(|(a, b)| difference(what, a, b, tolerance))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_runs_are_repeated_and_long_ones_are_not() {
-        let mut asked = Vec::new();
-        let timing = time_repeatedly(Effort::QUICK, |repeats| {
-            asked.push(repeats);
-            Ok(Duration::from_micros(10))
-        });
-        let timing = timing.unwrap();
-        assert_eq!((timing.repeats, timing.samples, timing.ms), (800, 3, 0.01));
-        assert_eq!(asked, [1, 1, 800, 800, 800]);
-        let timing = time_repeatedly(Effort::FULL, |_| Ok(Duration::from_secs(2))).unwrap();
-        assert_eq!((timing.repeats, timing.samples), (1, 3));
-    }
-
-    #[test]
-    fn the_median_is_reported_with_its_range() {
-        let mut times = [9, 9, 5, 1, 3].into_iter();
-        let effort = Effort { sample: Duration::ZERO, ..Effort::QUICK };
-        let timing = time_repeatedly(effort, |_| {
-            Ok(Duration::from_millis(times.next().unwrap_or_default()))
-        });
-        let timing = timing.unwrap();
-        assert_eq!((timing.ms_min, timing.ms, timing.ms_max), (1.0, 3.0, 5.0));
-    }
 }

@@ -6,6 +6,7 @@ mod model;
 mod phase;
 mod report;
 mod subject;
+mod timing;
 
 use std::sync::Arc;
 
@@ -14,11 +15,12 @@ use crate::gpu::Gpu;
 use crate::ops::{self, Case, CaseSpec, REGISTRY};
 
 pub use ceiling::{Ceiling, ceiling};
-pub use measure::{Bencher, Effort, Measurement, Timing, time_repeatedly};
+pub use measure::{Bencher, Measurement};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
 pub use phase::PhaseGraph;
 pub use report::{NotTimed, Report};
 pub use subject::{Subject, difference};
+pub use timing::{Effort, Timing, time_repeatedly};
 
 /// What to time.
 #[derive(Clone, Debug, Default)]

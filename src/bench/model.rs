@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Ceiling;
-use super::measure::{Effort, Timing, time_repeatedly};
+use super::timing::{Effort, Timing, time_repeatedly};
 use crate::error::Result;
 use crate::session::Session;
 

@@ -17,6 +17,8 @@ pub struct Subject {
     pub graph: Graph,
     /// The case's operation.
     pub output: Value,
+    /// As in [`Options`]: from how many bytes on tensors are read through textures, where that pays.
+    pub texels_from: u64,
     inputs: Vec<Value>,
     updates: &'static [usize],
 }
@@ -39,7 +41,7 @@ impl Subject {
             });
         }
         let output = graph.add_shared("output", case.operation.clone(), &inputs)?;
-        Ok(Subject { graph, output, inputs, updates })
+        Ok(Subject { graph, output, texels_from: Options::default().texels_from, inputs, updates })
     }
 
     /// Its plan with `variant`, or with the one that would be chosen.
@@ -47,7 +49,8 @@ impl Subject {
     /// # Errors
     /// Those of [`plan::build`]; [`Error::Shape`] where the variant cannot do this shape.
     pub fn plan(&self, capabilities: &Capabilities, variant: Option<&'static str>) -> Result<Plan> {
-        let options = Options { fuse: false, variant, ..Options::default() };
+        let texels_from = self.texels_from;
+        let options = Options { fuse: false, variant, texels_from, ..Options::default() };
         let target = [self.output];
         let (outputs, updates) =
             if self.updates.is_empty() { (&target[..], &[][..]) } else { (&[][..], &target[..]) };

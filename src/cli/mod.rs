@@ -4,6 +4,7 @@ mod bench;
 mod cam;
 mod data;
 mod devices;
+mod environment;
 mod explain;
 mod models;
 mod network;
@@ -88,6 +89,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    environment::prepare();
     let cli = Cli::parse();
     // A second Ctrl-C ends the process at once. Without a handler the first one does.
     let _ = ctrlc::set_handler(|| {

@@ -175,8 +175,13 @@ pub fn train(
             );
         }
         records.push(record);
+        let weights = Weights::of(&model, &store)?;
+        // A ReLU may turn NaN into 0, so that weights are lost without a trace in the loss.
+        if let Some(layer) = weights.not_finite() {
+            let (loss, layer) = (record.loss as f32, layer.to_owned());
+            return Err(Error::NotFinite { loss, step: steps.done(), layer });
+        }
         if best.improves(epoch, record.val_accuracy) {
-            let weights = Weights::of(&model, &store)?;
             if let Some(path) = &options.checkpoint {
                 weights::save(path, &weights)?;
             }

@@ -56,6 +56,11 @@ impl Steps {
         Ok(())
     }
 
+    /// How many steps were taken.
+    pub fn done(&self) -> u64 {
+        self.done
+    }
+
     /// One step on `batch`, of `total` in the whole run; the answer is that before the update.
     pub fn step(&mut self, batch: &Batch, total: u64) -> Result<Answer> {
         self.done += 1;

@@ -82,6 +82,12 @@ impl Weights {
         self.tensors.iter().try_for_each(|(key, tensor)| store.set(key, tensor))
     }
 
+    /// The first tensor that holds a number that is not finite.
+    pub fn not_finite(&self) -> Option<&str> {
+        let lost = |tensor: &Tensor| tensor.data().iter().any(|value| !value.is_finite());
+        self.tensors.iter().find(|(_, tensor)| lost(tensor)).map(|(name, _)| name.as_str())
+    }
+
     /// Units of the head that these weights were made for: the length of the last bias.
     pub fn classes(&self) -> Option<usize> {
         self.metadata.get("classes")?.parse().ok()
