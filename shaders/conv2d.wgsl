@@ -104,15 +104,27 @@ fn store(row: u32, column: u32, sum: f32) {
     y[params.y_offset + row * params.y_stride + column] = activate(vec4(value)).x;
 }
 
-// What the epilogue needs to know of four columns, loaded once for many rows.
+// What the epilogue needs to know of four columns, loaded once for many rows; `at`: where row 0 stands.
 struct Epilogue {
+    at: u32,
+    stride: u32,
+    residual_at: u32,
+    residual_stride: u32,
     bias: vec4<f32>,
     scale: vec4<f32>,
     shift: vec4<f32>,
 }
 
 fn epilogue(column4: u32) -> Epilogue {
-    var found = Epilogue(vec4(0.0), vec4(1.0), vec4(0.0));
+    var found = Epilogue(
+        params.y_offset / 4u + column4,
+        params.y_stride / 4u,
+        params.residual_offset / 4u + column4,
+        params.residual_stride / 4u,
+        vec4(0.0),
+        vec4(1.0),
+        vec4(0.0),
+    );
     if EPILOGUE_BIAS {
         found.bias = bias4[params.bias_offset / 4u + column4];
     }
@@ -125,7 +137,7 @@ fn epilogue(column4: u32) -> Epilogue {
 }
 
 // Stores four finished columns.
-fn store4(row: u32, column4: u32, sum: vec4<f32>, after: Epilogue) {
+fn store4(row: u32, sum: vec4<f32>, after: Epilogue) {
     var value = sum;
     if EPILOGUE_BIAS {
         value += after.bias;
@@ -134,9 +146,9 @@ fn store4(row: u32, column4: u32, sum: vec4<f32>, after: Epilogue) {
         value = value * after.scale + after.shift;
     }
     if EPILOGUE_RESIDUAL {
-        value += residual4[(params.residual_offset + row * params.residual_stride) / 4u + column4];
+        value += residual4[after.residual_at + row * after.residual_stride];
     }
-    y4[(params.y_offset + row * params.y_stride) / 4u + column4] = activate(value);
+    y4[after.at + row * after.stride] = activate(value);
 }
 
 // Where the window of an output pixel starts: the first row of its image in x, and iy, ix of the
@@ -398,7 +410,7 @@ fn subgroup(
     let after = epilogue(column4);
     for (var i = 0u; i < ROWS; i++) {
         if used && tile.first_row + i < rows {
-            store4(tile.first_row + i, column4, sums[i], after);
+            store4(tile.first_row + i, sums[i], after);
         }
     }
 }
@@ -474,7 +486,7 @@ fn subgroup_narrow(
     let after = epilogue(column4);
     for (var i = 0u; i < ROWS; i++) {
         if used && tile.first_row + i < rows {
-            store4(tile.first_row + i, column4, sums[i], after);
+            store4(tile.first_row + i, sums[i], after);
         }
     }
 }

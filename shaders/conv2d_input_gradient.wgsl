@@ -291,9 +291,10 @@ fn tiled(
     }
 }
 
-fn store4(row: u32, column4: u32, used: bool, sum: vec4<f32>) {
+// Stores four columns of a row of dx, whose row 0 stands at `start`.
+fn store4(start: u32, stride: u32, row: u32, used: bool, sum: vec4<f32>) {
     if used && row != NOWHERE {
-        dx4[(params.dx_offset + row * params.dx_stride) / 4u + column4] = sum;
+        dx4[start + row * stride] = sum;
     }
 }
 
@@ -364,19 +365,20 @@ fn subgroup(
             }
         }
     }
-    let column = tile.group * columns / 4u + column4;
+    let start = params.dx_offset / 4u + tile.group * columns / 4u + column4;
+    let stride = params.dx_stride / 4u;
     for (var i = 0u; i < ROW_BLOCKS; i++) {
         let row = at[i].row;
         let r = i * LANES;
-        store4(subgroupBroadcast(row, 0u), column, used, sums[r]);
-        store4(subgroupBroadcast(row, 1u), column, used, sums[r + 1u]);
-        store4(subgroupBroadcast(row, 2u), column, used, sums[r + 2u]);
-        store4(subgroupBroadcast(row, 3u), column, used, sums[r + 3u]);
+        store4(start, stride, subgroupBroadcast(row, 0u), used, sums[r]);
+        store4(start, stride, subgroupBroadcast(row, 1u), used, sums[r + 1u]);
+        store4(start, stride, subgroupBroadcast(row, 2u), used, sums[r + 2u]);
+        store4(start, stride, subgroupBroadcast(row, 3u), used, sums[r + 3u]);
         if LANES > 4u {
-            store4(subgroupBroadcast(row, 4u), column, used, sums[r + 4u % LANES]);
-            store4(subgroupBroadcast(row, 5u), column, used, sums[r + 5u % LANES]);
-            store4(subgroupBroadcast(row, 6u), column, used, sums[r + 6u % LANES]);
-            store4(subgroupBroadcast(row, 7u), column, used, sums[r + 7u % LANES]);
+            store4(start, stride, subgroupBroadcast(row, 4u), used, sums[r + 4u % LANES]);
+            store4(start, stride, subgroupBroadcast(row, 5u), used, sums[r + 5u % LANES]);
+            store4(start, stride, subgroupBroadcast(row, 6u), used, sums[r + 6u % LANES]);
+            store4(start, stride, subgroupBroadcast(row, 7u), used, sums[r + 7u % LANES]);
         }
     }
 }

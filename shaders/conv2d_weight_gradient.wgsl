@@ -99,6 +99,33 @@ fn row_at(row: u32, group: u32) -> Row {
     );
 }
 
+// What is asked of the uniforms for every pixel, read once.
+struct Shapes {
+    height: u32,
+    width: u32,
+    out_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    x_offset: u32,
+    x_stride: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+}
+
+fn shapes() -> Shapes {
+    return Shapes(
+        params.height,
+        params.width,
+        params.out_width,
+        params.stride_y,
+        params.stride_x,
+        params.x_offset,
+        params.x_stride,
+        params.dy_offset,
+        params.dy_stride,
+    );
+}
+
 // The element of x that pixel (n, oy, ox) of dy meets through a row of dw, or the first of x where it
 // meets none: `seen` tells.
 struct Met {
@@ -106,13 +133,12 @@ struct Met {
     seen: bool,
 }
 
-fn met(row: Row, n: u32, oy: u32, ox: u32) -> Met {
-    let iy = i32(oy * params.stride_y) + row.y;
-    let ix = i32(ox * params.stride_x) + row.x;
-    let seen = iy >= 0 && iy < i32(params.height) && ix >= 0 && ix < i32(params.width)
-        && ox < params.out_width;
-    let pixel = (n * params.height + u32(iy)) * params.width + u32(ix);
-    return Met(params.x_offset + select(0u, pixel, seen) * params.x_stride + row.channel, seen);
+fn met(sizes: Shapes, row: Row, n: u32, oy: u32, ox: u32) -> Met {
+    let iy = i32(oy * sizes.stride_y) + row.y;
+    let ix = i32(ox * sizes.stride_x) + row.x;
+    let seen = iy >= 0 && iy < i32(sizes.height) && ix >= 0 && ix < i32(sizes.width) && ox < sizes.out_width;
+    let pixel = (n * sizes.height + u32(iy)) * sizes.width + u32(ix);
+    return Met(sizes.x_offset + select(0u, pixel, seen) * sizes.x_stride + row.channel, seen);
 }
 
 @compute @workgroup_size(64)
@@ -128,12 +154,13 @@ fn naive(
     let column = index % params.out_channels;
     let group = column / (params.out_channels / params.groups);
     let row = row_at(index / params.out_channels, group);
+    let sizes = shapes();
     var sum = 0.0;
     for (var n = 0u; n < params.batch; n++) {
         for (var oy = 0u; oy < params.out_height; oy++) {
             var line = 0.0;
             for (var ox = 0u; ox < params.out_width; ox++) {
-                let there = met(row, n, oy, ox);
+                let there = met(sizes, row, n, oy, ox);
                 if there.seen {
                     let pixel = (n * params.out_height + oy) * params.out_width + ox;
                     line += x[there.at] * dy[params.dy_offset + pixel * params.dy_stride + column];
@@ -193,8 +220,8 @@ var<workgroup> x_tile: array<vec4<f32>, TILE_STEPS * X_PITCH>;
 var<workgroup> dy_tile: array<vec4<f32>, TILE_STEPS * DY_PITCH>;
 var<workgroup> taps: array<Row, TILE_ROWS>;
 
-fn x_step(local: u32, row: u32, n: u32, oy: u32, ox: u32, valid: bool) -> f32 {
-    let there = met(taps[local], n, oy, ox);
+fn x_step(sizes: Shapes, local: u32, row: u32, n: u32, oy: u32, ox: u32, valid: bool) -> f32 {
+    let there = met(sizes, taps[local], n, oy, ox);
     if valid && there.seen && row + local < rows() {
         return x[there.at];
     }
@@ -231,6 +258,7 @@ fn tiled(
     let part = invocation / TILE_STEPS;
     let my_rows = invocation / 8u;
     let my_columns = invocation % 8u;
+    let sizes = shapes();
     // Pixels of this split, whatever a unit is.
     let unit = select(params.out_width, 1u, POINTWISE);
     let begin = tile.split * params.split_units * unit;
@@ -246,10 +274,10 @@ fn tiled(
         for (var i = 0u; i < 4u; i++) {
             let four = part + 4u * i;
             x_tile[step * X_PITCH + four] = vec4(
-                x_step(4u * four, tile.first_row, n, oy, ox, valid),
-                x_step(4u * four + 1u, tile.first_row, n, oy, ox, valid),
-                x_step(4u * four + 2u, tile.first_row, n, oy, ox, valid),
-                x_step(4u * four + 3u, tile.first_row, n, oy, ox, valid),
+                x_step(sizes, 4u * four, tile.first_row, n, oy, ox, valid),
+                x_step(sizes, 4u * four + 1u, tile.first_row, n, oy, ox, valid),
+                x_step(sizes, 4u * four + 2u, tile.first_row, n, oy, ox, valid),
+                x_step(sizes, 4u * four + 3u, tile.first_row, n, oy, ox, valid),
             );
             let column = first_column + 4u * four;
             dy_tile[step * DY_PITCH + four] = vec4(
@@ -288,20 +316,31 @@ fn tiled(
 
 // Four pixels of dy next to each other, four columns each, and where the first of them is. Pixels past
 // `end` are 0.
-fn dy_four(first: u32, end: u32, column4: u32) -> mat4x4<f32> {
+fn dy_four(sizes: Shapes, first: u32, end: u32, column4: u32) -> mat4x4<f32> {
     var four: mat4x4<f32>;
     for (var q = 0u; q < 4u; q++) {
         let pixel = min(first + q, end - 1u);
-        let value = dy4[(params.dy_offset + pixel * params.dy_stride) / 4u + column4];
+        let value = dy4[(sizes.dy_offset + pixel * sizes.dy_stride) / 4u + column4];
         four[q] = select(vec4(0.0), value, first + q < end);
     }
     return four;
 }
 
-fn store4(tile: Tile, row: u32, column4: u32, used: bool, sum: vec4<f32>) {
-    if used && row < rows() {
-        let at = (tile.split * rows() + row) * params.out_channels + params.partial_offset;
-        partial4[at / 4u + column4] = sum;
+// Where four columns of a split's part start, how far apart its rows are, and how many.
+struct Start {
+    at: u32,
+    stride: u32,
+    rows: u32,
+}
+
+fn store_start(split: u32, column4: u32) -> Start {
+    let stride = params.out_channels / 4u;
+    return Start(params.partial_offset / 4u + split * rows() * stride + column4, stride, rows());
+}
+
+fn store4(start: Start, row: u32, used: bool, sum: vec4<f32>) {
+    if used && row < start.rows {
+        partial4[start.at + row * start.stride] = sum;
     }
 }
 
@@ -330,22 +369,24 @@ fn subgroup(
     }
     let begin = tile.split * params.split_units;
     let end = min(begin + params.split_units, units());
+    let sizes = shapes();
+    let out_height = params.out_height;
     // For POINTWISE the pixels of a split are one line; otherwise each unit is one.
     for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
-        let n = line / params.out_height;
-        let oy = line % params.out_height;
-        let length = select(params.out_width, end - begin, POINTWISE);
-        let dy_start = select(line * params.out_width, begin, POINTWISE);
+        let n = line / out_height;
+        let oy = line % out_height;
+        let length = select(sizes.out_width, end - begin, POINTWISE);
+        let dy_start = select(line * sizes.out_width, begin, POINTWISE);
         for (var ox = 0u; ox < length; ox += 4u) {
-            let b = dy_four(dy_start + ox, dy_start + length, column4);
+            let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
             var pixels: mat4x4<f32>;
             for (var q = 0u; q < 4u; q++) {
                 if POINTWISE {
                     // Past the end dy is 0.
                     let pixel = min(dy_start + ox + q, end - 1u);
-                    pixels[q] = x4[(params.x_offset + pixel * params.x_stride + row.channel) / 4u];
+                    pixels[q] = x4[(sizes.x_offset + pixel * sizes.x_stride + row.channel) / 4u];
                 } else {
-                    let there = met(row, n, oy, ox + q);
+                    let there = met(sizes, row, n, oy, ox + q);
                     pixels[q] = select(vec4(0.0), x4[there.at / 4u], there.seen);
                 }
             }
@@ -365,9 +406,10 @@ fn subgroup(
             }
         }
     }
+    let start = store_start(tile.split, column4);
     for (var c = 0u; c < 4u; c++) {
         for (var l = 0u; l < LANES; l++) {
-            store4(tile, tile.first_row + 4u * l + c, column4, used, sums[c * LANES + l]);
+            store4(start, tile.first_row + 4u * l + c, used, sums[c * LANES + l]);
         }
     }
 }
@@ -401,21 +443,23 @@ fn subgroup_narrow(
     }
     let begin = tile.split * params.split_units;
     let end = min(begin + params.split_units, units());
+    let sizes = shapes();
+    let out_height = params.out_height;
     for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
-        let n = line / params.out_height;
-        let oy = line % params.out_height;
-        let length = select(params.out_width, end - begin, POINTWISE);
-        let dy_start = select(line * params.out_width, begin, POINTWISE);
+        let n = line / out_height;
+        let oy = line % out_height;
+        let length = select(sizes.out_width, end - begin, POINTWISE);
+        let dy_start = select(line * sizes.out_width, begin, POINTWISE);
         for (var ox = 0u; ox < length; ox += 4u) {
-            let b = dy_four(dy_start + ox, dy_start + length, column4);
+            let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
             for (var c = 0u; c < 4u; c++) {
                 var a: vec4<f32>;
                 for (var q = 0u; q < 4u; q++) {
                     if POINTWISE {
                         let pixel = min(dy_start + ox + q, end - 1u);
-                        a[q] = x[params.x_offset + pixel * params.x_stride + row[c].channel];
+                        a[q] = x[sizes.x_offset + pixel * sizes.x_stride + row[c].channel];
                     } else {
-                        let there = met(row[c], n, oy, ox + q);
+                        let there = met(sizes, row[c], n, oy, ox + q);
                         a[q] = select(0.0, x[there.at], there.seen);
                     }
                 }
@@ -433,9 +477,10 @@ fn subgroup_narrow(
             }
         }
     }
+    let start = store_start(tile.split, column4);
     for (var c = 0u; c < 4u; c++) {
         for (var l = 0u; l < LANES; l++) {
-            store4(tile, tile.first_row + c * LANES + l, column4, used, sums[c * LANES + l]);
+            store4(start, tile.first_row + c * LANES + l, used, sums[c * LANES + l]);
         }
     }
 }

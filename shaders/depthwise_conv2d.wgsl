@@ -126,36 +126,47 @@ fn strip(
 ) {
     let channels4 = params.channels / 4u;
     let strips = (params.out_width + STRIP - 1u) / STRIP;
+    // Uniforms are read before the first branch: inside of one they cost a software driver more.
+    let batch = params.batch;
+    let height = i32(params.height);
+    let width = i32(params.width);
+    let out_width = params.out_width;
+    let x_offset = params.x_offset;
+    let x_stride = params.x_stride;
+    let y_offset = params.y_offset;
+    let y_stride = params.y_stride;
+    let w_start = params.w_offset / 4u;
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
     let ox = index / channels4 % strips * STRIP;
     let line = index / (channels4 * strips);
     let n = line / params.out_height;
     let oy = line % params.out_height;
-    if n >= params.batch {
+    let first_y = i32(oy * STRIDE) - i32(params.pad_top);
+    let first_x = i32(ox * STRIDE) - i32(params.pad_left);
+    if n >= batch {
         return;
     }
     var sums: array<vec4<f32>, STRIP>;
     for (var i = 0u; i < STRIP; i++) {
         sums[i] = vec4(0.0);
     }
-    let first_x = i32(ox * STRIDE) - i32(params.pad_left);
     for (var ky = 0u; ky < KERNEL; ky++) {
-        let iy = i32(oy * STRIDE + ky) - i32(params.pad_top);
-        if iy < 0 || iy >= i32(params.height) {
+        let iy = first_y + i32(ky);
+        if iy < 0 || iy >= height {
             continue;
         }
-        let start = (n * params.height + u32(iy)) * params.width;
+        let start = u32((i32(n) * height + iy) * width);
         var pixels: array<vec4<f32>, REACH>;
         for (var i = 0u; i < REACH; i++) {
             let ix = first_x + i32(i);
-            let seen = ix >= 0 && ix < i32(params.width);
-            let pixel = start + u32(clamp(ix, 0, i32(params.width) - 1));
-            let value = x4[(params.x_offset + pixel * params.x_stride) / 4u + c4];
+            let seen = ix >= 0 && ix < width;
+            let pixel = start + u32(clamp(ix, 0, width - 1));
+            let value = x4[(x_offset + pixel * x_stride) / 4u + c4];
             pixels[i] = select(vec4(0.0), value, seen);
         }
         for (var kx = 0u; kx < KERNEL; kx++) {
-            let factor = w4[params.w_offset / 4u + (ky * KERNEL + kx) * channels4 + c4];
+            let factor = w4[w_start + (ky * KERNEL + kx) * channels4 + c4];
             for (var i = 0u; i < STRIP; i++) {
                 sums[i] += factor * pixels[i * STRIDE + kx];
             }
@@ -173,13 +184,13 @@ fn strip(
         shift = affine4[params.affine_offset / 4u + channels4 + c4];
     }
     for (var i = 0u; i < STRIP; i++) {
-        if ox + i < params.out_width {
-            let row = line * params.out_width + ox + i;
+        if ox + i < out_width {
+            let row = line * out_width + ox + i;
             var value = (sums[i] + offset) * scale + shift;
             if EPILOGUE_RESIDUAL {
                 value += residual4[(params.residual_offset + row * params.residual_stride) / 4u + c4];
             }
-            y4[(params.y_offset + row * params.y_stride) / 4u + c4] = activate(value);
+            y4[(y_offset + row * y_stride) / 4u + c4] = activate(value);
         }
     }
 }

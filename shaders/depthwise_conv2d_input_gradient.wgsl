@@ -100,37 +100,48 @@ fn strip(
     let channels4 = params.channels / 4u;
     let before = params.pad_left % STRIDE;
     let strips = (params.width + before + STRIP - 1u) / STRIP;
+    // Uniforms are read before the first branch: inside of one they cost a software driver more.
+    let batch = params.batch;
+    let width = i32(params.width);
+    let out_height = params.out_height;
+    let out_width = params.out_width;
+    let dy_offset = params.dy_offset;
+    let dy_stride = params.dy_stride;
+    let dx_offset = params.dx_offset;
+    let dx_stride = params.dx_stride;
+    let w_start = params.w_offset / 4u;
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
     let first = i32(index / channels4 % strips * STRIP) - i32(before);
     let line = index / (channels4 * strips);
     let n = line / params.height;
     let iy = line % params.height;
-    if n >= params.batch {
+    let last_y = i32(iy + params.pad_top);
+    // Pixel `first` meets pixel `first_x` of dy through tap 0.
+    let first_x = (first + i32(params.pad_left)) / i32(STRIDE);
+    if n >= batch {
         return;
     }
     var sums: array<vec4<f32>, STRIP>;
     for (var i = 0u; i < STRIP; i++) {
         sums[i] = vec4(0.0);
     }
-    // Pixel `first` meets pixel `first_x` of dy through tap 0.
-    let first_x = (first + i32(params.pad_left)) / i32(STRIDE);
     for (var ky = 0u; ky < KERNEL; ky++) {
-        let ty = i32(iy + params.pad_top) - i32(ky);
-        if !meets(ty, STRIDE, params.out_height) {
+        let ty = last_y - i32(ky);
+        if !meets(ty, STRIDE, out_height) {
             continue;
         }
-        let start = (n * params.out_height + u32(ty) / STRIDE) * params.out_width;
+        let start = (n * out_height + u32(ty) / STRIDE) * out_width;
         var pixels: array<vec4<f32>, REACH>;
         for (var i = 0u; i < REACH; i++) {
             let ox = first_x + i32(i) - i32(BEFORE);
-            let seen = ox >= 0 && ox < i32(params.out_width);
-            let pixel = start + u32(clamp(ox, 0, i32(params.out_width) - 1));
-            let value = dy4[(params.dy_offset + pixel * params.dy_stride) / 4u + c4];
+            let seen = ox >= 0 && ox < i32(out_width);
+            let pixel = start + u32(clamp(ox, 0, i32(out_width) - 1));
+            let value = dy4[(dy_offset + pixel * dy_stride) / 4u + c4];
             pixels[i] = select(vec4(0.0), value, seen);
         }
         for (var kx = 0u; kx < KERNEL; kx++) {
-            let factor = w4[params.w_offset / 4u + (ky * KERNEL + kx) * channels4 + c4];
+            let factor = w4[w_start + (ky * KERNEL + kx) * channels4 + c4];
             for (var i = 0u; i < STRIP; i++) {
                 // i - kx, moved to stay positive.
                 let apart = i + BEFORE * STRIDE + STRIDE - kx;
@@ -142,9 +153,9 @@ fn strip(
     }
     for (var i = 0u; i < STRIP; i++) {
         let ix = first + i32(i);
-        if ix >= 0 && ix < i32(params.width) {
-            let row = line * params.width + u32(ix);
-            dx4[(params.dx_offset + row * params.dx_stride) / 4u + c4] = sums[i];
+        if ix >= 0 && ix < width {
+            let row = line * u32(width) + u32(ix);
+            dx4[(dx_offset + row * dx_stride) / 4u + c4] = sums[i];
         }
     }
 }

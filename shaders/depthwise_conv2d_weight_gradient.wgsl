@@ -125,6 +125,20 @@ fn strip(
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
     let split = index / channels4;
+    // Uniforms are read before the first branch: inside of one they cost a software driver more.
+    let height = i32(params.height);
+    let width = i32(params.width);
+    let out_height = params.out_height;
+    let out_width = params.out_width;
+    let pad_top = i32(params.pad_top);
+    let pad_left = i32(params.pad_left);
+    let x_offset = params.x_offset;
+    let x_stride = params.x_stride;
+    let dy_offset = params.dy_offset;
+    let dy_stride = params.dy_stride;
+    let begin = split * params.split_lines;
+    let end = min(begin + params.split_lines, params.batch * params.out_height);
+    let start = params.partial_offset / 4u + split * TAPS * channels4 + c4;
     if split >= params.splits {
         return;
     }
@@ -132,29 +146,27 @@ fn strip(
     for (var i = 0u; i < TAPS; i++) {
         sums[i] = vec4(0.0);
     }
-    let begin = split * params.split_lines;
-    let end = min(begin + params.split_lines, params.batch * params.out_height);
     for (var line = begin; line < end; line++) {
-        let first_y = i32(line % params.out_height * STRIDE) - i32(params.pad_top);
-        let image = line / params.out_height * params.height;
-        for (var ox = 0u; ox < params.out_width; ox += STRIP) {
+        let first_y = i32(line % out_height * STRIDE) - pad_top;
+        let image = i32(line / out_height) * height;
+        for (var ox = 0u; ox < out_width; ox += STRIP) {
             var steps: array<vec4<f32>, STRIP>;
             for (var i = 0u; i < STRIP; i++) {
-                let pixel = line * params.out_width + min(ox + i, params.out_width - 1u);
-                let value = dy4[(params.dy_offset + pixel * params.dy_stride) / 4u + c4];
-                steps[i] = select(vec4(0.0), value, ox + i < params.out_width);
+                let pixel = line * out_width + min(ox + i, out_width - 1u);
+                let value = dy4[(dy_offset + pixel * dy_stride) / 4u + c4];
+                steps[i] = select(vec4(0.0), value, ox + i < out_width);
             }
-            let first_x = i32(ox * STRIDE) - i32(params.pad_left);
+            let first_x = i32(ox * STRIDE) - pad_left;
             for (var ky = 0u; ky < KERNEL; ky++) {
                 let iy = first_y + i32(ky);
-                let line_seen = iy >= 0 && iy < i32(params.height);
-                let start = (image + u32(clamp(iy, 0, i32(params.height) - 1))) * params.width;
+                let line_seen = iy >= 0 && iy < height;
+                let start = u32((image + clamp(iy, 0, height - 1)) * width);
                 var pixels: array<vec4<f32>, REACH>;
                 for (var i = 0u; i < REACH; i++) {
                     let ix = first_x + i32(i);
-                    let seen = line_seen && ix >= 0 && ix < i32(params.width);
-                    let pixel = start + u32(clamp(ix, 0, i32(params.width) - 1));
-                    let value = x4[(params.x_offset + pixel * params.x_stride) / 4u + c4];
+                    let seen = line_seen && ix >= 0 && ix < width;
+                    let pixel = start + u32(clamp(ix, 0, width - 1));
+                    let value = x4[(x_offset + pixel * x_stride) / 4u + c4];
                     pixels[i] = select(vec4(0.0), value, seen);
                 }
                 for (var kx = 0u; kx < KERNEL; kx++) {
@@ -167,7 +179,6 @@ fn strip(
             }
         }
     }
-    let start = params.partial_offset / 4u + split * TAPS * channels4 + c4;
     for (var i = 0u; i < TAPS; i++) {
         partial4[start + i * channels4] = sums[i];
     }
