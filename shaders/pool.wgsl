@@ -142,10 +142,8 @@ fn pool_quad(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    // Uniforms are read before the first branch: inside of one they cost a software driver more.
     let index = (group.y * groups.x + group.x) * 64u + lane;
-    if index >= params.count {
-        return;
-    }
     let pixel = index / params.channels;
     let channel = index % params.channels;
     let to = place(pixel, params.out_height, params.out_width);
@@ -153,8 +151,12 @@ fn pool_quad(
     let columns = columns_of(to.column);
     let step = params.x_stride / 4u;
     let line = params.width * step;
+    let y_at = (params.y_offset + pixel * params.y_stride) / 4u + channel;
     var origin = params.x_offset / 4u + channel
         + (to.image * params.height + rows.x) * line + columns.x * step;
+    if index >= params.count {
+        return;
+    }
     // Sums start at zero, maxima at the first tap.
     var value = vec4(0.0);
     if MAX {
@@ -175,7 +177,7 @@ fn pool_quad(
     if !MAX {
         value /= f32((rows.y - rows.x) * (columns.y - columns.x));
     }
-    y4[(params.y_offset + pixel * params.y_stride) / 4u + channel] = value;
+    y4[y_at] = value;
 }
 
 @compute @workgroup_size(64)
@@ -217,9 +219,6 @@ fn winner_quad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = (group.y * groups.x + group.x) * 64u + lane;
-    if index >= params.count {
-        return;
-    }
     let channel = index % params.channels;
     let to = place(index / params.channels, params.out_height, params.out_width);
     let rows = rows_of(to.row);
@@ -228,14 +227,20 @@ fn winner_quad(
     let line = params.width * step;
     var origin = params.x_offset / 4u + channel
         + (to.image * params.height + rows.x) * line + columns.x * step;
-    let window = vec2(to.row, to.column);
-    var won = vec4(tap(rows.x, columns.x, window));
+    // The tap of (row, column) in this window is row * size_x + column - corner.
+    let size_x = params.size_x;
+    let corner = (to.row * params.stride_y - params.top) * size_x
+        + to.column * params.stride_x - params.left;
+    if index >= params.count {
+        return;
+    }
+    var won = vec4(f32(rows.x * size_x + columns.x - corner));
     var best = x4[origin];
     for (var row = rows.x; row < rows.y; row += 1u) {
         var at = origin;
         for (var column = columns.x; column < columns.y; column += 1u) {
             let value = x4[at];
-            won = select(won, vec4(tap(row, column, window)), value > best);
+            won = select(won, vec4(f32(row * size_x + column - corner)), value > best);
             best = max(best, value);
             at += step;
         }
@@ -280,26 +285,38 @@ fn max_gradient_quad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let index = (group.y * groups.x + group.x) * 64u + lane;
-    if index >= params.count {
-        return;
-    }
+    // Uniforms are read before the first branch: inside of one they cost a software driver more.
+    let stride = vec2(params.stride_y, params.stride_x);
+    let size_x = params.size_x;
+    let line = params.out_width;
+    let count = params.channels;
+    let dy_start = params.dy_offset / 4u;
+    let dy_step = params.dy_stride / 4u;
+    let dx_start = params.dx_offset / 4u;
+    let dx_step = params.dx_stride / 4u;
     let pixel = index / params.channels;
     let channel = index % params.channels;
     let at = place(pixel, params.height, params.width);
     let rows = windows(at.row, params.top, params.size_y, params.stride_y, params.out_height);
     let columns =
         windows(at.column, params.left, params.size_x, params.stride_x, params.out_width);
+    // The tap of window (0, 0) that this pixel would be.
+    let first = vec2(at.row + params.top, at.column + params.left);
+    let image = at.image * params.out_height;
+    if index >= params.count {
+        return;
+    }
     var sum = vec4(0.0);
     for (var row = rows.x; row < rows.y; row += 1u) {
         for (var column = columns.x; column < columns.y; column += 1u) {
-            let window = (at.image * params.out_height + row) * params.out_width + column;
-            let d = dy4[(params.dy_offset + window * params.dy_stride) / 4u + channel];
-            let here = vec4(tap(at.row, at.column, vec2(row, column)));
-            let mine = winners4[window * params.channels + channel] == here;
+            let window = (image + row) * line + column;
+            let d = dy4[dy_start + window * dy_step + channel];
+            let tap = first - vec2(row, column) * stride;
+            let mine = winners4[window * count + channel] == vec4(f32(tap.x * size_x + tap.y));
             sum += select(vec4(0.0), d, mine);
         }
     }
-    dx4[(params.dx_offset + pixel * params.dx_stride) / 4u + channel] = sum;
+    dx4[dx_start + pixel * dx_step + channel] = sum;
 }
 
 // How many taps of window (row, column) lie in the image.
