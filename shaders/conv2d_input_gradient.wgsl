@@ -82,6 +82,12 @@ fn meets(at: i32, stride: u32, size: u32) -> bool {
     return at >= 0 && at < i32(stride * size);
 }
 
+// Whether `stride` divides `at`, which is more than -`reach`. The remainder of a negative number is
+// undefined in GLSL, so a multiple of the stride is added first.
+fn divides(stride: u32, at: i32, reach: u32) -> bool {
+    return u32(at + i32(stride * reach)) % stride == 0u;
+}
+
 @compute @workgroup_size(64)
 fn naive(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -108,7 +114,8 @@ fn naive(
         for (var kx = 0u; kx < params.kernel_width; kx++) {
             let ty = at.y - i32(ky * params.dilation_y);
             let tx = at.x - i32(kx * params.dilation_x);
-            let aligned = ty % i32(params.stride_y) == 0 && tx % i32(params.stride_x) == 0;
+            let aligned = divides(params.stride_y, ty, params.kernel_height * params.dilation_y)
+                && divides(params.stride_x, tx, params.kernel_width * params.dilation_x);
             if aligned && meets(ty, params.stride_y, params.out_height)
                 && meets(tx, params.stride_x, params.out_width) {
                 let oy = u32(ty) / params.stride_y;
@@ -173,7 +180,8 @@ fn pixel_of(tile: Tile, local: u32) -> Pixel {
 fn reaches(tile: Tile, ky: u32, kx: u32) -> bool {
     let ty = i32(tile.phase_y + params.pad_top) - i32(ky * params.dilation_y);
     let tx = i32(tile.phase_x + params.pad_left) - i32(kx * params.dilation_x);
-    return ty % i32(params.stride_y) == 0 && tx % i32(params.stride_x) == 0;
+    return divides(params.stride_y, ty, params.kernel_height * params.dilation_y)
+        && divides(params.stride_x, tx, params.kernel_width * params.dilation_x);
 }
 
 // The row of dy that a pixel meets through a tap that reaches it, or NOWHERE.
