@@ -13,6 +13,8 @@
 // Seen as a matrix product: `rows` output pixels times (kernel_height * kernel_width * Ci) times Co
 // columns, once a group. Versions:
 //   naive            one output number an invocation.
+//   blocked          8 rows x 4 columns an invocation, so that what it loads serves several sums.
+//                    Takes Ci and Co in fours.
 //   tiled            a workgroup computes 64 rows x 64 columns and passes x and w, 16 steps of the sum
 //                    at a time, through workgroup memory; an invocation keeps 8 x 8 sums in registers.
 //   subgroup         no workgroup memory: a lane keeps ROWS x 4 sums, loads 4 columns of w for itself
@@ -212,6 +214,70 @@ fn naive(
         }
     }
     store(row, column, sum);
+}
+
+const BLOCK_ROWS: u32 = 8u;
+
+@compute @workgroup_size(64)
+fn blocked(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let w_row = params.out_channels / 4u;
+    let column4 = index % w_row;
+    let first_row = index / w_row * BLOCK_ROWS;
+    let rows = params.batch * params.out_height * params.out_width;
+    let group_in = params.in_channels / params.groups;
+    let group = column4 / (w_row / params.groups);
+    let dilation = vec2(params.dilation_y, params.dilation_x);
+    let after = epilogue(column4);
+    var w_at = params.w_offset / 4u + column4;
+    if first_row >= rows {
+        return;
+    }
+
+    var corner: array<Window, BLOCK_ROWS>;
+    var sums: array<vec4<f32>, BLOCK_ROWS>;
+    for (var i = 0u; i < BLOCK_ROWS; i++) {
+        let row = min(first_row + i, rows - 1u);
+        if POINTWISE {
+            corner[i] = Window(row, 0, 0);
+        } else {
+            corner[i] = window(row);
+        }
+        sums[i] = vec4(0.0);
+    }
+    for (var ky = 0u; ky < params.kernel_height; ky++) {
+        for (var kx = 0u; kx < params.kernel_width; kx++) {
+            var x_at: array<u32, BLOCK_ROWS>;
+            var seen: array<bool, BLOCK_ROWS>;
+            for (var i = 0u; i < BLOCK_ROWS; i++) {
+                let iy = corner[i].y + i32(ky * dilation.x);
+                let ix = corner[i].x + i32(kx * dilation.y);
+                seen[i] = POINTWISE || inside(iy, ix);
+                let start = pixel_start(corner[i], select(0, iy, seen[i]), select(0, ix, seen[i]));
+                x_at[i] = (start + group * group_in) / 4u;
+            }
+            for (var k = 0u; k < group_in / 4u; k++) {
+                let b = mat4x4(w4[w_at], w4[w_at + w_row], w4[w_at + 2u * w_row], w4[w_at + 3u * w_row]);
+                w_at += 4u * w_row;
+                for (var i = 0u; i < BLOCK_ROWS; i++) {
+                    var a = x4[x_at[i] + k];
+                    if !POINTWISE {
+                        a = select(vec4(0.0), a, seen[i]);
+                    }
+                    sums[i] += b * a;
+                }
+            }
+        }
+    }
+    for (var i = 0u; i < BLOCK_ROWS; i++) {
+        if first_row + i < rows {
+            store4(first_row + i, sums[i], after);
+        }
+    }
 }
 
 const TILE_ROWS: u32 = 64u;

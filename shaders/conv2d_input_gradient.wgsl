@@ -15,6 +15,7 @@
 //
 // Versions, as in conv2d.wgsl:
 //   naive     one number an invocation.
+//   blocked   8 pixels x 4 channels an invocation. Takes Ci and Co in fours.
 //   tiled     64 pixels x 64 channels a workgroup, through workgroup memory.
 //   subgroup  ROWS x 4 sums a lane, dy handed from lane to lane. Takes Ci and Co in fours.
 
@@ -195,6 +196,76 @@ fn met(at: Pixel, ky: u32, kx: u32) -> u32 {
     return select(NOWHERE, at.image + oy * params.out_width + ox, at.row != NOWHERE && meets_y && meets_x);
 }
 
+// Stores four columns of a row of dx, whose row 0 stands at `start`.
+fn store4(start: u32, stride: u32, row: u32, used: bool, sum: vec4<f32>) {
+    if used && row != NOWHERE {
+        dx4[start + row * stride] = sum;
+    }
+}
+
+const BLOCK_ROWS: u32 = 8u;
+
+@compute @workgroup_size(64)
+fn blocked(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    // A tile of `locate` is one invocation here, and a column tile four columns.
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns = params.in_channels / params.groups;
+    let group_out = params.out_channels / params.groups;
+    let tile = locate(index, BLOCK_ROWS, columns / 4u);
+    let w_row = params.out_channels / 4u;
+    let w_start =
+        params.w_offset / 4u + 4u * tile.column_tile * w_row + tile.group * group_out / 4u;
+    let dy_offset = params.dy_offset;
+    let dy_stride = params.dy_stride;
+    let start = params.dx_offset / 4u + tile.group * columns / 4u + tile.column_tile;
+    let stride = params.dx_stride / 4u;
+    let taps = params.kernel_height * params.kernel_width;
+    if !tile.exists {
+        return;
+    }
+
+    var at: array<Pixel, BLOCK_ROWS>;
+    var sums: array<vec4<f32>, BLOCK_ROWS>;
+    for (var i = 0u; i < BLOCK_ROWS; i++) {
+        at[i] = pixel_of(tile, i);
+        sums[i] = vec4(0.0);
+    }
+    for (var tap = 0u; tap < taps; tap++) {
+        let ky = tap / params.kernel_width;
+        let kx = tap % params.kernel_width;
+        if !reaches(tile, ky, kx) {
+            continue;
+        }
+        var dy_at: array<u32, BLOCK_ROWS>;
+        var seen: array<bool, BLOCK_ROWS>;
+        for (var i = 0u; i < BLOCK_ROWS; i++) {
+            let row = met(at[i], ky, kx);
+            seen[i] = row != NOWHERE;
+            let first = dy_offset + select(0u, row, seen[i]) * dy_stride;
+            dy_at[i] = (first + tile.group * group_out) / 4u;
+        }
+        let w_at = w_start + tap * columns * w_row;
+        for (var k = 0u; k < group_out / 4u; k++) {
+            let b = transpose(mat4x4(
+                w4[w_at + k],
+                w4[w_at + k + w_row],
+                w4[w_at + k + 2u * w_row],
+                w4[w_at + k + 3u * w_row],
+            ));
+            for (var i = 0u; i < BLOCK_ROWS; i++) {
+                sums[i] += b * select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+            }
+        }
+    }
+    for (var i = 0u; i < BLOCK_ROWS; i++) {
+        store4(start, stride, at[i].row, true, sums[i]);
+    }
+}
+
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
 const TILE_STEPS: u32 = 16u;
@@ -296,13 +367,6 @@ fn tiled(
                     sums[i + c / 4u * 8u][c % 4u];
             }
         }
-    }
-}
-
-// Stores four columns of a row of dx, whose row 0 stands at `start`.
-fn store4(start: u32, stride: u32, row: u32, used: bool, sum: vec4<f32>) {
-    if used && row != NOWHERE {
-        dx4[start + row * stride] = sum;
     }
 }
 

@@ -17,6 +17,7 @@
 //
 // Versions, as in conv2d.wgsl; a row is one (ky, kx, ci), a column one co:
 //   naive            one number an invocation, no split.
+//   blocked          8 rows x 4 columns an invocation, 4 pixels at a time. Takes Ci and Co in fours.
 //   tiled            64 rows x 64 columns a workgroup, 16 pixels at a time through workgroup memory.
 //   subgroup         32 rows x 4 columns a lane. Takes Ci and Co in fours.
 //   subgroup_narrow  the same for any Ci.
@@ -209,6 +210,107 @@ fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
     );
 }
 
+// Four pixels of dy next to each other, four columns each, and where the first of them is. Pixels past
+// `end` are 0.
+fn dy_four(sizes: Shapes, first: u32, end: u32, column4: u32) -> mat4x4<f32> {
+    var four: mat4x4<f32>;
+    for (var q = 0u; q < 4u; q++) {
+        let pixel = min(first + q, end - 1u);
+        let value = dy4[(sizes.dy_offset + pixel * sizes.dy_stride) / 4u + column4];
+        four[q] = select(vec4(0.0), value, first + q < end);
+    }
+    return four;
+}
+
+// Where four columns of a split's part start, how far apart its rows are, and how many.
+struct Start {
+    at: u32,
+    stride: u32,
+    rows: u32,
+}
+
+fn store_start(split: u32, column4: u32) -> Start {
+    let stride = params.out_channels / 4u;
+    return Start(params.partial_offset / 4u + split * rows() * stride + column4, stride, rows());
+}
+
+fn store4(start: Start, row: u32, used: bool, sum: vec4<f32>) {
+    if used && row < start.rows {
+        partial4[start.at + row * start.stride] = sum;
+    }
+}
+
+// Four channels of x, at the four pixels that those of dy at `ox` and on meet through a row of dw.
+fn x_four(
+    sizes: Shapes,
+    row: Row,
+    n: u32,
+    oy: u32,
+    ox: u32,
+    start: u32,
+    end: u32,
+) -> mat4x4<f32> {
+    var pixels: mat4x4<f32>;
+    for (var q = 0u; q < 4u; q++) {
+        if POINTWISE {
+            // Past the end dy is 0.
+            let pixel = min(start + ox + q, end - 1u);
+            pixels[q] = x4[(sizes.x_offset + pixel * sizes.x_stride + row.channel) / 4u];
+        } else {
+            let there = met(sizes, row, n, oy, ox + q);
+            pixels[q] = select(vec4(0.0), x4[there.at / 4u], there.seen);
+        }
+    }
+    return pixels;
+}
+
+@compute @workgroup_size(64)
+fn blocked(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    // A tile of `locate` is one invocation here, and a column tile four columns.
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns4 = params.out_channels / params.groups / 4u;
+    let tile = locate(index, 8u, columns4);
+    let column4 = tile.group * columns4 + tile.column_tile;
+    let start = store_start(tile.split, column4);
+    let sizes = shapes();
+    let out_height = params.out_height;
+    let begin = tile.split * params.split_units;
+    let end = min(begin + params.split_units, units());
+    let last = rows() - 4u;
+    let low = row_at(min(tile.first_row, last), tile.group);
+    let high = row_at(min(tile.first_row + 4u, last), tile.group);
+    if tile.split >= params.splits {
+        return;
+    }
+    var sums: array<vec4<f32>, 8>;
+    for (var i = 0u; i < 8u; i++) {
+        sums[i] = vec4(0.0);
+    }
+    // For POINTWISE the pixels of a split are one line; otherwise each unit is one.
+    for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
+        let n = line / out_height;
+        let oy = line % out_height;
+        let length = select(sizes.out_width, end - begin, POINTWISE);
+        let dy_start = select(line * sizes.out_width, begin, POINTWISE);
+        for (var ox = 0u; ox < length; ox += 4u) {
+            let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
+            let a0 = transpose(x_four(sizes, low, n, oy, ox, dy_start, end));
+            let a1 = transpose(x_four(sizes, high, n, oy, ox, dy_start, end));
+            for (var c = 0u; c < 4u; c++) {
+                sums[c] += b * a0[c];
+                sums[c + 4u] += b * a1[c];
+            }
+        }
+    }
+    for (var i = 0u; i < 8u; i++) {
+        store4(start, tile.first_row + i, true, sums[i]);
+    }
+}
+
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
 const TILE_STEPS: u32 = 16u;
@@ -314,36 +416,6 @@ fn tiled(
     }
 }
 
-// Four pixels of dy next to each other, four columns each, and where the first of them is. Pixels past
-// `end` are 0.
-fn dy_four(sizes: Shapes, first: u32, end: u32, column4: u32) -> mat4x4<f32> {
-    var four: mat4x4<f32>;
-    for (var q = 0u; q < 4u; q++) {
-        let pixel = min(first + q, end - 1u);
-        let value = dy4[(sizes.dy_offset + pixel * sizes.dy_stride) / 4u + column4];
-        four[q] = select(vec4(0.0), value, first + q < end);
-    }
-    return four;
-}
-
-// Where four columns of a split's part start, how far apart its rows are, and how many.
-struct Start {
-    at: u32,
-    stride: u32,
-    rows: u32,
-}
-
-fn store_start(split: u32, column4: u32) -> Start {
-    let stride = params.out_channels / 4u;
-    return Start(params.partial_offset / 4u + split * rows() * stride + column4, stride, rows());
-}
-
-fn store4(start: Start, row: u32, used: bool, sum: vec4<f32>) {
-    if used && row < start.rows {
-        partial4[start.at + row * start.stride] = sum;
-    }
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn subgroup(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -379,18 +451,7 @@ fn subgroup(
         let dy_start = select(line * sizes.out_width, begin, POINTWISE);
         for (var ox = 0u; ox < length; ox += 4u) {
             let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
-            var pixels: mat4x4<f32>;
-            for (var q = 0u; q < 4u; q++) {
-                if POINTWISE {
-                    // Past the end dy is 0.
-                    let pixel = min(dy_start + ox + q, end - 1u);
-                    pixels[q] = x4[(sizes.x_offset + pixel * sizes.x_stride + row.channel) / 4u];
-                } else {
-                    let there = met(sizes, row, n, oy, ox + q);
-                    pixels[q] = select(vec4(0.0), x4[there.at / 4u], there.seen);
-                }
-            }
-            let a = transpose(pixels);
+            let a = transpose(x_four(sizes, row, n, oy, ox, dy_start, end));
             for (var c = 0u; c < 4u; c++) {
                 let r = c * LANES;
                 sums[r] += b * subgroupBroadcast(a[c], 0u);

@@ -11,9 +11,9 @@
 //
 // Versions:
 //   naive  one number an invocation.
-//   strip  four channels of STRIP pixels next to each other an invocation; what two windows share is
-//          loaded once. Takes channels in fours, a square kernel of KERNEL, a stride of STRIDE, no
-//          dilation.
+//   strip  four channels of STRIP pixels next to each other an invocation, line after line for
+//          `lines` of them: a row of x is loaded once for all the lines that it belongs to. Takes
+//          channels in fours, a square kernel of KERNEL, a stride of STRIDE, no dilation.
 
 struct Params {
     x_offset: u32,
@@ -39,6 +39,7 @@ struct Params {
     pad_left: u32,
     dilation_y: u32,
     dilation_x: u32,
+    lines: u32, // of y that an invocation of `strip` computes
 }
 
 // What follows the sum, in this order. ACTIVATION: 0 none, 1 ReLU, 2 ReLU6.
@@ -50,7 +51,9 @@ override ACTIVATION: u32 = 0u;
 const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
 const STRIP: u32 = 4u;
+// Pixels of a row of x under a strip, and lines that a row of x belongs to.
 const REACH: u32 = (STRIP - 1u) * STRIDE + KERNEL;
+const PENDING: u32 = (KERNEL + STRIDE - 1u) / STRIDE;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -124,73 +127,102 @@ fn strip(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    let channels4 = params.channels / 4u;
-    let strips = (params.out_width + STRIP - 1u) / STRIP;
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
-    let batch = params.batch;
     let height = i32(params.height);
     let width = i32(params.width);
     let out_width = params.out_width;
-    let x_offset = params.x_offset;
-    let x_stride = params.x_stride;
-    let y_offset = params.y_offset;
-    let y_stride = params.y_stride;
+    let x_start = params.x_offset / 4u;
+    let x_step = params.x_stride / 4u;
+    let y_start = params.y_offset / 4u;
+    let y_step = params.y_stride / 4u;
+    let residual_start = params.residual_offset / 4u;
+    let residual_step = params.residual_stride / 4u;
     let w_start = params.w_offset / 4u;
+    let channels4 = params.channels / 4u;
+    let bias_start = params.bias_offset / 4u;
+    let affine_start = params.affine_offset / 4u;
+
+    let strips = (params.out_width + STRIP - 1u) / STRIP;
+    let blocks = (params.out_height + params.lines - 1u) / params.lines;
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
     let ox = index / channels4 % strips * STRIP;
-    let line = index / (channels4 * strips);
-    let n = line / params.out_height;
-    let oy = line % params.out_height;
-    let first_y = i32(oy * STRIDE) - i32(params.pad_top);
+    let block = index / (channels4 * strips);
+    let n = block / blocks;
+    let first = block % blocks * params.lines;
+    let count = min(params.lines, params.out_height - first);
+    let first_line = n * params.out_height + first;
+    let image = i32(n) * height;
+    let first_y = i32(first * STRIDE) - i32(params.pad_top);
     let first_x = i32(ox * STRIDE) - i32(params.pad_left);
-    if n >= batch {
+    if n >= params.batch {
         return;
     }
-    var sums: array<vec4<f32>, STRIP>;
-    for (var i = 0u; i < STRIP; i++) {
-        sums[i] = vec4(0.0);
-    }
-    for (var ky = 0u; ky < KERNEL; ky++) {
-        let iy = first_y + i32(ky);
-        if iy < 0 || iy >= height {
-            continue;
-        }
-        let start = u32((i32(n) * height + iy) * width);
-        var pixels: array<vec4<f32>, REACH>;
-        for (var i = 0u; i < REACH; i++) {
-            let ix = first_x + i32(i);
-            let seen = ix >= 0 && ix < width;
-            let pixel = start + u32(clamp(ix, 0, width - 1));
-            let value = x4[(x_offset + pixel * x_stride) / 4u + c4];
-            pixels[i] = select(vec4(0.0), value, seen);
-        }
-        for (var kx = 0u; kx < KERNEL; kx++) {
-            let factor = w4[w_start + (ky * KERNEL + kx) * channels4 + c4];
-            for (var i = 0u; i < STRIP; i++) {
-                sums[i] += factor * pixels[i * STRIDE + kx];
-            }
-        }
-    }
 
+    var factors: array<vec4<f32>, KERNEL * KERNEL>;
+    for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
+        factors[tap] = w4[w_start + tap * channels4 + c4];
+    }
     var offset = vec4(0.0);
     if EPILOGUE_BIAS {
-        offset = bias4[params.bias_offset / 4u + c4];
+        offset = bias4[bias_start + c4];
     }
     var scale = vec4(1.0);
     var shift = vec4(0.0);
     if EPILOGUE_AFFINE {
-        scale = affine4[params.affine_offset / 4u + c4];
-        shift = affine4[params.affine_offset / 4u + channels4 + c4];
+        scale = affine4[affine_start + c4];
+        shift = affine4[affine_start + channels4 + c4];
     }
-    for (var i = 0u; i < STRIP; i++) {
-        if ox + i < out_width {
-            let row = line * out_width + ox + i;
-            var value = (sums[i] + offset) * scale + shift;
-            if EPILOGUE_RESIDUAL {
-                value += residual4[(params.residual_offset + row * params.residual_stride) / 4u + c4];
+
+    // sums[d * STRIP + i]: pixel i of the line d above the one that is begun.
+    var sums: array<vec4<f32>, PENDING * STRIP>;
+    for (var i = 0u; i < PENDING * STRIP; i++) {
+        sums[i] = vec4(0.0);
+    }
+    for (var begun = 0u; begun < count + PENDING - 1u; begun++) {
+        for (var t = 0u; t < STRIDE; t++) {
+            let iy = first_y + i32(begun * STRIDE + t);
+            let line_seen = iy >= 0 && iy < height;
+            let row = (image + clamp(iy, 0, height - 1)) * width;
+            var pixels: array<vec4<f32>, REACH>;
+            for (var i = 0u; i < REACH; i++) {
+                let ix = first_x + i32(i);
+                let seen = line_seen && ix >= 0 && ix < width;
+                let value = x4[x_start + u32(row + clamp(ix, 0, width - 1)) * x_step + c4];
+                pixels[i] = select(vec4(0.0), value, seen);
             }
-            y4[(y_offset + row * y_stride) / 4u + c4] = activate(value);
+            for (var d = 0u; d < PENDING; d++) {
+                let ky = d * STRIDE + t;
+                if ky < KERNEL {
+                    for (var i = 0u; i < STRIP; i++) {
+                        var sum = sums[d * STRIP + i];
+                        for (var kx = 0u; kx < KERNEL; kx++) {
+                            sum += factors[ky * KERNEL + kx] * pixels[i * STRIDE + kx];
+                        }
+                        sums[d * STRIP + i] = sum;
+                    }
+                }
+            }
+        }
+        let line = first_line + begun - (PENDING - 1u);
+        for (var i = 0u; i < STRIP; i++) {
+            if begun >= PENDING - 1u && ox + i < out_width {
+                let pixel = line * out_width + ox + i;
+                var value = (sums[(PENDING - 1u) * STRIP + i] + offset) * scale + shift;
+                if EPILOGUE_RESIDUAL {
+                    value += residual4[residual_start + pixel * residual_step + c4];
+                }
+                y4[y_start + pixel * y_step + c4] = activate(value);
+            }
+        }
+        // The next line begins, from the last sum to the first.
+        for (var i = 0u; i < PENDING * STRIP; i++) {
+            let to = PENDING * STRIP - 1u - i;
+            if to >= STRIP {
+                sums[to] = sums[to - STRIP];
+            } else {
+                sums[to] = vec4(0.0);
+            }
         }
     }
 }

@@ -9,10 +9,11 @@
 //
 // Versions, as in depthwise_conv2d.wgsl:
 //   naive  one number an invocation.
-//   strip  four channels of STRIP pixels next to each other an invocation. Strips start where
-//          ix + pad_left is a multiple of the stride, so that which pixel meets which tap is known
-//          when the kernel is compiled; the first strip may start left of the image. STRIP is a
-//          multiple of STRIDE.
+//   strip  four channels of STRIP pixels next to each other an invocation, line after line for
+//          `lines` of them. Strips start where ix + pad_left is a multiple of the stride, and blocks of
+//          lines where iy + pad_top is, so that which pixel meets which tap is known when the kernel is
+//          compiled; the first ones may start outside of the image. STRIP and `lines` are multiples of
+//          STRIDE.
 
 struct Params {
     dy_offset: u32,
@@ -34,6 +35,7 @@ struct Params {
     pad_left: u32,
     dilation_y: u32,
     dilation_x: u32,
+    lines: u32, // of dx that an invocation of `strip` computes
 }
 
 const KERNEL: u32 = 3u;
@@ -42,6 +44,8 @@ const STRIP: u32 = 4u;
 // Pixels of dy that a strip meets: the last pixel's first tap, back to the first pixel's last tap.
 const BEFORE: u32 = (KERNEL - 1u) / STRIDE;
 const REACH: u32 = BEFORE + (STRIP - 1u) / STRIDE + 1u;
+// Lines of dx that a row of dy belongs to, or that are finished with it.
+const PENDING: u32 = max(KERNEL, STRIDE);
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -97,65 +101,86 @@ fn strip(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    let channels4 = params.channels / 4u;
-    let before = params.pad_left % STRIDE;
-    let strips = (params.width + before + STRIP - 1u) / STRIP;
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
-    let batch = params.batch;
+    let height = i32(params.height);
     let width = i32(params.width);
-    let out_height = params.out_height;
-    let out_width = params.out_width;
-    let dy_offset = params.dy_offset;
-    let dy_stride = params.dy_stride;
-    let dx_offset = params.dx_offset;
-    let dx_stride = params.dx_stride;
+    let out_height = i32(params.out_height);
+    let out_width = i32(params.out_width);
+    let dy_start = params.dy_offset / 4u;
+    let dy_step = params.dy_stride / 4u;
+    let dx_start = params.dx_offset / 4u;
+    let dx_step = params.dx_stride / 4u;
     let w_start = params.w_offset / 4u;
+    let channels4 = params.channels / 4u;
+    let lines = params.lines;
+
+    let left = params.pad_left % STRIDE;
+    let above = params.pad_top % STRIDE;
+    let strips = (params.width + left + STRIP - 1u) / STRIP;
+    let blocks = (params.height + above + lines - 1u) / lines;
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
-    let first = i32(index / channels4 % strips * STRIP) - i32(before);
-    let line = index / (channels4 * strips);
-    let n = line / params.height;
-    let iy = line % params.height;
-    let last_y = i32(iy + params.pad_top);
-    // Pixel `first` meets pixel `first_x` of dy through tap 0.
-    let first_x = (first + i32(params.pad_left)) / i32(STRIDE);
-    if n >= batch {
+    let first_x = i32(index / channels4 % strips * STRIP) - i32(left);
+    let block = index / (channels4 * strips);
+    let n = i32(block / blocks);
+    let first_y = i32(block % blocks * lines) - i32(above);
+    // Pixel `first_x` meets pixel `ox` of dy through tap 0, and line `first_y` row `oy`.
+    let ox = (first_x + i32(params.pad_left)) / i32(STRIDE);
+    let oy = (first_y + i32(params.pad_top)) / i32(STRIDE);
+    if block >= params.batch * blocks {
         return;
     }
-    var sums: array<vec4<f32>, STRIP>;
-    for (var i = 0u; i < STRIP; i++) {
+
+    var factors: array<vec4<f32>, KERNEL * KERNEL>;
+    for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
+        factors[tap] = w4[w_start + tap * channels4 + c4];
+    }
+    // sums[m * STRIP + i]: pixel i of the line that row `step` of dy meets through tap m.
+    var sums: array<vec4<f32>, PENDING * STRIP>;
+    for (var i = 0u; i < PENDING * STRIP; i++) {
         sums[i] = vec4(0.0);
     }
-    for (var ky = 0u; ky < KERNEL; ky++) {
-        let ty = last_y - i32(ky);
-        if !meets(ty, STRIDE, out_height) {
-            continue;
-        }
-        let start = (n * out_height + u32(ty) / STRIDE) * out_width;
+    for (var step = 0u; step < BEFORE + lines / STRIDE; step++) {
+        let y = oy + i32(step) - i32(BEFORE);
+        let line_seen = y >= 0 && y < out_height;
+        let row = (n * out_height + clamp(y, 0, out_height - 1)) * out_width;
         var pixels: array<vec4<f32>, REACH>;
         for (var i = 0u; i < REACH; i++) {
-            let ox = first_x + i32(i) - i32(BEFORE);
-            let seen = ox >= 0 && ox < i32(out_width);
-            let pixel = start + u32(clamp(ox, 0, i32(out_width) - 1));
-            let value = dy4[(dy_offset + pixel * dy_stride) / 4u + c4];
+            let x = ox + i32(i) - i32(BEFORE);
+            let seen = line_seen && x >= 0 && x < out_width;
+            let value = dy4[dy_start + u32(row + clamp(x, 0, out_width - 1)) * dy_step + c4];
             pixels[i] = select(vec4(0.0), value, seen);
         }
-        for (var kx = 0u; kx < KERNEL; kx++) {
-            let factor = w4[w_start + (ky * KERNEL + kx) * channels4 + c4];
+        for (var ky = 0u; ky < KERNEL; ky++) {
             for (var i = 0u; i < STRIP; i++) {
-                // i - kx, moved to stay positive.
-                let apart = i + BEFORE * STRIDE + STRIDE - kx;
-                if apart % STRIDE == 0u {
-                    sums[i] += factor * pixels[apart / STRIDE - 1u];
+                var sum = sums[ky * STRIP + i];
+                for (var kx = 0u; kx < KERNEL; kx++) {
+                    // i - kx, moved to stay positive.
+                    let apart = i + BEFORE * STRIDE + STRIDE - kx;
+                    if apart % STRIDE == 0u {
+                        sum += factors[ky * KERNEL + kx] * pixels[apart / STRIDE - 1u];
+                    }
+                }
+                sums[ky * STRIP + i] = sum;
+            }
+        }
+        // No later row of dy meets the first STRIDE lines.
+        for (var m = 0u; m < STRIDE; m++) {
+            let iy = first_y + i32(step * STRIDE + m) - i32(BEFORE * STRIDE);
+            for (var i = 0u; i < STRIP; i++) {
+                let ix = first_x + i32(i);
+                if step >= BEFORE && iy >= 0 && iy < height && ix >= 0 && ix < width {
+                    let pixel = u32((n * height + iy) * width + ix);
+                    dx4[dx_start + pixel * dx_step + c4] = sums[m * STRIP + i];
                 }
             }
         }
-    }
-    for (var i = 0u; i < STRIP; i++) {
-        let ix = first + i32(i);
-        if ix >= 0 && ix < width {
-            let row = line * u32(width) + u32(ix);
-            dx4[(dx_offset + row * dx_stride) / 4u + c4] = sums[i];
+        for (var i = 0u; i < PENDING * STRIP; i++) {
+            if i + STRIDE * STRIP < PENDING * STRIP {
+                sums[i] = sums[(i + STRIDE * STRIP) % (PENDING * STRIP)];
+            } else {
+                sums[i] = vec4(0.0);
+            }
         }
     }
 }

@@ -182,6 +182,9 @@ impl Sizes {
 /// The rows and the columns of the tile of `tiled`, in the three shaders.
 pub(super) const TILE: usize = 64;
 
+/// The rows of an invocation of `blocked`, in the three shaders.
+pub(super) const BLOCK_ROWS: usize = 8;
+
 /// How the subgroup kernels divide their work: lanes that share rows, and invocations of a workgroup.
 pub(super) struct Subgroups {
     pub lanes: usize,
@@ -213,6 +216,7 @@ pub(super) fn needs_fours(operation: &str, variant: &str) -> Error {
 
 pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "blocked", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
@@ -227,16 +231,13 @@ pub(super) fn choose(
     narrow: bool,
 ) -> &'static str {
     let subgroups = Subgroups::of(capabilities).is_some();
-    if capabilities.software && subgroups && wide {
-        return "subgroup";
+    match capabilities.software {
+        true if subgroups && wide => "subgroup",
+        true if subgroups && narrow => "subgroup_narrow",
+        false if sizes.group_out() >= TILE / 4 => "tiled",
+        _ if wide => "blocked",
+        _ => "naive",
     }
-    if capabilities.software && subgroups && narrow {
-        return "subgroup_narrow";
-    }
-    if capabilities.software || sizes.group_out() < TILE / 4 {
-        return "naive";
-    }
-    "tiled"
 }
 
 /// Four channels at a time: of the weights and the output, and of x too.
@@ -276,6 +277,11 @@ pub(super) fn lower_forward(
     dispatch = sizes.channel_params(sizes.params(epilogue.bind(dispatch)));
     let groups = match entry {
         "tiled" => rows.div_ceil(TILE) * sizes.group_out().div_ceil(TILE) * sizes.groups,
+        "blocked" if !wide => return Err(needs_fours("conv2d", lowering.variant)),
+        "blocked" => {
+            dispatch = dispatch.constant("POINTWISE", u32::from(sizes.is_pointwise()));
+            (rows.div_ceil(BLOCK_ROWS) * sizes.out_channels / 4).div_ceil(64)
+        }
         "subgroup" | "subgroup_narrow" => {
             let fits = if entry == "subgroup" { wide } else { narrow };
             let shape = Subgroups::of(capabilities).filter(|_| fits);

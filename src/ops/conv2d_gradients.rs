@@ -1,6 +1,6 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{Sizes, Subgroups, TILE, VARIANTS, choose, examples, needs_fours};
+use super::conv2d::{BLOCK_ROWS, Sizes, Subgroups, TILE, VARIANTS, choose, examples, needs_fours};
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, Window,
     expect_inputs, expect_nhwc, grid,
@@ -41,6 +41,7 @@ impl Conv2dInputGradient {
 
 const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "blocked", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup", needs: Needs::Subgroup },
 ];
@@ -121,6 +122,13 @@ impl Operation for Conv2dInputGradient {
         let groups = match entry {
             "tiled" => {
                 phases * phase.div_ceil(TILE) * sizes.group_in().div_ceil(TILE) * sizes.groups
+            }
+            "blocked" if !input_fours(lowering, &sizes) => {
+                return Err(needs_fours(self.name(), lowering.variant));
+            }
+            "blocked" => {
+                let tiles = phases * phase.div_ceil(BLOCK_ROWS);
+                (tiles * sizes.in_channels / 4).div_ceil(64)
             }
             "subgroup" => {
                 let fits = input_fours(lowering, &sizes);
@@ -252,8 +260,13 @@ impl Operation for Conv2dWeightGradient {
             .bind("x", Operand::Input(0))
             .bind("dy", Operand::Input(1))
             .constant("POINTWISE", u32::from(pointwise));
-        let tiles = match entry {
-            "tiled" => rows.div_ceil(TILE) * sizes.group_out().div_ceil(TILE) * sizes.groups,
+        // Tiles of dw, and how many a workgroup does.
+        let (tiles, side_by_side) = match entry {
+            "tiled" => (rows.div_ceil(TILE) * sizes.group_out().div_ceil(TILE) * sizes.groups, 1),
+            "blocked" if !weight_fours(lowering, &sizes).0 => {
+                return Err(needs_fours(self.name(), lowering.variant));
+            }
+            "blocked" => (rows.div_ceil(BLOCK_ROWS) * sizes.out_channels / 4, 64),
             "subgroup" | "subgroup_narrow" => {
                 let (wide, narrow) = weight_fours(lowering, &sizes);
                 let fits = if entry == "subgroup" { wide } else { narrow };
@@ -261,7 +274,7 @@ impl Operation for Conv2dWeightGradient {
                 let shape = shape.ok_or_else(|| needs_fours(self.name(), lowering.variant))?;
                 dispatch = shape.set(dispatch);
                 let columns = (sizes.group_out() / 4).div_ceil(shape.workgroup);
-                rows.div_ceil(shape.lanes * 4) * columns * sizes.groups
+                (rows.div_ceil(shape.lanes * 4) * columns * sizes.groups, 1)
             }
             _ => {
                 let dispatch = dispatch
@@ -274,13 +287,17 @@ impl Operation for Conv2dWeightGradient {
         };
         // Pixels are taken four at a time.
         let whole = if pointwise { 4 } else { 1 };
-        let (_, each) = split(units.div_ceil(whole), tiles, lowering.capabilities.software);
+        let (_, each) = split(
+            units.div_ceil(whole),
+            tiles.div_ceil(side_by_side),
+            lowering.capabilities.software,
+        );
         let each = each * whole;
         let splits = units.div_ceil(each).max(1);
         let sum = dispatch
             .param("splits", splits)
             .param("split_units", each)
-            .workgroups(grid(tiles * splits, limit));
+            .workgroups(grid((tiles * splits).div_ceil(side_by_side), limit));
         if splits == 1 {
             return Ok(sum.bind("partial", Operand::Output).into());
         }

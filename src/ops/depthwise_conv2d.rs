@@ -90,6 +90,15 @@ fn tiles(dispatch: Dispatch, window: &Window) -> Dispatch {
         .tile("STRIP", STRIP as u32)
 }
 
+/// How many of `height` lines one invocation of `strip` goes through, so that enough are left to go
+/// through side by side: a multiple of `whole`.
+fn lines(lowering: &Lowering, height: usize, side_by_side: usize, whole: usize) -> usize {
+    let wanted = if lowering.capabilities.software { 4096 } else { 1 << 17 };
+    let most = (height * side_by_side / wanted).clamp(1, 32);
+    // As even as can be.
+    height.div_ceil(height.div_ceil(most)).next_multiple_of(whole)
+}
+
 impl Operation for DepthwiseConv2d {
     fn name(&self) -> &'static str {
         "depthwise_conv2d"
@@ -176,7 +185,12 @@ impl Operation for DepthwiseConv2d {
             }
             dispatch = tiles(dispatch, &self.window);
             let [height, width] = sizes.geometry.output;
-            count = sizes.batch * height * width.div_ceil(STRIP) * sizes.in_channels / 4;
+            let row = sizes.batch * width.div_ceil(STRIP) * sizes.in_channels / 4;
+            let lines = lines(lowering, height, row, 1);
+            dispatch = dispatch.param("lines", lines);
+            count = row * height.div_ceil(lines);
+        } else {
+            dispatch = dispatch.param("lines", 1u32);
         }
         let limit = lowering.capabilities.max_workgroups;
         Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
@@ -282,10 +296,16 @@ impl Operation for DepthwiseConv2dInputGradient {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             dispatch = tiles(dispatch, &self.window);
-            // The first strip may start left of the image.
-            let before = sizes.geometry.before[1] % self.window.stride[1];
-            let strips = (self.width + before).div_ceil(STRIP);
-            count = sizes.batch * self.height * strips * sizes.in_channels / 4;
+            // The first strips may start outside of the image.
+            let [above, left] =
+                [0, 1].map(|axis| sizes.geometry.before[axis] % self.window.stride[axis]);
+            let strips = (self.width + left).div_ceil(STRIP);
+            let row = sizes.batch * strips * sizes.in_channels / 4;
+            let lines = lines(lowering, self.height, row, self.window.stride[0]);
+            dispatch = dispatch.param("lines", lines);
+            count = row * (self.height + above).div_ceil(lines);
+        } else {
+            dispatch = dispatch.param("lines", 1u32);
         }
         let limit = lowering.capabilities.max_workgroups;
         Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
