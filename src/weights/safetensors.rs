@@ -9,6 +9,9 @@ use super::Weights;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
+/// The key of [`Weights::metadata`], as JSON, in the file's own metadata.
+const METADATA: &str = "parula";
+
 /// The file of `weights`, 32-bit floating point.
 pub fn encode(path: &Path, weights: &Weights) -> Result<Vec<u8>> {
     let failed = |error: safetensors::SafeTensorError| {
@@ -20,7 +23,11 @@ pub fn encode(path: &Path, weights: &Weights) -> Result<Vec<u8>> {
         let view = TensorView::new(Dtype::F32, tensor.dims().to_vec(), bytes).map_err(failed)?;
         views.push((name.clone(), view));
     }
-    let metadata: HashMap<String, String> = weights.metadata.clone().into_iter().collect();
+    // One entry: the format's own map has no order, and the same weights shall be the same bytes.
+    let text = serde_json::to_string(&weights.metadata).map_err(|error| {
+        Error::content(path, error.to_string(), "this is a bug, please report it")
+    })?;
+    let metadata = HashMap::from([(METADATA.to_owned(), text)]);
     safetensors::serialize(views, Some(metadata)).map_err(failed)
 }
 
@@ -39,8 +46,9 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Weights> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
     let mut weights = Weights::default();
-    if let Some(metadata) = header.metadata() {
-        weights.metadata = metadata.clone().into_iter().collect();
+    if let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)) {
+        weights.metadata = serde_json::from_str(text)
+            .map_err(|error| failed(format!("its metadata is not ours ({error})")))?;
     }
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
@@ -68,6 +76,19 @@ mod tests {
     fn what_is_written_is_read_back() {
         let path = Path::new("w.safetensors");
         assert_eq!(decode(path, &encode(path, &some()).unwrap()).unwrap(), some());
+    }
+
+    #[test]
+    fn the_same_weights_are_the_same_bytes() {
+        let path = Path::new("w.safetensors");
+        let mut weights = some();
+        for key in ["classes", "input", "format", "a", "b", "c", "d"] {
+            weights.metadata.insert(key.to_owned(), key.to_owned());
+        }
+        let first = encode(path, &weights).unwrap();
+        for _ in 0..8 {
+            assert!(encode(path, &weights).unwrap() == first);
+        }
     }
 
     #[test]
