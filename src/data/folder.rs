@@ -75,7 +75,7 @@ pub fn recognise(_: &Listing) -> bool {
 /// Lists the samples, reading masks only where they decide the class.
 ///
 /// # Errors
-/// [`Error::Content`] or [`Error::File`] for a `patients.csv` that cannot be used.
+/// [`Error::Content`](crate::error::Error::Content) or [`Error::File`](crate::error::Error::File) for a `patients.csv` that cannot be used.
 pub fn read(listing: &Listing) -> Result<Dataset> {
     let patients = Patients::read(&listing.root)?;
     let mut problems = Vec::new();

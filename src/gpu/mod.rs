@@ -25,7 +25,7 @@ impl Buffer {
 }
 
 /// A texture that tensors are copied into to be read: four elements a texel, rows of
-/// [`TEXELS_PER_ROW`](crate::shaders::TEXELS_PER_ROW).
+/// [`TEXELS_PER_ROW`].
 #[derive(Clone, Debug)]
 pub struct Texture {
     texture: wgpu::Texture,

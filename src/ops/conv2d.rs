@@ -13,7 +13,7 @@ use crate::graph::Value;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// x (N, H, W, C) with w (kh, kw, C / groups, K), and then an [`Epilogue`], to (N, OH, OW, K).
+/// x (N, H, W, C) with w (kh, kw, C / groups, K), and then an `Epilogue`, to (N, OH, OW, K).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     window: Window,

@@ -14,7 +14,7 @@ use crate::graph::Value;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// x (N, H, W, C) with w (kh, kw, C, 1), each channel by itself, and then an [`Epilogue`], to
+/// x (N, H, W, C) with w (kh, kw, C, 1), each channel by itself, and then an `Epilogue`, to
 /// (N, OH, OW, C).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DepthwiseConv2d {
