@@ -42,6 +42,7 @@ fn variables(graph: &Graph, store: &Store) -> HashMap<String, Tensor<f64>> {
         let salt = value.index() as u32 * 1000;
         let tensor = match variable.role {
             Role::Optimizer => Tensor::zeros(node.shape.clone()),
+            Role::Constant => Tensor::from_fn(node.shape.clone(), |_| 1.0),
             Role::State if node.name.ends_with("variance") => {
                 let noise = noise(node.shape.dims(), salt);
                 Tensor::from_fn(node.shape.clone(), |i| {
@@ -159,7 +160,7 @@ fn steps_of_training_equal_the_reference() {
                         Tensor::new(node.shape.clone(), data).unwrap()
                     }
                     Role::State => truth.get(value).unwrap().clone(),
-                    Role::Optimizer => continue,
+                    Role::Optimizer | Role::Constant => continue,
                 };
                 let found = store.get(std::slice::from_ref(&node.name)).unwrap().remove(0);
                 // Adam divides by the root of a mean of squares: where a gradient is nearly zero, its

@@ -207,5 +207,6 @@ pub(crate) fn prepare(network: &Network, rois: &[Roi], size: Option<usize>) -> d
 pub(crate) fn scaling(network: &Network) -> data::Scaling {
     match network.preprocessing {
         models::Preprocessing::Tf => data::Scaling::Tf,
+        models::Preprocessing::Torch => data::Scaling::Torch,
     }
 }

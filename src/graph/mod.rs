@@ -53,6 +53,8 @@ pub enum Role {
     State,
     /// The optimiser's own memory.
     Optimizer,
+    /// The same for ever, part of the network and not of its weights.
+    Constant,
 }
 
 /// Numbers that persist from run to run.

@@ -11,23 +11,25 @@
 //! ```
 //! An input of 96x96 gives a last activation of 12x12x128.
 
-use super::{Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
-use crate::ops::Padding::Same;
+use crate::ops::{Padding::Same, Window};
 
 pub(super) const NETWORK: Network = Network {
     name: "compact-resnet",
     input: [96, 96],
     channels: 1,
+    classes: 2,
+    batch_norm: BatchNorm::COMPACT,
     preprocessing: Preprocessing::Tf,
     cam_layer: "post_relu",
     build,
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
-    let mut x = l.conv2d("conv1_conv", images, 32, 3, 2, Same, false)?;
-    x = l.max_pool("pool1_pool", x, 3, 2, Same)?;
+    let mut x = l.conv2d("conv1_conv", images, Conv::square(32, 3).stride(2))?;
+    x = l.max_pool("pool1_pool", x, Window::square(3, 2, Same))?;
     for (stage, filters, blocks, stride) in [(2, 32, 2, 1), (3, 64, 2, 2), (4, 128, 1, 1)] {
         for block in 1..=blocks {
             let stride = if block == 1 { stride } else { 1 };
@@ -48,13 +50,13 @@ fn residual(l: &mut Layers, name: &str, x: Value, filters: usize, stride: usize)
     y = l.relu(&format!("{name}_preact_relu"), y)?;
     // A change of shape is projected from the activated input, as in the paper's appendix.
     let shortcut = if stride != 1 || l.channels(x) != filters {
-        l.conv2d(&format!("{name}_0_conv"), y, filters, 1, stride, Same, false)?
+        l.conv2d(&format!("{name}_0_conv"), y, Conv::square(filters, 1).stride(stride))?
     } else {
         x
     };
-    y = l.conv2d(&format!("{name}_1_conv"), y, filters, 3, stride, Same, false)?;
+    y = l.conv2d(&format!("{name}_1_conv"), y, Conv::square(filters, 3).stride(stride))?;
     y = l.batch_norm(&format!("{name}_1_bn"), y)?;
     y = l.relu(&format!("{name}_1_relu"), y)?;
-    y = l.conv2d(&format!("{name}_2_conv"), y, filters, 3, 1, Same, false)?;
+    y = l.conv2d(&format!("{name}_2_conv"), y, Conv::square(filters, 3))?;
     l.add(&format!("{name}_out"), shortcut, y)
 }

@@ -8,28 +8,30 @@
 //! ```
 //! An input of 96x96 gives a last activation of 12x12x256.
 
-use super::{Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
-use crate::ops::Padding::Same;
+use crate::ops::{Padding::Same, Window};
 
 pub(super) const NETWORK: Network = Network {
     name: "compact-xception",
     input: [96, 96],
     channels: 1,
+    classes: 2,
+    batch_norm: BatchNorm::COMPACT,
     preprocessing: Preprocessing::Tf,
     cam_layer: "block6_sepconv2_act",
     build,
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
-    let mut x = l.conv2d("block1_conv1", images, 32, 3, 2, Same, false)?;
+    let mut x = l.conv2d("block1_conv1", images, Conv::square(32, 3).stride(2))?;
     x = l.batch_norm("block1_conv1_bn", x)?;
     x = l.relu("block1_conv1_act", x)?;
 
     for (block, filters) in [(2, 64), (3, 128)] {
         let mut shortcut =
-            l.conv2d(&format!("block{block}_residual"), x, filters, 1, 2, Same, false)?;
+            l.conv2d(&format!("block{block}_residual"), x, Conv::square(filters, 1).stride(2))?;
         shortcut = l.batch_norm(&format!("block{block}_residual_bn"), shortcut)?;
         for conv in 1..=2 {
             // The first block follows an activation already.
@@ -38,7 +40,7 @@ fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
             }
             x = separable(l, block, conv, x, filters)?;
         }
-        x = l.max_pool(&format!("block{block}_pool"), x, 3, 2, Same)?;
+        x = l.max_pool(&format!("block{block}_pool"), x, Window::square(3, 2, Same))?;
         x = l.add(&format!("block{block}_add"), x, shortcut)?;
     }
 
@@ -64,6 +66,6 @@ fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
 
 fn separable(l: &mut Layers, block: u32, conv: u32, x: Value, filters: usize) -> Result<Value> {
     let name = format!("block{block}_sepconv{conv}");
-    let x = l.separable_conv2d(&name, x, filters, 3, Same)?;
+    let x = l.separable_conv2d(&name, x, Conv::square(filters, 3))?;
     l.batch_norm(&format!("{name}_bn"), x)
 }

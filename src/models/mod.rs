@@ -2,14 +2,22 @@
 
 mod compact_resnet;
 mod compact_xception;
+mod densenet121;
+mod inception_v3;
 mod layers;
+mod mobilenet_v2;
+mod nasnet_mobile;
+mod record;
+mod resnet50_v2;
+mod xception;
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Role, Value};
 
-pub use layers::{Layers, Mode};
+pub use layers::{Conv, Layers, Mode};
+pub use record::Layer;
 
 /// How pixels of 0 to 255 become the numbers that a network takes. The names are Keras's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -17,6 +25,25 @@ pub use layers::{Layers, Mode};
 pub enum Preprocessing {
     /// `x / 127.5 - 1`.
     Tf,
+    /// `(x / 255 - mean) / deviation`, with those of ImageNet's channels R, G, B.
+    Torch,
+}
+
+/// The constants of a network's batch normalisations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// Added to the variance.
+    pub epsilon: f32,
+    /// What a running statistic keeps of itself in a step.
+    pub momentum: f32,
+}
+
+impl BatchNorm {
+    /// Keras's defaults, but for a momentum of 0.9: at a few dozen steps an epoch, 0.99 would take
+    /// tens of epochs to forget where it started.
+    const COMPACT: Self = BatchNorm { epsilon: 1e-3, momentum: 0.9 };
+    /// Keras's defaults.
+    const KERAS: Self = BatchNorm { epsilon: 1e-3, momentum: 0.99 };
 }
 
 /// What a network's file gives: the last activation before pooling, and the class scores.
@@ -28,6 +55,12 @@ pub struct Heads {
     pub logits: Value,
 }
 
+/// The zeros around an image of (height, width) `size` under which a window of `kernel` at stride 2
+/// halves it: for an even side one less before than after, as TensorFlow's "same" has it.
+fn shrinking_pad(size: [usize; 2], kernel: usize) -> [[usize; 2]; 2] {
+    size.map(|length| [(kernel / 2 + length % 2).saturating_sub(1), kernel / 2])
+}
+
 /// A network's entry in the registry.
 #[derive(Debug)]
 pub struct Network {
@@ -37,6 +70,10 @@ pub struct Network {
     pub input: [usize; 2],
     /// Channels of the input image.
     pub channels: usize,
+    /// Units of the usual head.
+    pub classes: usize,
+    /// Constants of its batch normalisations.
+    pub batch_norm: BatchNorm,
     /// The scaling of its input.
     pub preprocessing: Preprocessing,
     /// The name of the layer that Grad-CAM explains.
@@ -45,7 +82,16 @@ pub struct Network {
 }
 
 /// Every network. To add one: its file, a line here.
-pub const NETWORKS: &[Network] = &[compact_xception::NETWORK, compact_resnet::NETWORK];
+pub const NETWORKS: &[Network] = &[
+    compact_xception::NETWORK,
+    compact_resnet::NETWORK,
+    nasnet_mobile::NETWORK,
+    mobilenet_v2::NETWORK,
+    densenet121::NETWORK,
+    resnet50_v2::NETWORK,
+    xception::NETWORK,
+    inception_v3::NETWORK,
+];
 
 /// The network called `name`.
 ///
@@ -72,6 +118,8 @@ pub struct Model {
     pub heads: Heads,
     /// Nodes that update running statistics; none in inference.
     pub updates: Vec<Value>,
+    /// Its layers as Keras has them, in order of building, the input first.
+    pub layers: Vec<Layer>,
     /// Images in a batch.
     pub batch: usize,
     /// Height and width of the input.
@@ -98,12 +146,11 @@ impl Network {
         size: [usize; 2],
         classes: usize,
     ) -> Result<Model> {
-        let mut layers = Layers::new(mode);
         let shape = [batch, size[0], size[1], self.channels];
-        let images = layers.graph.input(IMAGES, shape)?;
-        let heads = (self.build)(&mut layers, images, classes)?;
-        let Layers { graph, updates, .. } = layers;
-        Ok(Model { network: self, graph, heads, updates, batch, size, classes })
+        let (mut builder, images) = Layers::new(mode, self.batch_norm, shape)?;
+        let heads = (self.build)(&mut builder, images, classes)?;
+        let Layers { graph, updates, layers, .. } = builder;
+        Ok(Model { network: self, graph, heads, updates, layers, batch, size, classes })
     }
 
     /// What `parula models` prints.
@@ -111,18 +158,17 @@ impl Network {
     /// # Errors
     /// None for a network of the registry.
     pub fn summary(&'static self) -> Result<Summary> {
-        let count = |classes| {
-            let model = self.build(Mode::Inference, 1, self.input, classes)?;
-            Ok::<_, Error>(model.parameters())
-        };
-        let model = self.build(Mode::Inference, 1, self.input, 2)?;
-        // The head is linear in the number of classes.
-        let (one, two) = (count(1)?, count(2)?);
+        let model = self.build(Mode::Inference, 1, self.input, self.classes)?;
         let cam = model.graph.shape(model.heads.cam).dims().to_vec();
+        // The head is the last layer.
+        let head: usize = model.layers.last().map_or(0, |layer| {
+            let variables = layer.weights.iter().filter_map(|name| model.graph.find(name));
+            variables.map(|value| model.graph.shape(value).elements()).sum()
+        });
         Ok(Summary {
             name: self.name,
-            parameters: two,
-            parameters_without_top: one - (two - one),
+            parameters: model.parameters(),
+            parameters_without_top: model.parameters() - head,
             input: self.input,
             preprocessing: self.preprocessing,
             cam_layer: self.cam_layer,
@@ -143,7 +189,8 @@ impl Model {
 pub struct Summary {
     /// The network.
     pub name: &'static str,
-    /// Numbers in its weights with a head of two classes (the compact networks) or 1000.
+    /// Numbers in its weights, running statistics included, with a head of two classes (the compact
+    /// networks) or 1000.
     pub parameters: usize,
     /// The same without the head.
     pub parameters_without_top: usize,

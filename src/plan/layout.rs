@@ -20,7 +20,7 @@ impl VariableLayout {
     /// The layout of all variables of `graph`.
     pub fn new(graph: &Graph) -> Self {
         let mut layout = VariableLayout::default();
-        for role in [Role::Trainable, Role::State, Role::Optimizer] {
+        for role in [Role::Trainable, Role::State, Role::Optimizer, Role::Constant] {
             let found: Vec<(&String, &Shape)> = graph
                 .nodes()
                 .filter(|(_, n)| matches!(&n.kind, Kind::Variable(v) if v.role == role))
@@ -32,7 +32,7 @@ impl VariableLayout {
                 Role::Trainable => Pack::layout(&shapes),
                 // Bindings start at multiples of this: two variables written by one dispatch must not
                 // share the bytes between.
-                Role::State | Role::Optimizer => aligned(&shapes),
+                Role::State | Role::Optimizer | Role::Constant => aligned(&shapes),
             };
             for ((name, shape), offset) in found.into_iter().zip(offsets) {
                 layout.entries.push((name.clone(), shape.clone(), role, offset));

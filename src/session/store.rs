@@ -67,10 +67,11 @@ impl Store {
         Ok(())
     }
 
-    /// Names and shapes, in order of definition, of the variables that belong to the model: all but
-    /// the optimiser's.
+    /// Names and shapes, in order of definition, of the variables that belong to the model: not
+    /// the optimiser's memory, nor constants.
     pub fn names(&self) -> Vec<String> {
-        let own = self.layout.entries.iter().filter(|entry| entry.2 != Role::Optimizer);
+        let own = |role: Role| matches!(role, Role::Trainable | Role::State);
+        let own = self.layout.entries.iter().filter(|entry| own(entry.2));
         own.map(|entry| entry.0.clone()).collect()
     }
 

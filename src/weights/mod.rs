@@ -102,7 +102,7 @@ impl Weights {
 
 fn variables(model: &Model) -> impl Iterator<Item = (&str, &Shape)> {
     model.graph.nodes().filter_map(|(_, node)| match &node.kind {
-        Kind::Variable(variable) if variable.role != Role::Optimizer => {
+        Kind::Variable(variable) if matches!(variable.role, Role::Trainable | Role::State) => {
             Some((node.name.as_str(), &node.shape))
         }
         _ => None,
