@@ -24,9 +24,6 @@ pub struct PhaseGraph {
     pub updates: Vec<Value>,
 }
 
-/// Classes of the head in plans and timings: abnormal and normal.
-const CLASSES: usize = 2;
-
 impl PhaseGraph {
     /// The graph of `phase` of `network`, for `batch` images of (height, width) `size`.
     ///
@@ -38,16 +35,17 @@ impl PhaseGraph {
         batch: usize,
         size: [usize; 2],
     ) -> Result<Self> {
+        let classes = network.classes;
         if phase == Phase::TrainingStep {
-            let step = TrainingGraph::build(network, batch, size, CLASSES, &Optimizer::adam())?;
+            let step = TrainingGraph::build(network, batch, size, classes, &Optimizer::adam())?;
             let outputs = vec![step.loss, step.logits];
             return Ok(PhaseGraph { graph: step.graph, outputs, updates: step.updates });
         }
-        let model = network.build(Mode::Inference, batch, size, CLASSES)?;
+        let model = network.build(Mode::Inference, batch, size, classes)?;
         let (mut graph, heads) = (model.graph, model.heads);
         let mut outputs = vec![heads.logits];
         if phase == Phase::GradCam {
-            let class = graph.input("class", [batch, CLASSES])?;
+            let class = graph.input("class", [batch, classes])?;
             let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];
             outputs.push((cam::find("gradcam")?.map)(&mut graph, heads.cam, gradient, 1.0)?);
         }

@@ -1,12 +1,16 @@
-//! Fusion, from graph to graph: an operation absorbs the one consumer of its output.
+//! Fusion, from graph to graph: what is computed twice is computed once, and an operation absorbs the
+//! one consumer of its output.
+
+use std::collections::HashMap;
 
 use super::{Graph, Value};
 use crate::error::Result;
 
 /// Rewrites `graph` so that an operation takes over its only consumer wherever its own
 /// [`absorb`](crate::ops::Operation::absorb) knows how: convolution then batch normalisation then
-/// activation become one node, and so do chains of elementwise operations. Values in `keep` stay
-/// visible. With `differentiable`, only what still has a gradient is fused: a training graph is fused
+/// activation become one node, and so do chains of elementwise operations. Before that, operations
+/// that compute the same from the same become one: the cells of NASNet activate one tensor up to five
+/// times. Values in `keep` stay visible. With `differentiable`, only what still has a gradient is fused: a training graph is fused
 /// before it is differentiated, and again after. Returns the new graph and, for each old value, the new one if it still exists.
 ///
 /// A fused node takes the name of the last operation in it, whose output it computes.
@@ -19,30 +23,30 @@ pub fn fuse(
     differentiable: bool,
 ) -> Result<(Graph, Vec<Option<Value>>)> {
     let count = graph.nodes().len();
-    let mut readers = vec![0usize; count];
-    for (_, node) in graph.nodes() {
-        for input in &node.inputs {
-            readers[input.0] += 1;
-        }
-    }
-    for value in keep {
-        readers[value.0] += 1;
-    }
+    let mut kept = vec![false; count];
+    keep.iter().for_each(|value| kept[value.0] = true);
+    let same = repeated(graph, &kept);
+    let first = |value: &Value| same[value.0].unwrap_or(*value);
 
     // The operation and inputs of each node as they stand after what has been absorbed so far.
     let mut operations: Vec<_> = graph.nodes().map(|(_, node)| node.operation().cloned()).collect();
-    let mut inputs: Vec<Vec<Value>> = graph.nodes().map(|(_, node)| node.inputs.clone()).collect();
+    let mut inputs: Vec<Vec<Value>> =
+        graph.nodes().map(|(_, node)| node.inputs.iter().map(first).collect()).collect();
+    let mut readers = vec![0usize; count];
+    for value in (0..count).filter(|&index| same[index].is_none()) {
+        inputs[value].iter().for_each(|input| readers[input.0] += 1);
+    }
     let mut absorbed = vec![false; count];
     for consumer in 0..count {
         let Some(outer) = operations[consumer].clone() else { continue };
-        if !outer.updates().is_empty() {
+        if !outer.updates().is_empty() || same[consumer].is_some() {
             continue;
         }
         // Try the inputs from the last: of two convolutions that meet in an addition, the later one
         // takes it, and the earlier is still complete when it is needed.
         for position in (0..inputs[consumer].len()).rev() {
             let producer = inputs[consumer][position].0;
-            if keep.contains(&Value(producer)) || readers[producer] != 1 || absorbed[producer] {
+            if kept[producer] || readers[producer] != 1 || absorbed[producer] {
                 continue;
             }
             let Some(inner) = operations[producer].clone() else { continue };
@@ -61,6 +65,10 @@ pub fn fuse(
     let mut fused = Graph::new();
     let mut map: Vec<Option<Value>> = vec![None; count];
     for (value, node) in graph.nodes() {
+        if let Some(first) = same[value.0] {
+            map[value.0] = map[first.0];
+            continue;
+        }
         if absorbed[value.0] {
             continue;
         }
@@ -73,4 +81,28 @@ pub fn fuse(
         map[value.0] = Some(fused.push(copy)?);
     }
     Ok((fused, map))
+}
+
+/// For each node that is not kept, the earlier one that computes the same from the same.
+fn repeated(graph: &Graph, kept: &[bool]) -> Vec<Option<Value>> {
+    let mut same: Vec<Option<Value>> = vec![None; kept.len()];
+    let mut known = HashMap::new();
+    for (value, node) in graph.nodes() {
+        let Some(operation) = node.operation() else { continue };
+        if kept[value.0] || !operation.updates().is_empty() {
+            continue;
+        }
+        let inputs: Vec<Value> =
+            node.inputs.iter().map(|input| same[input.0].unwrap_or(*input)).collect();
+        // An operation's debug format has all of its parameters.
+        match known.entry((format!("{operation:?}"), inputs)) {
+            std::collections::hash_map::Entry::Occupied(first) => {
+                same[value.0] = Some(*first.get())
+            }
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+        }
+    }
+    same
 }

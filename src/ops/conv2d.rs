@@ -32,6 +32,15 @@ impl Conv2d {
         Conv2d { groups, ..self }
     }
 
+    pub(super) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The same with another window: a padding or a stride taken over from the operation before.
+    pub(super) fn with_window(&self, window: Window) -> Self {
+        Conv2d { window, ..self.clone() }
+    }
+
     /// Adds a bias (K), the next input.
     pub fn with_bias(self) -> Self {
         Conv2d { epilogue: Epilogue { bias: true, ..self.epilogue }, ..self }

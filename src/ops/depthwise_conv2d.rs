@@ -28,6 +28,15 @@ impl DepthwiseConv2d {
         DepthwiseConv2d { window, epilogue: Epilogue::default() }
     }
 
+    pub(super) fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The same with another window: a padding or a stride taken over from the operation before.
+    pub(super) fn with_window(&self, window: Window) -> Self {
+        DepthwiseConv2d { window, ..self.clone() }
+    }
+
     /// Adds a bias (C), the next input.
     pub fn with_bias(self) -> Self {
         DepthwiseConv2d { epilogue: Epilogue { bias: true, ..self.epilogue }, ..self }

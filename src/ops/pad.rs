@@ -1,9 +1,11 @@
 //! Zeros around the image, and the border cut off: each is the gradient of the other.
 
+use std::sync::Arc;
+
 use super::rows;
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Conv2d, DepthwiseConv2d, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding,
+    Rule, Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -114,6 +116,28 @@ impl Operation for ZeroPad {
 
     fn flops(&self, _inputs: &[&Shape], _output: &Shape) -> u64 {
         0
+    }
+
+    /// A convolution that adds no padding of its own takes it over.
+    fn absorb(
+        &self,
+        next: &dyn Operation,
+        position: usize,
+        _differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
+        if position != 0 {
+            return None;
+        }
+        let ZeroPad { top, bottom, left, right } = *self;
+        let padded = |window: Window| {
+            let padding = Padding::Explicit { top, bottom, left, right };
+            (window.padding == Padding::Valid).then_some(Window { padding, ..window })
+        };
+        if let Some(conv) = downcast::<Conv2d>(next) {
+            return Some(Arc::new(conv.with_window(padded(conv.window())?)));
+        }
+        let conv = downcast::<DepthwiseConv2d>(next)?;
+        Some(Arc::new(conv.with_window(padded(conv.window())?)))
     }
 }
 

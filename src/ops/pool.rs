@@ -1,9 +1,11 @@
 //! Maximum and average over a sliding window.
 
+use std::sync::Arc;
+
 use super::rows;
 use super::{
-    Case, Dispatch, Fill, Geometry, Lowered, Lowering, Operand, Operation, Padding, Rule, Variant,
-    Window, expect_inputs, expect_nhwc, grid,
+    Case, Conv2d, Dispatch, Fill, Geometry, Lowered, Lowering, Operand, Operation, Padding, Rule,
+    Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -195,6 +197,23 @@ impl Operation for Pool {
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
         (output.elements() * self.window.size[0] * self.window.size[1]) as u64
+    }
+
+    /// A pool that only picks every n-th pixel is the stride of the 1x1 convolution after it.
+    fn absorb(
+        &self,
+        next: &dyn Operation,
+        position: usize,
+        _differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
+        let conv = downcast::<Conv2d>(next).filter(|_| position == 0)?;
+        let window = conv.window();
+        let picks = self.window.size == [1, 1] && self.window.padding == Padding::Valid;
+        let pointwise = window.size == [1, 1]
+            && window.stride == [1, 1]
+            && matches!(window.padding, Padding::Valid | Padding::Same);
+        let strided = Window { stride: self.window.stride, padding: Padding::Valid, ..window };
+        (picks && pointwise).then(|| Arc::new(conv.with_window(strided)) as Arc<dyn Operation>)
     }
 }
 

@@ -217,7 +217,9 @@ impl<'a> Layout<'a> {
                 return;
             }
         }
-        for (index, &input) in inputs.iter().enumerate() {
+        // Backwards: where the later parts are computed from the first, as in a cell that passes its
+        // input on, one copy of that input leaves all the others free.
+        for (index, &input) in inputs.iter().enumerate().rev() {
             let (base, within) = self.base(input);
             let node = self.graph.node(base);
             let free = self.links[base.index()].is_none()
