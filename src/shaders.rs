@@ -50,6 +50,7 @@ sources![
     "pool",
     "resize",
     "sum_rows",
+    "top_class",
 ];
 
 /// How an entry point uses a binding.

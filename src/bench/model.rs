@@ -1,14 +1,15 @@
 //! Whole models: a forward pass, a Grad-CAM, a training step.
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Ceiling;
-use super::timing::{Effort, Timing, time_repeatedly};
+use super::timing::{Effort, Timing, time_in_turns, time_repeatedly};
 use crate::error::Result;
 use crate::session::Session;
 
 /// What a model is run for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// From images to logits.
@@ -17,11 +18,6 @@ pub enum Phase {
     GradCam,
     /// Forward, loss, gradients and the optimiser's updates.
     TrainingStep,
-}
-
-impl Phase {
-    /// In this order they are timed and printed.
-    pub const ALL: [Phase; 3] = [Phase::Forward, Phase::GradCam, Phase::TrainingStep];
 }
 
 /// One phase of one model.
@@ -59,7 +55,7 @@ pub struct ModelTiming {
     pub grad_cam: Option<PhaseTiming>,
     /// A step of training.
     pub training_step: Option<PhaseTiming>,
-    /// Time of Grad-CAM over that of the forward pass that it includes.
+    /// Time of Grad-CAM over that of the forward pass that it includes: the median of pairs.
     pub grad_cam_over_forward: Option<f64>,
     /// Share of the arithmetic ceiling that the training step reaches, or the forward pass.
     pub share_of_ceiling: Option<f64>,
@@ -72,8 +68,12 @@ pub struct ModelTiming {
 /// [`Error::Gpu`](crate::error::Error::Gpu) when the device failed.
 pub fn time_session(session: &Session, images: usize, effort: Effort) -> Result<PhaseTiming> {
     let timing = time_repeatedly(effort, |repeats| session.time(repeats))?;
+    Ok(phase_timing(session, images, timing))
+}
+
+fn phase_timing(session: &Session, images: usize, timing: Timing) -> PhaseTiming {
     let plan = session.plan();
-    Ok(PhaseTiming {
+    PhaseTiming {
         timing,
         images_per_second: images as f64 / timing.ms * 1e3,
         gflops: plan.flops() as f64 / timing.ms / 1e6,
@@ -81,36 +81,39 @@ pub fn time_session(session: &Session, images: usize, effort: Effort) -> Result<
         dispatches: plan.dispatches(),
         peak_bytes: plan.peak_bytes,
         live_bytes: plan.live_bytes,
-    })
+    }
 }
 
-/// Times every phase for which `open` gives a session that has been run once. One session is open at
-/// a time, so that memory holds the largest of them and not all.
+/// Times the `phases`, each in a session that `open` gives and that has been run once. The forward
+/// pass and Grad-CAM are timed in turns, the training step alone, so that memory holds no more than
+/// it must.
 ///
 /// # Errors
-/// Those of `open` and of [`time_session`].
+/// Those of `open` and of the GPU.
 pub fn time_model(
     model: &str,
     batch: usize,
     input: [usize; 2],
+    phases: &[Phase],
     effort: Effort,
     ceiling: &Ceiling,
-    open: &mut dyn FnMut(Phase) -> Result<Option<Session>>,
+    open: &mut dyn FnMut(Phase) -> Result<Session>,
 ) -> Result<ModelTiming> {
     let mut found = ModelTiming { model: model.to_owned(), batch, input, ..Default::default() };
-    for phase in Phase::ALL {
-        let timing = match open(phase)? {
-            Some(session) => Some(time_session(&session, batch, effort)?),
-            None => None,
-        };
-        match phase {
-            Phase::Forward => found.forward = timing,
-            Phase::GradCam => found.grad_cam = timing,
-            Phase::TrainingStep => found.training_step = timing,
-        }
+    let asked = |phase: Phase| phases.contains(&phase);
+    if asked(Phase::Forward) && asked(Phase::GradCam) {
+        let (forward, cam) = (open(Phase::Forward)?, open(Phase::GradCam)?);
+        let (first, second, ratio) = time_in_turns(effort, |n| forward.time(n), |n| cam.time(n))?;
+        found.forward = Some(phase_timing(&forward, batch, first));
+        found.grad_cam = Some(phase_timing(&cam, batch, second));
+        found.grad_cam_over_forward = Some(ratio);
+    } else if asked(Phase::Forward) {
+        found.forward = Some(time_session(&open(Phase::Forward)?, batch, effort)?);
+    } else if asked(Phase::GradCam) {
+        found.grad_cam = Some(time_session(&open(Phase::GradCam)?, batch, effort)?);
     }
-    if let (Some(forward), Some(cam)) = (&found.forward, &found.grad_cam) {
-        found.grad_cam_over_forward = Some(cam.timing.ms / forward.timing.ms);
+    if asked(Phase::TrainingStep) {
+        found.training_step = Some(time_session(&open(Phase::TrainingStep)?, batch, effort)?);
     }
     let busiest = found.training_step.as_ref().or(found.forward.as_ref());
     found.share_of_ceiling = busiest.map(|phase| phase.gflops / ceiling.gflops);

@@ -76,14 +76,49 @@ pub fn time_repeatedly(
     for _ in 0..samples {
         times.push(run(repeats)?.as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
-    Ok(Timing {
-        ms: times[samples / 2],
-        ms_min: times[0],
-        ms_max: times[samples - 1],
-        samples,
-        repeats,
-    })
+    Ok(Timing::of(times, repeats))
+}
+
+/// Times two things in turns, so that a machine that is busy for a while is busy for both: the timing
+/// of each, and the median over the turns of the second's time over the first's.
+///
+/// # Errors
+/// Those of `first` and `second`.
+pub fn time_in_turns(
+    effort: Effort,
+    mut first: impl FnMut(usize) -> Result<Duration>,
+    mut second: impl FnMut(usize) -> Result<Duration>,
+) -> Result<(Timing, Timing, f64)> {
+    first(1)?;
+    second(1)?;
+    let once = first(1)?.max(second(1)?).max(Duration::from_nanos(100)).as_secs_f64();
+    let repeats = (effort.sample.as_secs_f64() / once).clamp(1.0, 2000.0) as usize;
+    let affordable = effort.budget.as_secs_f64() / (once * repeats as f64);
+    let turns = effort.samples.min(affordable as usize).max(3);
+    let (mut times, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
+    for _ in 0..turns {
+        let pair = [first(repeats)?, second(repeats)?].map(|time| time.as_secs_f64() * 1e3);
+        times[0].push(pair[0]);
+        times[1].push(pair[1]);
+        ratios.push(pair[1] / pair[0]);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let [first, second] = times.map(|times| Timing::of(times, repeats));
+    Ok((first, second, ratios[turns / 2]))
+}
+
+impl Timing {
+    fn of(mut times: Vec<f64>, repeats: usize) -> Self {
+        times.sort_by(f64::total_cmp);
+        let samples = times.len();
+        Timing {
+            ms: times[samples / 2],
+            ms_min: times[0],
+            ms_max: times[samples - 1],
+            samples,
+            repeats,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,5 +150,24 @@ mod tests {
         });
         let timing = timing.unwrap();
         assert_eq!((timing.ms_min, timing.ms, timing.ms_max), (1.0, 3.0, 5.0));
+    }
+
+    #[test]
+    fn turns_give_the_ratio_of_neighbours() {
+        // The machine slows down tenfold half way; the ratio stays.
+        let slow = |turn: usize| if turn > 3 { 10 } else { 1 };
+        let (mut a, mut b) = (0, 0);
+        let effort = Effort { sample: Duration::ZERO, ..Effort::QUICK };
+        let first = |_| {
+            a += 1;
+            Ok(Duration::from_millis(2 * slow(a)))
+        };
+        let second = |_| {
+            b += 1;
+            Ok(Duration::from_millis(3 * slow(b)))
+        };
+        let (first, second, ratio) = time_in_turns(effort, first, second).unwrap();
+        assert_eq!((first.ms_min, first.ms_max), (2.0, 20.0));
+        assert_eq!((second.ms_min, second.ms_max, ratio), (3.0, 30.0, 1.5));
     }
 }

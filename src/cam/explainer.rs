@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::gradients;
 use crate::models::{IMAGES, Model};
-use crate::ops::{DiceThresholds, HeatmapToGray, ResizeToRegions};
+use crate::ops::{DiceThresholds, HeatmapToGray, ResizeToRegions, TopClass};
 use crate::plan::{self, Options};
 use crate::session::{Session, Store};
 use crate::tensor::Tensor;
@@ -17,8 +17,8 @@ use crate::tensor::Tensor;
 pub struct Request<'a> {
     /// The scaled input of the network, (H, W, C).
     pub image: &'a [f32],
-    /// The class whose score is explained.
-    pub class: usize,
+    /// The class whose score is explained; without one, that with the highest score.
+    pub class: Option<usize>,
     /// Height and width that the map is resized to.
     pub size: [usize; 2],
     /// Not zero where the truth is, `size` pixels; without it nothing is scored.
@@ -28,6 +28,8 @@ pub struct Request<'a> {
 /// The explanation of one image.
 #[derive(Clone, Debug)]
 pub struct Explanation {
+    /// The class that it is for.
+    pub class: usize,
     /// The map at the layer's own size, (h, w), before any resize.
     pub map: Tensor,
     /// The map resized to the request's size and scaled to 0..=255 by its maximum; all 0 where
@@ -86,7 +88,8 @@ impl Explainer {
         let logits = model.heads.logits;
         let (batch, classes) = (model.batch, model.classes);
         let class = graph.input("class", [batch, classes])?;
-        let gradient = gradients(&mut graph, logits, class, &[activation])?[0];
+        let seed = graph.add("top_class", TopClass, &[logits, class])?;
+        let gradient = gradients(&mut graph, logits, seed, &[activation])?[0];
         let map = (method.map)(&mut graph, activation, gradient, sign)?;
 
         let capacity = largest.max(PIXELS.min(largest.saturating_mul(batch))).max(1);
@@ -154,13 +157,13 @@ impl Explainer {
         for (index, request) in requests.iter().enumerate() {
             let [height, width] = request.size;
             let fits = request.image.len() == length
-                && request.class < classes
+                && request.class.is_none_or(|class| class < classes)
                 && request.mask.is_none_or(|mask| mask.len() == height * width);
             if !fits {
                 return Err(Error::usage(
                     format!(
                         "cannot explain class {} of an image of {} numbers with a mask of {:?} pixels",
-                        request.class,
+                        request.class.map_or("top".to_owned(), |class| class.to_string()),
                         request.image.len(),
                         request.mask.map(<[u8]>::len)
                     ),
@@ -168,7 +171,9 @@ impl Explainer {
                 ));
             }
             images[index * length..(index + 1) * length].copy_from_slice(request.image);
-            class[index * classes + request.class] = 1.0;
+            if let Some(named) = request.class {
+                class[index * classes + named] = 1.0;
+            }
             // Whole numbers up to 2^24 are exact in f32; the capacity stays below.
             regions[3 * index..3 * index + 3].copy_from_slice(&[
                 first as f32,
@@ -203,13 +208,16 @@ impl Explainer {
                 first += pixels;
                 let curve = &dice.data()[256 * index..256 * (index + 1)];
                 let map = maps.data()[h * w * index..h * w * (index + 1)].to_vec();
+                let logits = &logits.data()[classes * index..classes * (index + 1)];
+                let top = (0..classes).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
                 Ok(Explanation {
+                    class: request.class.or(top).unwrap_or(0),
                     map: Tensor::new([h, w], map)?,
                     heatmap: heatmap.iter().map(|&value| value as u8).collect(),
                     dice: request
                         .mask
                         .map(|_| curve.iter().map(|&value| f64::from(value)).collect()),
-                    logits: logits.data()[classes * index..classes * (index + 1)].to_vec(),
+                    logits: logits.to_vec(),
                 })
             })
             .collect()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Global, print, print_json};
-use crate::bench::{self, BenchOptions, Effort, PhaseGraph, Report, ceiling, time_model};
+use crate::bench::{self, BenchOptions, Effort, Phase, PhaseGraph, Report, ceiling, time_model};
 use crate::error::Result;
 use crate::files;
 use crate::models;
@@ -15,7 +15,8 @@ use crate::train::interruption;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula bench conv2d --quick\n  \
     parula bench conv2d --case n=8,h=19,w=19,cin=728,cout=728,k=1,s=1,g=1\n  \
-    parula bench --model compact-xception --batch 32")]
+    parula bench --model compact-xception --batch 32\n  \
+    parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam")]
 pub struct Bench {
     /// Operations, such as conv2d, conv2d_input_gradient, depthwise_conv2d_weight_gradient; without
     /// any, and without --model, all of them
@@ -29,6 +30,9 @@ pub struct Bench {
     /// Height and width of the input instead of the usual ones, with --model
     #[arg(long)]
     size: Option<usize>,
+    /// What to run them for
+    #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
+    phases: Vec<Phase>,
     /// One shape of a convolution with 'same' padding: n=,h=,w=,cin=,cout=,k=,s=,d=,g=
     #[arg(long)]
     case: Option<CaseSpec>,
@@ -75,10 +79,12 @@ impl Bench {
             let network = models::find(name)?;
             let size = self.size.map_or(network.input, |size| [size, size]);
             let batch = self.batch.max(1);
-            let timing = time_model(name, batch, size, effort, &report.ceiling, &mut |phase| {
+            let mut open = |phase| {
                 interruption(|| format!("{} models were timed", report.models.len()))?;
-                PhaseGraph::new(network, phase, batch, size)?.session(&gpu).map(Some)
-            })?;
+                PhaseGraph::new(network, phase, batch, size)?.session(&gpu)
+            };
+            let ceiling = &report.ceiling;
+            let timing = time_model(name, batch, size, &self.phases, effort, ceiling, &mut open)?;
             report.models.push(timing);
         }
         if let Some(path) = &self.csv {

@@ -7,14 +7,16 @@ use clap::Args;
 use super::network::{Source, stems};
 use super::{Global, print, print_json};
 use crate::cam::{Explainer, Request, find, npy};
-use crate::data::{Class, Flips, Grey};
-use crate::error::Result;
+use crate::data::{Class, Colour, Grey};
+use crate::error::{Error, Result};
 use crate::files;
-use crate::train::interruption;
+use crate::report::explained;
+use crate::train::{interruption, probabilities};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
-    parula cam --model compact-resnet --weights resnet.safetensors image.png --out maps")]
+    parula cam --model compact-resnet --weights resnet.safetensors image.png --out maps\n  \
+    parula cam --model xception --weights xception.h5 --figure elephant.png --out maps")]
 pub struct Cam {
     #[command(flatten)]
     source: Source,
@@ -24,12 +26,17 @@ pub struct Cam {
     /// The layer whose feature maps are weighted; without it, the last before pooling
     #[arg(long)]
     layer: Option<String>,
-    /// The class to explain: its number, from 0; of two classes 1 is abnormal
-    #[arg(long, default_value_t = Class::Abnormal.index())]
-    class: usize,
+    /// The class to explain: its number, from 0. Without it, abnormal (1) of two classes, else each
+    /// image's class with the highest score
+    #[arg(long)]
+    class: Option<usize>,
     /// Show what speaks against the class instead of what speaks for it
     #[arg(long)]
     against: bool,
+    /// Also draw NAME.figure.png: the input, the heatmap over it, the mask, and the input filtered by
+    /// the mask, as the paper's Figure 1
+    #[arg(long)]
+    figure: bool,
     /// PNG images
     #[arg(required = true)]
     images: Vec<PathBuf>,
@@ -44,42 +51,64 @@ impl Cam {
         let method = find(&self.method)?;
         let gpu = global.open()?;
         let loaded = self.source.load(&gpu, self.images.len())?;
-        let (images, prepared) = loaded.read(&self.images)?;
-        let largest = images.iter().map(|image| image.pixels.len()).max().unwrap_or(1);
+        // All are looked at before the first is computed: a wrong path shall not show after an hour.
+        let sizes: Vec<[usize; 2]> =
+            self.images.iter().map(|path| Colour::size_of(path)).collect::<Result<_>>()?;
+        let largest = sizes.iter().map(|[height, width]| height * width).max().unwrap_or(1);
         let sign = if self.against { -1.0 } else { 1.0 };
-        let cam_layer = loaded.network.cam_layer;
-        let layer = self.layer.as_deref().unwrap_or(cam_layer);
+        let layer = self.layer.as_deref().unwrap_or(loaded.network.cam_layer);
+        let class = match (self.class, loaded.model.classes) {
+            (Some(class), classes) if class >= classes => {
+                return Err(Error::usage(
+                    format!("there is no class {class}"),
+                    format!("the head has {classes} units: give a class from 0 to {}", classes - 1),
+                ));
+            }
+            (None, 2) => Some(Class::Abnormal.index()),
+            (class, _) => class,
+        };
         let batch = loaded.model.batch;
+        let model = loaded.model.clone();
         let mut explainer =
-            Explainer::new(&gpu, loaded.model, &loaded.store, method, Some(layer), sign, largest)?;
+            Explainer::new(&gpu, model, &loaded.store, method, Some(layer), sign, largest)?;
         files::create_folder(&self.out)?;
         let stems = stems(&self.images);
         let mut documents = Vec::new();
-        let indices: Vec<usize> = (0..images.len()).collect();
-        for chunk in indices.chunks(batch) {
+        for (paths, names) in self.images.chunks(batch).zip(stems.chunks(batch)) {
             interruption(|| {
-                format!("{} of {} heatmaps were written", documents.len(), images.len())
+                format!("{} of {} heatmaps were written", documents.len(), self.images.len())
             })?;
-            let mut numbers = Vec::new();
-            chunk.iter().for_each(|&index| prepared.copy(index, Flips::default(), &mut numbers));
-            let requests: Vec<Request> = chunk
+            let (images, prepared) = loaded.read(paths)?;
+            let numbers = prepared.all();
+            let requests: Vec<Request> = images
                 .iter()
                 .zip(numbers.chunks(prepared.image_len()))
-                .map(|(&index, image)| Request {
+                .map(|(shown, image)| Request {
                     image,
-                    class: self.class,
-                    size: [images[index].height, images[index].width],
+                    class,
+                    size: [shown.height, shown.width],
                     mask: None,
                 })
                 .collect();
-            for (&index, explanation) in chunk.iter().zip(explainer.explain(&requests)?) {
-                let Grey { width, height, .. } = images[index];
-                let raw = self.out.join(format!("{}.npy", stems[index]));
-                let png = self.out.join(format!("{}.png", stems[index]));
-                files::write(&raw, &npy(&explanation.map))?;
-                Grey { width, height, pixels: explanation.heatmap }.write(&png)?;
+            let explanations = explainer.explain(&requests)?;
+            for (index, (image, explained)) in images.iter().zip(explanations).enumerate() {
+                let raw = self.out.join(format!("{}.npy", names[index]));
+                let png = self.out.join(format!("{}.png", names[index]));
+                files::write(&raw, &npy(&explained.map))?;
+                if self.figure {
+                    let share = probabilities(&explained.logits)[explained.class];
+                    let title = format!("{}: class {}", names[index], explained.class);
+                    let about = format!(
+                        "{} of {}, layer {layer}; probability {share:.3}",
+                        method.name, loaded.network.name
+                    );
+                    let path = self.out.join(format!("{}.figure.png", names[index]));
+                    explained::draw(&title, &about, image, &explained.heatmap)?.save(&path)?;
+                }
+                let (width, height) = (image.width, image.height);
+                Grey { width, height, pixels: explained.heatmap }.write(&png)?;
                 documents.push(serde_json::json!({
-                    "image": self.images[index], "class": self.class, "method": method.name,
+                    "image": paths[index], "class": explained.class, "method": method.name,
                     "layer": layer, "raw": raw, "png": png,
                 }));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::data::{Grey, Prepared};
+use crate::data::{Colour, Prepared};
 use crate::error::Result;
 use crate::experiment;
 use crate::gpu::Gpu;
@@ -58,13 +58,13 @@ impl Source {
 
 impl Loaded {
     /// The images in `paths`, and all of them resized for the network.
-    pub fn read(&self, paths: &[PathBuf]) -> Result<(Vec<Grey>, Prepared)> {
-        let images: Vec<Grey> = paths.iter().map(|path| Grey::read(path)).collect::<Result<_>>()?;
+    pub fn read(&self, paths: &[PathBuf]) -> Result<(Vec<Colour>, Prepared)> {
+        let images: Vec<Colour> =
+            paths.iter().map(|path| Colour::read(path)).collect::<Result<_>>()?;
         let [height, width] = self.model.size;
-        let labelled = images.iter().map(|image| (image, 0));
         let scaling = experiment::scaling(self.network);
-        let prepared =
-            Prepared::from_images(labelled, (height, width), self.network.channels, scaling);
+        let channels = self.network.channels;
+        let prepared = Prepared::from_colour(&images, (height, width), channels, scaling);
         Ok((images, prepared))
     }
 }

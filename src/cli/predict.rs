@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::network::Source;
 use super::{Global, print, print_json};
-use crate::data::{BatchOptions, Batches, Flips};
+use crate::data::Colour;
 use crate::error::Result;
-use crate::train::{Classifier, softmax};
+use crate::train::{Classifier, probabilities};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -25,19 +25,18 @@ impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
         let gpu = global.open()?;
         let loaded = self.source.load(&gpu, self.images.len())?;
-        let (_, prepared) = loaded.read(&self.images)?;
         let batch = loaded.model.batch;
-        let mut classifier = Classifier::new(&gpu, loaded.model, &loaded.store)?;
-        let indices: Vec<usize> = (0..prepared.len()).collect();
-        let flips = Flips::default();
-        let order = BatchOptions { batch, seed: 0, epoch: 0, shuffle: false, flips };
+        // All are looked at before the first is computed: a wrong path shall not show after an hour.
+        self.images.iter().try_for_each(|path| Colour::size_of(path).map(|_| ()))?;
+        let mut classifier = Classifier::new(&gpu, loaded.model.clone(), &loaded.store)?;
         let mut rows = Vec::new();
-        for mut images in Batches::new(&prepared, &indices, order) {
-            images.pad_to(batch);
-            let answer = classifier.logits(&images.images)?;
-            let scores = answer.logits.chunks(answer.classes);
-            for (&index, logits) in images.indices.iter().zip(scores) {
-                rows.push((&self.images[index], logits.to_vec(), softmax(logits)));
+        for paths in self.images.chunks(batch) {
+            let (_, prepared) = loaded.read(paths)?;
+            let mut numbers = prepared.all();
+            numbers.resize(batch * prepared.image_len(), 0.0);
+            let answer = classifier.logits(&numbers)?;
+            for (path, logits) in paths.iter().zip(answer.logits.chunks(answer.classes)) {
+                rows.push((path, logits.to_vec(), probabilities(logits)));
             }
         }
         if global.json {
@@ -53,10 +52,21 @@ impl Predict {
         }
         let mut text = String::new();
         for (image, _, probabilities) in rows {
-            let shown: Vec<String> =
-                probabilities.iter().map(|probability| format!("{probability:.4}")).collect();
-            text += &format!("{}  {}\n", shown.join(" "), image.display());
+            text += &format!("{}  {}\n", leading(&probabilities), image.display());
         }
         print(&text)
     }
+}
+
+/// All probabilities of a few classes; the five highest of many, as `class: probability`.
+fn leading(probabilities: &[f64]) -> String {
+    if probabilities.len() <= 10 {
+        let shown: Vec<String> = probabilities.iter().map(|p| format!("{p:.4}")).collect();
+        return shown.join(" ");
+    }
+    let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
+    ranked.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+    let shown: Vec<String> =
+        ranked[..5].iter().map(|&class| format!("{class}: {:.4}", probabilities[class])).collect();
+    shown.join("  ")
 }

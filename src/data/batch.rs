@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use super::colour::Colour;
 use super::draw;
 use super::image::Grey;
 use super::roi::Roi;
@@ -54,9 +55,7 @@ pub struct Flips {
 pub fn tensor(rois: &[&Roi], size: (usize, usize), channels: usize, scaling: Scaling) -> Vec<f32> {
     let images = rois.iter().map(|roi| (&roi.image, 0));
     let prepared = Prepared::from_images(images, size, channels, scaling);
-    let mut numbers = Vec::with_capacity(rois.len() * prepared.image_len());
-    (0..rois.len()).for_each(|index| prepared.copy(index, Flips::default(), &mut numbers));
-    numbers
+    prepared.all()
 }
 
 /// Images resized once, for many epochs.
@@ -64,11 +63,13 @@ pub fn tensor(rois: &[&Roi], size: (usize, usize), channels: usize, scaling: Sca
 pub struct Prepared {
     /// Rows and columns.
     pub size: (usize, usize),
-    /// Channels of a batch; here one is kept, they are all the same.
+    /// Channels of a batch.
     pub channels: usize,
+    /// Channels that are kept here: 1 where those of a batch are all the same, else `channels`.
+    pub depth: usize,
     /// Applied on copying.
     pub scaling: Scaling,
-    /// N x H x W, [0, 255].
+    /// N x H x W x depth, [0, 255].
     pub images: Vec<f32>,
     /// The class index of each image.
     pub labels: Vec<usize>,
@@ -89,10 +90,31 @@ impl Prepared {
         scaling: Scaling,
     ) -> Self {
         let mut prepared =
-            Prepared { size, channels, scaling, images: Vec::new(), labels: Vec::new() };
+            Prepared { size, channels, depth: 1, scaling, images: Vec::new(), labels: Vec::new() };
         for (image, label) in images {
             prepared.images.extend(image.resize(size.0, size.1));
             prepared.labels.push(label);
+        }
+        prepared
+    }
+
+    /// Images in colour, for a network of three channels; a network of one gets their grey. All have
+    /// label 0.
+    pub fn from_colour<'a>(
+        images: impl IntoIterator<Item = &'a Colour>,
+        size: (usize, usize),
+        channels: usize,
+        scaling: Scaling,
+    ) -> Self {
+        let depth = if channels == 3 { 3 } else { 1 };
+        let (numbers, labels) = (Vec::new(), Vec::new());
+        let mut prepared = Prepared { size, channels, depth, scaling, images: numbers, labels };
+        for image in images {
+            prepared.images.extend(match depth {
+                3 => image.resize(size.0, size.1),
+                _ => image.grey().resize(size.0, size.1),
+            });
+            prepared.labels.push(0);
         }
         prepared
     }
@@ -112,6 +134,13 @@ impl Prepared {
         self.size.0 * self.size.1 * self.channels
     }
 
+    /// All images, scaled, N x H x W x C.
+    pub fn all(&self) -> Vec<f32> {
+        let mut numbers = Vec::with_capacity(self.len() * self.image_len());
+        (0..self.len()).for_each(|index| self.copy(index, Flips::default(), &mut numbers));
+        numbers
+    }
+
     /// Appends image `index`, scaled, in all channels, and mirrored as `flips` says.
     ///
     /// # Panics
@@ -119,13 +148,15 @@ impl Prepared {
     pub fn copy(&self, index: usize, flips: Flips, numbers: &mut Vec<f32>) {
         let (height, width) = self.size;
         let affine: Vec<(f32, f32)> = (0..self.channels).map(|c| self.scaling.affine(c)).collect();
-        let image = &self.images[index * height * width..][..height * width];
+        let length = height * width * self.depth;
+        let image = &self.images[index * length..][..length];
         for y in 0..height {
             let y = if flips.vertical { height - 1 - y } else { y };
             for x in 0..width {
                 let x = if flips.horizontal { width - 1 - x } else { x };
-                let value = image[y * width + x];
-                numbers.extend(affine.iter().map(|(factor, summand)| value * factor + summand));
+                let pixel = &image[(y * width + x) * self.depth..][..self.depth];
+                let values = affine.iter().zip(pixel.iter().cycle());
+                numbers.extend(values.map(|((factor, summand), value)| value * factor + summand));
             }
         }
     }

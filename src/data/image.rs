@@ -70,45 +70,7 @@ impl Grey {
     /// [`Error::Content`] for anything that is not a PNG, is truncated, has 16 bits or a palette,
     /// or fewer than 2 pixels on a side.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let unusable = |problem: &str, hint: &str| Error::content(path, problem, hint);
-        if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-            return Err(unusable("is not a PNG", "convert it to an 8-bit grey or RGB PNG"));
-        }
-        // The header is the first chunk; a file that ends before byte 26 ends inside it.
-        let (Some(&depth), Some(&colour)) = (bytes.get(24), bytes.get(25)) else {
-            return Err(unusable("is a truncated PNG", "copy or download it again"));
-        };
-        if depth == 16 {
-            return Err(unusable(
-                "has 16 bits a pixel",
-                "convert it to 8 bits with the grey window you want, e.g. `convert IN.png -depth 8 OUT.png`",
-            ));
-        }
-        if colour == 3 {
-            return Err(unusable(
-                "has a palette",
-                "convert it to grey, e.g. `convert IN.png -colorspace Gray -define png:color-type=0 OUT.png`",
-            ));
-        }
-        // The decoder is content with a file that ends after its pixels; a copy cut short is not.
-        if !bytes.windows(4).rev().any(|tag| tag == b"IEND") {
-            return Err(unusable("is a truncated PNG", "copy or download it again"));
-        }
-        let broken = |error: image::ImageError| {
-            let problem = format!("cannot be decoded ({})", one_line(&error.to_string()));
-            unusable(&problem, "the file is damaged: copy or download it again")
-        };
-        let decoder =
-            PngDecoder::with_limits(Cursor::new(bytes), Limits::default()).map_err(broken)?;
-        let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
-        let grey = Self::from_decoded(decoded);
-        if grey.width < 2 || grey.height < 2 {
-            return Err(unusable(
-                &format!("is {} x {} pixels", grey.width, grey.height),
-                "an image needs at least 2 pixels on each side",
-            ));
-        }
-        Ok(grey)
+        decode_png(path, bytes).map(Self::from_decoded)
     }
 
     fn from_decoded(decoded: DynamicImage) -> Self {
@@ -173,21 +135,8 @@ impl Grey {
     /// Bilinear with half-pixel centres, edges repeated and no smoothing before shrinking: the same
     /// as `tf.image.resize` with `antialias=False`.
     pub fn resize(&self, height: usize, width: usize) -> Vec<f32> {
-        let columns = taps(self.width, width);
-        let mut resized = Vec::with_capacity(height * width);
-        for (top, bottom, down) in taps(self.height, height) {
-            let upper = &self.pixels[top * self.width..][..self.width];
-            let lower = &self.pixels[bottom * self.width..][..self.width];
-            for &(left, right, across) in &columns {
-                let mix = |row: &[u8]| {
-                    let (a, b) = (f32::from(row[left]), f32::from(row[right]));
-                    a + (b - a) * across
-                };
-                let (a, b) = (mix(upper), mix(lower));
-                resized.push(a + (b - a) * down);
-            }
-        }
-        resized
+        let at = |x: usize, y: usize| self.pixels[y * self.width + x];
+        resize_channel([self.height, self.width], [height, width], at)
     }
 
     /// The smallest rectangle around every pixel above 0, or none when all are 0.
@@ -217,7 +166,70 @@ fn taps(source: usize, target: usize) -> Vec<(usize, usize, f32)> {
         .collect()
 }
 
-fn luma(red: u8, green: u8, blue: u8) -> u8 {
+/// Decodes an 8-bit PNG's bytes and refuses what [`Grey::decode`] says; `path` is for messages only.
+pub(super) fn decode_png(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
+    let unusable = |problem: &str, hint: &str| Error::content(path, problem, hint);
+    if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Err(unusable("is not a PNG", "convert it to an 8-bit grey or RGB PNG"));
+    }
+    // The header is the first chunk; a file that ends before byte 26 ends inside it.
+    let (Some(&depth), Some(&colour)) = (bytes.get(24), bytes.get(25)) else {
+        return Err(unusable("is a truncated PNG", "copy or download it again"));
+    };
+    if depth == 16 {
+        return Err(unusable(
+            "has 16 bits a pixel",
+            "convert it to 8 bits with the grey window you want, e.g. `convert IN.png -depth 8 OUT.png`",
+        ));
+    }
+    if colour == 3 {
+        return Err(unusable(
+            "has a palette",
+            "convert it to grey, e.g. `convert IN.png -colorspace Gray -define png:color-type=0 OUT.png`",
+        ));
+    }
+    // The decoder is content with a file that ends after its pixels; a copy cut short is not.
+    if !bytes.windows(4).rev().any(|tag| tag == b"IEND") {
+        return Err(unusable("is a truncated PNG", "copy or download it again"));
+    }
+    let broken = |error: image::ImageError| {
+        let problem = format!("cannot be decoded ({})", one_line(&error.to_string()));
+        unusable(&problem, "the file is damaged: copy or download it again")
+    };
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::default()).map_err(broken)?;
+    let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if decoded.width() < 2 || decoded.height() < 2 {
+        return Err(unusable(
+            &format!("is {} x {} pixels", decoded.width(), decoded.height()),
+            "an image needs at least 2 pixels on each side",
+        ));
+    }
+    Ok(decoded)
+}
+
+/// One channel of an image of (height, width) `from`, its pixels by `at(x, y)`, at the size `to`: see
+/// [`Grey::resize`].
+pub(super) fn resize_channel(
+    from: [usize; 2],
+    to: [usize; 2],
+    at: impl Fn(usize, usize) -> u8,
+) -> Vec<f32> {
+    let columns = taps(from[1], to[1]);
+    let mut resized = Vec::with_capacity(to[0] * to[1]);
+    for (top, bottom, down) in taps(from[0], to[0]) {
+        for &(left, right, across) in &columns {
+            let mix = |y: usize| {
+                let (a, b) = (f32::from(at(left, y)), f32::from(at(right, y)));
+                a + (b - a) * across
+            };
+            let (a, b) = (mix(top), mix(bottom));
+            resized.push(a + (b - a) * down);
+        }
+    }
+    resized
+}
+
+pub(super) fn luma(red: u8, green: u8, blue: u8) -> u8 {
     ((299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue) + 500) / 1000) as u8
 }
 

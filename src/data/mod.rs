@@ -8,6 +8,7 @@
 
 pub mod batch;
 pub mod busi;
+pub mod colour;
 pub mod dataset;
 pub mod draw;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod tests;
 pub mod texture;
 
 pub use batch::{Batch, BatchOptions, Batches, Flips, Prepared, Scaling};
+pub use colour::Colour;
 pub use dataset::{Class, Dataset, Problem, Sample};
 pub use image::{Grey, Rect};
 pub use roi::{Roi, RoiOptions};

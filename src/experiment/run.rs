@@ -130,7 +130,7 @@ impl Job<'_> {
                 .zip(&masks)
                 .map(|((image, roi), mask)| Request {
                     image,
-                    class: Class::Abnormal.index(),
+                    class: Some(Class::Abnormal.index()),
                     size: [roi.image.height, roi.image.width],
                     mask: Some(&mask.pixels),
                 })

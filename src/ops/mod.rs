@@ -23,6 +23,7 @@ mod resize;
 mod rows;
 mod spec;
 mod sum_rows;
+mod top_class;
 mod view;
 mod window;
 
@@ -62,6 +63,7 @@ pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
 pub use resize::{ResizeBilinear, ResizeToRegions};
 pub use spec::{CaseSpec, custom_case};
 pub use sum_rows::SumRows;
+pub use top_class::TopClass;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
 
@@ -259,6 +261,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "pool", cases: pool::cases },
     Entry { name: "resize", cases: resize::cases },
     Entry { name: "sum_rows", cases: sum_rows::cases },
+    Entry { name: "top_class", cases: top_class::cases },
 ];
 
 /// Checks how many inputs an operation was given.

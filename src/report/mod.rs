@@ -9,6 +9,7 @@ pub mod contact_sheet;
 pub mod curves;
 pub mod dice_curve;
 pub mod draw;
+pub mod explained;
 pub mod panels;
 pub mod style;
 pub mod table;

@@ -26,6 +26,14 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     powers.iter().map(|power| power / sum).collect()
 }
 
+/// The probabilities that class scores stand for: softmax, or of a single unit the sigmoid.
+pub fn probabilities(logits: &[f32]) -> Vec<f64> {
+    match logits {
+        [unit] => vec![1.0 / (1.0 + (-f64::from(*unit)).exp())],
+        _ => softmax(logits),
+    }
+}
+
 /// Loss and accuracy, collected over batches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scores {

@@ -22,7 +22,7 @@ use crate::ops::Optimizer;
 use crate::session::Store;
 use crate::weights::{self, Weights};
 
-pub use evaluate::{Classifier, Scores, softmax};
+pub use evaluate::{Classifier, Scores, probabilities, softmax};
 pub use graph::TrainingGraph;
 pub use schedule::Schedule;
 pub use stopping::{Best, EarlyStopping};

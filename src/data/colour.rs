@@ -1,0 +1,118 @@
+//! 8-bit colour images, for networks that were made for photographs.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::Grey;
+use super::image::{decode_png, resize_channel};
+use crate::error::{Error, Result};
+
+/// An 8-bit RGB image, row by row, three bytes a pixel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `height * width * 3` values.
+    pub pixels: Vec<u8>,
+}
+
+impl Colour {
+    /// Reads a PNG as RGB: grey becomes three equal channels, transparency lies over black, as in
+    /// [`Grey::decode`].
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read, [`Error::Content`] for what [`Grey::decode`] refuses.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+        let image = decode_png(path, &bytes)?.into_rgba8();
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let over_black =
+            |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
+        let pixels = image
+            .pixels()
+            .flat_map(|pixel| [0, 1, 2].map(|channel| over_black(pixel[channel], pixel[3])))
+            .collect();
+        Ok(Colour { width, height, pixels })
+    }
+
+    /// Height and width of a PNG, by its header.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but for what lies behind the header.
+    pub fn size_of(path: &Path) -> Result<[usize; 2]> {
+        let failed = |source| Error::file("read", path, source);
+        let mut header = Vec::new();
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(24).read_to_end(&mut header).map_err(failed)?;
+        let number = |at: usize| {
+            let bytes: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
+            Some(u32::from_be_bytes(bytes) as usize)
+        };
+        match (number(20), number(16)) {
+            (Some(height), Some(width)) if header.starts_with(b"\x89PNG\r\n\x1a\n") => {
+                Ok([height, width])
+            }
+            // Reading all of it says what is wrong.
+            _ => Self::read(path).map(|image| [image.height, image.width]),
+        }
+    }
+
+    /// Its luma by Rec. 601, `0.299 R + 0.587 G + 0.114 B`, rounded; exact where it is grey.
+    pub fn grey(&self) -> Grey {
+        let luma = |rgb: &[u8]| super::image::luma(rgb[0], rgb[1], rgb[2]);
+        let pixels = self.pixels.chunks_exact(3).map(luma).collect();
+        Grey { width: self.width, height: self.height, pixels }
+    }
+
+    /// The image at `height` by `width` pixels, values in [0, 255], three a pixel: bilinear, as
+    /// [`Grey::resize`].
+    pub fn resize(&self, height: usize, width: usize) -> Vec<f32> {
+        let mut resized = vec![0.0; height * width * 3];
+        for channel in 0..3 {
+            let at = |x: usize, y: usize| self.pixels[(y * self.width + x) * 3 + channel];
+            let plane = resize_channel([self.height, self.width], [height, width], at);
+            for (pixel, value) in resized.chunks_exact_mut(3).zip(plane) {
+                pixel[channel] = value;
+            }
+        }
+        resized
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fixtures::{png, textured};
+
+    #[test]
+    fn colours_and_grey_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.png");
+        let row = vec![255, 0, 10, 7, 7, 7];
+        std::fs::write(&path, png(2, 8, 2, &vec![row.clone(); 2])).unwrap();
+        let image = Colour::read(&path).unwrap();
+        assert_eq!((image.width, image.height), (2, 2));
+        assert_eq!(image.pixels, [row.clone(), row].concat());
+        assert_eq!(image.grey().pixels, [77, 7, 77, 7]);
+        textured(5, 4).write(&path).unwrap();
+        assert_eq!(Colour::read(&path).unwrap().grey(), textured(5, 4));
+        assert_eq!(Colour::size_of(&path).unwrap(), [4, 5]);
+        std::fs::write(&path, b"\x89PNG").unwrap();
+        let error = Colour::size_of(&path).unwrap_err().to_string();
+        assert!(error.contains("x.png") && error.contains("not a PNG"), "{error}");
+    }
+
+    #[test]
+    fn channels_are_resized_apart_and_as_grey_is() {
+        let grey = textured(9, 6);
+        let pixels = grey.pixels.iter().flat_map(|&value| [value, 0, 255 - value]).collect();
+        let colour = Colour { width: 9, height: 6, pixels };
+        let (small, one) = (colour.resize(4, 5), grey.resize(4, 5));
+        for (rgb, value) in small.chunks_exact(3).zip(one) {
+            assert_eq!([rgb[0], rgb[1]], [value, 0.0]);
+            assert!((rgb[2] - (255.0 - value)).abs() < 1e-4);
+        }
+    }
+}
