@@ -7,7 +7,7 @@ use parula::cam;
 use parula::data::{Flips, Grey, Prepared, Scaling, Split};
 use parula::gpu::{self, Choice, Gpu};
 use parula::graph::{Graph, Kind, Role, Value, gradients};
-use parula::models::{IMAGES, Mode, NETWORKS, STEP};
+use parula::models::{Head, IMAGES, Mode, NETWORKS, STEP};
 use parula::ops::Optimizer;
 use parula::plan::{self, Options};
 use parula::session::{Session, Store, evaluate};
@@ -206,9 +206,10 @@ fn eight_images_are_learned() {
     let labelled = images.iter().enumerate().map(|(index, image)| (image, index % 2));
     let prepared = Prepared::from_images(labelled, (24, 24), 1, Scaling::Tf);
     let split = Split { train: (0..8).collect(), validation: (0..8).collect() };
-    for network in &NETWORKS[..COMPACT] {
+    for (network, head) in NETWORKS[..COMPACT].iter().zip([Head::Softmax, Head::Sigmoid]) {
         let options = TrainOptions {
             epochs: 30,
+            head,
             // A tail of two images in every epoch.
             batch: 6,
             schedule: Schedule::Constant,

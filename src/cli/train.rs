@@ -8,7 +8,7 @@ use super::{Global, print, print_json};
 use crate::data::{Flips, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment;
-use crate::models;
+use crate::models::{self, Head};
 use crate::ops::Optimizer;
 use crate::report::curves;
 use crate::train::{Schedule, TrainOptions, train};
@@ -23,6 +23,9 @@ pub struct Training {
     /// Images in a step
     #[arg(long, default_value_t = TrainOptions::default().batch)]
     batch: usize,
+    /// Two units that compete, or one
+    #[arg(long, default_value = "softmax")]
+    head: Head,
     /// The optimiser
     #[arg(long, default_value = "adam", value_parser = ["sgd", "adam", "nadam", "rmsprop"])]
     optimizer: String,
@@ -59,6 +62,7 @@ impl Training {
         Ok(TrainOptions {
             epochs: self.epochs,
             batch: self.batch,
+            head: self.head,
             optimizer: match self.optimizer.as_str() {
                 "sgd" => Optimizer::sgd(),
                 "nadam" => Optimizer::nadam(),

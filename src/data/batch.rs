@@ -211,6 +211,12 @@ impl Batch {
         targets
     }
 
+    /// N x 1: the class of each image, 0 or 1, and 0 for the fill.
+    pub fn binary(&self) -> Vec<f32> {
+        let label = |row: usize| self.labels.get(row).map_or(0.0, |&label| label.min(1) as f32);
+        (0..self.padded).map(label).collect()
+    }
+
     /// 1 for each image and 0 for the fill.
     pub fn weights(&self) -> Vec<f32> {
         (0..self.padded).map(|row| if row < self.labels.len() { 1.0 } else { 0.0 }).collect()

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::epoch::EpochRecord;
-use crate::models::{Mode, Network};
+use crate::models::{Head, Mode, Network};
 use crate::train::{TrainOptions, Trained, interruption, train};
 use crate::weights;
 
@@ -111,8 +111,8 @@ impl Job<'_> {
             (0..rois.len()).filter(|&index| rois[index].class == Class::Abnormal).collect();
         let pixels = |index: &usize| rois[*index].image.pixels.len();
         let largest = abnormal.iter().map(pixels).max().unwrap_or(1);
-        let classes = Class::ALL.len();
-        let model = self.network.build(Mode::Inference, BATCH, size, classes)?;
+        let units = trained.model.classes;
+        let model = self.network.build(Mode::Inference, BATCH, size, units)?;
         let method = find("gradcam")?;
         let mut explainer =
             Explainer::new(self.gpu, model, &trained.store, method, None, 1.0, largest)?;
@@ -130,7 +130,7 @@ impl Job<'_> {
                 .zip(&masks)
                 .map(|((image, roi), mask)| Request {
                     image,
-                    class: Some(Class::Abnormal.index()),
+                    class: Some(Head::of(units).unit(Class::Abnormal.index())),
                     size: [roi.image.height, roi.image.width],
                     mask: Some(&mask.pixels),
                 })

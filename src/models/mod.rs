@@ -11,6 +11,7 @@ mod record;
 mod resnet50_v2;
 mod xception;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -59,6 +60,39 @@ pub struct Heads {
 /// halves it: for an even side one less before than after, as TensorFlow's "same" has it.
 fn shrinking_pad(size: [usize; 2], kernel: usize) -> [[usize; 2]; 2] {
     size.map(|length| [(kernel / 2 + length % 2).saturating_sub(1), kernel / 2])
+}
+
+/// How the last layer's units are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// A unit for each class, which compete.
+    Softmax,
+    /// One unit: how much speaks for the second of two classes.
+    Sigmoid,
+}
+
+impl Head {
+    /// Units for two classes.
+    pub fn units(self) -> usize {
+        match self {
+            Head::Softmax => 2,
+            Head::Sigmoid => 1,
+        }
+    }
+
+    /// The head of that many units.
+    pub fn of(units: usize) -> Self {
+        if units == 1 { Head::Sigmoid } else { Head::Softmax }
+    }
+
+    /// The unit whose score is that of class `class`; that of a single unit is the second class's.
+    pub fn unit(self, class: usize) -> usize {
+        match self {
+            Head::Softmax => class,
+            Head::Sigmoid => 0,
+        }
+    }
 }
 
 /// A network's entry in the registry.

@@ -46,6 +46,9 @@ impl Scores {
     /// Adds the images of a batch; rows of `answer` beyond the labels are fill.
     pub fn add(&mut self, answer: &Answer, labels: &[usize]) {
         for (row, &label) in answer.logits.chunks(answer.classes).zip(labels) {
+            // A single unit is the second of two, the first being zero.
+            let pair = [0.0, row[0]];
+            let row = if row.len() == 1 { &pair } else { row };
             let probabilities = softmax(row);
             let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
             self.images += 1;

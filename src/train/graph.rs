@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
-use crate::models::{Mode, Network};
-use crate::ops::{Optimize, Optimizer, Pack, SoftmaxCrossEntropy};
+use crate::models::{Head, Mode, Network};
+use crate::ops::{Optimize, Optimizer, Pack, SigmoidCrossEntropy, SoftmaxCrossEntropy};
 
 /// A training step as a graph for one batch size.
 #[derive(Clone, Debug)]
@@ -22,8 +22,11 @@ pub struct TrainingGraph {
 
 /// Input names of a training graph, besides those of the model.
 pub mod inputs {
-    /// Targets, (N, classes): one-hot rows times the weight of the class.
+    /// Targets: of a softmax (N, classes), one-hot rows times the weight of the class; of a single
+    /// sigmoid (N, 1), 0 or 1.
     pub const LABELS: &str = "labels";
+    /// Of a single sigmoid, (N): the weight of each image's class.
+    pub const WEIGHTS: &str = "weights";
     /// The optimiser's numbers of this step, from [`Optimizer::hyper`](crate::ops::Optimizer::hyper).
     pub const HYPER: &str = "hyper";
     /// The gradient of the loss with respect to itself: 1.
@@ -31,7 +34,8 @@ pub mod inputs {
 }
 
 impl TrainingGraph {
-    /// Builds the step of `network`. Variables are the same for every batch size.
+    /// Builds the step of `network`, with cross-entropy as its loss: over `classes` units by softmax, or
+    /// of a single unit by sigmoid. Variables are the same for every batch size.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) when the input is too small for the network.
@@ -45,7 +49,13 @@ impl TrainingGraph {
         let model = network.build(Mode::Training, batch, size, classes)?;
         let (mut graph, logits) = (model.graph, model.heads.logits);
         let labels = graph.input(inputs::LABELS, [batch, classes])?;
-        let loss = graph.add("loss", SoftmaxCrossEntropy, &[logits, labels])?;
+        let loss = match Head::of(classes) {
+            Head::Softmax => graph.add("loss", SoftmaxCrossEntropy, &[logits, labels])?,
+            Head::Sigmoid => {
+                let weights = graph.input(inputs::WEIGHTS, [batch])?;
+                graph.add("loss", SigmoidCrossEntropy, &[logits, labels, weights])?
+            }
+        };
 
         // Fused before it is differentiated: an activation after a normalisation costs no pass over
         // memory then, forward or backward.

@@ -17,7 +17,7 @@ use crate::data::{BatchOptions, Batches, Flips, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::metrics::epoch::EpochRecord;
-use crate::models::{Mode, Model, Network};
+use crate::models::{Head, Mode, Model, Network};
 use crate::ops::Optimizer;
 use crate::session::Store;
 use crate::weights::{self, Weights};
@@ -34,6 +34,8 @@ pub struct TrainOptions {
     pub epochs: u32,
     /// Images in a step; the last of an epoch may have fewer.
     pub batch: usize,
+    /// How the classes are scored.
+    pub head: Head,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// The learning rate at the start.
@@ -57,6 +59,7 @@ impl Default for TrainOptions {
         TrainOptions {
             epochs: 20,
             batch: 32,
+            head: Head::Softmax,
             optimizer: Optimizer::adam(),
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
@@ -115,7 +118,7 @@ pub fn train(
 ) -> Result<Trained> {
     let start = Instant::now();
     let size = [prepared.size.0, prepared.size.1];
-    let classes = crate::data::Class::ALL.len();
+    let classes = options.head.units();
     let build = |batch| TrainingGraph::build(network, batch, size, classes, &options.optimizer);
     let batch = options.batch.clamp(1, split.train.len().max(1));
     let whole = build(batch)?;

@@ -9,7 +9,7 @@ use super::{Schedule, TrainOptions};
 use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::models::{IMAGES, STEP};
+use crate::models::{Head, IMAGES, STEP};
 use crate::ops::Optimizer;
 use crate::plan::{self, Options};
 use crate::session::{Session, Store};
@@ -69,13 +69,23 @@ impl Steps {
             return Err(Error::shape("training step", format!("no step for a batch of {size}")));
         };
         let classes = training.graph.shape(training.logits).channels();
-        let mut labels = batch.one_hot(classes);
-        for (row, &label) in labels.chunks_mut(classes).zip(&batch.labels) {
-            row.iter_mut().for_each(|target| *target *= self.weights[label.min(1)]);
-        }
+        let weight = |&label: &usize| self.weights[label.min(1)];
+        let targets = match Head::of(classes) {
+            Head::Sigmoid => {
+                let weights: Vec<f32> = batch.labels.iter().map(weight).collect();
+                vec![(inputs::LABELS, batch.binary()), (inputs::WEIGHTS, weights)]
+            }
+            Head::Softmax => {
+                let mut labels = batch.one_hot(classes);
+                for (row, label) in labels.chunks_mut(classes).zip(&batch.labels) {
+                    row.iter_mut().for_each(|target| *target *= weight(label));
+                }
+                vec![(inputs::LABELS, labels)]
+            }
+        };
         let rate = self.learning_rate * self.schedule.factor(self.done, total);
         session.set(IMAGES, &batch.images)?;
-        session.set(inputs::LABELS, &labels)?;
+        targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
         session.set(inputs::HYPER, &self.optimizer.hyper(rate, self.done))?;
         if session.plan().inputs.iter().any(|input| input.name == STEP) {
             session.set(STEP, &[self.done as f32])?;
@@ -89,7 +99,7 @@ impl Steps {
         let loss = loss.first().copied().unwrap_or(f32::NAN);
         if !loss.is_finite() {
             let training = training.clone();
-            let layer = self.find_non_finite(&training, batch, &labels)?;
+            let layer = self.find_non_finite(&training, batch, &targets)?;
             return Err(Error::NotFinite { loss, step: self.done, layer });
         }
         Ok(Answer { logits, classes })
@@ -101,7 +111,7 @@ impl Steps {
         &self,
         training: &TrainingGraph,
         batch: &Batch,
-        labels: &[f32],
+        targets: &[(&str, Vec<f32>)],
     ) -> Result<String> {
         let graph = &training.graph;
         let options = Options { keep_all: true, ..Options::default() };
@@ -115,7 +125,7 @@ impl Steps {
         }
         let mut session = Session::new(&self.gpu, plan, &self.store)?;
         session.set(IMAGES, &batch.images)?;
-        session.set(inputs::LABELS, labels)?;
+        targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
         if session.plan().inputs.iter().any(|input| input.name == STEP) {
             session.set(STEP, &[self.done as f32])?;
         }
