@@ -20,7 +20,7 @@ ensure_rust() {
         PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
     fi
     command -v cargo >/dev/null ||
-        die "cargo is missing: install Rust 1.88 or newer from https://rustup.rs"
+        die "cargo is missing: install Rust 1.89 or newer from https://rustup.rs"
     command -v cc >/dev/null || command -v cl.exe >/dev/null ||
         die "no C compiler, which Rust links with: install gcc (Debian: apt-get install gcc libc6-dev)"
 }

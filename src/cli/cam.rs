@@ -50,7 +50,7 @@ impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
         let gpu = global.open()?;
-        let loaded = self.source.load(&gpu, self.images.len())?;
+        let loaded = self.source.load(&gpu, self.images.len(), global.seed)?;
         // All are looked at before the first is computed: a wrong path shall not show after an hour.
         let sizes: Vec<[usize; 2]> =
             self.images.iter().map(|path| Colour::size_of(path)).collect::<Result<_>>()?;

@@ -12,6 +12,7 @@ mod predict;
 mod reproduce;
 mod score;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,6 +80,8 @@ enum Command {
     Predict(predict::Predict),
     /// Heatmaps of images
     Cam(cam::Cam),
+    /// Convert weights between formats, and look into them
+    Weights(weights::Weights),
     /// Dice of a heatmap against a mask at all 256 thresholds
     Score(score::Score),
     /// A network's graph and plan in words
@@ -107,6 +110,7 @@ pub fn run() -> ExitCode {
         Command::Train(command) => command.run(global),
         Command::Predict(command) => command.run(global),
         Command::Cam(command) => command.run(global),
+        Command::Weights(command) => command.run(global),
         Command::Score(command) => command.run(global),
         Command::Explain(command) => command.run(global),
         Command::Bench(command) => command.run(global),

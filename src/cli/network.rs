@@ -6,12 +6,12 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::data::{Colour, Prepared};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment;
 use crate::gpu::Gpu;
 use crate::models::{self, Mode, Model, Network};
 use crate::session::Store;
-use crate::weights;
+use crate::weights::{Head, Raw};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
@@ -19,10 +19,10 @@ pub struct Source {
     /// The network, see `parula models`
     #[arg(long)]
     model: String,
-    /// Its weights, a .safetensors file
+    /// Its weights: .safetensors, or Keras .h5, .weights.h5, .keras
     #[arg(long)]
     weights: PathBuf,
-    /// Units of the head; without it, as many as the weights have
+    /// Units of the head; another number than the weights have makes a fresh head
     #[arg(long)]
     classes: Option<usize>,
     /// Height and width of the network's input instead of those that it was trained at
@@ -41,17 +41,43 @@ pub struct Loaded {
 }
 
 impl Source {
-    /// Loads the weights for batches of up to `images` images.
-    pub fn load(&self, gpu: &Arc<Gpu>, images: usize) -> Result<Loaded> {
+    /// Loads the weights for batches of up to `images` images; `seed` starts a head that is not among
+    /// them.
+    pub fn load(&self, gpu: &Arc<Gpu>, images: usize, seed: u64) -> Result<Loaded> {
         let network = models::find(&self.model)?;
-        let loaded = weights::load(&self.weights)?;
+        let raw = Raw::read(&self.weights)?;
         let size =
-            self.size.map(|size| [size, size]).or_else(|| loaded.input()).unwrap_or(network.input);
-        let classes = self.classes.or_else(|| loaded.classes()).unwrap_or(2).max(1);
+            self.size.map(|size| [size, size]).or_else(|| raw.input()).unwrap_or(network.input);
+        let classes = match (self.classes, raw.classes()) {
+            (Some(0), _) => return Err(Error::usage("--classes must be 1 or more", "see --help")),
+            (Some(classes), _) | (None, Some(classes)) => classes,
+            (None, None) => {
+                return Err(Error::content(
+                    &self.weights,
+                    format!("these weights of {} have no head", network.name),
+                    "give --classes N for a fresh one of N units, which is not trained yet",
+                ));
+            }
+        };
         let batch = self.batch.clamp(1, images.max(1));
         let model = network.build(Mode::Inference, batch, size, classes)?;
-        let store = Store::new(gpu, &model.graph, 0)?;
-        loaded.put(&self.weights, &model, &store)?;
+        let store = Store::new(gpu, &model.graph, seed)?;
+        let head = if raw.classes() == Some(classes) { Head::Keep } else { Head::Drop };
+        let there = raw.classes();
+        let mut weights = raw.resolve(&model, head)?;
+        if head == Head::Drop {
+            let path = self.weights.display();
+            match there {
+                Some(units) => eprintln!(
+                    "{path}: the head of {units} units is replaced by a fresh one of {classes}"
+                ),
+                None => {
+                    eprintln!("{path}: no head is there, a fresh one of {classes} units is made")
+                }
+            }
+            weights.complete(&model, &store)?;
+        }
+        weights.put(&self.weights, &model, &store)?;
         Ok(Loaded { network, model, store })
     }
 }

@@ -24,7 +24,7 @@ pub struct Predict {
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
         let gpu = global.open()?;
-        let loaded = self.source.load(&gpu, self.images.len())?;
+        let loaded = self.source.load(&gpu, self.images.len(), global.seed)?;
         let batch = loaded.model.batch;
         // All are looked at before the first is computed: a wrong path shall not show after an hour.
         self.images.iter().try_for_each(|path| Colour::size_of(path).map(|_| ()))?;

@@ -1,5 +1,15 @@
 //! A model's weights as files: named tensors, whole or not at all.
+//!
+//! Reading takes two steps, because a file does not say which network it is for: [`Raw::read`] gives
+//! its layers as they are there, and [`Raw::resolve`] finds the model's variables among them.
 
+mod hdf5;
+mod keras_archive;
+mod keras_h5;
+mod keras_weights;
+mod order;
+mod raw;
+mod resolve;
 mod safetensors;
 
 use std::collections::BTreeMap;
@@ -7,10 +17,17 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::graph::{Kind, Role};
-use crate::models::Model;
+use crate::models::{Layer, Model};
 use crate::session::Store;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+
+pub use order::keras_order;
+pub use raw::{Format, Metadata, Raw, RawLayer};
+pub use resolve::Head;
+
+/// What our metadata is called in a file of any format.
+const METADATA: &str = "parula";
 
 /// Named tensors, and what the file says of itself (`model`, `classes`, `input`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,7 +35,7 @@ pub struct Weights {
     /// By variable name, for example `block2_sepconv1/pointwise_kernel`.
     pub tensors: BTreeMap<String, Tensor>,
     /// Written by [`save`]; may be empty in files from elsewhere.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Metadata,
 }
 
 impl Weights {
@@ -39,36 +56,21 @@ impl Weights {
         Ok(Weights { tensors, metadata })
     }
 
-    /// Writes all of them into `store`. Nothing is written unless every tensor fits.
+    /// Writes all of them into `store`. Nothing is written unless every tensor fits; `path` is where
+    /// the weights are from.
     ///
     /// # Errors
-    /// [`Error::Content`] with the first tensor that is missing, left over or of another shape, and
-    /// how many there are; `path` is where the weights are from.
+    /// [`Error::Content`] with the first tensor that is missing, left over or of another shape.
     pub fn put(&self, path: &Path, model: &Model, store: &Store) -> Result<()> {
         let name = model.network.name;
-        if let Some(other) = self.metadata.get("model").filter(|other| *other != name) {
-            return Err(Error::content(
-                path,
-                format!("these are weights of {other}, not of {name}"),
-                format!("use --model {other}, or other weights"),
-            ));
-        }
         let wrong = |problem: String| {
             Err(Error::content(path, problem, format!("use weights that were made for {name}")))
         };
-        let mut expected = BTreeMap::new();
-        for (variable, shape) in variables(model) {
-            expected.insert(variable, shape);
-        }
-        let missing: Vec<&str> =
-            expected.keys().filter(|key| !self.tensors.contains_key(**key)).copied().collect();
-        if let Some(first) = missing.first() {
-            return wrong(format!(
-                "{name} needs {first} {}, which is not there ({} of {} tensors are missing)",
-                expected[first],
-                missing.len(),
-                expected.len()
-            ));
+        let expected: BTreeMap<&str, &Shape> = variables(model).collect();
+        if let Some((first, shape)) =
+            expected.iter().find(|(key, _)| !self.tensors.contains_key(**key))
+        {
+            return wrong(format!("{name} needs {first} {shape}, which is not there"));
         }
         for (key, tensor) in &self.tensors {
             match expected.get(key.as_str()) {
@@ -82,22 +84,38 @@ impl Weights {
         self.tensors.iter().try_for_each(|(key, tensor)| store.set(key, tensor))
     }
 
+    /// Takes what is missing here, a head, from `store`.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the device failed.
+    pub fn complete(&mut self, model: &Model, store: &Store) -> Result<()> {
+        let missing = variables(model).filter(|(name, _)| !self.tensors.contains_key(*name));
+        let names: Vec<String> = missing.map(|(name, _)| name.to_owned()).collect();
+        self.tensors.extend(names.iter().cloned().zip(store.get(&names)?));
+        self.metadata.insert("classes".to_owned(), model.classes.to_string());
+        Ok(())
+    }
+
+    /// Whether all variables of `layer` are here; a layer without any always is.
+    fn holds(&self, layer: &Layer) -> bool {
+        layer.weights.iter().all(|name| self.tensors.contains_key(name))
+    }
+
     /// The first tensor that holds a number that is not finite.
     pub fn not_finite(&self) -> Option<&str> {
         let lost = |tensor: &Tensor| tensor.data().iter().any(|value| !value.is_finite());
         self.tensors.iter().find(|(_, tensor)| lost(tensor)).map(|(name, _)| name.as_str())
     }
 
-    /// Units of the head that these weights were made for: the length of the last bias.
-    pub fn classes(&self) -> Option<usize> {
-        self.metadata.get("classes")?.parse().ok()
-    }
-
     /// Height and width that these weights were trained at.
     pub fn input(&self) -> Option<[usize; 2]> {
-        let (height, width) = self.metadata.get("input")?.split_once('x')?;
-        Some([height.parse().ok()?, width.parse().ok()?])
+        input(&self.metadata)
     }
+}
+
+fn input(metadata: &Metadata) -> Option<[usize; 2]> {
+    let (height, width) = metadata.get("input")?.split_once('x')?;
+    Some([height.parse().ok()?, width.parse().ok()?])
 }
 
 fn variables(model: &Model) -> impl Iterator<Item = (&str, &Shape)> {
@@ -109,19 +127,32 @@ fn variables(model: &Model) -> impl Iterator<Item = (&str, &Shape)> {
     })
 }
 
-/// Reads the weights in `path`.
-///
-/// # Errors
-/// [`Error::File`] when it cannot be read, [`Error::Content`] when it is not a whole file of weights.
-pub fn load(path: &Path) -> Result<Weights> {
-    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
-    safetensors::decode(path, &bytes)
-}
-
 /// Writes `weights` to `path`, as safetensors.
 ///
 /// # Errors
 /// [`Error::File`] when it cannot be written; an older file is then untouched.
 pub fn save(path: &Path, weights: &Weights) -> Result<()> {
     crate::files::write(path, &safetensors::encode(path, weights)?)
+}
+
+/// Writes `weights` to `path` in the `format` given, for the model of `layers`. A `.keras` archive
+/// holds `config`, the configuration of a Keras model; without one Keras loads the weights into a
+/// model that it has, and cannot make the model.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written; an older file is then untouched.
+pub fn save_as(
+    path: &Path,
+    format: Format,
+    weights: &Weights,
+    layers: &[Layer],
+    config: Option<&str>,
+) -> Result<()> {
+    let bytes = match format {
+        Format::Safetensors => safetensors::encode(path, weights)?,
+        Format::KerasH5 => keras_h5::encode(path, weights, layers)?,
+        Format::KerasWeights => keras_weights::encode(path, weights, layers)?,
+        Format::KerasArchive => keras_archive::encode(path, weights, layers, config)?,
+    };
+    crate::files::write(path, &bytes)
 }

@@ -5,12 +5,10 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::Weights;
+use super::raw::{Format, Metadata, Raw, RawLayer, metadata_json};
+use super::{METADATA, Weights};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-
-/// The key of [`Weights::metadata`], as JSON, in the file's own metadata.
-const METADATA: &str = "parula";
 
 /// The file of `weights`, 32-bit floating point.
 pub fn encode(path: &Path, weights: &Weights) -> Result<Vec<u8>> {
@@ -24,15 +22,20 @@ pub fn encode(path: &Path, weights: &Weights) -> Result<Vec<u8>> {
         views.push((name.clone(), view));
     }
     // One entry: the format's own map has no order, and the same weights shall be the same bytes.
-    let text = serde_json::to_string(&weights.metadata).map_err(|error| {
-        Error::content(path, error.to_string(), "this is a bug, please report it")
-    })?;
+    let text = metadata_json(&weights.metadata);
     let metadata = HashMap::from([(METADATA.to_owned(), text)]);
     safetensors::serialize(views, Some(metadata)).map_err(failed)
 }
 
-/// The weights in `bytes`, the content of `path`.
-pub fn decode(path: &Path, bytes: &[u8]) -> Result<Weights> {
+/// Whether `bytes` begin as such a file: the length of the header, and a JSON object.
+pub fn recognises(bytes: &[u8]) -> bool {
+    let Some((length, header)) = bytes.split_first_chunk::<8>() else { return false };
+    // A header of more than 100 MB is refused by the format itself.
+    u64::from_le_bytes(*length) <= 100_000_000 && header.starts_with(b"{")
+}
+
+/// The layers in `bytes`, the content of `path`. The part of a name before its last `/` is the layer.
+pub fn decode(path: &Path, bytes: &[u8]) -> Result<Raw> {
     let failed = |problem: String| {
         Error::content(
             path,
@@ -45,19 +48,34 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Weights> {
     };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let file = SafeTensors::deserialize(bytes).map_err(broken)?;
-    let mut weights = Weights::default();
+    let mut metadata = Metadata::new();
     if let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)) {
-        weights.metadata = serde_json::from_str(text)
+        metadata = serde_json::from_str(text)
             .map_err(|error| failed(format!("its metadata is not ours ({error})")))?;
     }
+    let mut layers: Vec<RawLayer> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
             return Err(failed(format!("{name} is {:?}, only F32 is read", view.dtype())));
         }
         let data = bytemuck::pod_collect_to_vec(view.data());
-        weights.tensors.insert(name.to_owned(), Tensor::new(view.shape().to_vec(), data)?);
+        let tensor = Tensor::new(view.shape().to_vec(), data)?;
+        let (place, variable) = name.rsplit_once('/').unwrap_or((name, name));
+        let index = *known.entry(place.to_owned()).or_insert_with(|| {
+            layers.push(RawLayer {
+                name: place.rsplit('/').next().map(str::to_owned),
+                place: place.to_owned(),
+                class: None,
+                tensors: Vec::new(),
+            });
+            layers.len() - 1
+        });
+        let variable = variable.split(':').next().unwrap_or(variable);
+        layers[index].tensors.push((variable.to_owned(), tensor));
     }
-    Ok(weights)
+    let format = Format::Safetensors;
+    Ok(Raw { path: path.to_owned(), format, layers, metadata, config: None, ordered: false })
 }
 
 #[cfg(test)]
@@ -75,7 +93,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let path = Path::new("w.safetensors");
-        assert_eq!(decode(path, &encode(path, &some()).unwrap()).unwrap(), some());
+        let raw = decode(path, &encode(path, &some()).unwrap()).unwrap();
+        assert_eq!(raw.metadata, some().metadata);
+        assert_eq!(raw.layers.len(), 1);
+        assert_eq!(raw.layers[0].name.as_deref(), Some("dense"));
+        let tensor = some().tensors["dense/kernel"].clone();
+        assert_eq!(raw.layers[0].tensors, [("kernel".to_owned(), tensor)]);
     }
 
     #[test]
@@ -96,7 +119,7 @@ mod tests {
         let path = Path::new("w.safetensors");
         let bytes = encode(path, &some()).unwrap();
         for length in 0..bytes.len() {
-            let error = decode(path, &bytes[..length]).unwrap_err().to_string();
+            let error = Raw::decode(path, bytes[..length].to_vec()).unwrap_err().to_string();
             assert!(error.contains("w.safetensors"), "{error}");
         }
     }

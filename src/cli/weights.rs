@@ -1,0 +1,156 @@
+//! `parula weights`: files of weights, without a GPU.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Global, print, print_json};
+use crate::error::Result;
+use crate::models::{self, Mode, Network};
+use crate::weights::{self, Format, Head, Raw};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  parula weights convert xception.keras xception.safetensors")]
+pub struct Weights {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write weights in another format, which the ending of the new file names
+    ///
+    /// .safetensors; .weights.h5, for `model.load_weights` of Keras 3; .h5, for `model.load_weights`
+    /// of Keras 2 and 3; .keras, which `keras.models.load_model` reads only where the old file is a
+    /// .keras, too.
+    #[command(
+        after_help = "Example:\n  parula weights convert xception.keras xception.safetensors"
+    )]
+    Convert(Convert),
+    /// Say which format a file has, which network it is for, and which layers it holds
+    #[command(after_help = "Example:\n  parula weights inspect xception.weights.h5")]
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+struct Convert {
+    /// The weights: .safetensors, or Keras .h5, .weights.h5, .keras
+    from: PathBuf,
+    /// The file to write
+    to: PathBuf,
+    /// The network, where it cannot be told from the weights
+    #[arg(long)]
+    model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Inspect {
+    /// The weights
+    file: PathBuf,
+}
+
+impl Weights {
+    pub fn run(&self, global: &Global) -> Result<()> {
+        match &self.command {
+            Command::Convert(command) => command.run(global),
+            Command::Inspect(command) => command.run(global),
+        }
+    }
+}
+
+impl Convert {
+    fn run(&self, global: &Global) -> Result<()> {
+        let format = Format::of_ending(&self.to)?;
+        let mut raw = Raw::read(&self.from)?;
+        let network = match &self.model {
+            Some(name) => models::find(name)?,
+            None => raw.identify()?,
+        };
+        let classes = raw.classes();
+        let head = if classes.is_some() { Head::Keep } else { Head::Drop };
+        let model = network.build(Mode::Inference, 1, network.input, classes.unwrap_or(1))?;
+        let config = raw.config.take();
+        let from = raw.format;
+        let resolved = raw.resolve(&model, head)?;
+        weights::save_as(&self.to, format, &resolved, &model.layers, config.as_deref())?;
+        if classes.is_none() {
+            eprintln!(
+                "{}: has no head, and {} has none either",
+                self.from.display(),
+                self.to.display()
+            );
+        }
+        if format == Format::KerasArchive && config.is_none() {
+            eprintln!(
+                "{}: holds no configuration of a Keras model: load it with model.load_weights, not \
+                 with load_model",
+                self.to.display()
+            );
+        }
+        let tensors = resolved.tensors.len();
+        if global.json {
+            return print_json(&serde_json::json!({
+                "from": self.from, "from_format": from.to_string(), "to": self.to,
+                "to_format": format.to_string(), "model": network.name, "classes": classes,
+                "tensors": tensors,
+            }));
+        }
+        print(&format!(
+            "{}, {tensors} tensors, {}: {from} to {format}, in {}\n",
+            network.name,
+            head_in_words(classes),
+            self.to.display(),
+        ))
+    }
+}
+
+impl Inspect {
+    fn run(&self, global: &Global) -> Result<()> {
+        let raw = Raw::read(&self.file)?;
+        let (network, problem) = match raw.identify() {
+            Ok(network) => (Some(network), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let name = network.map(|network: &Network| network.name);
+        if global.json {
+            let layers: Vec<_> = raw
+                .layers
+                .iter()
+                .map(|layer| {
+                    let tensors = layer.tensors.iter().map(|(name, tensor)| {
+                        serde_json::json!({ "name": name, "shape": tensor.dims() })
+                    });
+                    serde_json::json!({
+                        "name": layer.label(), "place": layer.place,
+                        "tensors": tensors.collect::<Vec<_>>(),
+                    })
+                })
+                .collect();
+            return print_json(&serde_json::json!({
+                "file": self.file, "format": raw.format.to_string(), "model": name,
+                "problem": problem, "classes": raw.classes(), "numbers": raw.numbers(),
+                "metadata": raw.metadata, "layers": layers,
+            }));
+        }
+        let mut text = format!(
+            "{}: {}, {} numbers in {} layers, {}\n",
+            self.file.display(),
+            raw.format,
+            raw.numbers(),
+            raw.layers.len(),
+            head_in_words(raw.classes()),
+        );
+        text += &match (name, problem) {
+            (Some(name), _) => format!("network: {name}\n"),
+            (None, problem) => format!("network: none of ours: {}\n", problem.unwrap_or_default()),
+        };
+        for layer in &raw.layers {
+            text += &format!("  {:<40} {}\n", layer.label(), layer.describe());
+        }
+        print(&text)
+    }
+}
+
+fn head_in_words(classes: Option<usize>) -> String {
+    classes.map_or("no head".to_owned(), |units| format!("a head of {units} units"))
+}

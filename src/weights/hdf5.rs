@@ -1,0 +1,168 @@
+//! What the two Keras formats on HDF5 share: opening, attributes that hold text, tensors.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use hdf5_pure::{AttrValue, Dataset, File, FileBuilder, LibVer};
+
+use super::METADATA;
+use super::raw::Metadata;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// The first bytes of every HDF5 file.
+pub const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// No tensor of a network comes near this many numbers; a file that says so is damaged.
+const MOST_NUMBERS: u64 = 1 << 28;
+
+/// Keras splits lists of names into attributes of at most this many bytes.
+const MOST_ATTRIBUTE: usize = 64_512;
+
+/// What Keras calls itself in files laid out as ours.
+pub const KERAS_VERSION: &str = "3.15.1";
+
+/// The file in `bytes`, the content of `path`.
+pub fn open(path: &Path, bytes: Vec<u8>) -> Result<File> {
+    File::from_bytes(bytes).map_err(|error| broken(path, "it", &error))
+}
+
+/// `what` of `path` cannot be read.
+pub fn broken(path: &Path, what: &str, error: &hdf5_pure::Error) -> Error {
+    Error::content(
+        path,
+        format!("not a whole HDF5 file: {what} cannot be read ({error})"),
+        "it may be cut off or damaged: copy or fetch it again",
+    )
+}
+
+/// The list of strings called `name`, which Keras writes in parts when it is long.
+pub fn strings(attributes: &HashMap<String, AttrValue>, name: &str) -> Option<Vec<String>> {
+    if let Some(value) = attributes.get(name) {
+        return Some(texts(value));
+    }
+    let parts = (0..).map_while(|part| attributes.get(&format!("{name}{part}")));
+    let all: Vec<Vec<String>> = parts.map(texts).collect();
+    if all.is_empty() { None } else { Some(all.concat()) }
+}
+
+/// The text of the attribute called `name`.
+pub fn string(attributes: &HashMap<String, AttrValue>, name: &str) -> Option<String> {
+    texts(attributes.get(name)?).into_iter().next()
+}
+
+/// Text in any of the ways that Keras 2, Keras 3 and h5py write it. An empty list of names is an
+/// empty list of numbers there.
+fn texts(value: &AttrValue) -> Vec<String> {
+    use AttrValue::{
+        AsciiString, AsciiStringArray, AsciiStringArraySized, AsciiStringSized, String,
+        StringArray, StringArraySized, StringSized, VarLenAsciiString, VarLenAsciiStringArray,
+        VarLenString, VarLenStringArray,
+    };
+    match value {
+        String(text) | AsciiString(text) | VarLenString(text) | VarLenAsciiString(text) => {
+            vec![text.clone()]
+        }
+        StringSized { value, .. } | AsciiStringSized { value, .. } => vec![value.clone()],
+        StringArray(texts)
+        | AsciiStringArray(texts)
+        | VarLenStringArray(texts)
+        | VarLenAsciiStringArray(texts) => texts.clone(),
+        StringArraySized { values, .. } | AsciiStringArraySized { values, .. } => values.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The numbers of a dataset, rounded to single precision where it holds more.
+pub fn tensor(path: &Path, place: &str, dataset: &Dataset) -> Result<Tensor> {
+    let failed = |error: hdf5_pure::Error| broken(path, place, &error);
+    let shape = dataset.shape().map_err(failed)?;
+    let count = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size));
+    if count.is_none_or(|count| count > MOST_NUMBERS) {
+        return Err(Error::content(
+            path,
+            format!("{place} would hold {shape:?} numbers"),
+            "the file is damaged: copy or fetch it again",
+        ));
+    }
+    let data = dataset.read_f32().map_err(failed)?;
+    let dims: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
+    Tensor::new(dims, data).map_err(|error| {
+        Error::content(path, format!("{place}: {error}"), "copy or fetch the file again")
+    })
+}
+
+/// What [`set_metadata`] wrote, if we wrote the file.
+pub fn metadata(attributes: &HashMap<String, AttrValue>) -> Metadata {
+    let text = string(attributes, METADATA);
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// A file in the making, for HDF5 1.8 and newer.
+pub fn builder(metadata: &Metadata) -> FileBuilder {
+    let mut file = FileBuilder::new();
+    file.with_libver_bounds(LibVer::Earliest, LibVer::V18);
+    if !metadata.is_empty() {
+        file.set_attr(METADATA, AttrValue::String(super::raw::metadata_json(metadata)));
+    }
+    file
+}
+
+/// The file's bytes.
+pub fn finish(path: &Path, file: FileBuilder) -> Result<Vec<u8>> {
+    file.finish().map_err(|error| {
+        Error::content(path, format!("cannot be made ({error})"), "this is a bug, please report it")
+    })
+}
+
+/// A list of names as Keras writes it: one attribute, or several where it is long.
+pub fn names(name: &str, texts: &[String]) -> Vec<(String, AttrValue)> {
+    if texts.is_empty() {
+        return vec![(name.to_owned(), AttrValue::F64Array(Vec::new()))];
+    }
+    // Every entry takes as many bytes as the longest.
+    let longest = texts.iter().map(String::len).max().unwrap_or(0).max(1);
+    let most = (MOST_ATTRIBUTE / longest).max(1);
+    if texts.len() <= most {
+        return vec![(name.to_owned(), AttrValue::StringArray(texts.to_vec()))];
+    }
+    let parts = texts.chunks(most).enumerate();
+    parts
+        .map(|(part, texts)| (format!("{name}{part}"), AttrValue::StringArray(texts.to_vec())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_of_names_are_split_and_read_back_whole() {
+        let texts: Vec<String> =
+            (0..3000).map(|index| format!("a_rather_long_name_{index}")).collect();
+        let parts = names("layer_names", &texts);
+        assert!(parts.len() > 1);
+        let mut file = FileBuilder::new();
+        for (name, value) in parts {
+            file.set_attr(&name, value);
+        }
+        let file = open(Path::new("x.h5"), file.finish().unwrap()).unwrap();
+        let attributes = file.root().attrs().unwrap();
+        assert_eq!(strings(&attributes, "layer_names").unwrap(), texts);
+        assert_eq!(strings(&attributes, "weight_names"), None);
+    }
+
+    #[test]
+    fn a_tensor_that_no_memory_holds_is_refused_before_it_is_read() {
+        let mut file = FileBuilder::new();
+        file.create_dataset("huge").with_dtype(hdf5_pure::make_f32_type()).with_shape(&[
+            1 << 20,
+            1 << 20,
+            0,
+        ]);
+        file.create_dataset("small").with_f32_data(&[1.0, 2.0]);
+        let file = open(Path::new("x.h5"), file.finish().unwrap()).unwrap();
+        let small = file.dataset("small").unwrap();
+        assert_eq!(tensor(Path::new("x.h5"), "small", &small).unwrap().data(), [1.0, 2.0]);
+    }
+}

@@ -1,0 +1,82 @@
+//! Keras 3's `.keras`: a zip, stored without compression, of `metadata.json`, `config.json` and
+//! `model.weights.h5`. Source: `saving_lib.py` of Keras 3.15.1.
+
+use std::io::{Cursor, Read, Write};
+use std::path::Path;
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use super::Weights;
+use super::hdf5::{self, KERAS_VERSION};
+use super::keras_weights;
+use super::raw::{Format, Raw};
+use crate::error::{Error, Result};
+use crate::models::Layer;
+
+/// The first bytes of every zip that holds something.
+pub const SIGNATURE: &[u8] = b"PK\x03\x04";
+
+const WEIGHTS: &str = "model.weights.h5";
+const CONFIG: &str = "config.json";
+
+/// A member is refused above this many bytes: weights are far smaller, a zip bomb is not.
+const MOST_BYTES: u64 = 1 << 32;
+
+/// The layers in `bytes`, the content of `path`.
+pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Raw> {
+    let broken = |what: &str, error: &dyn std::fmt::Display| {
+        Error::content(
+            path,
+            format!("not a whole .keras file: {what} ({error})"),
+            "it may be cut off, or another kind of zip: give what `model.save` wrote",
+        )
+    };
+    let mut archive =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken("not a whole zip", &error))?;
+    let mut member = |name: &str| -> Result<Vec<u8>> {
+        let failed =
+            |error: &dyn std::fmt::Display| broken(&format!("{name} cannot be read"), error);
+        let file = archive.by_name(name).map_err(|error| failed(&error))?;
+        let mut content = Vec::new();
+        let mut limited = file.take(MOST_BYTES);
+        limited.read_to_end(&mut content).map_err(|error| failed(&error))?;
+        Ok(content)
+    };
+    let config = member(CONFIG)?;
+    let config =
+        String::from_utf8(config).map_err(|error| broken("config.json is not text", &error))?;
+    let weights = member(WEIGHTS)?;
+    let inner = path.join(WEIGHTS);
+    let file = hdf5::open(&inner, weights)?;
+    let raw = keras_weights::decode(&inner, &file)?;
+    Ok(Raw { path: path.to_owned(), format: Format::KerasArchive, config: Some(config), ..raw })
+}
+
+/// The file of `weights`, of the model of `layers`. Without the `config` of a Keras model, Keras can
+/// load the weights into a model, and cannot make the model of them.
+pub fn encode(
+    path: &Path,
+    weights: &Weights,
+    layers: &[Layer],
+    config: Option<&str>,
+) -> Result<Vec<u8>> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::content(path, format!("cannot be made ({error})"), "this is a bug, please report it")
+    };
+    let metadata = serde_json::json!({ "keras_version": KERAS_VERSION }).to_string();
+    let own = super::raw::metadata_json(&weights.metadata);
+    let inner = keras_weights::encode(path, weights, layers)?;
+    let members: [(&str, &[u8]); 3] = [
+        ("metadata.json", metadata.as_bytes()),
+        (CONFIG, config.unwrap_or(&own).as_bytes()),
+        (WEIGHTS, &inner),
+    ];
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, content) in members {
+        archive.start_file(name, stored).map_err(|error| failed(&error))?;
+        archive.write_all(content).map_err(|error| failed(&error))?;
+    }
+    Ok(archive.finish().map_err(|error| failed(&error))?.into_inner())
+}
