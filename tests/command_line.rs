@@ -5,6 +5,10 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use parula::data::Grey;
+use parula::graph::{Kind, Role};
+use parula::models::{self, Mode};
+use parula::tensor::Tensor;
+use parula::weights::{self, Weights};
 use serde_json::Value;
 
 fn parula(arguments: &[&str]) -> Output {
@@ -204,6 +208,77 @@ fn the_experiment_writes_what_can_be_scored_again() {
     std::fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
     let half = ["predict", "--model", "compact-resnet", "--weights", path(&broken), path(&image)];
     assert!(failure(&half).contains("not a whole safetensors file"));
+}
+
+/// Weights of compact-resnet with a head of two units, in `path`.
+fn some_weights(path: &Path) {
+    let network = models::find("compact-resnet").unwrap();
+    let model = network.build(Mode::Inference, 1, [48, 48], 2).unwrap();
+    let mut weights = Weights::default();
+    for (value, node) in model.graph.nodes() {
+        let Kind::Variable(variable) = &node.kind else { continue };
+        if matches!(variable.role, Role::Trainable | Role::State) {
+            let tensor = Tensor::from_fn(node.shape.clone(), |index| {
+                0.1 + ((index + value.index()) % 7) as f32 / 70.0
+            });
+            weights.tensors.insert(node.name.clone(), tensor);
+        }
+    }
+    weights.metadata.insert("input".to_owned(), "48x48".to_owned());
+    weights::save(path, &weights, &model.layers, None).unwrap();
+}
+
+#[test]
+fn weights_are_converted_looked_into_and_given_another_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own.safetensors");
+    some_weights(&own);
+    let image = &files(mammograms(), ".png")[0];
+    let predict = |weights: &Path, more: &[&str]| {
+        let fixed =
+            ["predict", "--model", "compact-resnet", "--weights", path(weights), path(image)];
+        json(&[&fixed, more].concat())
+    };
+    let truth = predict(&own, &[]);
+    assert_eq!(truth[0]["logits"].as_array().unwrap().len(), 2);
+
+    let mut from = own.clone();
+    for name in ["a.h5", "b.keras", "c.weights.h5", "d.safetensors"] {
+        let to = folder.path().join(name);
+        let done = json(&["weights", "convert", path(&from), path(&to)]);
+        assert_eq!((&done["model"], &done["classes"]), (&"compact-resnet".into(), &2.into()));
+        let seen = json(&["weights", "inspect", path(&to)]);
+        assert_eq!((&seen["model"], &seen["classes"]), (&"compact-resnet".into(), &2.into()));
+        assert_eq!(predict(&to, &[]), truth, "{name}");
+        from = to;
+    }
+    let first = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(first("own.safetensors").len() < first("a.h5").len());
+
+    // Another head is fresh, by the seed, and said to be.
+    let five = ["--classes", "5"];
+    let fresh = predict(&own, &five);
+    assert_eq!(fresh[0]["logits"].as_array().unwrap().len(), 5);
+    assert_eq!(predict(&own, &five), fresh);
+    assert_ne!(predict(&own, &["--classes", "5", "--seed", "1"]), fresh);
+    let said = parula(
+        &[
+            &["predict", "--model", "compact-resnet", "--weights", path(&own), path(image)][..],
+            &five,
+        ]
+        .concat(),
+    );
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("head of 2 units is replaced by a fresh one of 5"), "{said}");
+
+    let nowhere = folder.path().join("x.npz");
+    assert!(failure(&["weights", "convert", path(&own), path(&nowhere)]).contains(".weights.h5"));
+    let text = folder.path().join("x.h5");
+    std::fs::write(&text, "no weights").unwrap();
+    assert!(failure(&["weights", "inspect", path(&text)]).contains("no weights file"));
+    let other = ["weights", "convert", path(&own), path(&text), "--model", "compact-xception"];
+    assert!(failure(&other).contains("not of compact-xception"));
+    assert_eq!(std::fs::read(&text).unwrap(), b"no weights");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::experiment;
 use crate::gpu::Gpu;
 use crate::models::{self, Mode, Model, Network};
 use crate::session::Store;
-use crate::weights::{Head, Raw};
+use crate::weights::{Raw, Top, Weights};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
@@ -62,22 +62,7 @@ impl Source {
         let batch = self.batch.clamp(1, images.max(1));
         let model = network.build(Mode::Inference, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
-        let head = if raw.classes() == Some(classes) { Head::Keep } else { Head::Drop };
-        let there = raw.classes();
-        let mut weights = raw.resolve(&model, head)?;
-        if head == Head::Drop {
-            let path = self.weights.display();
-            match there {
-                Some(units) => eprintln!(
-                    "{path}: the head of {units} units is replaced by a fresh one of {classes}"
-                ),
-                None => {
-                    eprintln!("{path}: no head is there, a fresh one of {classes} units is made")
-                }
-            }
-            weights.complete(&model, &store)?;
-        }
-        weights.put(&self.weights, &model, &store)?;
+        fitted(raw, &model)?.put(&store)?;
         Ok(Loaded { network, model, store })
     }
 }
@@ -93,6 +78,23 @@ impl Loaded {
         let prepared = Prepared::from_colour(&images, (height, width), channels, scaling);
         Ok((images, prepared))
     }
+}
+
+/// The weights in `raw` for `model`. A head of another size is left out, which stderr is told.
+pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
+    let path = raw.path.clone();
+    let there = raw.classes();
+    let top = if there == Some(model.classes) { Top::Keep } else { Top::Drop };
+    let weights = raw.resolve(model, top)?;
+    let (path, classes) = (path.display(), model.classes);
+    match there {
+        Some(units) if units == classes => {}
+        Some(units) => {
+            eprintln!("{path}: its head of {units} units is replaced by a fresh one of {classes}");
+        }
+        None => eprintln!("{path}: it has no head, a fresh one of {classes} units is used"),
+    }
+    Ok(weights)
 }
 
 /// Names for the files of each image: its stem, numbered where two images share one.

@@ -1,18 +1,19 @@
 //! `parula train`, and the options of training that `reproduce` shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::network::fitted;
 use super::{Global, print, print_json};
 use crate::data::{Flips, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment;
-use crate::models::{self, Head};
+use crate::models::{self, Head, Mode, Network};
 use crate::ops::Optimizer;
 use crate::report::curves;
 use crate::train::{Schedule, TrainOptions, train};
-use crate::weights;
+use crate::weights::{self, Format, Raw, Weights};
 
 /// How to train.
 #[derive(Debug, Args)]
@@ -88,19 +89,33 @@ pub struct Train {
     /// The network, see `parula models`
     #[arg(long)]
     model: String,
-    /// The weights file to write; curves go beside it as CSV and PNG
+    /// Weights to start from, with a fresh head where theirs has other units
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// The weights file to write: .safetensors, or Keras .weights.h5, .h5, .keras; curves go beside it
+    /// as CSV and PNG
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
     training: Training,
 }
 
+/// The weights in `path` to start `network` from, with a head of `units` units.
+fn start(path: &Path, network: &'static Network, units: usize) -> Result<Weights> {
+    let model = network.build(Mode::Inference, 1, network.input, units)?;
+    fitted(Raw::read(path)?, &model)
+}
+
 impl Train {
     pub fn run(&self, global: &Global) -> Result<()> {
         let network = models::find(&self.model)?;
+        // Before hours of training, not after.
+        Format::of_ending(&self.out)?;
+        let units = self.training.head.units();
         let options = TrainOptions {
             seed: global.seed,
             checkpoint: Some(self.out.clone()),
+            start: self.weights.as_deref().map(|path| start(path, network, units)).transpose()?,
             ..self.training.options()?
         };
         let dataset = dataset::read(&self.data)?;
@@ -110,7 +125,7 @@ impl Train {
         let gpu = global.open()?;
         let prepared = experiment::prepare(network, &rois, self.training.size);
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
-        weights::save(&self.out, &trained.weights)?;
+        weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;
         let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));
         curves::save(&trained.records, network.name, &csv, &png)?;
         let best = trained.best;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::models::{self, Mode, Network};
-use crate::weights::{self, Format, Head, Raw};
+use crate::weights::{self, Format, Raw, Top};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula weights convert xception.keras xception.safetensors")]
@@ -67,12 +67,12 @@ impl Convert {
             None => raw.identify()?,
         };
         let classes = raw.classes();
-        let head = if classes.is_some() { Head::Keep } else { Head::Drop };
+        let top = if classes.is_some() { Top::Keep } else { Top::Drop };
         let model = network.build(Mode::Inference, 1, network.input, classes.unwrap_or(1))?;
         let config = raw.config.take();
         let from = raw.format;
-        let resolved = raw.resolve(&model, head)?;
-        weights::save_as(&self.to, format, &resolved, &model.layers, config.as_deref())?;
+        let resolved = raw.resolve(&model, top)?;
+        weights::save(&self.to, &resolved, &model.layers, config.as_deref())?;
         if classes.is_none() {
             eprintln!(
                 "{}: has no head, and {} has none either",

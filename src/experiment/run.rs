@@ -60,7 +60,7 @@ impl Job<'_> {
         };
         let title = format!("{} seed {}", self.network.name, self.seed);
         let trained = train(self.gpu, self.network, &prepared, split, &options, &title)?;
-        weights::save(&weights_path, &trained.weights)?;
+        weights::save(&weights_path, &trained.weights, &trained.model.layers, None)?;
         let explained = self.explain(rois, split, &trained, [prepared.size.0, prepared.size.1])?;
         self.export(rois, &explained)?;
 

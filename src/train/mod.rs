@@ -52,6 +52,8 @@ pub struct TrainOptions {
     pub seed: u64,
     /// Where the weights of the best epoch so far are kept, if anywhere.
     pub checkpoint: Option<PathBuf>,
+    /// Weights to start from; what is not among them, such as a head, starts fresh.
+    pub start: Option<Weights>,
 }
 
 impl Default for TrainOptions {
@@ -68,6 +70,7 @@ impl Default for TrainOptions {
             balance: true,
             seed: 0,
             checkpoint: None,
+            start: None,
         }
     }
 }
@@ -100,7 +103,7 @@ pub fn interruption(finished: impl FnOnce() -> String) -> Result<()> {
     if INTERRUPTED.load(Ordering::Relaxed) { Err(Error::Interrupted(finished())) } else { Ok(()) }
 }
 
-/// Trains `network` from scratch on the training side of `split`, and keeps the epoch with the best
+/// Trains `network`, from scratch or from [`TrainOptions::start`], on the training side of `split`, and keeps the epoch with the best
 /// validation accuracy, the earliest of equals.
 ///
 /// `title` stands before the progress bar.
@@ -123,6 +126,9 @@ pub fn train(
     let batch = options.batch.clamp(1, split.train.len().max(1));
     let whole = build(batch)?;
     let store = Store::new(gpu, &whole.graph, options.seed)?;
+    if let Some(weights) = &options.start {
+        weights.put(&store)?;
+    }
     let mut steps =
         steps::Steps::new(gpu, &store, options, class_weights(prepared, split, options));
     steps.add(whole)?;
@@ -186,7 +192,7 @@ pub fn train(
         }
         if best.improves(epoch, record.val_accuracy) {
             if let Some(path) = &options.checkpoint {
-                weights::save(path, &weights)?;
+                weights::save(path, &weights, &model.layers, None)?;
             }
             kept = Some(weights);
         }

@@ -15,7 +15,7 @@ mod safetensors;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Kind, Role};
 use crate::models::{Layer, Model};
 use crate::session::Store;
@@ -24,7 +24,7 @@ use crate::tensor::Tensor;
 
 pub use order::keras_order;
 pub use raw::{Format, Metadata, Raw, RawLayer};
-pub use resolve::Head;
+pub use resolve::Top;
 
 /// What our metadata is called in a file of any format.
 const METADATA: &str = "parula";
@@ -42,7 +42,7 @@ impl Weights {
     /// The weights of `model` as they are in `store` now.
     ///
     /// # Errors
-    /// [`Error::Gpu`] when the device failed.
+    /// [`Error::Gpu`](crate::error::Error::Gpu) when the device failed.
     pub fn of(model: &Model, store: &Store) -> Result<Self> {
         let names: Vec<String> = variables(model).map(|(name, _)| name.to_owned()).collect();
         let tensors = names.iter().cloned().zip(store.get(&names)?).collect();
@@ -56,44 +56,13 @@ impl Weights {
         Ok(Weights { tensors, metadata })
     }
 
-    /// Writes all of them into `store`. Nothing is written unless every tensor fits; `path` is where
-    /// the weights are from.
+    /// Writes them into `store`. What is not here, such as a head, stays there as it is.
     ///
     /// # Errors
-    /// [`Error::Content`] with the first tensor that is missing, left over or of another shape.
-    pub fn put(&self, path: &Path, model: &Model, store: &Store) -> Result<()> {
-        let name = model.network.name;
-        let wrong = |problem: String| {
-            Err(Error::content(path, problem, format!("use weights that were made for {name}")))
-        };
-        let expected: BTreeMap<&str, &Shape> = variables(model).collect();
-        if let Some((first, shape)) =
-            expected.iter().find(|(key, _)| !self.tensors.contains_key(**key))
-        {
-            return wrong(format!("{name} needs {first} {shape}, which is not there"));
-        }
-        for (key, tensor) in &self.tensors {
-            match expected.get(key.as_str()) {
-                None => return wrong(format!("{name} has no layer for {key} {}", tensor.shape())),
-                Some(shape) if *shape != tensor.shape() => {
-                    return wrong(format!("{key} is {}, {name} needs {shape}", tensor.shape()));
-                }
-                Some(_) => {}
-            }
-        }
-        self.tensors.iter().try_for_each(|(key, tensor)| store.set(key, tensor))
-    }
-
-    /// Takes what is missing here, a head, from `store`.
-    ///
-    /// # Errors
-    /// [`Error::Gpu`] when the device failed.
-    pub fn complete(&mut self, model: &Model, store: &Store) -> Result<()> {
-        let missing = variables(model).filter(|(name, _)| !self.tensors.contains_key(*name));
-        let names: Vec<String> = missing.map(|(name, _)| name.to_owned()).collect();
-        self.tensors.extend(names.iter().cloned().zip(store.get(&names)?));
-        self.metadata.insert("classes".to_owned(), model.classes.to_string());
-        Ok(())
+    /// [`Error::Shape`](crate::error::Error::Shape) when a variable is not in the store or of another
+    /// shape; none for what [`Raw::resolve`] gave for the same network.
+    pub fn put(&self, store: &Store) -> Result<()> {
+        self.tensors.iter().try_for_each(|(name, tensor)| store.set(name, tensor))
     }
 
     /// Whether all variables of `layer` are here; a layer without any always is.
@@ -127,28 +96,16 @@ fn variables(model: &Model) -> impl Iterator<Item = (&str, &Shape)> {
     })
 }
 
-/// Writes `weights` to `path`, as safetensors.
+/// Writes `weights` to `path`, for the model of `layers`, in the format that the ending of `path`
+/// names. A `.keras` archive holds `config`, the configuration of a Keras model; without one Keras
+/// loads the weights into a model that it has, and cannot make the model.
 ///
 /// # Errors
-/// [`Error::File`] when it cannot be written; an older file is then untouched.
-pub fn save(path: &Path, weights: &Weights) -> Result<()> {
-    crate::files::write(path, &safetensors::encode(path, weights)?)
-}
-
-/// Writes `weights` to `path` in the `format` given, for the model of `layers`. A `.keras` archive
-/// holds `config`, the configuration of a Keras model; without one Keras loads the weights into a
-/// model that it has, and cannot make the model.
-///
-/// # Errors
-/// [`Error::File`] when it cannot be written; an older file is then untouched.
-pub fn save_as(
-    path: &Path,
-    format: Format,
-    weights: &Weights,
-    layers: &[Layer],
-    config: Option<&str>,
-) -> Result<()> {
-    let bytes = match format {
+/// [`Error::Usage`](crate::error::Error::Usage) when the ending names no format,
+/// [`Error::File`](crate::error::Error::File) when it cannot be written; an older file is then
+/// untouched.
+pub fn save(path: &Path, weights: &Weights, layers: &[Layer], config: Option<&str>) -> Result<()> {
+    let bytes = match Format::of_ending(path)? {
         Format::Safetensors => safetensors::encode(path, weights)?,
         Format::KerasH5 => keras_h5::encode(path, weights, layers)?,
         Format::KerasWeights => keras_weights::encode(path, weights, layers)?,

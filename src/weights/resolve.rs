@@ -21,7 +21,7 @@ use crate::shape::Shape;
 
 /// What to do with the file's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
+pub enum Top {
     /// It must be there and fit.
     Keep,
     /// It is left out, whether it is there or not.
@@ -52,9 +52,9 @@ impl Raw {
     /// [`Error::Content`] with the first layer that is missing, left over or of another shape (both
     /// shapes), how many there are, and the network that the file is of, if it is another; or with
     /// the layer that holds a number that is not finite.
-    pub fn resolve(mut self, model: &Model, head: Head) -> Result<Weights> {
+    pub fn resolve(mut self, model: &Model, top: Top) -> Result<Weights> {
         let name = model.network.name;
-        let places = self.places(model, head).map_err(|misfit| {
+        let places = self.places(model, top).map_err(|misfit| {
             match self.identify().ok().filter(|other| other.name != name) {
                 Some(other) => Error::content(
                     &self.path,
@@ -78,7 +78,7 @@ impl Raw {
                 "the training that made it has diverged: use an earlier checkpoint",
             ));
         }
-        let head_kept = head == Head::Keep && self.head().is_some();
+        let head_kept = top == Top::Keep && self.head().is_some();
         weights.metadata = self.metadata;
         weights.metadata.insert("model".to_owned(), name.to_owned());
         weights.metadata.insert("format".to_owned(), "parula".to_owned());
@@ -105,8 +105,8 @@ impl Raw {
         for network in NETWORKS {
             let classes = self.classes().unwrap_or(1).max(1);
             let model = network.build(Mode::Inference, 1, network.input, classes)?;
-            let head = if self.head().is_some() { Head::Keep } else { Head::Drop };
-            match self.places(&model, head) {
+            let top = if self.head().is_some() { Top::Keep } else { Top::Drop };
+            match self.places(&model, top) {
                 Ok(_) => return Ok(network),
                 Err(misfit) => {
                     if nearest.as_ref().is_none_or(|(_, other)| misfit.fitting > other.fitting) {
@@ -132,7 +132,7 @@ impl Raw {
     }
 
     /// Where the tensors of `model` are in this file.
-    fn places(&self, model: &Model, head: Head) -> Result<Places, Misfit> {
+    fn places(&self, model: &Model, top: Top) -> Result<Places, Misfit> {
         let order = keras_order(&model.layers);
         let weighted = order.iter().map(|&index| &model.layers[index]);
         let (heads, body): (Vec<&Layer>, Vec<&Layer>) =
@@ -141,7 +141,7 @@ impl Raw {
         let own: Vec<usize> = (0..self.layers.len()).filter(|&i| Some(i) != own_head).collect();
         let task = Task { raw: self, model, own, body };
         let mut places = task.body()?;
-        if head == Head::Keep {
+        if top == Top::Keep {
             let fitting = places.len();
             let misfit = |problem| Misfit { fitting, problem };
             for layer in heads {

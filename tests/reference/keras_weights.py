@@ -132,10 +132,12 @@ def check(name, seed, path, top=True):
         truth = truth[: len(fresh.weights)]
     if path.endswith(".safetensors"):
         found = load_file(path)
-        names = [v.path for v in fresh.weights]
+        # As our names are; `path` has the scopes of NASNet before the layer.
+        names = [f"{layer.name}/{v.name}" for layer in fresh.layers for v in layer.weights]
         assert set(names) == set(found), sorted(set(names) ^ set(found))[:8]
-        for variable in fresh.weights:
-            variable.assign(found[variable.path])
+        for layer in fresh.layers:
+            for variable in layer.weights:
+                variable.assign(found[f"{layer.name}/{variable.name}"])
     else:
         fresh.load_weights(path)
     for variable, value in zip(fresh.weights, truth, strict=True):
