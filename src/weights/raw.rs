@@ -157,7 +157,7 @@ impl Raw {
     pub fn head(&self) -> Option<usize> {
         let dense = || (0..self.layers.len()).filter(|&index| self.layers[index].is_dense());
         let named = |&index: &usize| self.layers[index].name.as_deref() == Some("predictions");
-        dense().find(named).or_else(|| dense().last())
+        dense().find(named).or_else(|| dense().next_back())
     }
 
     /// Units of the head; none where the file has no head.

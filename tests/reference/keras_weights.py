@@ -118,39 +118,45 @@ def without_names(source, target):
                 del group.attrs["name"]
 
 
-def check(name, seed, path, top=True):
-    """Loads `path` into a fresh network and compares every number."""
-    keras.backend.clear_session()
-    model = fill(flat(name), seed)
-    truth = [numpy(v) for v in model.weights]
-    # A fresh process, as far as Keras's numbers go.
-    keras.backend.clear_session()
-    if top:
-        fresh = flat(name)
-    else:
-        fresh = NETWORKS[name](weights=None, include_top=False, input_shape=model.input_shape[1:])
-        truth = truth[: len(fresh.weights)]
-    if path.endswith(".safetensors"):
-        found = load_file(path)
-        # As our names are; `path` has the scopes of NASNet before the layer.
-        names = [f"{layer.name}/{v.name}" for layer in fresh.layers for v in layer.weights]
-        assert set(names) == set(found), sorted(set(names) ^ set(found))[:8]
-        for layer in fresh.layers:
-            for variable in layer.weights:
-                variable.assign(found[f"{layer.name}/{variable.name}"])
-    else:
-        fresh.load_weights(path)
-    for variable, value in zip(fresh.weights, truth, strict=True):
-        assert np.array_equal(numpy(variable), value), f"{path}: {variable.path} differs"
-    return len(truth)
+class Truth:
+    """A network's weights by seed, and the same network to load files into."""
+
+    def __init__(self, name, seed, top=True):
+        keras.backend.clear_session()
+        model = fill(flat(name), seed)
+        self.values = [numpy(v) for v in model.weights]
+        # A fresh process, as far as Keras's numbers go.
+        keras.backend.clear_session()
+        if top:
+            self.fresh = flat(name)
+        else:
+            shape = model.input_shape[1:]
+            self.fresh = NETWORKS[name](weights=None, include_top=False, input_shape=shape)
+            self.values = self.values[: len(self.fresh.weights)]
+
+    def check(self, path):
+        """Loads `path` and compares every number; how many tensors there are."""
+        for variable in self.fresh.weights:
+            variable.assign(numpy(variable) * 0)
+        if path.endswith(".safetensors"):
+            found = load_file(path)
+            # As our names are; `path` has the scopes of NASNet before the layer.
+            variables = {f"{l.name}/{v.name}": v for l in self.fresh.layers for v in l.weights}
+            assert set(variables) == set(found), sorted(set(variables) ^ set(found))[:8]
+            for key, variable in variables.items():
+                variable.assign(found[key])
+        else:
+            self.fresh.load_weights(path)
+        for variable, value in zip(self.fresh.weights, self.values, strict=True):
+            assert np.array_equal(numpy(variable), value), f"{path}: {variable.path} differs"
+        return len(self.values)
 
 
-def check_model(path, seed, name):
+def check_model(path, truth):
     """`load_model` makes the whole model of a .keras whose configuration was carried over."""
     model = keras.models.load_model(path, compile=False)
-    truth = fill(flat(name), seed).weights
-    for own, other in zip(model.weights, truth, strict=True):
-        assert np.array_equal(numpy(own), numpy(other)), own.path
+    for own, value in zip(model.weights, truth.values, strict=True):
+        assert np.array_equal(numpy(own), value), own.path
 
 
 def convert(parula, source, target):
@@ -164,6 +170,7 @@ def everything(parula, folder, names):
     for name in names:
         make(name, seed, folder)
         base = os.path.join(folder, name)
+        truth, topless = Truth(name, seed), Truth(name, seed, top=False)
         count = 0
         sources = ["h5", "keras", "weights.h5", "safetensors", "keras2.h5", "old.weights.h5"]
         sources += [f"{k}.{f}" for k in ("nested", "frozen") for f in ("h5", "keras", "weights.h5")]
@@ -172,22 +179,22 @@ def everything(parula, folder, names):
             first = f"{base}.from.safetensors"
             said = convert(parula, f"{base}.{source}", first)
             assert said.startswith(name), said
-            check(name, seed, first)
+            truth.check(first)
             count += 1
         for target in ["h5", "weights.h5", "keras", "safetensors"]:
             path = f"{base}.to.{target}"
             convert(parula, f"{base}.from.safetensors", path)
-            tensors = check(name, seed, path)
+            tensors = truth.check(path)
             convert(parula, path, f"{base}.back.safetensors")
-            check(name, seed, f"{base}.back.safetensors")
+            truth.check(f"{base}.back.safetensors")
             count += 2
         convert(parula, f"{base}.keras", f"{base}.to.keras")
-        check_model(f"{base}.to.keras", seed, name)
+        check_model(f"{base}.to.keras", truth)
         for source in ["notop.h5", "notop.weights.h5"]:
             for target in ["h5", "weights.h5", "safetensors"]:
                 path = f"{base}.to.notop.{target}"
                 convert(parula, f"{base}.{source}", path)
-                check(name, seed, path, top=False)
+                topless.check(path)
                 count += 1
         print(f"{name}: {tensors} tensors, {count + 1} conversions, all equal in Keras", flush=True)
         for file in os.listdir(folder):
@@ -235,7 +242,7 @@ if __name__ == "__main__":
     elif command == "make":
         make(rest[0], int(rest[1]), rest[2])
     elif command == "check":
-        print(check(rest[0], int(rest[1]), rest[2]), "tensors, all equal")
+        print(Truth(rest[0], int(rest[1])).check(rest[2]), "tensors, all equal")
     elif command == "all":
         everything(rest[0], rest[1], rest[2:] or list(NETWORKS))
     else:
