@@ -85,7 +85,7 @@ fn layers_stand_in_the_order_of_keras() {
         ("mobilenet-v2", 156, 0x27eb_988f_aa56_64ee),
         ("densenet121", 429, 0x2219_8285_f32f_a0e2),
         ("resnet50-v2", 192, 0x5a11_5ba3_9865_9a82),
-        ("xception", 134, 0x45ba_1e4a_05d6_313),
+        ("xception", 134, 0x045b_a1e4_a05d_6313),
         ("inception-v3", 313, 0xd01f_50eb_dd97_41f5),
     ] {
         let model = model(name, 2);
