@@ -10,10 +10,12 @@ pub mod batch;
 pub mod busi;
 pub mod colour;
 pub mod dataset;
+pub mod ddsm;
 pub mod draw;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod folder;
+pub mod grey16;
 pub mod image;
 pub mod inspect;
 pub mod layout;

@@ -1,0 +1,6 @@
+//! DDSM.
+
+#[cfg(test)]
+pub(crate) mod encoder;
+mod huffman;
+pub mod ljpeg;
