@@ -1,13 +1,19 @@
-//! `parula data`: inspect, rois, synth.
+//! `parula data`: inspect, rois, decode, outline, synth.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::{Global, print, print_json};
-use crate::data::{RoiOptions, dataset, inspect, roi, roi_files, synth};
-use crate::error::Result;
+use crate::data::ddsm::chain::Chain;
+use crate::data::ddsm::{Origin, Outline, ljpeg, overlay};
+use crate::data::view::Projection;
+use crate::data::{Grey16, ReadOptions, RoiOptions, dataset, gzip, inspect, roi, roi_files, synth};
+use crate::error::{Error, Result};
 use crate::files;
+
+/// Larger than any film, and small enough to be held.
+const MOST_PIXELS: usize = 1 << 28;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula data synth --out mammograms\n  \
@@ -20,17 +26,60 @@ pub struct Data {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// What is in a folder: layout, images, masks, classes, sizes, every problem by file
-    #[command(after_help = "Example:\n  parula data inspect mammograms --json")]
+    #[command(after_help = "Example:\n  parula data inspect mammograms --json\n  \
+        parula data inspect DDSM --views cc,mlo\n\n\
+        Layouts: folders of PNGs with masks beside them, BUSI, DDSM from its own files, \
+        CBIS-DDSM as DICOM, PNG or JPEG with its tables.")]
     Inspect {
         /// The data set
         dir: PathBuf,
+        #[command(flatten)]
+        choice: Choice,
     },
     /// Cut the ROIs and their masks by the paper's rule, as PNGs and an index in CSV
-    #[command(after_help = "Example:\n  parula data rois mammograms --out rois")]
+    #[command(after_help = "Example:\n  parula data rois mammograms --out rois\n  \
+        parula data rois DDSM --views mlo --out rois")]
     Rois {
         /// The data set
         dir: PathBuf,
         /// Where to write
+        #[arg(long)]
+        out: PathBuf,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Decode one film of DDSM to a PNG of 16-bit grey, its levels as scanned
+    #[command(after_help = "Example:\n  parula data decode B_3024_1.LEFT_CC.LJPEG --rows 4616 \
+        --columns 3016 --out film.png\n\nSome films have rows and columns swapped in their own \
+        header: give those of the .ics file.")]
+    Decode {
+        /// The film, a lossless JPEG, gzipped or not
+        file: PathBuf,
+        /// Rows, by the .ics file
+        #[arg(long, requires = "columns")]
+        rows: Option<usize>,
+        /// Pixels of a row, by the .ics file
+        #[arg(long, requires = "rows")]
+        columns: Option<usize>,
+        /// The PNG to write
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Fill the outlines of an OVERLAY file of DDSM, or of a bare chain code: 255 inside, 0 outside
+    #[command(after_help = "Example:\n  parula data outline B_3024_1.LEFT_CC.OVERLAY --rows 4616 \
+        --columns 3016 --out mask.png")]
+    Outline {
+        /// The OVERLAY file, or a file with a line `column row c c c ... #`
+        file: PathBuf,
+        /// Rows of the film
+        #[arg(long)]
+        rows: usize,
+        /// Pixels of a row of the film
+        #[arg(long)]
+        columns: usize,
+        #[command(flatten)]
+        origin: OriginChoice,
+        /// The PNG to write
         #[arg(long)]
         out: PathBuf,
     },
@@ -49,28 +98,85 @@ enum Command {
     },
 }
 
+/// What is taken from data sets that leave a choice.
+#[derive(Debug, Args)]
+struct Choice {
+    /// Mammograms: the views to take
+    #[arg(long, value_delimiter = ',', ignore_case = true, default_value = "cc")]
+    views: Vec<Projection>,
+    #[command(flatten)]
+    origin: OriginChoice,
+}
+
+#[derive(Debug, Args)]
+struct OriginChoice {
+    /// DDSM: what the first column and row are called where a chain code starts; 1 gives the masks
+    /// that were published
+    #[arg(long, value_parser = ["0", "1"], default_value = "1")]
+    origin: String,
+}
+
+impl OriginChoice {
+    fn get(&self) -> Origin {
+        if self.origin == "0" { Origin::Zero } else { Origin::One }
+    }
+}
+
+impl Choice {
+    fn options(&self) -> ReadOptions {
+        ReadOptions { projections: self.views.clone(), origin: self.origin.get() }
+    }
+}
+
 impl Data {
     pub fn run(&self, global: &Global) -> Result<()> {
         let seed = global.seed;
         match &self.command {
-            Command::Inspect { dir } => {
-                let report = inspect::inspect(dir)?;
+            Command::Inspect { dir, choice } => {
+                let report = inspect::inspect_with(dir, &choice.options())?;
                 if global.json { print_json(&report) } else { print(&report.to_string()) }
             }
-            Command::Rois { dir, out } => {
-                let dataset = dataset::read(dir)?;
-                let rois = roi::build(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
-                let index = roi_files::write(&rois, out)?;
-                let [normal, abnormal] = roi::counts(&rois);
+            Command::Rois { dir, out, choice } => {
+                let dataset = dataset::read_with(dir, &choice.options())?;
+                let cut = roi::cut(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
+                let index = roi_files::write(&cut.rois, out)?;
+                let [normal, abnormal] = roi::counts(&cut.rois);
                 if global.json {
                     return print_json(&serde_json::json!({
                         "abnormal": abnormal, "normal": normal, "index": index,
+                        "left_out": cut.left_out,
                     }));
+                }
+                for problem in &cut.left_out {
+                    eprintln!("note: {}: {}", problem.path.display(), problem.what);
                 }
                 print(&format!(
                     "{abnormal} abnormal and {normal} normal ROIs, see {}\n",
                     index.display()
                 ))
+            }
+            Command::Decode { file, rows, columns, out } => {
+                let film = decode(file, rows.zip(*columns))?;
+                film.write(out)?;
+                let (rows, columns) = (film.height, film.width);
+                if global.json {
+                    let png = out;
+                    let report = serde_json::json!({"rows": rows, "columns": columns, "png": png});
+                    return print_json(&report);
+                }
+                print(&format!("{rows} x {columns} pixels in {}\n", out.display()))
+            }
+            Command::Outline { file, rows, columns, origin, out } => {
+                let outline = outline(file, (*rows, *columns), origin.get())?;
+                let (mask, outlines) = (outline.fill(), outline.chains.len());
+                mask.write(out)?;
+                let pixels = mask.pixels.iter().filter(|value| **value > 0).count();
+                if global.json {
+                    return print_json(&serde_json::json!({
+                        "outlines": outlines, "mask_pixels": pixels, "png": out,
+                    }));
+                }
+                print(&format!("{outlines} outlines, {pixels} pixels, in {}\n", out.display()))
             }
             Command::Synth { out, patients, size } => {
                 files::create_folder(out)?;
@@ -90,4 +196,43 @@ impl Data {
             }
         }
     }
+}
+
+/// The film's levels, in `size` (rows, columns) where that was said.
+fn decode(file: &Path, size: Option<(usize, usize)>) -> Result<Grey16> {
+    let film = ljpeg::decode(file, &gzip::read(file)?)?;
+    let Some((rows, columns)) = size else { return Ok(film) };
+    film.reshape(rows, columns).map_err(|film| {
+        let (height, width) = (film.height, film.width);
+        let problem = format!("has {height} x {width} pixels, not {rows} x {columns}");
+        Error::content(file, problem, "leave --rows and --columns away, or correct them")
+    })
+}
+
+/// All outlines of a file. One that cannot be used is an error here: the mask would lack it.
+fn outline(file: &Path, (rows, columns): (usize, usize), origin: Origin) -> Result<Outline> {
+    if rows == 0 || columns == 0 || rows.saturating_mul(columns) > MOST_PIXELS {
+        return Err(Error::usage(
+            format!("a mask of {rows} x {columns} pixels cannot be made"),
+            "give the rows and columns of the film, by its .ics file",
+        ));
+    }
+    let overlay = overlay::parse(&gzip::read_text(file)?);
+    if let Some(problem) = overlay.problems.into_iter().next() {
+        return Err(Error::content(file, problem, "copy or download it again"));
+    }
+    let chains: Vec<Chain> =
+        overlay.abnormalities.into_iter().flat_map(|abnormality| abnormality.outlines).collect();
+    let outside = chains.iter().filter(|chain| !chain.is_inside(rows, columns, origin)).count();
+    if outside > 0 {
+        return Err(Error::content(
+            file,
+            format!("{outside} of {} outlines leave {rows} x {columns} pixels", chains.len()),
+            "give the film's own rows and columns, or the other --origin",
+        ));
+    }
+    if chains.is_empty() {
+        return Err(Error::content(file, "has no outline", "is it an OVERLAY file?"));
+    }
+    Ok(Outline { path: file.to_owned(), rows, columns, origin, chains })
 }

@@ -120,7 +120,9 @@ impl Train {
         };
         let dataset = dataset::read(&self.data)?;
         let seed = global.seed;
-        let rois = roi::build(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
+        let cut = roi::cut(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
+        cut.note(&self.data).iter().for_each(|note| eprintln!("{note}"));
+        let rois = cut.rois;
         let split = split::split(&rois, split::VALIDATION, seed)?;
         let gpu = global.open()?;
         let prepared = experiment::prepare(network, &rois, self.training.size);

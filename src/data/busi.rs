@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::dataset::{Class, Dataset, Problem, Sample};
+use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
 use super::layout::{Entry, Listing};
+use super::picture::Picture;
 use crate::error::Result;
 
 /// The folders, which are also the beginnings of the names in them.
@@ -24,7 +25,7 @@ pub fn recognise(listing: &Listing) -> bool {
 ///
 /// # Errors
 /// None today: every problem is in [`Dataset::problems`].
-pub fn read(listing: &Listing) -> Result<Dataset> {
+pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
     let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in listing.pngs.iter().filter(|entry| entry.is_mask) {
         masks.entry(entry.key()).or_default().push(entry.path.clone());
@@ -46,15 +47,24 @@ pub fn read(listing: &Listing) -> Result<Dataset> {
             class: if label == "normal" { Class::Normal } else { Class::Abnormal },
             label: label.to_owned(),
             source: entry.stem.clone(),
-            image: entry.path.clone(),
-            masks: own,
+            image: Picture::Png(entry.path.clone()),
+            masks: own.into_iter().map(Picture::Png).collect(),
+            view: None,
+            other_breast: None,
         });
     }
     problems.extend(masks.into_values().flatten().map(|path| {
         Problem::harmless(&path, "is left out: there is no image for this mask", "add the image")
     }));
-    let root = listing.root.clone();
-    Ok(Dataset { format: "busi", root, unit: "image", samples, problems })
+    Ok(Dataset {
+        format: "busi",
+        root: listing.root.clone(),
+        unit: "image",
+        samples,
+        problems,
+        counts: BTreeMap::new(),
+        normals: Normals::Images,
+    })
 }
 
 /// The label of an image that lies in its folder under its published name.

@@ -1,10 +1,14 @@
 //! What a data set is, whatever its layout: samples with masks, and the problems seen on the way.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{busi, folder, layout};
+use super::ddsm::Origin;
+use super::picture::Picture;
+use super::view::{Projection, View};
+use super::{busi, cbis, ddsm, folder, layout};
 use crate::error::{Error, Result};
 
 /// The two classes every network here tells apart.
@@ -46,10 +50,14 @@ pub struct Sample {
     pub label: String,
     /// What a split may not tear apart: a patient where known, else the image itself.
     pub source: String,
-    /// The PNG.
-    pub image: PathBuf,
-    /// PNGs whose union is the lesion; may be empty for normal samples.
-    pub masks: Vec<PathBuf>,
+    /// The image; several samples may share one.
+    pub image: Picture,
+    /// Masks whose union is the lesion; may be none for normal samples.
+    pub masks: Vec<Picture>,
+    /// Of a mammogram: which breast, and from where.
+    pub view: Option<View>,
+    /// Of a mammogram: the same view of the other breast, where it is there and its lesions are known.
+    pub other_breast: Option<Picture>,
 }
 
 /// Something wrong with one file.
@@ -94,12 +102,48 @@ pub struct Dataset {
     pub format: &'static str,
     /// The folder that was given.
     pub root: PathBuf,
-    /// What [`Sample::source`] is: `image`, `patient folder` or `patients.csv`.
+    /// What [`Sample::source`] is: `image`, `patient`, `patient folder` or `patients.csv`.
     pub unit: &'static str,
     /// Sorted by path.
     pub samples: Vec<Sample>,
     /// What the layout alone shows; [`super::load::load`] finds what the files hold.
     pub problems: Vec<Problem>,
+    /// What else the format counts, such as `cases`, for reports.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// Where normal ROIs come from.
+    pub normals: Normals,
+}
+
+impl Dataset {
+    /// `path` as seen from the data set's folder.
+    pub fn below_root(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+}
+
+/// Where the normal ROIs of a data set come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Normals {
+    /// From its normal images. A file that cannot be used is to be repaired first.
+    Images,
+    /// From the mirrored place on the other breast, as in the paper. Such sets are large, and always
+    /// have damaged or missing files: these are left out.
+    OtherBreast,
+}
+
+/// What is taken from data sets that leave a choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Mammograms of these projections; the paper's are [`Projection::Cc`].
+    pub projections: Vec<Projection>,
+    /// How the chain codes of DDSM count.
+    pub origin: Origin,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { projections: vec![Projection::Cc], origin: Origin::default() }
+    }
 }
 
 /// A layout of files that can be read.
@@ -109,27 +153,40 @@ pub struct Format {
     /// Whether this listing is of this layout.
     pub recognise: fn(&layout::Listing) -> bool,
     /// Reads it; called only when recognised.
-    pub read: fn(&layout::Listing) -> Result<Dataset>,
+    pub read: fn(&layout::Listing, &ReadOptions) -> Result<Dataset>,
 }
 
 /// Every layout, the most particular first: the first that recognises a folder reads it.
 pub const FORMATS: &[Format] = &[
+    Format { name: "ddsm", recognise: ddsm::recognise, read: ddsm::read },
+    Format { name: "cbis-ddsm", recognise: cbis::recognise, read: cbis::read },
     Format { name: "busi", recognise: busi::recognise, read: busi::read },
     Format { name: "folder", recognise: folder::recognise, read: folder::read },
 ];
 
+/// Recognises and lists the data set in `root`, with the default options.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read(root: &Path) -> Result<Dataset> {
+    read_with(root, &ReadOptions::default())
+}
+
 /// Recognises and lists the data set in `root`.
 ///
 /// # Errors
-/// [`Error::Content`] when `root` is missing, not a folder, or holds no PNG image; [`Error::File`]
-/// when it cannot be listed. Problems with single files are in [`Dataset::problems`] instead.
-pub fn read(root: &Path) -> Result<Dataset> {
+/// [`Error::Content`] when `root` is missing, not a folder, or holds no image of a known layout;
+/// [`Error::File`] when it cannot be listed. Problems with single files are in
+/// [`Dataset::problems`] instead.
+pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
     let listing = layout::list(root)?;
-    let format = FORMATS.iter().find(|format| (format.recognise)(&listing)).ok_or_else(|| {
-        Error::content(root, "is of no known layout", "see `parula data inspect --help`")
-    })?;
-    let mut dataset = (format.read)(&listing)?;
-    if dataset.samples.is_empty() {
+    let format = FORMATS
+        .iter()
+        .find(|format| (format.recognise)(&listing))
+        .ok_or_else(|| listing.nothing_found())?;
+    let mut dataset = (format.read)(&listing, options)?;
+    // Of a tree of films without one that can be used, the problems are still worth a report.
+    if dataset.samples.is_empty() && dataset.normals == Normals::Images {
         let (problem, hint) = match dataset.problems.first() {
             Some(problem) => (
                 format!(
@@ -144,7 +201,9 @@ pub fn read(root: &Path) -> Result<Dataset> {
         return Err(Error::content(root, problem, hint));
     }
     dataset.format = format.name;
-    dataset.problems.extend(listing.other_formats());
-    dataset.samples.sort_by(|a, b| a.image.cmp(&b.image));
+    if dataset.normals == Normals::Images {
+        dataset.problems.extend(listing.other_formats());
+    }
+    dataset.samples.sort_by(|a, b| a.image.path().cmp(b.image.path()));
     Ok(dataset)
 }

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::dataset::{Class, Dataset, Problem, Sample};
+use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
 use super::layout::{Entry, Listing};
 use super::load;
 use super::patients::Patients;
+use super::picture::Picture;
 use crate::error::Result;
 
 /// Words in the name of a folder of normal images, and in that of a folder of abnormal ones.
@@ -67,16 +68,16 @@ const PARTS: [&str; 8] =
 /// More folders than this side by side are not classes.
 const MOST_CLASSES: usize = 12;
 
-/// Always true: this is the layout of last resort.
-pub fn recognise(_: &Listing) -> bool {
-    true
+/// True when there is any PNG: this is the layout of last resort.
+pub fn recognise(listing: &Listing) -> bool {
+    !listing.pngs.is_empty()
 }
 
 /// Lists the samples, reading masks only where they decide the class.
 ///
 /// # Errors
 /// [`Error::Content`](crate::error::Error::Content) or [`Error::File`](crate::error::Error::File) for a `patients.csv` that cannot be used.
-pub fn read(listing: &Listing) -> Result<Dataset> {
+pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
     let patients = Patients::read(&listing.root)?;
     let mut problems = Vec::new();
     let mut found = pair(listing, &mut problems);
@@ -128,11 +129,27 @@ pub fn read(listing: &Listing) -> Result<Dataset> {
             }
         }
         let label = label.unwrap_or_else(|| class.name()).to_lowercase();
-        let image = entry.path.clone();
-        samples.push(Sample { name, class, label, source, image, masks });
+        samples.push(Sample {
+            name,
+            class,
+            label,
+            source,
+            image: Picture::Png(entry.path.clone()),
+            masks: masks.into_iter().map(Picture::Png).collect(),
+            view: None,
+            other_breast: None,
+        });
     }
     same_names(&samples, &mut problems);
-    Ok(Dataset { format: "folder", root: listing.root.clone(), unit, samples, problems })
+    Ok(Dataset {
+        format: "folder",
+        root: listing.root.clone(),
+        unit,
+        samples,
+        problems,
+        counts: BTreeMap::new(),
+        normals: Normals::Images,
+    })
 }
 
 /// An image and its masks.
@@ -172,9 +189,9 @@ fn same_names(samples: &[Sample], problems: &mut Vec<Problem>) {
     let mut first: HashMap<String, &Path> = HashMap::new();
     for sample in samples {
         // Lower case, because some file systems do not tell the cases apart.
-        if let Some(other) = first.insert(sample.name.to_lowercase(), &sample.image) {
+        if let Some(other) = first.insert(sample.name.to_lowercase(), sample.image.path()) {
             let what = format!("has the same name as {}", other.display());
-            problems.push(Problem::new(&sample.image, what, "rename one of them"));
+            problems.push(Problem::new(sample.image.path(), what, "rename one of them"));
         }
     }
 }

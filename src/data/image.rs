@@ -37,6 +37,15 @@ pub struct Grey {
     pub pixels: Vec<u8>,
 }
 
+impl Rect {
+    /// Whether the two share a pixel.
+    pub fn overlaps(&self, other: &Rect) -> bool {
+        let axis = |a: usize, n: usize, b: usize, m: usize| a < b + m && b < a + n;
+        axis(self.x, self.width, other.x, other.width)
+            && axis(self.y, self.height, other.y, other.height)
+    }
+}
+
 impl Grey {
     /// An image of one value.
     pub fn filled(width: usize, height: usize, value: u8) -> Self {
@@ -73,7 +82,8 @@ impl Grey {
         decode_png(path, bytes).map(Self::from_decoded)
     }
 
-    fn from_decoded(decoded: DynamicImage) -> Self {
+    /// Any decoded image of 8 bits as grey, by the rules of [`Grey::decode`].
+    pub(super) fn from_decoded(decoded: DynamicImage) -> Self {
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         let over_black =
             |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;

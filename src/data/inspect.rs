@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::dataset::{self, Class, Problem};
-use super::load;
+use super::dataset::{self, Class, Normals, Problem, ReadOptions, Sample};
+use super::image::Rect;
+use super::load::{Loaded, Loader};
 use super::roi;
 use crate::error::Result;
 
@@ -57,11 +59,14 @@ pub struct Report {
     pub format: &'static str,
     /// The folder.
     pub root: PathBuf,
+    /// What the format counts besides, such as `cases`, `films` and `outlines`.
+    #[serde(flatten)]
+    pub counts: BTreeMap<&'static str, usize>,
     /// Images, masks not counted.
     pub images: usize,
     /// Mask files.
     pub masks: usize,
-    /// Images of the class abnormal.
+    /// Images of the class abnormal; of mammograms, abnormalities.
     pub abnormal: usize,
     /// Images of the class normal.
     pub normal: usize,
@@ -75,54 +80,76 @@ pub struct Report {
     pub lesion_width: Range,
     /// As `lesion_width`.
     pub lesion_height: Range,
-    /// What a split keeps together: `image`, `patient folder` or `patients.csv`.
+    /// What a split keeps together: `image`, `patient`, `patient folder` or `patients.csv`.
     pub split_unit: &'static str,
     /// How many of these there are.
     pub sources: usize,
     /// Everything found, by file.
     pub problems: Vec<Problem>,
-    /// Whether ROIs can be built: no problem that is not harmless.
+    /// Whether ROIs can be built: there is a lesion, and no problem that is not harmless.
     pub usable: bool,
+}
+
+/// Reads everything in `root` with the default options: see [`inspect_with`].
+///
+/// # Errors
+/// As [`inspect_with`].
+pub fn inspect(root: &Path) -> Result<Report> {
+    inspect_with(root, &ReadOptions::default())
 }
 
 /// Reads everything in `root` and reports it. Problems with files are in the report.
 ///
 /// # Errors
-/// As [`dataset::read`]: only when there is nothing to report on.
-pub fn inspect(root: &Path) -> Result<Report> {
-    let dataset = dataset::read(root)?;
+/// As [`dataset::read_with`]: only when there is nothing to report on.
+pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
+    let dataset = dataset::read_with(root, options)?;
+    let tolerant = dataset.normals == Normals::OtherBreast;
     let mut problems = dataset.problems.clone();
     problems.extend(roi::classes_without_images(&dataset));
     let (mut widths, mut heights) = (Vec::new(), Vec::new());
     let (mut lesion_widths, mut lesion_heights) = (Vec::new(), Vec::new());
     let mut classes: BTreeMap<String, Count> = BTreeMap::new();
-    for sample in &dataset.samples {
+    let mut images: BTreeSet<&Path> = BTreeSet::new();
+    for (sample, seen) in dataset.samples.iter().zip(look(&dataset.samples)) {
         let count = classes.entry(sample.label.clone()).or_default();
         count.class = sample.class.name();
         count.images += 1;
         count.masks += sample.masks.len();
-        match load::load(sample) {
-            Err(problem) => problems.push(problem),
-            Ok(loaded) => {
-                widths.push(loaded.image.width);
-                heights.push(loaded.image.height);
-                if let Some(lesion) = loaded.mask.as_ref().and_then(|mask| mask.bounds()) {
+        let new = images.insert(sample.image.path());
+        match seen {
+            Err(problem) => {
+                let problem = Problem { harmless: problem.harmless || tolerant, ..problem };
+                // Abnormalities that share a damaged film are one problem.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            Ok(Seen { width, height, lesion, blank }) => {
+                if new {
+                    widths.push(width);
+                    heights.push(height);
+                }
+                if let Some(lesion) = lesion {
                     lesion_widths.push(lesion.width);
                     lesion_heights.push(lesion.height);
-                } else if roi::is_blank(&loaded.image) {
+                } else if blank {
                     let what = "is left out: it has one grey value everywhere";
-                    problems.push(Problem::harmless(&sample.image, what, "no ROI is cut from it"));
+                    let path = sample.image.path();
+                    problems.push(Problem::harmless(path, what, "no ROI is cut from it"));
                 }
             }
         }
     }
     problems.sort_by(|a, b| (a.harmless, &a.path).cmp(&(b.harmless, &b.path)));
     let of = |class| dataset.samples.iter().filter(|sample| sample.class == class).count();
+    let usable = problems.iter().all(|problem| problem.harmless) && !lesion_widths.is_empty();
     let sources: BTreeSet<&str> = dataset.samples.iter().map(|s| s.source.as_str()).collect();
     Ok(Report {
         format: dataset.format,
         root: dataset.root.clone(),
-        images: dataset.samples.len(),
+        counts: dataset.counts.clone(),
+        images: images.len(),
         masks: dataset.samples.iter().map(|sample| sample.masks.len()).sum(),
         abnormal: of(Class::Abnormal),
         normal: of(Class::Normal),
@@ -133,15 +160,57 @@ pub fn inspect(root: &Path) -> Result<Report> {
         lesion_height: Range::of(lesion_heights),
         split_unit: dataset.unit,
         sources: sources.len(),
-        usable: problems.iter().all(|problem| problem.harmless),
+        usable,
         problems,
     })
+}
+
+/// What is kept of a sample that was read.
+struct Seen {
+    width: usize,
+    height: usize,
+    lesion: Option<Rect>,
+    /// Whether the image has one value everywhere.
+    blank: bool,
+}
+
+/// Reads all samples, on all cores: a film of DDSM takes a third of a second, and there are
+/// thousands.
+fn look(samples: &[Sample]) -> Vec<Result<Seen, Problem>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let part = samples.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let start = |part| scope.spawn(move || look_one_after_another(part));
+        let threads: Vec<_> = samples.chunks(part).map(start).collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
+}
+
+fn look_one_after_another(samples: &[Sample]) -> Vec<Result<Seen, Problem>> {
+    let mut loader = Loader::default();
+    let mut look = |sample| {
+        let Loaded { image, mask } = loader.load(sample)?;
+        let lesion = mask.and_then(|mask| mask.bounds());
+        Ok(Seen {
+            width: image.width,
+            height: image.height,
+            lesion,
+            blank: lesion.is_none() && roi::is_blank(&image),
+        })
+    };
+    samples.iter().map(&mut look).collect()
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{}", self.root.display())?;
         writeln!(f, "  layout     {}", self.format)?;
+        for (what, count) in &self.counts {
+            writeln!(f, "  {what:<10} {count}")?;
+        }
         writeln!(f, "  images     {} ({} masks)", self.images, self.masks)?;
         writeln!(f, "  abnormal   {}", self.abnormal)?;
         writeln!(f, "  normal     {}", self.normal)?;

@@ -142,6 +142,8 @@ pub fn owner(stem: &str) -> Option<&str> {
 pub struct Listing {
     /// The folder.
     pub root: PathBuf,
+    /// All files in and below it, sorted by path.
+    pub files: Vec<PathBuf>,
     /// Its PNGs, sorted by path.
     pub pngs: Vec<Entry>,
     /// Images in formats that are not read: extension to paths.
@@ -162,6 +164,24 @@ impl Listing {
             })
             .collect()
     }
+
+    /// What to say when no layout recognises the folder.
+    pub fn nothing_found(&self) -> Error {
+        let most = self.others.iter().max_by_key(|(_, paths)| paths.len());
+        let (problem, hint) = match most {
+            Some((extension, paths)) if extension == "dcm" => (
+                format!("holds {} .dcm and no table that describes them", paths.len()),
+                "put the case descriptions of CBIS-DDSM beside them, which are CSV files"
+                    .to_owned(),
+            ),
+            Some((extension, paths)) => (
+                format!("holds no PNG, but {} .{extension}", paths.len()),
+                format!("only PNG is read: {}", convert_hint(extension)),
+            ),
+            None => ("holds no PNG image".to_owned(), EXPECTED.to_owned()),
+        };
+        Error::content(&self.root, problem, hint)
+    }
 }
 
 fn convert_hint(extension: &str) -> String {
@@ -171,8 +191,8 @@ fn convert_hint(extension: &str) -> String {
 /// Lists `root` and the folders below it, hidden ones left out.
 ///
 /// # Errors
-/// [`Error::Content`] when it is missing, not a folder, or holds no PNG; [`Error::File`] when a
-/// folder cannot be read.
+/// [`Error::Content`] when it is missing or not a folder; [`Error::File`] when a folder cannot be
+/// read.
 pub fn list(root: &Path) -> Result<Listing> {
     if !root.exists() {
         return Err(Error::content(root, "there is no such folder", EXPECTED));
@@ -180,27 +200,28 @@ pub fn list(root: &Path) -> Result<Listing> {
     if !root.is_dir() {
         return Err(Error::content(root, "is a file, not a folder", EXPECTED));
     }
-    let mut listing = Listing { root: root.to_owned(), pngs: Vec::new(), others: BTreeMap::new() };
+    let mut files = Vec::new();
+    walk(root, 0, &mut files)?;
+    files.sort();
     let mut pngs = Vec::new();
-    walk(root, 0, &mut pngs, &mut listing.others)?;
-    listing.pngs = entries(root, pngs);
-    listing.others.values_mut().for_each(|paths| paths.sort());
-    if listing.pngs.is_empty() {
-        let most = listing.others.iter().max_by_key(|(_, paths)| paths.len());
-        let (problem, hint) = match most {
-            Some((extension, paths)) => (
-                format!("holds no PNG, but {} .{extension}", paths.len()),
-                format!("only PNG is read: {}", convert_hint(extension)),
-            ),
-            None => ("holds no PNG image".to_owned(), EXPECTED.to_owned()),
-        };
-        return Err(Error::content(root, problem, hint));
+    let mut others: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for path in &files {
+        let extension = extension(path);
+        if extension == "png" {
+            pngs.push(path.clone());
+        } else if OTHER_FORMATS.contains(&extension.as_str()) {
+            others.entry(extension).or_default().push(path.clone());
+        }
     }
-    Ok(listing)
+    Ok(Listing { root: root.to_owned(), files, pngs: entries(root, pngs), others })
 }
 
-fn entries(root: &Path, mut pngs: Vec<PathBuf>) -> Vec<Entry> {
-    pngs.sort();
+/// What follows the last dot of a file's name, in lower case.
+pub fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+fn entries(root: &Path, pngs: Vec<PathBuf>) -> Vec<Entry> {
     let mut folders_of_set: HashMap<PathBuf, usize> = HashMap::new();
     for path in &pngs {
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
@@ -210,12 +231,7 @@ fn entries(root: &Path, mut pngs: Vec<PathBuf>) -> Vec<Entry> {
     pngs.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
 }
 
-fn walk(
-    folder: &Path,
-    depth: usize,
-    pngs: &mut Vec<PathBuf>,
-    others: &mut BTreeMap<String, Vec<PathBuf>>,
-) -> Result<()> {
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     let failed = |source| Error::file("read", folder, source);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -226,15 +242,10 @@ fn walk(
         }
         if path.is_dir() {
             if depth < DEEPEST {
-                walk(&path, depth + 1, pngs, others)?;
+                walk(&path, depth + 1, files)?;
             }
-            continue;
-        }
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if extension == "png" {
-            pngs.push(path);
-        } else if OTHER_FORMATS.contains(&extension.as_str()) {
-            others.entry(extension).or_default().push(path);
+        } else {
+            files.push(path);
         }
     }
     Ok(())

@@ -2,18 +2,53 @@
 //! make an ROI wrong.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::dataset::{Class, Problem, Sample};
 use super::image::Grey;
+use super::picture::Picture;
 use crate::error::Error;
 
 /// An image with its lesion.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// As read.
-    pub image: Grey,
+    pub image: Arc<Grey>,
     /// Of the image's size, 255 in the lesion and 0 elsewhere; none for normal samples.
     pub mask: Option<Grey>,
+}
+
+/// Reads samples one after another. Those that share an image should follow each other: it is then
+/// decoded once.
+#[derive(Default)]
+pub struct Loader {
+    last: Option<(Picture, Arc<Grey>)>,
+}
+
+impl Loader {
+    /// The pixels of a picture.
+    ///
+    /// # Errors
+    /// That it cannot be decoded.
+    pub fn picture(&mut self, picture: &Picture) -> Result<Arc<Grey>, Problem> {
+        match &self.last {
+            Some((last, grey)) if last == picture => Ok(grey.clone()),
+            _ => {
+                self.last = None;
+                let grey = Arc::new(picture.read().map_err(problem)?);
+                self.last = Some((picture.clone(), grey.clone()));
+                Ok(grey)
+            }
+        }
+    }
+
+    /// Reads a sample.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&mut self, sample: &Sample) -> Result<Loaded, Problem> {
+        with_masks(sample, self.picture(&sample.image)?)
+    }
 }
 
 /// Reads a sample.
@@ -22,16 +57,20 @@ pub struct Loaded {
 /// The first problem: a file that cannot be decoded, a mask of another size than its image, no
 /// lesion in an abnormal sample, or one in a normal sample.
 pub fn load(sample: &Sample) -> Result<Loaded, Problem> {
-    let image = Grey::read(&sample.image).map_err(problem)?;
+    Loader::default().load(sample)
+}
+
+fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
     let mut united: Option<Grey> = None;
-    for path in &sample.masks {
-        let mask = read_mask(path)?;
+    for picture in &sample.masks {
+        let path = picture.path();
+        let mask = two_valued(picture.read().map_err(problem)?);
         if (mask.width, mask.height) != (image.width, image.height) {
             let what = format!(
                 "this mask is {} x {} pixels, its image {} is {} x {}",
                 mask.width,
                 mask.height,
-                file_name(&sample.image),
+                file_name(sample.image.path()),
                 image.width,
                 image.height
             );
@@ -46,8 +85,8 @@ pub fn load(sample: &Sample) -> Result<Loaded, Problem> {
         });
     }
     let has_lesion = united.as_ref().is_some_and(|mask| mask.pixels.contains(&255));
-    match (sample.class, sample.masks.first()) {
-        (Class::Abnormal, None) => Err(without_mask(&sample.image)),
+    match (sample.class, sample.masks.first().map(Picture::path)) {
+        (Class::Abnormal, None) => Err(without_mask(sample.image.path())),
         (Class::Abnormal, Some(path)) if !has_lesion => Err(Problem::new(
             path,
             format!("the mask has no lesion, but its image is of the class {}", sample.label),
@@ -69,7 +108,7 @@ pub fn load(sample: &Sample) -> Result<Loaded, Problem> {
 /// The first mask that cannot be decoded.
 pub fn has_lesion(masks: &[PathBuf]) -> Result<bool, Problem> {
     for path in masks {
-        if read_mask(path)?.pixels.contains(&255) {
+        if two_valued(Grey::read(path).map_err(problem)?).pixels.contains(&255) {
             return Ok(true);
         }
     }
@@ -81,10 +120,6 @@ fn without_mask(image: &Path) -> Problem {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     let hint = format!("put its outline, filled with white on black, beside it as {stem}_mask.png");
     Problem::new(image, "there is no mask for this abnormal image", hint)
-}
-
-fn read_mask(path: &Path) -> Result<Grey, Problem> {
-    Ok(two_valued(Grey::read(path).map_err(problem)?))
 }
 
 /// The mask with its lesion at 255 and the rest at 0.

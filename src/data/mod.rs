@@ -8,6 +8,7 @@
 
 pub mod batch;
 pub mod busi;
+pub mod cbis;
 pub mod colour;
 pub mod dataset;
 pub mod ddsm;
@@ -16,11 +17,14 @@ pub mod draw;
 pub(crate) mod fixtures;
 pub mod folder;
 pub mod grey16;
+pub mod gzip;
 pub mod image;
 pub mod inspect;
 pub mod layout;
 pub mod load;
+pub mod mirror;
 pub mod patients;
+pub mod picture;
 pub mod roi;
 pub mod roi_files;
 pub mod split;
@@ -28,10 +32,13 @@ pub mod synth;
 #[cfg(test)]
 mod tests;
 pub mod texture;
+pub mod view;
 
 pub use batch::{Batch, BatchOptions, Batches, Flips, Prepared, Scaling};
 pub use colour::Colour;
-pub use dataset::{Class, Dataset, Problem, Sample};
+pub use dataset::{Class, Dataset, Problem, ReadOptions, Sample};
+pub use grey16::Grey16;
 pub use image::{Grey, Rect};
+pub use picture::Picture;
 pub use roi::{Roi, RoiOptions};
 pub use split::Split;

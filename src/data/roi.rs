@@ -2,19 +2,22 @@
 //! random padding of 10 to 30 % of the lesion's width on the left and on the right, and of its
 //! height at the top and at the bottom, each drawn by itself, clipped to the image.
 //!
-//! Where there is no second breast to cut normal ROIs from, they are cut from normal images: as
-//! many as there are abnormal ones, taking the images in turn. Their sizes are drawn from those of
-//! the abnormal ROIs, and their places from all those that are about as black.
+//! Of mammograms the normal ROIs are cut from the other breast, see [`mirror`]. Where there is no
+//! second breast they are cut from normal images: as many as there are abnormal ones, taking the
+//! images in turn. Their sizes are drawn from those of the abnormal ROIs, and their places from all
+//! those that are about as black.
 
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::dataset::{Class, Dataset, Problem, Sample};
-use super::draw;
+use super::dataset::{Class, Dataset, Normals, Problem, Sample};
 use super::image::{Grey, Rect};
-use super::load;
+use super::load::{Loaded, Loader};
+use super::view::View;
+use super::{draw, mirror};
 use crate::error::{Error, Result};
 
 /// A lesion of a few pixels still gives an ROI with something around it to look at.
@@ -44,7 +47,8 @@ impl Default for RoiOptions {
 /// One region of interest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Roi {
-    /// Unique, and usable as a file name. The `k`-th ROI of a normal image ends in `_crop<k>`.
+    /// Unique, and usable as a file name. The `k`-th ROI of a normal image ends in `_crop<k>`; that
+    /// on the other breast is called after the abnormal one, and ends in `_mirrored`.
     pub name: String,
     /// Normal or abnormal.
     pub class: Class,
@@ -61,6 +65,30 @@ pub struct Roi {
     pub image: Grey,
     /// Of the same size, 255 in the lesion and 0 elsewhere; none, which means all 0, when normal.
     pub mask: Option<Grey>,
+    /// Of a mammogram: which breast, and from where.
+    pub view: Option<View>,
+    /// The image it was cut from, below the data set's folder.
+    pub file: PathBuf,
+}
+
+/// The ROIs of a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// The abnormal ones in the order of the samples, then the normal ones.
+    pub rois: Vec<Roi>,
+    /// What no ROI was cut from, and why. All harmless.
+    pub left_out: Vec<Problem>,
+}
+
+impl Cut {
+    /// How much was left out of the data set in `folder`, in a line; none when nothing was.
+    pub fn note(&self, folder: &Path) -> Option<String> {
+        let n = self.left_out.len();
+        (n > 0).then(|| {
+            let folder = folder.display();
+            format!("{n} files, outlines or ROIs are left out: `parula data inspect {folder}`")
+        })
+    }
 }
 
 impl Roi {
@@ -71,31 +99,48 @@ impl Roi {
     }
 }
 
+/// Cuts the ROIs of a whole data set: see [`cut`], without what was left out.
+///
+/// # Errors
+/// As [`cut`].
+pub fn build(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
+    Ok(cut(dataset, options)?.rois)
+}
+
 /// Cuts the ROIs of a whole data set: the abnormal ones in the order of its samples, then as many
-/// normal ones.
+/// normal ones, or for mammograms those that the other breasts have.
 ///
 /// Every ROI has a random stream of its own, so that a further image changes no abnormal ROI.
 ///
 /// # Errors
-/// [`Error::Content`] with the first problem that is not harmless and the number of the others, or
-/// when a class has no images; [`Error::Usage`] for padding that is no range of shares.
-pub fn build(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
+/// [`Error::Content`] with the first problem that is not harmless and the number of the others,
+/// when a class has no images, or when not one abnormal ROI can be cut; [`Error::Usage`] for padding
+/// that is no range of shares.
+pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     check(options)?;
+    match dataset.normals {
+        Normals::Images => Ok(Cut { rois: from_images(dataset, options)?, left_out: Vec::new() }),
+        Normals::OtherBreast => mirror::cut(dataset, options),
+    }
+}
+
+fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
     let of_class = |class| dataset.samples.iter().filter(move |sample| sample.class == class);
     let mut problems: Vec<Problem> =
         dataset.problems.iter().filter(|problem| !problem.harmless).cloned().collect();
     problems.extend(classes_without_images(dataset));
+    let mut loader = Loader::default();
     let mut rois = Vec::new();
     for sample in of_class(Class::Abnormal) {
-        match load::load(sample) {
-            Ok(loaded) => rois.extend(abnormal(sample, &loaded, options)),
+        match loader.load(sample) {
+            Ok(loaded) => rois.extend(abnormal(dataset, sample, &loaded, options)),
             Err(problem) => problems.push(problem),
         }
     }
     // Only what is needed is kept of the normal images: films are large.
     let mut normals = Vec::new();
     for sample in of_class(Class::Normal) {
-        match load::load(sample) {
+        match loader.load(sample) {
             Ok(loaded) if !is_blank(&loaded.image) => normals.push(sample),
             Ok(_) => {}
             Err(problem) => problems.push(problem),
@@ -110,14 +155,18 @@ pub fn build(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
         return Err(problems.swap_remove(0).into_error(others));
     }
     normals.sort_by_key(|sample| draw::rank(options.seed, &sample.name));
-    let crops = normal_rois(&normals, &rois, options)?;
+    let crops = normal_rois(dataset, &normals, &rois, options)?;
     rois.extend(crops);
     Ok(rois)
 }
 
-/// A problem for each class that has no images: nothing can be learnt from the other alone.
+/// A problem for each class that has no images: nothing can be learnt from the other alone. The
+/// normal ROIs of mammograms need no normal images.
 pub fn classes_without_images(dataset: &Dataset) -> Vec<Problem> {
-    let empty = |class: &Class| !dataset.samples.iter().any(|sample| sample.class == *class);
+    let empty = |class: &Class| {
+        !dataset.samples.iter().any(|sample| sample.class == *class)
+            && (*class == Class::Abnormal || dataset.normals == Normals::Images)
+    };
     let problem = |class| {
         let hint = match class {
             Class::Normal => {
@@ -132,7 +181,12 @@ pub fn classes_without_images(dataset: &Dataset) -> Vec<Problem> {
 }
 
 /// The ROI around the lesion of one image; none only when the mask is empty.
-fn abnormal(sample: &Sample, loaded: &load::Loaded, options: &RoiOptions) -> Option<Roi> {
+pub(super) fn abnormal(
+    dataset: &Dataset,
+    sample: &Sample,
+    loaded: &Loaded,
+    options: &RoiOptions,
+) -> Option<Roi> {
     let mask = loaded.mask.as_ref()?;
     let lesion = mask.bounds()?;
     let mut random = draw::stream(options.seed, &format!("padding of {}", sample.name));
@@ -147,6 +201,8 @@ fn abnormal(sample: &Sample, loaded: &load::Loaded, options: &RoiOptions) -> Opt
         padding,
         image: loaded.image.crop(rect),
         mask: Some(mask.crop(rect)),
+        view: sample.view,
+        file: dataset.below_root(sample.image.path()),
     })
 }
 
@@ -174,11 +230,16 @@ fn pad_axis(start: usize, length: usize, low: f32, high: f32, limit: usize) -> (
 }
 
 /// As many ROIs as `abnormal` has, cut from `normals` in turn.
-fn normal_rois(normals: &[&Sample], abnormal: &[Roi], options: &RoiOptions) -> Result<Vec<Roi>> {
+fn normal_rois(
+    dataset: &Dataset,
+    normals: &[&Sample],
+    abnormal: &[Roi],
+    options: &RoiOptions,
+) -> Result<Vec<Roi>> {
     let models: Vec<Model> = abnormal.iter().map(|roi| Model::of(roi, options.seed)).collect();
     let mut rois = Vec::with_capacity(abnormal.len());
     for (turn, sample) in normals.iter().enumerate().take(abnormal.len()) {
-        let image = Grey::read(&sample.image)?;
+        let image = sample.image.read()?;
         let crops = (abnormal.len() - turn).div_ceil(normals.len());
         for crop in 1..=crops {
             let name = format!("{}_crop{crop}", sample.name);
@@ -197,6 +258,8 @@ fn normal_rois(normals: &[&Sample], abnormal: &[Roi], options: &RoiOptions) -> R
                 padding: [0.0; 4],
                 image: image.crop(rect),
                 mask: None,
+                view: sample.view,
+                file: dataset.below_root(sample.image.path()),
             });
         }
     }

@@ -7,10 +7,13 @@ use super::roi::Roi;
 use crate::error::Result;
 use crate::files;
 
-/// The first line of `index.csv`. `x`, `y`, `width` and `height` are pixels of the source image;
-/// the paddings are shares of the lesion's width (left, right) and height (top, bottom).
-pub const COLUMNS: &str = "name,class,label,source,x,y,width,height,padding_left,padding_right,\
-                           padding_top,padding_bottom,image,mask";
+/// The first line of `index.csv`. `patient` is what a split keeps together, which is the image where
+/// no patient is known; `view` is that of a mammogram, such as `LEFT_CC`; `pathology` is the data
+/// set's own word; `source` is the image that the ROI was cut from, below the data set's folder.
+/// `x`, `y`, `width` and `height` are pixels of it; the paddings are shares of the lesion's width
+/// (left, right) and height (top, bottom).
+pub const COLUMNS: &str = "name,class,patient,view,pathology,source,x,y,width,height,\
+                           padding_left,padding_right,padding_top,padding_bottom,image,mask";
 
 /// Writes every ROI and its mask (all black when normal) into `out/abnormal` and `out/normal`, and
 /// then `out/index.csv`; returns the path of the index. Paths in the index are relative to `out`.
@@ -38,8 +41,10 @@ pub fn write(rois: &[Roi], out: &Path) -> Result<PathBuf> {
 }
 
 fn line(roi: &Roi, image: &str, mask: &str) -> String {
+    let view = roi.view.map_or("", |view| view.name());
+    let file = roi.file.to_string_lossy();
     let mut fields: Vec<String> =
-        [&roi.name, roi.class.name(), &roi.label, &roi.source].map(field).into();
+        [&roi.name, roi.class.name(), &roi.source, view, &roi.label, &file].map(field).into();
     let rect = [roi.rect.x, roi.rect.y, roi.rect.width, roi.rect.height];
     fields.extend(rect.map(|pixels| pixels.to_string()));
     fields.extend(roi.padding.map(|share| format!("{share:.4}")));

@@ -116,7 +116,9 @@ fn synthetic(out: &Path, seed: u64) -> Result<PathBuf> {
 fn material(folder: &Path, options: &Options) -> Result<Material> {
     eprintln!("reading {}", folder.display());
     let dataset = dataset::read(folder)?;
-    let rois = roi::build(&dataset, &RoiOptions { seed: options.seed, ..RoiOptions::default() })?;
+    let cut = roi::cut(&dataset, &RoiOptions { seed: options.seed, ..RoiOptions::default() })?;
+    cut.note(folder).iter().for_each(|note| eprintln!("{note}"));
+    let rois = cut.rois;
     let splits = options
         .seeds
         .iter()

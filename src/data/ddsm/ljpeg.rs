@@ -217,7 +217,7 @@ impl<'a> Scan<'a> {
         }
         let mut pixels = Vec::with_capacity(rows * columns);
         // A closure for each predictor, so that each has a loop of its own.
-        let end = match self.predictor {
+        let mut end = match self.predictor {
             1 => self.rows(bytes, at, rows, &mut pixels, |a, _, _| a),
             2 => self.rows(bytes, at, rows, &mut pixels, |_, b, _| b),
             3 => self.rows(bytes, at, rows, &mut pixels, |_, _, c| c),
@@ -226,7 +226,6 @@ impl<'a> Scan<'a> {
             6 => self.rows(bytes, at, rows, &mut pixels, |a, b, c| b + ((a - c) >> 1)),
             _ => self.rows(bytes, at, rows, &mut pixels, |a, b, _| (a + b) >> 1),
         }?;
-        let mut end = end;
         let mut last = marker(bytes, &mut end)?;
         if last == 0xdc {
             end += usize::from(number(bytes, end)?);

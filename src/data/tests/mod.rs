@@ -1,6 +1,8 @@
 //! From folders made by the tests to ROIs, as a user goes.
 
 mod bad_input;
+mod cbis;
+mod ddsm;
 mod layouts;
 mod rois;
 
