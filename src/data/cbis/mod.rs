@@ -11,6 +11,7 @@
 //! masks stand under each other's name, and conversions keep the series folders alone. So files are
 //! looked for by their folders, and a mask is known by having the size of its film.
 
+pub(crate) mod dicom;
 mod files;
 pub mod mammogram;
 mod table;

@@ -197,7 +197,7 @@ impl<'a> Scan<'a> {
             return Err(Unusable::damaged("its scan header is out of range"));
         }
         // T.81, H.1.1: an interval is a whole number of rows.
-        if restart % frame.columns != 0 {
+        if !restart.is_multiple_of(frame.columns) {
             return Err(Unusable::damaged("it restarts within a row"));
         }
         let rows_of_interval = restart / frame.columns;

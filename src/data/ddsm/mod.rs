@@ -20,7 +20,7 @@ pub mod ljpeg;
 pub mod overlay;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use chain::Origin;
 pub use film::{Film, Outline};
@@ -137,7 +137,7 @@ fn unnamed(path: &Path) -> Problem {
     Problem::harmless(path, "is left out: its name does not tell the view", hint)
 }
 
-fn twice(path: &Path, first: &PathBuf) -> Problem {
+fn twice(path: &Path, first: &Path) -> Problem {
     let what = format!("is left out: {} is of the same case and view", first.display());
     Problem::harmless(path, what, "keep one of them")
 }

@@ -174,6 +174,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TWO: &str = "TOTAL_ABNORMALITIES 2\r\nABNORMALITY 1\r\n\
@@ -216,6 +218,20 @@ mod tests {
             } else if length > "TOTAL_ABNORMALITIES 2".len() {
                 assert!(!overlay.problems.is_empty(), "{:?}", &TWO[..length]);
             }
+        }
+    }
+
+    proptest! {
+        /// Words in any order are read without a panic, and an outline is never made up.
+        #[test]
+        fn any_words_are_read(words in proptest::collection::vec(
+            "(TOTAL_ABNORMALITIES|ABNORMALITY|TOTAL_OUTLINES|BOUNDARY|CORE|PATHOLOGY|#|[0-9]{1,3}|\n|-1)",
+            0..60,
+        )) {
+            let text = words.join(" ");
+            let overlay = parse(&text);
+            let outlines: usize = overlay.abnormalities.iter().map(|a| a.outlines.len()).sum();
+            prop_assert!(outlines <= text.matches('#').count());
         }
     }
 
