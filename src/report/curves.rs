@@ -15,7 +15,7 @@ use crate::report::text::Align;
 const VALIDATION: Colour = LINES[0];
 const TRAINING: Colour = [160, 168, 180];
 
-/// The columns of [`csv`].
+/// The columns of [`csv()`].
 pub const HEADER: &str = "epoch,loss,accuracy,val_loss,val_accuracy";
 
 /// One line an epoch under [`HEADER`], every number with all its digits.
@@ -32,7 +32,7 @@ pub fn csv(records: &[EpochRecord]) -> String {
     text
 }
 
-/// Writes [`csv`] and [`draw`] to `csv_path` and `png_path`.
+/// Writes [`csv()`] and [`draw`] to `csv_path` and `png_path`.
 ///
 /// # Errors
 /// Those of [`draw`] and of [`files::write`].
