@@ -21,7 +21,7 @@ NETWORKS = {
 }
 
 
-def build(name, precision, size=None, classes=1000):
+def build(name, precision, size=None, classes=1000, beta=0.0):
     """The network `name` with logits for outputs, in `precision` (float32 or float64)."""
     network, usual, _, _ = NETWORKS[name]
     size = size or usual
@@ -31,7 +31,7 @@ def build(name, precision, size=None, classes=1000):
     model = network(
         weights=None, input_shape=(size, size, 3), classes=classes, classifier_activation=None
     )
-    seeded.fill(model)
+    seeded.fill(model, beta)
     return model
 
 

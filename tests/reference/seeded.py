@@ -20,13 +20,16 @@ def uniform(name, count):
     return (z >> np.uint64(40)).astype(np.float64) / (1 << 23) - 1.0
 
 
-def weight(name, shape):
-    """The variable `<layer>/<variable>` of `shape`, in single precision."""
+def weight(name, shape, beta):
+    """The variable `<layer>/<variable>` of `shape`, in single precision; `beta` is the middle of the
+    numbers of that name."""
     u = uniform(name, int(np.prod(shape)))
     match name.rsplit("/", 1)[1]:
         case "gamma":
             values = 1.0 + 0.3 * u
-        case "beta" | "moving_mean":
+        case "beta":
+            values = beta + 0.3 * u
+        case "moving_mean":
             values = 0.3 * u
         case "moving_variance":
             values = 1.0 + 0.5 * u
@@ -57,11 +60,11 @@ def image(name, size):
     return np.floor((0.75 * surface + 0.25 * noise) * 127.5 + 127.5)
 
 
-def fill(model):
+def fill(model, beta):
     """Writes every variable of a Keras model."""
     for layer in model.layers:
         for variable in layer.weights:
-            variable.assign(weight(f"{layer.name}/{variable.name}", tuple(variable.shape)))
+            variable.assign(weight(f"{layer.name}/{variable.name}", tuple(variable.shape), beta))
 
 
 def sample(values, count):
