@@ -31,9 +31,9 @@ fn apart(found: &[f32], truth: &[f64]) -> f64 {
     let largest = truth.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     assert!(largest > 0.0, "there is nothing to compare with");
     let pairs = found.iter().zip(truth);
-    // Unlike `f64::max`, this keeps a difference that is not a number.
+    // Unlike `f64::max`, this keeps what is not a number.
     pairs.fold(0.0, |most, (&found, truth)| {
         let apart = (f64::from(found) - truth).abs() / largest;
-        if apart <= most { most } else { apart }
+        if most >= apart || most.is_nan() { most } else { apart }
     })
 }

@@ -11,12 +11,12 @@
 //! moving_mean              0.3 u
 //! moving_variance          1 + 0.5 u
 //! bias                     0.1 u
-//! kernels                  sqrt(3.75 / fan_in) u
+//! kernels                  sqrt(4.5 / fan_in) u
 //! kernels (h, w, C, 1)     sqrt(3 / (h w)) u
 //! ```
-//! Kernels are such that in all six networks the signal stays of order 1 to the end, and that neither
-//! the first layers nor the last normalisations are drowned: 1 % more of the first gamma, or a late
-//! beta left out, moves the scores by 10 to 100 times the tolerance.
+//! Kernels are such that neither the first layers nor the last are drowned. At the CAM layer of the six
+//! networks the root of the mean square is between 0.4 and 21, and by Keras 1 % more of the first kernel
+//! moves the scores by 4 to 55 times the tolerance, a late beta left out by at least 39 times.
 
 use parula::data::Scaling;
 use parula::graph::{Graph, Kind, Role};
@@ -52,7 +52,7 @@ pub fn weight(name: &str, shape: &Shape, beta: f64) -> Tensor {
             [height, width, _, 1] => (0.0, (3.0 / (height * width) as f64).sqrt()),
             ref dims => {
                 let fan_in: usize = dims[..dims.len() - 1].iter().product();
-                (0.0, (3.75 / fan_in as f64).sqrt())
+                (0.0, (4.5 / fan_in as f64).sqrt())
             }
         },
     };

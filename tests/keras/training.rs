@@ -36,7 +36,7 @@ struct Change {
 const SIZE: usize = 96;
 const CLASSES: usize = 10;
 /// The middle of beta: `tests/reference/training.py` says why it is not 0.
-const BETA: f64 = 1.0;
+const BETA: f64 = 1.5;
 const TOLERANCE: f64 = 1e-3;
 
 fn trains_as_keras_does(name: &str, optimizer: &str, golden: &str) {
@@ -84,10 +84,10 @@ fn trains_as_keras_does(name: &str, optimizer: &str, golden: &str) {
         let pairs = found.data().iter().zip(start.data());
         let changes: Vec<f32> = pairs.map(|(found, start)| found - start).collect();
         let mut samples = seeded::sample(&changes, change.samples.len());
-        samples.push(changes.iter().fold(0.0, |most, change| change.abs().max(most)));
+        samples.extend(changes.iter().map(|change| change.abs()).max_by(f32::total_cmp));
         let truth: Vec<f64> = change.samples.iter().copied().chain([change.largest]).collect();
         let apart = apart(&samples, &truth);
-        if !(apart <= worst.0) {
+        if apart > worst.0 || apart.is_nan() {
             worst = (apart, name);
         }
     }

@@ -40,7 +40,7 @@ def weight(name, shape, beta):
             # would stay as large as they are with and without activations after each layer.
             depthwise = shape[-1] == 1
             fan_in = int(np.prod(shape[:-2] if depthwise else shape[:-1]))
-            values = np.sqrt((3.0 if depthwise else 3.75) / fan_in) * u
+            values = np.sqrt((3.0 if depthwise else 4.5) / fan_in) * u
     return values.astype(np.float32).reshape(shape)
 
 
