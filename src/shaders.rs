@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 mod texels;
 
-pub use texels::{TEXELS_PER_ROW, through_texels};
+pub use texels::{TEXELS_PER_ROW, texture_bytes, through_texels};
 
 macro_rules! sources {
     ($($name:literal),* $(,)?) => {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::ops::Capabilities;
-use crate::shaders::TEXELS_PER_ROW;
+use crate::shaders::{TEXELS_PER_ROW, texture_bytes};
 
 pub use adapter::{AdapterReport, Backend, Choice, adapters, open, open_noop};
 pub use pipeline::{Bindable, Key, Pipeline, Resource};
@@ -129,7 +129,7 @@ impl Gpu {
             label: Some(label),
             size: wgpu::Extent3d {
                 width: TEXELS_PER_ROW as u32,
-                height: bytes.div_ceil(16 * TEXELS_PER_ROW).max(1) as u32,
+                height: (texture_bytes(bytes) / (16 * TEXELS_PER_ROW)) as u32,
                 depth_or_array_layers: 1,
             },
             mip_level_count: 1,

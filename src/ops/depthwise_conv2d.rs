@@ -6,8 +6,8 @@ use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows,
-    Variant, View, Window, expect_inputs, expect_nhwc, grid,
+    Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
+    Rule, SumRows, Variant, View, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -89,14 +89,19 @@ fn choose(lowering: &Lowering, window: &Window) -> &'static str {
     if fits_strip(lowering, window) { "strip" } else { "naive" }
 }
 
-/// How many pixels next to each other one invocation computes.
-const STRIP: usize = 4;
+/// How many pixels next to each other one invocation computes. Software drivers compile on the
+/// processor, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps for each of
+/// four pixels took seconds.
+fn strip(window: &Window, capabilities: &Capabilities) -> usize {
+    let taps = window.size[0] * window.size[1];
+    if capabilities.software { (48 / taps.max(1)).clamp(1, 4) } else { 4 }
+}
 
-fn tiles(dispatch: Dispatch, window: &Window) -> Dispatch {
+fn tiles(dispatch: Dispatch, window: &Window, strip: usize) -> Dispatch {
     dispatch
         .tile("KERNEL", window.size[0] as u32)
         .tile("STRIDE", window.stride[0] as u32)
-        .tile("STRIP", STRIP as u32)
+        .tile("STRIP", strip as u32)
 }
 
 /// How many of `height` lines one invocation of `strip` goes through, so that enough are left to go
@@ -192,9 +197,10 @@ impl Operation for DepthwiseConv2d {
             if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
-            dispatch = tiles(dispatch, &self.window);
+            let strip = strip(&self.window, lowering.capabilities);
+            dispatch = tiles(dispatch, &self.window, strip);
             let [height, width] = sizes.geometry.output;
-            let row = sizes.batch * width.div_ceil(STRIP) * sizes.in_channels / 4;
+            let row = sizes.batch * width.div_ceil(strip) * sizes.in_channels / 4;
             let lines = lines(lowering, height, row, 1);
             dispatch = dispatch.param("lines", lines);
             count = row * height.div_ceil(lines);
@@ -304,13 +310,15 @@ impl Operation for DepthwiseConv2dInputGradient {
             if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
-            dispatch = tiles(dispatch, &self.window);
+            let stride = self.window.stride[0];
+            let strip = strip(&self.window, lowering.capabilities).next_multiple_of(stride);
+            dispatch = tiles(dispatch, &self.window, strip);
             // The first strips may start outside of the image.
             let [above, left] =
                 [0, 1].map(|axis| sizes.geometry.before[axis] % self.window.stride[axis]);
-            let strips = (self.width + left).div_ceil(STRIP);
+            let strips = (self.width + left).div_ceil(strip);
             let row = sizes.batch * strips * sizes.in_channels / 4;
-            let lines = lines(lowering, self.height, row, self.window.stride[0]);
+            let lines = lines(lowering, self.height, row, stride);
             dispatch = dispatch.param("lines", lines);
             count = row * (self.height + above).div_ceil(lines);
         } else {
@@ -396,7 +404,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
             if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
-            sum = tiles(sum, &self.window);
+            sum = tiles(sum, &self.window, strip(&self.window, lowering.capabilities));
             invocations = sizes.in_channels / 4;
         }
         let software = lowering.capabilities.software;

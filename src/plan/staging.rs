@@ -1,7 +1,7 @@
 //! Which texture each tensor is read through, where a kernel reads through textures.
 
 use super::{Bound, Dispatch, Memory, Reach, Step};
-use crate::shaders::TEXELS_PER_ROW;
+use crate::shaders::texture_bytes;
 
 /// The textures of a plan.
 #[derive(Debug, Default)]
@@ -27,9 +27,8 @@ impl Content {
         Content { memory: bound.memory, start: bound.start, bytes: bound.bytes }
     }
 
-    /// Bytes of a texture that holds it: whole rows.
     fn texture_bytes(&self) -> u64 {
-        self.bytes.next_multiple_of(16 * TEXELS_PER_ROW)
+        texture_bytes(self.bytes)
     }
 
     fn overlaps(&self, other: &Content) -> bool {

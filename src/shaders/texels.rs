@@ -8,6 +8,15 @@
 /// Texels in a row of a texture that stands for a tensor.
 pub const TEXELS_PER_ROW: u64 = 4096;
 
+/// Bytes of a texture that holds `bytes`: whole rows, of which there are never 1, 2, 4, 8 and so on.
+/// A software driver compiles a kernel again for every pattern of powers of two among the sizes of
+/// its textures; like this there is one.
+pub fn texture_bytes(bytes: u64) -> u64 {
+    let row = 16 * TEXELS_PER_ROW;
+    let rows = bytes.div_ceil(row).max(3);
+    row * if rows.is_power_of_two() { rows + 1 } else { rows }
+}
+
 /// Rewrites a shader so that arrays of numbers that it only reads are textures: `x4[i]` becomes
 /// `texel_x4(i)`, which loads the texel that holds elements 4 i to 4 i + 3. The rest of the text, its
 /// line numbers included, stays.
