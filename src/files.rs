@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+/// How the names of files begin that are not whole yet.
+const TEMPORARY: &str = ".parula-";
+
 /// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let mut file =
-        tempfile::Builder::new().prefix(".parula-").tempfile_in(folder).map_err(failed)?;
+        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     // Temporary files are private to their owner; results are meant to be read by others.
@@ -35,6 +38,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// [`Error::File`] with the folder's name.
 pub fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))
+}
+
+/// Deletes what processes that were killed while they wrote have left in `folder` and below. No other
+/// process may be writing there.
+///
+/// # Errors
+/// [`Error::File`] with the folder that cannot be read or the file that cannot be deleted.
+pub fn sweep(folder: &Path) -> Result<()> {
+    let failed = |source| Error::file("read", folder, source);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
+        if kind.is_dir() {
+            sweep(&path)?;
+        } else if kind.is_file() && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            std::fs::remove_file(&path).map_err(|source| Error::file("delete", &path, source))?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -56,5 +78,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write(&folder.path().join("none/x.txt"), b"").unwrap_err().to_string();
         assert!(error.contains("x.txt"), "{error}");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("a/b");
+        create_folder(&below).unwrap();
+        for name in [".parula-x1y2z3", "x.parula-", "kept.txt"] {
+            std::fs::write(below.join(name), b"").unwrap();
+        }
+        sweep(folder.path()).unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(&below)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["kept.txt", "x.parula-"]);
     }
 }
