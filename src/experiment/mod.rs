@@ -54,6 +54,10 @@ pub struct Options {
     pub resume: bool,
 }
 
+/// The folders in the output folder, but for synthetic images.
+const FOLDERS: &[&str] =
+    &["checkpoints", "figures", "filtered", "heatmaps", "predictions", "weights"];
+
 /// The ROIs of an experiment.
 struct Material {
     rois: Vec<Roi>,
@@ -70,7 +74,7 @@ struct Material {
 /// in `out`.
 pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> Result<Results> {
     files::create_folder(&options.out)?;
-    files::sweep(&options.out)?;
+    files::sweep(&options.out, FOLDERS)?;
     let mut config = Config::new(options);
     let path = options.out.join("results.json");
     let earlier = match options.resume && path.exists() {
@@ -98,8 +102,13 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     let dataset = summary(&material);
     let mut runs = Vec::new();
     if let Some(earlier) = earlier {
-        let same = earlier.dataset.fingerprint == dataset.fingerprint;
-        let difference = (!same).then(|| format!("the ROIs of {} have changed", folder.display()));
+        let difference = match earlier.dataset.fingerprint == dataset.fingerprint {
+            true => None,
+            false if earlier.config.data == config.data => {
+                Some(format!("the ROIs of {} have changed", config.data))
+            }
+            false => Some(format!("data was {}, is {}", earlier.config.data, config.data)),
+        };
         refuse(&path, difference)?;
         config.take_in(earlier.config);
         runs = earlier.runs;
@@ -145,6 +154,8 @@ fn run_all(
             let name = setup.network.name;
             for &phase in phases {
                 if results.has(name, seed, phase) {
+                    // Killed between the results and this, a process leaves it.
+                    job.forget(phase)?;
                     continue;
                 }
                 if !options.resume {

@@ -145,6 +145,11 @@ pub struct Retrained {
     pub epochs: usize,
     /// The epoch that was kept, from 1.
     pub best_epoch: u32,
+    /// Filtered ROIs of the class normal of which nothing is left: all black. Where the two classes
+    /// differ in this, the accuracy is that of telling black images from others.
+    pub black_normal: usize,
+    /// The same of the class abnormal.
+    pub black_abnormal: usize,
     /// Of training.
     pub seconds: f64,
 }

@@ -12,7 +12,7 @@ use super::results::{Retrained, RunResult, Way};
 use super::setup::Setup;
 use super::tables::{self, Prediction};
 use super::{Material, Options, predictions_file};
-use crate::data::{Class, Prepared, Split};
+use crate::data::{Class, Grey, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
@@ -100,11 +100,18 @@ impl Job<'_> {
             }
         };
         let trained = self.train(phase, &self.setup.prepare_filtered(&images, rois))?;
+        let black = |class: Class| {
+            let is_black = |image: &&Grey| image.pixels.iter().all(|&value| value == 0);
+            let own = images.iter().zip(rois).filter(|(_, roi)| roi.class == class);
+            own.map(|(image, _)| image).filter(is_black).count()
+        };
         let retrained = Retrained {
             phase: phase.name().to_owned(),
             val_acc: trained.best.val_accuracy,
             epochs: trained.records.len(),
             best_epoch: trained.best.epoch,
+            black_normal: black(Class::Normal),
+            black_abnormal: black(Class::Abnormal),
             seconds: trained.time.as_secs_f64(),
         };
         Ok((retrained, trained.records))

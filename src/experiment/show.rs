@@ -24,7 +24,8 @@ pub fn table(results: &Results) -> Table {
         .collect();
     let (all, validation) = (&results.baselines, &results.baselines_validation);
     let threshold = &results.baselines_at_best_threshold_validation;
-    let names: [(&str, fn(&Baselines) -> f64); 3] = [
+    type Named = (&'static str, fn(&Baselines) -> f64);
+    let names: [Named; 3] = [
         ("ones", |baselines| baselines.ones),
         ("gaussian", |baselines| baselines.gaussian),
         ("ellipse", |baselines| baselines.ellipse),

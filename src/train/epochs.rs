@@ -132,7 +132,7 @@ impl Run<'_> {
         self.steps.go_on_after(done * self.steps_an_epoch);
         self.bar.set_position(done * self.steps_an_epoch);
         self.bar.reset_eta();
-        eprintln!("{}: going on after epoch {done}", self.title);
+        self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
         Ok(())
     }
 
