@@ -109,9 +109,7 @@ mod tests {
             mask.pixels[0] = 255;
             mask
         });
-        let rect = crate::data::Rect { x: 0, y: 0, width, height: 1 };
-        let (name, label, source) = (name.to_owned(), String::new(), name.to_owned());
-        Roi { name, class, label, source, rect, padding: [0.0; 4], image, mask }
+        Roi { image, mask, ..crate::data::fixtures::roi(name, class, name) }
     }
 
     #[test]
