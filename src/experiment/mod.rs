@@ -81,6 +81,9 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         true => Some(Results::read(&path)?),
         false => None,
     };
+    if !options.resume && path.exists() {
+        eprintln!("{} is replaced; with --resume it would be gone on with", path.display());
+    }
     if let Some(earlier) = &earlier {
         let adapter = gpu.report().to_string();
         let version = env!("CARGO_PKG_VERSION").to_owned();
