@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+/// How the names of files begin that are not whole yet.
+const TEMPORARY: &str = ".parula-";
+
 /// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let mut file =
-        tempfile::Builder::new().prefix(".parula-").tempfile_in(folder).map_err(failed)?;
+        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     // Temporary files are private to their owner; results are meant to be read by others.
@@ -35,6 +38,38 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// [`Error::File`] with the folder's name.
 pub fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))
+}
+
+/// Deletes what processes that were killed while they wrote have left in `folder`, and in and below
+/// its `subfolders`, where they are there. No other process may be writing to them.
+///
+/// # Errors
+/// [`Error::File`] with the folder that cannot be read or the file that cannot be deleted.
+pub fn sweep(folder: &Path, subfolders: &[&str]) -> Result<()> {
+    let failed = |source| Error::file("read", folder, source);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
+        let name = entry.file_name();
+        if kind.is_dir() && subfolders.iter().any(|own| name == *own) {
+            sweep_below(&path)?;
+        } else if kind.is_file() && name.to_string_lossy().starts_with(TEMPORARY) {
+            std::fs::remove_file(&path).map_err(|source| Error::file("delete", &path, source))?;
+        }
+    }
+    Ok(())
+}
+
+fn sweep_below(folder: &Path) -> Result<()> {
+    sweep(folder, &[])?;
+    let failed = |source| Error::file("read", folder, source);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            sweep_below(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -56,5 +91,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write(&folder.path().join("none/x.txt"), b"").unwrap_err().to_string();
         assert!(error.contains("x.txt"), "{error}");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let [own, other] = ["own/a", "other"].map(|name| folder.path().join(name));
+        for folder in [&own, &other] {
+            create_folder(folder).unwrap();
+            for name in [".parula-x1y2z3", "x.parula-", "kept.txt"] {
+                std::fs::write(folder.join(name), b"").unwrap();
+            }
+        }
+        sweep(folder.path(), &["own", "missing"]).unwrap();
+        let left = |folder: &Path| -> Vec<String> {
+            let entries = std::fs::read_dir(folder).unwrap();
+            let mut left: Vec<String> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            left.sort();
+            left
+        };
+        assert_eq!(left(&own), ["kept.txt", "x.parula-"]);
+        assert_eq!(left(&other).len(), 3, "another's folder");
     }
 }

@@ -131,10 +131,13 @@ fn the_experiment_writes_what_can_be_scored_again() {
     // Every exported heatmap, scored by the same program's `score` and by the definition itself.
     let folder = out.path().join("heatmaps/compact-resnet/0");
     let scores = std::fs::read_to_string(folder.join("scores.csv")).unwrap();
-    let (mut all, mut validation) = (Vec::new(), Vec::new());
+    assert!(scores.starts_with("name,split,mean_dice,"), "{scores}");
+    let (mut all, mut validation, mut at_threshold) = (Vec::new(), Vec::new(), Vec::new());
+    let threshold = results["runs"][0]["best_threshold"].as_u64().unwrap() as u32;
     for line in scores.lines().skip(1) {
-        let [name, split, mean]: [&str; 3] =
-            line.split(',').collect::<Vec<_>>().try_into().unwrap();
+        let [name, split, mean, at_best, ..] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         let read = |what: &str| Grey::read(&folder.join(format!("{name}.{what}.png"))).unwrap();
         let (roi, mask, heatmap) = (read("roi"), read("mask"), read("heatmap"));
         assert_eq!((roi.width, roi.height), (heatmap.width, heatmap.height));
@@ -144,14 +147,22 @@ fn the_experiment_writes_what_can_be_scored_again() {
             let pairs = || mask.pixels.iter().zip(&heatmap.pixels);
             let both = pairs().filter(|(m, h)| **m > 0 && above(**h)).count() as f64;
             let each = pairs().map(|(m, h)| u32::from(*m > 0) + u32::from(above(*h))).sum::<u32>();
-            sum += if each == 0 { 0.0 } else { 2.0 * both / f64::from(each) };
+            let dice = if each == 0 { 0.0 } else { 2.0 * both / f64::from(each) };
+            sum += dice;
+            if t == threshold {
+                let found: f64 = at_best.parse().unwrap();
+                assert!((found - dice).abs() < 1e-6, "{name}: {found} and {dice}");
+            }
         }
         let mean: f64 = mean.parse().unwrap();
         assert!((mean - sum / 256.0).abs() < 1e-6, "{name}: {mean} and {}", sum / 256.0);
         all.push(mean);
         if split == "validation" {
             validation.push(mean);
+            at_threshold.push(at_best.parse().unwrap());
         }
+        let map = std::fs::read(folder.join(format!("{name}.map.npy"))).unwrap();
+        assert!(map.starts_with(b"\x93NUMPY"));
     }
     assert_eq!(all.len(), 8);
     let close = |field: &str, values: &[f64]| {
@@ -160,6 +171,8 @@ fn the_experiment_writes_what_can_be_scored_again() {
     };
     close("mean_dice", &all);
     close("mean_dice_validation", &validation);
+    close("dice_at_best_threshold_validation", &at_threshold);
+    the_statistics_are_those_of_the_tables(&results, &scores, out.path());
     let (mask, heatmap) = {
         let name = scores.lines().nth(1).unwrap().split(',').next().unwrap();
         let file = |what: &str| folder.join(format!("{name}.{what}.png"));
@@ -279,6 +292,86 @@ fn weights_are_converted_looked_into_and_given_another_head() {
     let other = ["weights", "convert", path(&own), path(&text), "--model", "compact-xception"];
     assert!(failure(&other).contains("not of compact-xception"));
     assert_eq!(std::fs::read(&text).unwrap(), b"no weights");
+}
+
+/// Columns of `scores.csv`, lines of predictions, and what `results.json` says of them.
+fn the_statistics_are_those_of_the_tables(results: &Value, scores: &str, out: &Path) {
+    let rows: Vec<Vec<&str>> = scores.lines().map(|line| line.split(',').collect()).collect();
+    let mean = |column: usize| -> f64 {
+        let values = rows[1..].iter().map(|row| row[column].parse::<f64>().unwrap());
+        values.sum::<f64>() / (rows.len() - 1) as f64
+    };
+    let ways = results["runs"][0]["ways"].as_array().unwrap();
+    assert_eq!(ways.len(), 6);
+    for way in ways {
+        let [sign, scaling] = ["sign", "normalisation"].map(|key| way[key].as_str().unwrap());
+        let name = match (sign, scaling) {
+            ("for", "relu_max") => "mean_dice".to_owned(),
+            _ => format!("{sign}_{scaling}"),
+        };
+        let column = rows[0].iter().position(|found| *found == name).unwrap();
+        assert!((way["mean_dice"].as_f64().unwrap() - mean(column)).abs() < 1e-9, "{name}");
+    }
+    let mut accuracies = Vec::new();
+    for seed in 0..2 {
+        let table = out.join(format!("predictions/compact-resnet/{seed}.csv"));
+        let table = std::fs::read_to_string(table).unwrap();
+        let rights = table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap());
+        let rights: Vec<f64> = rights.map(|right| right.parse().unwrap()).collect();
+        let accuracy = rights.iter().sum::<f64>() / rights.len() as f64;
+        let found = results["runs"][seed]["val_acc"].as_f64().unwrap();
+        assert!((found - accuracy).abs() < 1e-12, "{found} {accuracy}");
+        accuracies.push(accuracy);
+    }
+    let summary = &results["summary"][0];
+    let found = summary["val_acc"]["mean"].as_f64().unwrap();
+    assert!((found - accuracies.iter().sum::<f64>() / 2.0).abs() < 1e-12);
+    let [low, centre, high] =
+        ["low", "mean", "high"].map(|key| summary["mean_dice"][key].as_f64().unwrap());
+    assert!(low < centre && centre < high && high - low < 1.0, "{low} {centre} {high}");
+    // One model has no rank.
+    assert!(results["rank_correlations"][0]["rho"].is_null());
+    assert!(summary["cam_val_acc"].is_null() && results["runs"][0]["cam_val_acc"].is_null());
+    for baseline in ["ones", "gaussian", "ellipse"] {
+        for over in ["baselines", "baselines_validation", "baselines_at_best_threshold_validation"]
+        {
+            let value = results[over][baseline].as_f64().unwrap();
+            assert!((0.1..1.0).contains(&value), "{over} {baseline} {value}");
+        }
+    }
+}
+
+#[test]
+fn presets_are_starting_points_and_say_what_they_are() {
+    let out = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["reproduce", "--data", path(mammograms()), "--out", path(out.path())];
+    arguments.extend(["--models", "compact-resnet", "--preset", "paper", "--epochs", "1"]);
+    let results = json(&[&arguments[..], &["--size", "32"]].concat());
+    let training = &results["config"]["training"]["compact-resnet"];
+    assert_eq!(training["head"], "sigmoid");
+    assert_eq!(training["batch"], 26);
+    assert_eq!(training["scaling"], "none");
+    assert_eq!((&training["epochs"], &training["input"][0]), (&1.into(), &32.into()));
+    assert!(training["optimizer"].as_str().unwrap().starts_with("Nadam"), "{training}");
+    // The weights know the scaling that they were trained with.
+    let weights = out.path().join("weights/compact-resnet/0.safetensors");
+    let (image, _) = lesion(mammograms());
+    let answer =
+        json(&["predict", "--model", "compact-resnet", "--weights", path(&weights), path(&image)]);
+    assert_eq!(answer[0]["logits"].as_array().unwrap().len(), 1);
+    let bytes = std::fs::read(&weights).unwrap();
+    let header = String::from_utf8_lossy(&bytes[..2000]);
+    assert!(header.contains(r#"scaling\":\"none"#), "{header}");
+    // They can be started from, by file; a folder without them says what is missing.
+    let from = |weights: &Path| {
+        let more = ["--size", "32", "--weights", path(weights)];
+        [&arguments[..], &more].concat().iter().map(|&one| one.to_owned()).collect::<Vec<_>>()
+    };
+    let again = from(&weights);
+    let again = json(&again.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_ne!(again["config"]["training"]["compact-resnet"]["initial_weights"], "random");
+    let missing = failure_of(&from(out.path()));
+    assert!(missing.contains("there are no weights of compact-resnet"), "{missing}");
 }
 
 #[test]

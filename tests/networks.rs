@@ -222,6 +222,7 @@ fn eight_images_are_learned() {
         assert!(lowest < 0.1, "{}: the lowest loss is {lowest}", network.name);
         assert!(trained.best.val_accuracy >= 0.99, "{}: {:?}", network.name, trained.best);
         // The store holds the weights that are returned: those of the best epoch.
-        assert_eq!(Weights::of(&trained.model, &trained.store).unwrap(), trained.weights);
+        let now = Weights::of(&trained.model, &trained.store).unwrap();
+        assert_eq!(now.tensors, trained.weights.tensors);
     }
 }

@@ -32,6 +32,8 @@ pub struct Explanation {
     pub class: usize,
     /// The map at the layer's own size, (h, w), before any resize.
     pub map: Tensor,
+    /// The same for the other sign: the map minus this is the map before its ReLU, exactly.
+    pub opposite: Tensor,
     /// The map resized to the request's size and scaled to 0..=255 by its maximum; all 0 where
     /// nothing speaks for the class.
     pub heatmap: Vec<u8>,
@@ -42,6 +44,15 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// The map before its ReLU, (h, w): what speaks for the class above 0, against it below.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when the two maps differ in shape.
+    pub fn signed(&self) -> Result<Tensor> {
+        let pairs = self.map.data().iter().zip(self.opposite.data());
+        Tensor::new(self.map.dims().to_vec(), pairs.map(|(map, opposite)| map - opposite).collect())
+    }
+
     /// The mean of the 256 Dice values (equation 9 of the paper).
     pub fn mean_dice(&self) -> Option<f64> {
         self.dice.as_ref().map(|dice| dice.iter().sum::<f64>() / dice.len() as f64)
@@ -57,7 +68,7 @@ pub struct Explainer {
     model: Model,
     session: Session,
     capacity: usize,
-    names: [String; 4],
+    names: [String; 5],
 }
 
 impl Explainer {
@@ -91,6 +102,7 @@ impl Explainer {
         let seed = graph.add("top_class", TopClass, &[logits, class])?;
         let gradient = gradients(&mut graph, logits, seed, &[activation])?[0];
         let map = (method.map)(&mut graph, activation, gradient, sign)?;
+        let opposite = (method.map)(&mut graph, activation, gradient, -sign)?;
 
         let capacity = largest.max(PIXELS.min(largest.saturating_mul(batch))).max(1);
         let regions = graph.input("regions", [batch, 3])?;
@@ -100,7 +112,7 @@ impl Explainer {
         let heatmap = graph.add("heatmap", HeatmapToGray, &[resized, regions])?;
         let dice = graph.add("dice", DiceThresholds, &[heatmap, mask, regions])?;
 
-        let outputs = [logits, map, heatmap, dice];
+        let outputs = [logits, map, opposite, heatmap, dice];
         let plan = plan::build(&graph, &outputs, &[], gpu.capabilities(), &Options::default())?;
         let session = Session::new(gpu, plan, store)?;
         let names = outputs.map(|value| graph.node(value).name.clone());
@@ -194,7 +206,7 @@ impl Explainer {
         self.session.run()?;
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let outputs = self.session.read_all(&names)?;
-        let [logits, maps, heatmaps, dice] = &outputs[..] else {
+        let [logits, maps, opposites, heatmaps, dice] = &outputs[..] else {
             return Err(Error::shape("explanation", "an output is missing"));
         };
         let [_, h, w, _] = maps.shape().nhwc().unwrap_or([0; 4]);
@@ -207,12 +219,15 @@ impl Explainer {
                 let heatmap = &heatmaps.data()[first..first + pixels];
                 first += pixels;
                 let curve = &dice.data()[256 * index..256 * (index + 1)];
-                let map = maps.data()[h * w * index..h * w * (index + 1)].to_vec();
+                let map = |maps: &Tensor| {
+                    Tensor::new([h, w], maps.data()[h * w * index..h * w * (index + 1)].to_vec())
+                };
                 let logits = &logits.data()[classes * index..classes * (index + 1)];
                 let top = (0..classes).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
                 Ok(Explanation {
                     class: request.class.or(top).unwrap_or(0),
-                    map: Tensor::new([h, w], map)?,
+                    map: map(maps)?,
+                    opposite: map(opposites)?,
                     heatmap: heatmap.iter().map(|&value| value as u8).collect(),
                     dice: request
                         .mask

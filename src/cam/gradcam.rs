@@ -12,6 +12,7 @@ use crate::ops::GradCam;
 pub(super) const METHOD: Method = Method {
     name: "gradcam",
     map: |graph, activation, gradient, sign| {
-        graph.add("grad_cam", GradCam { sign }, &[activation, gradient])
+        let name = graph.unique("grad_cam");
+        graph.add(name, GradCam { sign }, &[activation, gradient])
     },
 };

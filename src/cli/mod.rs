@@ -72,7 +72,7 @@ enum Command {
     Models(models::Models),
     /// Look at a data set, cut its ROIs, or make a synthetic one
     Data(data::Data),
-    /// The paper: train, explain, score
+    /// The paper: train, explain, score, retrain
     Reproduce(reproduce::Reproduce),
     /// Train one classifier
     Train(train::Train),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::data::{Colour, Prepared};
+use crate::data::{Colour, Prepared, Scaling};
 use crate::error::{Error, Result};
 use crate::experiment;
 use crate::gpu::Gpu;
@@ -38,6 +38,7 @@ pub struct Loaded {
     pub network: &'static Network,
     pub model: Model,
     pub store: Store,
+    scaling: Scaling,
 }
 
 impl Source {
@@ -59,11 +60,13 @@ impl Source {
                 ));
             }
         };
+        let named = raw.scaling().and_then(Scaling::named);
+        let scaling = named.unwrap_or_else(|| experiment::scaling(network));
         let batch = self.batch.clamp(1, images.max(1));
         let model = network.build(Mode::Inference, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
-        Ok(Loaded { network, model, store })
+        Ok(Loaded { network, model, store, scaling })
     }
 }
 
@@ -73,9 +76,8 @@ impl Loaded {
         let images: Vec<Colour> =
             paths.iter().map(|path| Colour::read(path)).collect::<Result<_>>()?;
         let [height, width] = self.model.size;
-        let scaling = experiment::scaling(self.network);
         let channels = self.network.channels;
-        let prepared = Prepared::from_colour(&images, (height, width), channels, scaling);
+        let prepared = Prepared::from_colour(&images, (height, width), channels, self.scaling);
         Ok((images, prepared))
     }
 }

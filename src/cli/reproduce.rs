@@ -1,17 +1,21 @@
 //! `parula reproduce`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::train::Training;
 use super::{Global, print, print_json};
-use crate::error::Result;
-use crate::experiment::{self, Options};
+use crate::error::{Error, Result};
+use crate::experiment::{self, Options, Setup};
+use crate::models;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  parula reproduce --out out\n  \
-    parula reproduce --data BUSI --models compact-xception --epochs 12 --seeds 0,1,2 --out busi")]
+#[command(after_help = "Examples:\n  parula reproduce --out out\n  \
+    parula reproduce --data BUSI --models compact-xception --epochs 12 --seeds 0,1,2 --out busi\n  \
+    parula reproduce --data DDSM --models xception,inception-v3 --preset paper --experiments 1,2 \
+    --seeds 0,1,2 --out ddsm\n  \
+    the same command with --resume goes on where it was stopped")]
 pub struct Reproduce {
     /// The data set; without it, synthetic mammograms
     #[arg(long)]
@@ -22,47 +26,84 @@ pub struct Reproduce {
     /// One run of every network for each: it fixes split, initial weights and all draws
     #[arg(long, value_delimiter = ',', default_value = "0")]
     seeds: Vec<u64>,
-    /// 1: train, explain, score
-    #[arg(long, value_delimiter = ',', default_value = "1", value_parser = ["1"])]
-    experiments: Vec<String>,
+    /// 1: train, explain, score. 2: the same, and train again from scratch on ROIs times their heatmaps,
+    /// their masks, and what the masks leave out; it takes four times as long
+    #[arg(long, value_delimiter = ',', default_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=2))]
+    experiments: Vec<u32>,
+    /// Weights to start from instead of from scratch, for every training: a file, or a folder of
+    /// MODEL.safetensors, MODEL.weights.h5, MODEL.h5 or MODEL.keras
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// Where everything is written
     #[arg(long, default_value = "out")]
     out: PathBuf,
-    /// Keep the runs that an earlier call with the same options finished in --out
+    /// Go on where an earlier call with the same options was stopped, even in the middle of a training:
+    /// the result is the same, bit for bit
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
     training: Training,
 }
 
+/// The weights of `model` in `path`, a file or a folder.
+fn weights_of(path: &Path, model: &str) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let endings = ["safetensors", "weights.h5", "h5", "keras"];
+    let mut files = endings.iter().map(|ending| path.join(format!("{model}.{ending}")));
+    files.find(|file| file.exists()).ok_or_else(|| {
+        let hint = format!("put {model}.safetensors there, or .weights.h5, .h5 or .keras");
+        Error::content(path, format!("there are no weights of {model}"), hint)
+    })
+}
+
+/// The values without those that stood before: the same run twice is one run.
+fn distinct<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
+    let first =
+        |(index, value): (usize, &T)| (!values[..index].contains(value)).then(|| value.clone());
+    values.iter().enumerate().filter_map(first).collect()
+}
+
 impl Reproduce {
     pub fn run(&self, global: &Global) -> Result<()> {
+        let setup = |name: &String| -> Result<Setup> {
+            let network = models::find(name)?;
+            let start = self.weights.as_deref().map(|path| weights_of(path, name)).transpose()?;
+            self.training.setup(network, start.as_deref())
+        };
         let options = Options {
             data: self.data.clone(),
             out: self.out.clone(),
-            models: self.models.clone(),
-            seeds: self.seeds.clone(),
+            models: distinct(&self.models).iter().map(setup).collect::<Result<_>>()?,
+            seeds: distinct(&self.seeds),
             seed: global.seed,
-            train: self.training.options()?,
-            size: self.training.size,
+            experiments: distinct(&self.experiments),
             resume: self.resume,
         };
         let gpu = global.open()?;
         eprintln!("on {}", gpu.report());
-        let results = experiment::reproduce(&gpu, &options)?;
+        let tell = |results: &experiment::Results| {
+            eprintln!("so far:\n{}", experiment::table(results).to_text());
+        };
+        let results = experiment::reproduce(&gpu, &options, &tell)?;
         if global.json {
             return print_json(&results);
         }
         let dataset = &results.dataset;
         print(&format!(
             "{}\n{} abnormal and {} normal ROIs, {} to train on, {} to validate on, none from the same \
-             patient or image; intervals are 95 % over {} seed(s)\nsee {}: results.json, figures, \
-             heatmaps, weights\n",
-            experiment::table(&results).to_text(),
+             patient or image; heatmaps explain the class {}; intervals are 95 %, from {} bootstrap \
+             resamples of {} seed(s) and their ROIs\nsee {}: results.json, figures, heatmaps, predictions, \
+             weights\n",
+            experiment::text(&results),
             dataset.abnormal,
             dataset.normal,
             dataset.train,
             dataset.validation,
+            results.explained_class,
+            results.intervals.resamples,
             options.seeds.len(),
             self.out.display(),
         ))

@@ -8,80 +8,103 @@ use super::network::fitted;
 use super::{Global, print, print_json};
 use crate::data::{Flips, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
-use crate::experiment;
+use crate::experiment::Setup;
 use crate::models::{self, Head, Mode, Network};
 use crate::ops::Optimizer;
 use crate::report::curves;
-use crate::train::{Schedule, TrainOptions, train};
-use crate::weights::{self, Format, Raw, Weights};
+use crate::train::{Preset, Schedule, TrainOptions, train};
+use crate::weights::{self, Format, Raw};
 
 /// How to train.
 #[derive(Debug, Args)]
 pub struct Training {
-    /// Passes over the training images, at most
-    #[arg(long, default_value_t = TrainOptions::default().epochs)]
-    pub epochs: u32,
-    /// Images in a step
-    #[arg(long, default_value_t = TrainOptions::default().batch)]
-    batch: usize,
-    /// Two units that compete, or one
-    #[arg(long, default_value = "softmax")]
-    head: Head,
-    /// The optimiser
-    #[arg(long, default_value = "adam", value_parser = ["sgd", "adam", "nadam", "rmsprop"])]
-    optimizer: String,
-    /// The learning rate at the start
-    #[arg(long, default_value_t = TrainOptions::default().learning_rate)]
-    learning_rate: f64,
-    /// How the learning rate goes on
-    #[arg(long, default_value = "cosine")]
-    schedule: Schedule,
-    /// Stop after this many epochs without a lower validation loss
+    /// A set of the options below, each of which can still be given. paper: the likely set-up of the
+    /// paper's first author. modern: two softmax units, Adam along a cosine, mirrored images. Without it
+    /// modern, but 20 epochs at 0.002 for the compact networks
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// Passes over the training images, at most [200 with early stopping; compact networks: 20]
+    #[arg(long)]
+    epochs: Option<u32>,
+    /// Images in a step [32; paper: 26]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Two units that compete, or one [softmax; paper: sigmoid]
+    #[arg(long)]
+    head: Option<Head>,
+    /// The optimiser [adam; paper: nadam]
+    #[arg(long, value_parser = ["sgd", "adam", "nadam", "rmsprop"])]
+    optimizer: Option<String>,
+    /// The learning rate at the start [0.001; compact networks: 0.002; paper: 0.0001]
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// How the learning rate goes on [cosine; paper: constant]
+    #[arg(long)]
+    schedule: Option<Schedule>,
+    /// Stop after this many epochs without a lower validation loss; 0 for never [30; compact networks:
+    /// 0; paper: 20]
     #[arg(long)]
     patience: Option<u32>,
     /// Do not mirror training images
     #[arg(long)]
     no_flips: bool,
-    /// Height and width of the network's input instead of its usual ones
+    /// Height and width of the network's input [the network's usual ones; paper: 320]
     #[arg(long)]
-    pub size: Option<usize>,
+    size: Option<usize>,
 }
 
 impl Training {
-    /// As options, without seed and checkpoint.
-    pub fn options(&self) -> Result<TrainOptions> {
+    /// How `network` is trained, from scratch or from the weights in `start`.
+    pub fn setup(&self, network: &'static Network, start: Option<&Path>) -> Result<Setup> {
         let invalid = |what: &str| Err(Error::usage(what.to_owned(), "see --help"));
-        if self.epochs == 0 {
+        let mut setup = Setup::new(network, self.preset);
+        if let Some(size) = self.size {
+            setup.size = (size, size);
+        }
+        let train = &mut setup.train;
+        let usual = train.clone();
+        *train = TrainOptions {
+            epochs: self.epochs.unwrap_or(usual.epochs),
+            batch: self.batch.unwrap_or(usual.batch),
+            head: self.head.unwrap_or(usual.head),
+            optimizer: match self.optimizer.as_deref() {
+                None => usual.optimizer,
+                Some("sgd") => Optimizer::sgd(),
+                Some("nadam") => Optimizer::nadam(),
+                Some("rmsprop") => Optimizer::rms_prop(),
+                Some(_) => Optimizer::adam(),
+            },
+            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+            schedule: self.schedule.unwrap_or(usual.schedule),
+            patience: match self.patience {
+                Some(0) => None,
+                given => given.or(usual.patience),
+            },
+            flips: if self.no_flips { Flips::default() } else { usual.flips },
+            ..usual
+        };
+        if train.epochs == 0 {
             return invalid("--epochs must be 1 or more");
         }
-        if self.batch == 0 {
+        if train.batch == 0 {
             return invalid("--batch must be 1 or more");
         }
-        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+        if !(train.learning_rate.is_finite() && train.learning_rate > 0.0) {
             return invalid("--learning-rate must be a positive number");
         }
-        Ok(TrainOptions {
-            epochs: self.epochs,
-            batch: self.batch,
-            head: self.head,
-            optimizer: match self.optimizer.as_str() {
-                "sgd" => Optimizer::sgd(),
-                "nadam" => Optimizer::nadam(),
-                "rmsprop" => Optimizer::rms_prop(),
-                _ => Optimizer::adam(),
-            },
-            learning_rate: self.learning_rate,
-            schedule: self.schedule,
-            patience: self.patience,
-            flips: Flips { horizontal: !self.no_flips, vertical: !self.no_flips },
-            ..TrainOptions::default()
-        })
+        if let Some(path) = start {
+            let model = network.build(Mode::Inference, 1, network.input, train.head.units())?;
+            train.start = Some(fitted(Raw::read(path)?, &model)?);
+        }
+        Ok(setup)
     }
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
-    parula train --data mammograms --model compact-resnet --out resnet.safetensors")]
+    parula train --data mammograms --model compact-resnet --out resnet.safetensors\n  \
+    parula train --data mammograms --model xception --preset paper --out xception.safetensors\n  \
+    parula train --data mammograms --model xception --preset paper --out xception.safetensors --resume")]
 pub struct Train {
     /// The data set
     #[arg(long)]
@@ -96,14 +119,27 @@ pub struct Train {
     /// as CSV and PNG
     #[arg(long)]
     out: PathBuf,
+    /// Go on where an earlier call with the same options was stopped: from OUT.state.safetensors
+    #[arg(long)]
+    resume: bool,
     #[command(flatten)]
     training: Training,
 }
 
-/// The weights in `path` to start `network` from, with a head of `units` units.
-fn start(path: &Path, network: &'static Network, units: usize) -> Result<Weights> {
-    let model = network.build(Mode::Inference, 1, network.input, units)?;
-    fitted(Raw::read(path)?, &model)
+/// Where the state of a training is kept that writes its weights to `out`.
+fn state_file(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".state.safetensors");
+    PathBuf::from(name)
+}
+
+fn delete(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("delete", path, error))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Train {
@@ -111,13 +147,17 @@ impl Train {
         let network = models::find(&self.model)?;
         // Before hours of training, not after.
         Format::of_ending(&self.out)?;
-        let units = self.training.head.units();
+        let setup = self.training.setup(network, self.weights.as_deref())?;
+        let state = state_file(&self.out);
         let options = TrainOptions {
             seed: global.seed,
             checkpoint: Some(self.out.clone()),
-            start: self.weights.as_deref().map(|path| start(path, network, units)).transpose()?,
-            ..self.training.options()?
+            state: Some(state.clone()),
+            ..setup.train.clone()
         };
+        if !self.resume {
+            delete(&state)?;
+        }
         let dataset = dataset::read(&self.data)?;
         let seed = global.seed;
         let cut = roi::cut(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
@@ -125,11 +165,12 @@ impl Train {
         let rois = cut.rois;
         let split = split::split(&rois, split::VALIDATION, seed)?;
         let gpu = global.open()?;
-        let prepared = experiment::prepare(network, &rois, self.training.size);
+        let prepared = setup.prepare(&rois);
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
         weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;
         let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));
         curves::save(&trained.records, network.name, &csv, &png)?;
+        delete(&state)?;
         let best = trained.best;
         if global.json {
             return print_json(&serde_json::json!({

@@ -24,6 +24,25 @@ pub enum Scaling {
 }
 
 impl Scaling {
+    const ALL: [Scaling; 5] =
+        [Scaling::None, Scaling::Unit, Scaling::Tf, Scaling::Torch, Scaling::Caffe];
+
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scaling::None => "none",
+            Scaling::Unit => "unit",
+            Scaling::Tf => "tf",
+            Scaling::Torch => "torch",
+            Scaling::Caffe => "caffe",
+        }
+    }
+
+    /// The scaling called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scaling| scaling.name() == name)
+    }
+
     /// Factor and summand of `channel`. A single channel of a scaling by channel takes the first's.
     pub fn affine(self, channel: usize) -> (f32, f32) {
         const MEAN: [f32; 3] = [0.485, 0.456, 0.406];

@@ -2,29 +2,40 @@
 
 use std::path::Path;
 
+use super::baseline::scores;
+use super::phase::Phase;
 use super::run::{Done, Job};
-use super::{Baseline, Material, Results, baseline_scores};
+use super::{Material, Results};
 use crate::error::Result;
 use crate::files;
+use crate::metrics::baselines::Baseline;
 use crate::metrics::dice::mean_curve;
+use crate::metrics::epoch::EpochRecord;
 use crate::report::contact_sheet::{self, Panel};
 use crate::report::{curves, dice_curve};
 
 /// Rows of a contact sheet.
 const ROWS: usize = 6;
 
-/// Curves and contact sheet of one run, in `out/figures`.
-pub fn of_run(job: &Job, material: &Material, done: &Done, out: &Path) -> Result<()> {
+/// The curves of one training, in `out/figures`.
+pub fn of_training(job: &Job, phase: Phase, records: &[EpochRecord], out: &Path) -> Result<()> {
     let folder = out.join("figures");
     files::create_folder(&folder)?;
-    let name = format!("{}-{}", job.network.name, job.seed);
-    let title = format!("{}, seed {}", job.network.name, job.seed);
+    let name = format!("{}-{}", job.setup.network.name, phase.stem(job.seed).replace('.', "-"));
     curves::save(
-        &done.records,
-        &title,
+        records,
+        &job.title(phase),
         &folder.join(format!("{name}-curves.csv")),
         &folder.join(format!("{name}-curves.png")),
-    )?;
+    )
+}
+
+/// Curves and contact sheet of one run, in `out/figures`.
+pub fn of_run(job: &Job, material: &Material, done: &Done, out: &Path) -> Result<()> {
+    of_training(job, Phase::Original, &done.records, out)?;
+    let folder = out.join("figures");
+    let name = format!("{}-{}", job.setup.network.name, job.seed);
+    let title = format!("{}, seed {}", job.setup.network.name, job.seed);
 
     // Images that the classifier has not seen, from the best map to the worst.
     let unseen: Vec<_> = done.explained.iter().filter(|one| one.validation).collect();
@@ -76,8 +87,7 @@ pub fn dice_curves(results: &Results, material: &Material, out: &Path) -> Result
         .collect();
     let mut baselines = Vec::new();
     for baseline in Baseline::ALL {
-        let scores = baseline_scores(material, baseline)?;
-        baselines.push((baseline.name(), mean_curve(&scores)));
+        baselines.push((baseline.name(), mean_curve(&scores(material, baseline)?)));
     }
     let models: Vec<dice_curve::Curve> =
         models.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();

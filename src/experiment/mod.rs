@@ -1,24 +1,39 @@
-//! The paper's experiment 1: train a classifier on abnormal and normal ROIs, explain every abnormal
-//! ROI, score the heatmaps as segmentations.
+//! The paper's experiments. The first: train a classifier on abnormal and normal ROIs, explain every
+//! abnormal ROI, score the heatmaps as segmentations. The second: train it again from scratch on ROIs
+//! times their heatmaps, their masks, and what the masks leave out.
 
+mod baseline;
+mod config;
+mod explain;
 mod figures;
+mod filter;
+mod phase;
+mod progress;
 mod results;
 mod run;
+mod setup;
+mod show;
+mod summary;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::{self, Class, Roi, RoiOptions, Split, dataset, roi, split, synth};
+use crate::data::{Roi, RoiOptions, Split, dataset, roi, split, synth};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
-use crate::metrics::baselines::Baseline;
-use crate::metrics::dice;
-use crate::models::{self, Network};
-use crate::report::table::{self, Table};
-use crate::train::TrainOptions;
+use crate::train::digest;
 
-pub use results::{Baselines, Config, DatasetSummary, Results, RunResult, Summary};
+pub use config::Config;
+pub use phase::Phase;
+pub use results::{
+    Baselines, DatasetSummary, Intervals, RankCorrelation, Results, Retrained, RunResult, Summary,
+    Way,
+};
+pub use setup::{Setup, scaling};
+pub use show::{table, text};
+pub use tables::{Prediction, Score};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -27,19 +42,21 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where everything is written.
     pub out: PathBuf,
-    /// Names of networks.
-    pub models: Vec<String>,
+    /// The networks, and how each is trained.
+    pub models: Vec<Setup>,
     /// One run of every model for each: it fixes the split, the initial weights and all draws.
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
     pub seed: u64,
-    /// How to train; seed and checkpoint are set for each run.
-    pub train: TrainOptions,
-    /// Height and width of the network's input; its usual one without.
-    pub size: Option<usize>,
-    /// Keep the runs that an earlier call with the same configuration finished in `out`.
+    /// The paper's experiments: 1, and 2, which needs the first and runs it.
+    pub experiments: Vec<u32>,
+    /// Go on where an earlier call with the same configuration was stopped in `out`.
     pub resume: bool,
 }
+
+/// The folders in the output folder, but for synthetic images.
+const FOLDERS: &[&str] =
+    &["checkpoints", "figures", "filtered", "heatmaps", "predictions", "weights"];
 
 /// The ROIs of an experiment.
 struct Material {
@@ -48,61 +65,150 @@ struct Material {
     splits: Vec<Split>,
 }
 
-/// Runs all models on all seeds. `results.json` is rewritten after every run.
+/// Runs all phases of all models on all seeds. `results.json` is rewritten after every phase; `tell`
+/// hears of each but the last with the results so far.
 ///
 /// # Errors
-/// Those of reading the data, of the GPU, and of writing; after Ctrl-C [`Error::Interrupted`]. What
-/// was finished before stays in `out`.
-pub fn reproduce(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
-    let networks: Vec<&'static Network> =
-        options.models.iter().map(|name| models::find(name)).collect::<Result<_>>()?;
+/// Those of reading the data, of the GPU, and of writing; [`Error::Content`] when `out` is to be resumed
+/// and is of another configuration; after Ctrl-C [`Error::Interrupted`]. What was finished before stays
+/// in `out`.
+pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> Result<Results> {
     files::create_folder(&options.out)?;
-    let config = Config::new(options);
+    files::sweep(&options.out, FOLDERS)?;
+    let mut config = Config::new(options);
     let path = options.out.join("results.json");
-    let earlier = earlier(&path, &config, options.resume)?;
+    let earlier = match options.resume && path.exists() {
+        true => Some(Results::read(&path)?),
+        false => None,
+    };
+    if !options.resume && path.exists() {
+        eprintln!("{} is replaced; with --resume it would be gone on with", path.display());
+    }
+    if let Some(earlier) = &earlier {
+        let adapter = gpu.report().to_string();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let differs = |what: &str, then: &String, now: &String| {
+            (then != now).then(|| format!("{what} was {then}, is {now}"))
+        };
+        let difference = config
+            .difference(&earlier.config)
+            .or_else(|| differs("the adapter", &earlier.adapter, &adapter))
+            .or_else(|| differs("parula's version", &earlier.version, &version));
+        refuse(&path, difference)?;
+    }
 
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => synthetic(&options.out, options.seed)?,
     };
     let material = material(&folder, options)?;
-    let mut results = Results::new(gpu.report(), config, summary(&material), baselines(&material)?);
-    results.runs = earlier;
-    results.write(&path)?;
-
-    for network in networks {
-        for (index, &seed) in options.seeds.iter().enumerate() {
-            if results.runs.iter().any(|run| run.model == network.name && run.seed == seed) {
-                continue;
+    let dataset = summary(&material);
+    let mut runs = Vec::new();
+    if let Some(earlier) = earlier {
+        let difference = match earlier.dataset.fingerprint == dataset.fingerprint {
+            true => None,
+            false if earlier.config.data == config.data => {
+                Some(format!("the ROIs of {} have changed", config.data))
             }
-            let job = run::Job { gpu, network, seed, options };
-            let done = job.run(&material.rois, &material.splits[index])?;
-            figures::of_run(&job, &material, &done, &options.out)?;
-            results.runs.push(done.result);
-            results.summarize();
-            results.write(&path)?;
-            figures::dice_curves(&results, &material, &options.out)?;
-        }
+            false => Some(format!("data was {}, is {}", earlier.config.data, config.data)),
+        };
+        refuse(&path, difference)?;
+        config.take_in(earlier.config);
+        runs = earlier.runs;
     }
-    results.summarize();
+    let baselines = baseline::baselines(&material)?;
+    let mut results = Results::new(gpu.report(), config, dataset, baselines);
+    results.runs = runs;
+    results.summarize(&options.out)?;
     results.write(&path)?;
+    run_all(gpu, options, &material, &mut results, tell)?;
+    figures::dice_curves(&results, &material, &options.out)?;
     Ok(results)
 }
 
-/// The runs that can be kept.
-fn earlier(path: &Path, config: &Config, resume: bool) -> Result<Vec<RunResult>> {
-    if !resume || !path.exists() {
-        return Ok(Vec::new());
+/// An error when what is to be resumed differs.
+fn refuse(path: &Path, difference: Option<String>) -> Result<()> {
+    let Some(difference) = difference else { return Ok(()) };
+    Err(Error::content(
+        path,
+        format!("it is from another configuration: {difference}"),
+        "give the same options, another --out, or leave --resume away",
+    ))
+}
+
+/// Runs the phases that `results` lacks.
+fn run_all(
+    gpu: &Arc<Gpu>,
+    options: &Options,
+    material: &Material,
+    results: &mut Results,
+    tell: &dyn Fn(&Results),
+) -> Result<()> {
+    let progress = progress::Progress::new(options);
+    let phases = Phase::of(&options.experiments);
+    let filtered = phases.len() > 1;
+    if filtered {
+        let seeds = options.seeds.iter().zip(&material.splits);
+        seeds.into_iter().try_for_each(|(&seed, split)| masks(options, material, seed, split))?;
     }
-    let results = Results::read(path)?;
-    if let Some(difference) = config.difference(&results.config) {
-        return Err(Error::content(
-            path,
-            format!("it is from another configuration: {difference}"),
-            "give the same options, another --out, or leave --resume away",
-        ));
+    for setup in &options.models {
+        for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+            let job = run::Job { gpu, setup, seed, options, material, split };
+            let name = setup.network.name;
+            for &phase in phases {
+                if results.has(name, seed, phase) {
+                    // Killed between the results and this, a process leaves it.
+                    job.forget(phase)?;
+                    continue;
+                }
+                if !options.resume {
+                    job.forget(phase)?;
+                }
+                eprintln!("{}: {}", progress.words(results), job.title(phase));
+                if phase == Phase::Original {
+                    let done = job.original(filtered)?;
+                    figures::of_run(&job, material, &done, &options.out)?;
+                    results.runs.push(done.result);
+                } else {
+                    let (retrained, records) = job.retrain(phase)?;
+                    figures::of_training(&job, phase, &records, &options.out)?;
+                    results.add(name, seed, phase, retrained);
+                }
+                results.summarize(&options.out)?;
+                results.write(&options.out.join("results.json"))?;
+                job.forget(phase)?;
+                if progress.left(results).0 > 0 {
+                    tell(results);
+                }
+            }
+        }
     }
-    Ok(results.runs)
+    Ok(())
+}
+
+/// Writes the ROIs times masks of a seed, unless an earlier call did.
+fn masks(options: &Options, material: &Material, seed: u64, split: &Split) -> Result<()> {
+    let folder = options.out.join("filtered").join("masks").join(seed.to_string());
+    if options.resume && filter::is_exported(&folder) {
+        return Ok(());
+    }
+    let sources = filter::mask_sources(&material.rois, split, seed);
+    filter::export_masked(&material.rois, &sources, &folder)
+}
+
+/// Where the heatmaps of a run are.
+fn heatmap_folder(out: &Path, model: &str, seed: u64) -> PathBuf {
+    out.join("heatmaps").join(model).join(seed.to_string())
+}
+
+/// The scores of a run's heatmaps.
+fn scores_file(out: &Path, model: &str, seed: u64) -> PathBuf {
+    heatmap_folder(out, model, seed).join("scores.csv")
+}
+
+/// What the model of a phase says of the validation ROIs.
+fn predictions_file(out: &Path, model: &str, seed: u64, phase: Phase) -> PathBuf {
+    out.join("predictions").join(model).join(format!("{}.csv", phase.stem(seed)))
 }
 
 fn synthetic(out: &Path, seed: u64) -> Result<PathBuf> {
@@ -145,70 +251,17 @@ fn summary(material: &Material) -> DatasetSummary {
         train: first.train.len(),
         validation: first.validation.len(),
         leakage: leaking.sum(),
+        fingerprint: format!("{:016x}", fingerprint(&material.rois)),
     }
 }
 
-/// Mean-Dice of the maps that look at nothing, over all abnormal ROIs.
-fn baselines(material: &Material) -> Result<Baselines> {
-    let mean = |baseline: Baseline| -> Result<f64> {
-        let curves = baseline_scores(material, baseline)?;
-        Ok(curves.iter().map(|scores| scores.mean_dice).sum::<f64>() / curves.len().max(1) as f64)
-    };
-    Ok(Baselines {
-        ones: mean(Baseline::Ones)?,
-        gaussian: mean(Baseline::Gaussian)?,
-        ellipse: mean(Baseline::Ellipse)?,
-    })
-}
-
-fn baseline_scores(material: &Material, baseline: Baseline) -> Result<Vec<dice::Scores>> {
-    let abnormal = material.rois.iter().filter(|roi| roi.class == Class::Abnormal);
-    abnormal
-        .map(|roi| {
-            let heatmap = baseline.heatmap(roi.image.width as u32, roi.image.height as u32);
-            dice::score(&roi.mask_or_empty().pixels, &heatmap)
-        })
-        .collect()
-}
-
-/// The table of `results`, with the trivial baselines below.
-pub fn table(results: &Results) -> Table {
-    let rows: Vec<table::Row> = results
-        .summary
-        .iter()
-        .map(|summary| table::Row {
-            model: summary.model.clone(),
-            val_acc: Some(summary.val_acc),
-            mean_dice: Some(summary.mean_dice),
-            mean_dice_validation: Some(summary.mean_dice_validation),
-            epochs: Some(summary.epochs),
-            seconds: Some(summary.seconds),
-        })
-        .collect();
-    let baselines = &results.baselines;
-    let baselines = [
-        ("ones", baselines.ones),
-        ("gaussian", baselines.gaussian),
-        ("ellipse", baselines.ellipse),
-    ]
-    .map(|(name, mean_dice)| table::BaselineRow {
-        name,
-        mean_dice,
-        mean_dice_validation: None,
-    });
-    table::reproduce(&rows, &baselines)
-}
-
-/// The input size and scaling of `network` for ROIs.
-pub(crate) fn prepare(network: &Network, rois: &[Roi], size: Option<usize>) -> data::Prepared {
-    let size = size.map_or((network.input[0], network.input[1]), |size| (size, size));
-    data::Prepared::new(rois, size, network.channels, scaling(network))
-}
-
-/// The scaling that `network` was made for.
-pub(crate) fn scaling(network: &Network) -> data::Scaling {
-    match network.preprocessing {
-        models::Preprocessing::Tf => data::Scaling::Tf,
-        models::Preprocessing::Torch => data::Scaling::Torch,
-    }
+/// A number that stands for all ROIs: their names, places, pixels and masks.
+fn fingerprint(rois: &[Roi]) -> u64 {
+    digest(rois.iter().flat_map(|roi| {
+        let mask = roi.mask.iter().flat_map(|mask| &mask.pixels);
+        let bytes = roi.name.bytes().chain(roi.source.bytes());
+        let pixels = roi.image.pixels.iter().chain(mask).copied();
+        let sizes = [roi.class.index(), roi.image.width, roi.image.height];
+        bytes.chain(pixels).map(u64::from).chain(sizes.map(|size| size as u64))
+    }))
 }

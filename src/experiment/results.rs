@@ -4,11 +4,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Options;
+use super::config::Config;
+use super::phase::Phase;
+use crate::data::Class;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::AdapterReport;
-use crate::report::table::Interval;
+use crate::metrics::interval::{Interval, LEVEL, RESAMPLES};
+use crate::metrics::normalise::{Normalisation, Sign};
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,77 +24,34 @@ pub struct Results {
     pub config: Config,
     /// The ROIs.
     pub dataset: DatasetSummary,
-    /// Mean-Dice of trivial maps.
+    /// Mean-Dice of trivial maps over all abnormal ROIs.
     pub baselines: Baselines,
+    /// The same over those of the validation side, as a mean over the seeds' splits.
+    pub baselines_validation: Baselines,
+    /// Dice of trivial maps on the validation side, at the threshold that is best on the training side,
+    /// as a mean over the seeds' splits.
+    pub baselines_at_best_threshold_validation: Baselines,
+    /// The class whose score every heatmap explains, on normal ROIs as well.
+    pub explained_class: String,
+    /// How all intervals were found.
+    pub intervals: Intervals,
     /// One entry a model and seed, in order of running.
     pub runs: Vec<RunResult>,
     /// One entry a model.
     pub summary: Vec<Summary>,
+    /// Over the models: the claim of the paper's Figure 8.
+    pub rank_correlations: Vec<RankCorrelation>,
 }
 
-/// The options that decide the outcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Config {
-    /// The data set's folder, or `synthetic`.
-    pub data: String,
-    /// Names of networks.
-    pub models: Vec<String>,
-    /// One run of every model for each.
-    pub seeds: Vec<u64>,
-    /// Of the ROIs.
-    pub seed: u64,
-    /// At most.
-    pub epochs: u32,
-    /// Images in a step.
-    pub batch: usize,
+/// How intervals were found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Intervals {
     /// In words.
-    pub optimizer: String,
-    /// At the start.
-    pub learning_rate: f64,
-    /// `constant` or `cosine`.
-    pub schedule: String,
-    /// Epochs without a lower validation loss before stopping.
-    pub patience: Option<u32>,
-    /// Height and width of the input; null for each network's own.
-    pub size: Option<usize>,
-}
-
-impl Config {
-    /// What `options` say.
-    pub fn new(options: &Options) -> Self {
-        let train = &options.train;
-        Config {
-            data: options
-                .data
-                .as_ref()
-                .map_or("synthetic".to_owned(), |folder| folder.display().to_string()),
-            models: options.models.clone(),
-            seeds: options.seeds.clone(),
-            seed: options.seed,
-            epochs: train.epochs,
-            batch: train.batch,
-            optimizer: format!("{:?}", train.optimizer),
-            learning_rate: train.learning_rate,
-            schedule: format!("{:?}", train.schedule).to_lowercase(),
-            patience: train.patience,
-            size: options.size,
-        }
-    }
-
-    /// The first thing in which runs under `other` would differ. Other models and seeds do not: they
-    /// are further runs.
-    pub fn difference(&self, other: &Config) -> Option<String> {
-        let fields = |config: &Config| {
-            let mut config = config.clone();
-            (config.models, config.seeds) = (Vec::new(), Vec::new());
-            serde_json::to_value(config).unwrap_or_default()
-        };
-        let (now, then) = (fields(self), fields(other));
-        let (now, then) = (now.as_object()?, then.as_object()?);
-        now.iter().find(|(key, value)| then.get(*key) != Some(value)).map(|(key, value)| {
-            format!("{key} was {}, is {value}", then.get(key).unwrap_or(&serde_json::Value::Null))
-        })
-    }
+    pub method: String,
+    /// How many.
+    pub resamples: usize,
+    /// The share of resamples inside.
+    pub level: f64,
 }
 
 /// The ROIs.
@@ -107,10 +67,12 @@ pub struct DatasetSummary {
     pub validation: usize,
     /// Patients or images on both sides, over all seeds: 0.
     pub leakage: usize,
+    /// Of all ROIs, masks and names: other ROIs have another.
+    pub fingerprint: String,
 }
 
-/// Mean-Dice of maps that look at nothing, over all abnormal ROIs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A number for each map that looks at nothing.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Baselines {
     /// All of the ROI.
     pub ones: f64,
@@ -133,12 +95,16 @@ pub struct RunResult {
     pub mean_dice: f64,
     /// Over the abnormal ROIs of the validation side.
     pub mean_dice_validation: f64,
+    /// Both signs of the map in all normalisations.
+    pub ways: Vec<Way>,
     /// Validation accuracy after training on ROIs times their heatmaps; null where not run.
     pub cam_val_acc: Option<f64>,
     /// The same with the truth masks.
     pub mask_val_acc: Option<f64>,
     /// The same with the inverse masks.
     pub inverse_mask_val_acc: Option<f64>,
+    /// What training on filtered ROIs gave, in order of running.
+    pub retrained: Vec<Retrained>,
     /// Epochs that were run.
     pub epochs: usize,
     /// The epoch that was kept, from 1.
@@ -155,24 +121,80 @@ pub struct RunResult {
     pub dice_curve: Vec<f64>,
 }
 
-/// One model over its seeds: means with 95 % intervals of Student's t, which for a single seed have
-/// no width.
+/// Mean-Dice of one sign of the map in one normalisation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Way<T = f64> {
+    /// What speaks for the class, or against it.
+    pub sign: Sign,
+    /// How the map became grey levels.
+    pub normalisation: Normalisation,
+    /// Over all abnormal ROIs.
+    pub mean_dice: T,
+    /// Over those of the validation side.
+    pub mean_dice_validation: T,
+}
+
+/// What training from scratch on filtered ROIs gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Retrained {
+    /// By what they were filtered: `cam`, `mask` or `inverse_mask`.
+    pub phase: String,
+    /// The best validation accuracy.
+    pub val_acc: f64,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: u32,
+    /// Filtered ROIs of the class normal of which nothing is left: all black. Where the two classes
+    /// differ in this, the accuracy is that of telling black images from others.
+    pub black_normal: usize,
+    /// The same of the class abnormal.
+    pub black_abnormal: usize,
+    /// Of training.
+    pub seconds: f64,
+}
+
+/// One model over its seeds: means with 95 % intervals over seeds and ROIs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// The network.
     pub model: String,
     /// Runs.
     pub seeds: usize,
-    /// Over the seeds.
+    /// The best validation accuracy.
     pub val_acc: Interval,
-    /// Over the seeds.
+    /// Over all abnormal ROIs.
     pub mean_dice: Interval,
-    /// Over the seeds.
+    /// Over the abnormal ROIs of the validation side.
     pub mean_dice_validation: Interval,
+    /// Dice of the validation side at the threshold that is best on the training side.
+    pub dice_at_best_threshold_validation: Interval,
+    /// After training on ROIs times their heatmaps; null where no seed has run it.
+    pub cam_val_acc: Option<Interval>,
+    /// The same with the truth masks.
+    pub mask_val_acc: Option<Interval>,
+    /// The same with the inverse masks.
+    pub inverse_mask_val_acc: Option<Interval>,
+    /// Both signs of the map in all normalisations.
+    pub ways: Vec<Way<Interval>>,
     /// Mean over the seeds.
     pub epochs: f64,
-    /// Mean over the seeds.
+    /// Mean over the seeds, of training and explaining on the original ROIs.
     pub seconds: f64,
+}
+
+/// Spearman's rank correlation of two quantities over models, each the mean over its seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankCorrelation {
+    /// Of what.
+    pub first: String,
+    /// With what.
+    pub second: String,
+    /// How many models have both.
+    pub models: usize,
+    /// Rho with its interval; null for fewer than three models, or where one quantity is the same for
+    /// all. Resamples without a rho of their own are left out of the interval.
+    pub rho: Option<Interval>,
 }
 
 impl Results {
@@ -181,46 +203,53 @@ impl Results {
         adapter: &AdapterReport,
         config: Config,
         dataset: DatasetSummary,
-        baselines: Baselines,
+        baselines: [Baselines; 3],
     ) -> Self {
+        let [baselines, baselines_validation, baselines_at_best_threshold_validation] = baselines;
         Results {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: adapter.to_string(),
             config,
             dataset,
             baselines,
+            baselines_validation,
+            baselines_at_best_threshold_validation,
+            explained_class: Class::Abnormal.name().to_owned(),
+            intervals: Intervals {
+                method: "percentiles of bootstrap means: seeds are drawn with replacement, then \
+                         ROIs within each"
+                    .to_owned(),
+                resamples: RESAMPLES,
+                level: LEVEL,
+            },
             runs: Vec::new(),
             summary: Vec::new(),
+            rank_correlations: Vec::new(),
         }
     }
 
-    /// Brings the summary up to date with the runs.
-    pub fn summarize(&mut self) {
-        let mut models: Vec<&str> = Vec::new();
-        for run in &self.runs {
-            if !models.contains(&run.model.as_str()) {
-                models.push(&run.model);
-            }
-        }
-        self.summary = models
-            .into_iter()
-            .map(|model| {
-                let runs: Vec<&RunResult> =
-                    self.runs.iter().filter(|run| run.model == model).collect();
-                let over = |field: fn(&RunResult) -> f64| -> Vec<f64> {
-                    runs.iter().map(|run| field(run)).collect()
-                };
-                Summary {
-                    model: model.to_owned(),
-                    seeds: runs.len(),
-                    val_acc: interval(&over(|run| run.val_acc)),
-                    mean_dice: interval(&over(|run| run.mean_dice)),
-                    mean_dice_validation: interval(&over(|run| run.mean_dice_validation)),
-                    epochs: interval(&over(|run| run.epochs as f64)).mean,
-                    seconds: interval(&over(|run| run.seconds)).mean,
-                }
-            })
-            .collect();
+    /// The run of `model` with `seed`.
+    pub fn run(&self, model: &str, seed: u64) -> Option<&RunResult> {
+        self.runs.iter().find(|run| run.model == model && run.seed == seed)
+    }
+
+    /// Whether `phase` of `model` with `seed` is finished.
+    pub fn has(&self, model: &str, seed: u64, phase: Phase) -> bool {
+        self.run(model, seed).is_some_and(|run| run.seconds_of(phase).is_some())
+    }
+
+    /// Adds what training on filtered ROIs gave to the run of `model` with `seed`.
+    pub(super) fn add(&mut self, model: &str, seed: u64, phase: Phase, retrained: Retrained) {
+        let run = self.runs.iter_mut().find(|run| run.model == model && run.seed == seed);
+        let Some(run) = run else { return };
+        let accuracy = match phase {
+            Phase::Original => return,
+            Phase::Cam => &mut run.cam_val_acc,
+            Phase::Mask => &mut run.mask_val_acc,
+            Phase::InverseMask => &mut run.inverse_mask_val_acc,
+        };
+        *accuracy = Some(retrained.val_acc);
+        run.retrained.push(retrained);
     }
 
     /// Replaces the file at `path`.
@@ -251,31 +280,15 @@ impl Results {
     }
 }
 
-/// Mean and 95 % interval of a few numbers.
-fn interval(values: &[f64]) -> Interval {
-    // Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom.
-    const T: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    if values.len() < 2 {
-        return Interval::from(mean);
-    }
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    let t = T.get(values.len() - 2).copied().unwrap_or(1.96);
-    let half = t * (variance / count).sqrt();
-    Interval { mean, low: mean - half, high: mean + half }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interval_of_three_numbers_is_that_of_students_t() {
-        let found = interval(&[0.90, 0.92, 0.94]);
-        // Deviation 0.02, over sqrt(3), times 4.303.
-        assert!((found.mean - 0.92).abs() < 1e-12);
-        assert!((found.high - found.mean - 0.049687).abs() < 1e-5, "{found:?}");
-        assert_eq!(interval(&[0.5]).low, 0.5);
+impl RunResult {
+    /// The time that `phase` took, where it is finished.
+    pub fn seconds_of(&self, phase: Phase) -> Option<f64> {
+        match phase {
+            Phase::Original => Some(self.seconds),
+            filtered => {
+                let found = self.retrained.iter().find(|one| one.phase == filtered.name());
+                found.map(|one| one.seconds)
+            }
+        }
     }
 }

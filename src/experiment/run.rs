@@ -1,191 +1,198 @@
-//! One model with one seed: train, explain, score, export.
+//! One model with one seed: trained on the original ROIs, explained, scored, and trained again on
+//! filtered ROIs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use indicatif::ProgressBar;
-
-use super::{Options, RunResult, prepare, scaling};
-use crate::cam::{Explainer, Explanation, Request, find};
-use crate::data::batch;
-use crate::data::{Class, Grey, Roi, Split};
-use crate::error::Result;
+use super::explain::{Explained, mean_ways};
+use super::filter;
+use super::phase::Phase;
+use super::results::{Retrained, RunResult, Way};
+use super::setup::Setup;
+use super::tables::{self, Prediction};
+use super::{Material, Options, predictions_file};
+use crate::data::{Class, Grey, Prepared, Split};
+use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
+use crate::metrics::dice::best_threshold;
 use crate::metrics::epoch::EpochRecord;
-use crate::models::{Head, Mode, Network};
-use crate::train::{TrainOptions, Trained, interruption, train};
+use crate::metrics::normalise::WAYS;
+use crate::train::{Classifier, TrainOptions, Trained, probabilities, train};
 use crate::weights;
 
 /// What to run.
 pub struct Job<'a> {
     pub gpu: &'a Arc<Gpu>,
-    pub network: &'static Network,
+    pub setup: &'a Setup,
     pub seed: u64,
     pub options: &'a Options,
+    pub material: &'a Material,
+    pub split: &'a Split,
 }
 
-/// An explained ROI.
-pub struct Explained {
-    /// Its index among the ROIs.
-    pub roi: usize,
-    /// Whether it is on the validation side.
-    pub validation: bool,
-    pub heatmap: Vec<u8>,
-    pub dice: Vec<f64>,
-    pub mean_dice: f64,
-}
-
-/// What came of a job.
+/// What came of the original ROIs.
 pub struct Done {
     pub result: RunResult,
     pub records: Vec<EpochRecord>,
     pub explained: Vec<Explained>,
 }
 
-/// Images explained at once.
-const BATCH: usize = 32;
-
 impl Job<'_> {
-    /// Trains, explains and scores, and writes weights, heatmaps and `scores.csv`.
-    pub fn run(&self, rois: &[Roi], split: &Split) -> Result<Done> {
+    /// Trains on the original ROIs, explains and scores, and writes weights, heatmaps and tables. With
+    /// `filter` the ROIs times their heatmaps are written as well.
+    pub fn original(&self, filter: bool) -> Result<Done> {
         let start = Instant::now();
-        let prepared = prepare(self.network, rois, self.options.size);
-        let weights_path = self.file("weights", &format!("{}.safetensors", self.seed))?;
-        let options = TrainOptions {
-            seed: self.seed,
-            checkpoint: Some(weights_path.clone()),
-            ..self.options.train.clone()
-        };
-        let title = format!("{} seed {}", self.network.name, self.seed);
-        let trained = train(self.gpu, self.network, &prepared, split, &options, &title)?;
-        weights::save(&weights_path, &trained.weights, &trained.model.layers, None)?;
-        let explained = self.explain(rois, split, &trained, [prepared.size.0, prepared.size.1])?;
-        self.export(rois, &explained)?;
-
-        let mean = |chosen: &dyn Fn(&Explained) -> bool, value: &dyn Fn(&Explained) -> f64| {
-            let values: Vec<f64> = explained.iter().filter(|one| chosen(one)).map(value).collect();
-            values.iter().sum::<f64>() / values.len().max(1) as f64
-        };
+        let prepared = self.setup.prepare(&self.material.rois);
+        let trained = self.train(Phase::Original, &prepared)?;
+        let training = start.elapsed();
+        let explained = self.explain(&trained.store, trained.model.classes, filter)?;
         let curve = |chosen: &dyn Fn(&Explained) -> bool| -> Vec<f64> {
-            (0..256).map(|t| mean(chosen, &|one: &Explained| one.dice[t])).collect()
+            let chosen: Vec<&Explained> = explained.iter().filter(|one| chosen(one)).collect();
+            let at = |t: usize| chosen.iter().map(|one| one.dice[t]).sum::<f64>();
+            (0..256).map(|t| at(t) / chosen.len().max(1) as f64).collect()
         };
-        let training = curve(&|one| !one.validation);
-        let best_threshold =
-            (0..256).rev().max_by(|&a, &b| training[a].total_cmp(&training[b])).unwrap_or_default();
+        let threshold = best_threshold(&curve(&|one| !one.validation));
+        self.write_scores(&explained, threshold)?;
+        let all = mean_ways(explained.iter());
+        let validation = mean_ways(explained.iter().filter(|one| one.validation));
+        let ways = WAYS.iter().enumerate().map(|(way, &(sign, normalisation))| Way {
+            sign,
+            normalisation,
+            mean_dice: all[way],
+            mean_dice_validation: validation[way],
+        });
+        let empty = |one: &&Explained| one.heatmap.iter().all(|&value| value == 0);
         let result = RunResult {
-            model: self.network.name.to_owned(),
+            model: self.setup.network.name.to_owned(),
             seed: self.seed,
             val_acc: trained.best.val_accuracy,
-            mean_dice: mean(&|_| true, &|one| one.mean_dice),
-            mean_dice_validation: mean(&|one| one.validation, &|one| one.mean_dice),
+            mean_dice: all[0],
+            mean_dice_validation: validation[0],
+            ways: ways.collect(),
             cam_val_acc: None,
             mask_val_acc: None,
             inverse_mask_val_acc: None,
+            retrained: Vec::new(),
             epochs: trained.records.len(),
             best_epoch: trained.best.epoch,
-            best_threshold: best_threshold as u8,
-            dice_at_best_threshold_validation: mean(&|one| one.validation, &|one| {
-                one.dice[best_threshold]
-            }),
-            empty_heatmaps: explained
-                .iter()
-                .filter(|one| one.heatmap.iter().all(|&value| value == 0))
-                .count(),
-            seconds: start.elapsed().as_secs_f64(),
+            best_threshold: threshold,
+            dice_at_best_threshold_validation: curve(&|one| one.validation)[usize::from(threshold)],
+            empty_heatmaps: explained.iter().filter(empty).count(),
+            // The training may have begun in an earlier process.
+            seconds: (trained.time + start.elapsed().saturating_sub(training)).as_secs_f64(),
             dice_curve: curve(&|_| true),
         };
         Ok(Done { result, records: trained.records, explained })
     }
 
-    /// Explains the score of the class `abnormal` on every abnormal ROI.
-    fn explain(
-        &self,
-        rois: &[Roi],
-        split: &Split,
-        trained: &Trained,
-        size: [usize; 2],
-    ) -> Result<Vec<Explained>> {
-        let abnormal: Vec<usize> =
-            (0..rois.len()).filter(|&index| rois[index].class == Class::Abnormal).collect();
-        let pixels = |index: &usize| rois[*index].image.pixels.len();
-        let largest = abnormal.iter().map(pixels).max().unwrap_or(1);
-        let units = trained.model.classes;
-        let model = self.network.build(Mode::Inference, BATCH, size, units)?;
-        let method = find("gradcam")?;
-        let mut explainer =
-            Explainer::new(self.gpu, model, &trained.store, method, None, 1.0, largest)?;
-        let bar = ProgressBar::new(abnormal.len() as u64);
-        let mut explained = Vec::with_capacity(abnormal.len());
-        for chunk in abnormal.chunks(BATCH) {
-            interruption(|| "the weights are written, the heatmaps are not".to_owned())?;
-            let chosen: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
-            let (channels, scaling) = (self.network.channels, scaling(self.network));
-            let images = batch::tensor(&chosen, (size[0], size[1]), channels, scaling);
-            let masks: Vec<Grey> = chosen.iter().map(|roi| roi.mask_or_empty()).collect();
-            let requests: Vec<Request> = images
-                .chunks(images.len() / chosen.len())
-                .zip(&chosen)
-                .zip(&masks)
-                .map(|((image, roi), mask)| Request {
-                    image,
-                    class: Some(Head::of(units).unit(Class::Abnormal.index())),
-                    size: [roi.image.height, roi.image.width],
-                    mask: Some(&mask.pixels),
-                })
-                .collect();
-            for (&roi, explanation) in chunk.iter().zip(explainer.explain(&requests)?) {
-                let mean_dice = explanation.mean_dice().unwrap_or(f64::NAN);
-                let Explanation { heatmap, dice, .. } = explanation;
-                let validation = split.validation.binary_search(&roi).is_ok();
-                let dice = dice.unwrap_or_default();
-                explained.push(Explained { roi, validation, heatmap, dice, mean_dice });
+    /// Trains from scratch on the ROIs filtered as `phase` says, with the seed and the options of the
+    /// original ones.
+    pub fn retrain(&self, phase: Phase) -> Result<(Retrained, Vec<EpochRecord>)> {
+        let rois = &self.material.rois;
+        let images = match phase {
+            Phase::Original => rois.iter().map(|roi| roi.image.clone()).collect(),
+            Phase::Cam => self.read_filtered()?,
+            Phase::Mask | Phase::InverseMask => {
+                let sources = filter::mask_sources(rois, self.split, self.seed);
+                filter::masked(rois, &sources, phase == Phase::InverseMask)
             }
-            bar.inc(chunk.len() as u64);
-        }
-        bar.finish_and_clear();
-        Ok(explained)
+        };
+        let trained = self.train(phase, &self.setup.prepare_filtered(&images, rois))?;
+        let black = |class: Class| {
+            let is_black = |image: &&Grey| image.pixels.iter().all(|&value| value == 0);
+            let own = images.iter().zip(rois).filter(|(_, roi)| roi.class == class);
+            own.map(|(image, _)| image).filter(is_black).count()
+        };
+        let retrained = Retrained {
+            phase: phase.name().to_owned(),
+            val_acc: trained.best.val_accuracy,
+            epochs: trained.records.len(),
+            best_epoch: trained.best.epoch,
+            black_normal: black(Class::Normal),
+            black_abnormal: black(Class::Abnormal),
+            seconds: trained.time.as_secs_f64(),
+        };
+        Ok((retrained, trained.records))
     }
 
-    /// ROI, mask and heatmap of every explained ROI as 8-bit grey PNGs, and `scores.csv`.
-    fn export(&self, rois: &[Roi], explained: &[Explained]) -> Result<()> {
-        let mut scores = String::from("name,split,mean_dice\n");
-        for one in explained {
-            interruption(|| "the weights are written, the heatmaps in part".to_owned())?;
-            let roi = &rois[one.roi];
-            let (width, height) = (roi.image.width, roi.image.height);
-            let write = |what: &str, grey: &Grey| -> Result<()> {
-                grey.write(&self.heatmap_file(&format!("{}.{what}.png", roi.name))?)
+    /// Trains on `prepared`; writes the best weights, and what they say of the validation ROIs.
+    fn train(&self, phase: Phase, prepared: &Prepared) -> Result<Trained> {
+        let path = self.weights_file(phase)?;
+        let options = TrainOptions {
+            seed: self.seed,
+            checkpoint: Some(path.clone()),
+            state: Some(self.state(phase)),
+            ..self.setup.train.clone()
+        };
+        let title = self.title(phase);
+        let trained = train(self.gpu, self.setup.network, prepared, self.split, &options, &title)?;
+        weights::save(&path, &trained.weights, &trained.model.layers, None)?;
+        self.predict(phase, &trained, prepared)?;
+        Ok(trained)
+    }
+
+    fn predict(&self, phase: Phase, trained: &Trained, prepared: &Prepared) -> Result<()> {
+        let indices = &self.split.validation;
+        let mut classifier = Classifier::new(self.gpu, trained.model.clone(), &trained.store)?;
+        let rows = classifier.predict(prepared, indices)?;
+        let line = |(&index, row): (&usize, &Vec<f32>)| {
+            let roi = &self.material.rois[index];
+            let abnormal = probabilities(row).last().copied().unwrap_or_default();
+            // As the accuracy has it: of equal scores the first class.
+            let says = match row[..] {
+                [unit] => unit > 0.0,
+                [normal, abnormal] => abnormal > normal,
+                _ => false,
             };
-            write("roi", &roi.image)?;
-            write("mask", &roi.mask_or_empty())?;
-            write("heatmap", &Grey { width, height, pixels: one.heatmap.clone() })?;
-            let side = if one.validation { "validation" } else { "train" };
-            scores += &format!("{},{side},{}\n", csv(&roi.name), one.mean_dice);
+            Prediction {
+                name: roi.name.clone(),
+                class: roi.class.name().to_owned(),
+                abnormal,
+                right: u8::from(says == (roi.class == Class::Abnormal)),
+            }
+        };
+        let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
+        let path = predictions_file(&self.options.out, self.setup.network.name, self.seed, phase);
+        if let Some(folder) = path.parent() {
+            files::create_folder(folder)?;
         }
-        files::write(&self.heatmap_file("scores.csv")?, scores.as_bytes())
+        tables::write(&path, &lines)
     }
 
-    fn heatmap_file(&self, name: &str) -> Result<PathBuf> {
-        let folder = Path::new("heatmaps").join(self.network.name).join(self.seed.to_string());
-        let folder = self.options.out.join(folder);
+    /// The name of a phase of this job, for people.
+    pub fn title(&self, phase: Phase) -> String {
+        let name = self.setup.network.name;
+        match phase {
+            Phase::Original => format!("{name} seed {}", self.seed),
+            filtered => format!("{name} seed {}, {}", self.seed, filtered.words()),
+        }
+    }
+
+    /// The weights of a phase, in a folder that is there.
+    pub fn weights_file(&self, phase: Phase) -> Result<PathBuf> {
+        let folder = self.options.out.join("weights").join(self.setup.network.name);
         files::create_folder(&folder)?;
-        Ok(folder.join(name))
+        Ok(folder.join(format!("{}.safetensors", phase.stem(self.seed))))
     }
 
-    fn file(&self, kind: &str, name: &str) -> Result<PathBuf> {
-        let folder = self.options.out.join(kind).join(self.network.name);
-        files::create_folder(&folder)?;
-        Ok(folder.join(name))
+    /// The state of a phase's training; it is there while the phase is not finished.
+    fn state(&self, phase: Phase) -> PathBuf {
+        let folder = self.options.out.join("checkpoints").join(self.setup.network.name);
+        folder.join(format!("{}.safetensors", phase.stem(self.seed)))
     }
-}
 
-/// A field of a CSV file, quoted where it must be.
-fn csv(text: &str) -> String {
-    if text.contains([',', '"', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
+    /// Deletes the state of a phase's training: it is finished, or shall begin anew.
+    pub fn forget(&self, phase: Phase) -> Result<()> {
+        let path = self.state(phase);
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(|source| Error::file("delete", &path, source))?;
+        }
+        // Folders go once they are empty; those that are not refuse.
+        for folder in path.ancestors().skip(1).take(2) {
+            let _ = std::fs::remove_dir(folder);
+        }
+        Ok(())
     }
 }

@@ -77,12 +77,7 @@ pub fn from_histograms(inside: &[u64; THRESHOLDS], everywhere: &[u64; THRESHOLDS
         both += inside[t];
         above += everywhere[t];
     }
-    let mut best = 0u8;
-    for t in 1..=255u8 {
-        if dice[usize::from(t)] > dice[usize::from(best)] {
-            best = t;
-        }
-    }
+    let best = best_threshold(&dice);
     Scores {
         mean_dice: dice.iter().sum::<f64>() / THRESHOLDS as f64,
         best_threshold: best,
@@ -105,6 +100,15 @@ pub fn mean_curve<'a>(scores: impl IntoIterator<Item = &'a Scores>) -> Vec<f64> 
     }
     sum.iter_mut().for_each(|total| *total /= f64::from(count.max(1)));
     sum
+}
+
+/// The threshold of the highest value of `curve`, and the lowest of equals.
+pub fn best_threshold(curve: &[f64]) -> u8 {
+    let best = (0..curve.len().min(THRESHOLDS))
+        .rev()
+        .max_by(|&a, &b| curve[a].total_cmp(&curve[b]))
+        .unwrap_or_default();
+    best as u8
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The table at the end of `parula reproduce`, as text and as Markdown.
 
-use std::fmt;
+pub use crate::metrics::interval::Interval;
 
 /// What one model reached; what was not measured is `None` and prints as a dash.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +13,14 @@ pub struct Row {
     pub mean_dice: Option<Interval>,
     /// Mean-Dice over the validation set's abnormal ROIs only.
     pub mean_dice_validation: Option<Interval>,
+    /// Dice on the validation set at the threshold that is best on the training set.
+    pub best_threshold_dice: Option<Interval>,
+    /// Validation accuracy after training on CAM-filtered ROIs.
+    pub cam_val_acc: Option<Interval>,
+    /// The same on mask-filtered ROIs.
+    pub mask_val_acc: Option<Interval>,
+    /// The same on inverse-mask-filtered ROIs.
+    pub inverse_mask_val_acc: Option<Interval>,
     /// Epochs run, as a mean over seeds.
     pub epochs: Option<f64>,
     /// Wall-clock time, as a mean over seeds.
@@ -28,69 +36,46 @@ pub struct BaselineRow {
     pub mean_dice: f64,
     /// Over the validation set's.
     pub mean_dice_validation: Option<f64>,
+    /// Dice on the validation set at the threshold that is best on the training set.
+    pub best_threshold_dice: Option<f64>,
 }
 
-/// A mean over seeds with its interval; one number where there was one seed.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Interval {
-    /// The mean.
-    pub mean: f64,
-    /// The interval's lower end.
-    pub low: f64,
-    /// The interval's upper end.
-    pub high: f64,
-}
-
-impl From<f64> for Interval {
-    fn from(value: f64) -> Self {
-        Interval { mean: value, low: value, high: value }
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        write!(out, "{:.3}", self.mean)?;
-        if self.low < self.high {
-            write!(out, " [{:.3}, {:.3}]", self.low, self.high)?;
-        }
-        Ok(())
-    }
-}
-
-/// The table of `parula reproduce`: the models, a line, the baselines.
+/// The table of `parula reproduce`: the models, a line, the baselines. The accuracies of the second
+/// experiment have columns where some model has them.
 pub fn reproduce(rows: &[Row], baselines: &[BaselineRow]) -> Table {
-    let mut table = Table::new(&[
-        "model",
-        "val_acc",
-        "mean-Dice (all)",
-        "mean-Dice (validation)",
-        "epochs",
-        "seconds",
-    ]);
+    type Column = (&'static str, fn(&Row) -> Option<Interval>);
+    const FILTERED: [Column; 3] = [
+        ("CAM_val_acc", |row| row.cam_val_acc),
+        ("mask_val_acc", |row| row.mask_val_acc),
+        ("inverse_mask_val_acc", |row| row.inverse_mask_val_acc),
+    ];
+    let filtered: Vec<Column> =
+        FILTERED.into_iter().filter(|(_, value)| rows.iter().any(|r| value(r).is_some())).collect();
+    let mut header = vec!["model", "val_acc"];
+    header.extend(filtered.iter().map(|(name, _)| *name));
+    header.extend(["mean-Dice (all)", "(validation)", "best threshold", "epochs", "seconds"]);
+    let mut table = Table::new(&header);
     let interval = |value: Option<Interval>| value.map_or(DASH.to_owned(), |v| v.to_string());
     let whole = |value: Option<f64>| value.map_or(DASH.to_owned(), |v| format!("{v:.0}"));
     for row in rows {
-        table.row(vec![
-            row.model.clone(),
-            interval(row.val_acc),
-            interval(row.mean_dice),
-            interval(row.mean_dice_validation),
-            whole(row.epochs),
-            whole(row.seconds),
-        ]);
+        let mut cells = vec![row.model.clone(), interval(row.val_acc)];
+        cells.extend(filtered.iter().map(|(_, value)| interval(value(row))));
+        let dice = [row.mean_dice, row.mean_dice_validation, row.best_threshold_dice];
+        cells.extend(dice.map(interval));
+        cells.extend([row.epochs, row.seconds].map(whole));
+        table.row(cells);
     }
     if !(rows.is_empty() || baselines.is_empty()) {
         table.line();
     }
     for baseline in baselines {
-        table.row(vec![
-            format!("{} (baseline)", baseline.name),
-            DASH.to_owned(),
-            format!("{:.3}", baseline.mean_dice),
-            interval(baseline.mean_dice_validation.map(Interval::from)),
-            DASH.to_owned(),
-            DASH.to_owned(),
-        ]);
+        let mut cells = vec![format!("{} (baseline)", baseline.name)];
+        cells.resize(2 + filtered.len(), DASH.to_owned());
+        let others = [baseline.mean_dice_validation, baseline.best_threshold_dice];
+        cells.push(format!("{:.3}", baseline.mean_dice));
+        cells.extend(others.map(|value| interval(value.map(Interval::from))));
+        cells.resize(header.len(), DASH.to_owned());
+        table.row(cells);
     }
     table
 }
@@ -195,10 +180,18 @@ mod tests {
             val_acc: Some(interval),
             mean_dice: Some(0.4809.into()),
             mean_dice_validation: None,
+            best_threshold_dice: Some(0.6.into()),
+            cam_val_acc: Some(0.91.into()),
             epochs: Some(12.0),
             seconds: Some(301.4),
+            ..Row::default()
         };
-        let ones = BaselineRow { name: "ones", mean_dice: 0.551, mean_dice_validation: Some(0.55) };
+        let ones = BaselineRow {
+            name: "ones",
+            mean_dice: 0.551,
+            mean_dice_validation: Some(0.55),
+            best_threshold_dice: None,
+        };
         reproduce(&[row], &[ones])
     }
 
@@ -206,11 +199,11 @@ mod tests {
     fn columns_line_up() {
         let text = example().to_text();
         let expected = "\
-model                          val_acc  mean-Dice (all)  mean-Dice (validation)  epochs  seconds
-────────────────────────────────────────────────────────────────────────────────────────────────
-compact-xception  0.931 [0.920, 0.944]            0.481                       -      12      301
-────────────────────────────────────────────────────────────────────────────────────────────────
-ones (baseline)                      -            0.551                   0.550       -        -
+model                          val_acc  CAM_val_acc  mean-Dice (all)  (validation)  best threshold  epochs  seconds
+───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+compact-xception  0.931 [0.920, 0.944]        0.910            0.481             -           0.600      12      301
+───────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ones (baseline)                      -            -            0.551         0.550               -       -        -
 ";
         assert_eq!(text, expected, "\n{text}");
     }

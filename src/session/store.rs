@@ -67,11 +67,15 @@ impl Store {
         Ok(())
     }
 
-    /// Names and shapes, in order of definition, of the variables that belong to the model: not
-    /// the optimiser's memory, nor constants.
+    /// Names, in order of definition, of the variables that belong to the model: not the optimiser's
+    /// memory, nor constants.
     pub fn names(&self) -> Vec<String> {
-        let own = |role: Role| matches!(role, Role::Trainable | Role::State);
-        let own = self.layout.entries.iter().filter(|entry| own(entry.2));
+        self.names_of(&[Role::Trainable, Role::State])
+    }
+
+    /// Names, in order of definition, of the variables that have one of `roles`.
+    pub fn names_of(&self, roles: &[Role]) -> Vec<String> {
+        let own = self.layout.entries.iter().filter(|entry| roles.contains(&entry.2));
         own.map(|entry| entry.0.clone()).collect()
     }
 

@@ -106,6 +106,31 @@ impl Classifier {
     /// # Errors
     /// Those of the GPU.
     pub fn score(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Scores> {
+        let mut scores = Scores::default();
+        self.each(prepared, indices, |answer, labels| scores.add(answer, labels))?;
+        Ok(scores)
+    }
+
+    /// Class scores before softmax of each of the images `indices`, in their order.
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn predict(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let mut rows: Vec<Vec<f32>> = Vec::with_capacity(indices.len());
+        self.each(prepared, indices, |answer, labels| {
+            let images = answer.logits.chunks(answer.classes).take(labels.len());
+            rows.extend(images.map(<[f32]>::to_vec));
+        })?;
+        Ok(rows)
+    }
+
+    /// Gives the answer for each batch of the images `indices`, and their labels, to `take`.
+    fn each(
+        &mut self,
+        prepared: &Prepared,
+        indices: &[usize],
+        mut take: impl FnMut(&Answer, &[usize]),
+    ) -> Result<()> {
         let order = BatchOptions {
             batch: self.model.batch,
             seed: 0,
@@ -113,11 +138,10 @@ impl Classifier {
             shuffle: false,
             flips: Flips::default(),
         };
-        let mut scores = Scores::default();
         for mut batch in Batches::new(prepared, indices, order) {
             batch.pad_to(self.model.batch);
-            scores.add(&self.logits(&batch.images)?, &batch.labels);
+            take(&self.logits(&batch.images)?, &batch.labels);
         }
-        Ok(scores)
+        Ok(())
     }
 }

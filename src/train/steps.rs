@@ -56,6 +56,12 @@ impl Steps {
         Ok(())
     }
 
+    /// Goes on after `done` steps that an earlier process took: the learning rate and what is drawn
+    /// depend on their number.
+    pub fn go_on_after(&mut self, done: u64) {
+        self.done = done;
+    }
+
     /// How many steps were taken.
     pub fn done(&self) -> u64 {
         self.done

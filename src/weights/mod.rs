@@ -29,7 +29,7 @@ pub use resolve::Top;
 /// What our metadata is called in a file of any format.
 const METADATA: &str = "parula";
 
-/// Named tensors, and what the file says of itself (`model`, `classes`, `input`).
+/// Named tensors, and what the file says of itself (`model`, `classes`, `input`, `scaling`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// By variable name, for example `block2_sepconv1/pointwise_kernel`.

@@ -8,7 +8,7 @@ use super::{hdf5, keras_archive, keras_h5, keras_weights, safetensors};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// What a file says of itself: `model`, `classes`, `input`. Only in files that we wrote.
+/// What a file says of itself: `model`, `classes`, `input`, `scaling`. Only in files that we wrote.
 pub type Metadata = BTreeMap<String, String>;
 
 /// The formats that are read and written.
@@ -170,6 +170,11 @@ impl Raw {
     /// Height and width that these weights were trained at, where the file says so.
     pub fn input(&self) -> Option<[usize; 2]> {
         super::input(&self.metadata)
+    }
+
+    /// The name of the scaling of pixels that these weights were trained with, where the file says so.
+    pub fn scaling(&self) -> Option<&str> {
+        self.metadata.get("scaling").map(String::as_str)
     }
 
     /// How many numbers it holds.

@@ -1,0 +1,70 @@
+//! The options that decide what comes out of an experiment, as `results.json` has them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Options;
+use crate::train::difference;
+
+/// The options that decide the outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// The data set's folder, or `synthetic`.
+    pub data: String,
+    /// Names of networks.
+    pub models: Vec<String>,
+    /// One run of every model for each.
+    pub seeds: Vec<u64>,
+    /// Of the ROIs.
+    pub seed: u64,
+    /// The paper's experiments.
+    pub experiments: Vec<u32>,
+    /// For each model: epochs, batch, head, optimizer, learning_rate, schedule, patience, flips,
+    /// balance, initial_weights, input, scaling.
+    pub training: BTreeMap<String, Map<String, Value>>,
+}
+
+impl Config {
+    /// What `options` say.
+    pub fn new(options: &Options) -> Self {
+        let data = options.data.as_ref().map(|folder| folder.display().to_string());
+        let name = |setup: &super::Setup| setup.network.name.to_owned();
+        Config {
+            data: data.unwrap_or("synthetic".to_owned()),
+            models: options.models.iter().map(name).collect(),
+            seeds: options.seeds.clone(),
+            seed: options.seed,
+            experiments: options.experiments.clone(),
+            training: options.models.iter().map(|one| (name(one), one.describe())).collect(),
+        }
+    }
+
+    /// The first thing in which runs under `earlier` would differ. Other models, seeds and experiments do
+    /// not: they are further runs. Neither does another path of the data: their fingerprint counts.
+    pub fn difference(&self, earlier: &Config) -> Option<String> {
+        if self.seed != earlier.seed {
+            return Some(format!("seed was {}, is {}", earlier.seed, self.seed));
+        }
+        self.training.iter().find_map(|(model, now)| {
+            let difference = difference(now, earlier.training.get(model)?)?;
+            Some(format!("{model}: {difference}"))
+        })
+    }
+
+    /// Takes in the models, seeds and experiments of `earlier`, whose runs are kept.
+    pub fn take_in(&mut self, earlier: Config) {
+        fn union<T: PartialEq>(own: &mut Vec<T>, others: Vec<T>) {
+            let new: Vec<T> = others.into_iter().filter(|other| !own.contains(other)).collect();
+            own.extend(new);
+        }
+        union(&mut self.models, earlier.models);
+        union(&mut self.seeds, earlier.seeds);
+        union(&mut self.experiments, earlier.experiments);
+        self.experiments.sort_unstable();
+        for (model, training) in earlier.training {
+            self.training.entry(model).or_insert(training);
+        }
+    }
+}

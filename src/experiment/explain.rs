@@ -1,0 +1,195 @@
+//! The heatmaps of a trained model: scored against the masks, and written to files.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+
+use super::filter;
+use super::phase::Phase;
+use super::run::Job;
+use super::tables::{self, Score, TRAIN, VALIDATION};
+use super::{heatmap_folder, scores_file};
+use crate::cam::{Explainer, Explanation, Request, find, npy};
+use crate::data::{Class, Grey, Roi, batch};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::metrics::dice;
+use crate::metrics::normalise::{WAYS, grey_levels};
+use crate::models::{Head, Mode};
+use crate::session::Store;
+use crate::train::interruption;
+use crate::weights::{Raw, Top};
+
+/// An explained abnormal ROI.
+pub struct Explained {
+    /// Its index among the ROIs.
+    pub roi: usize,
+    /// Whether it is on the validation side.
+    pub validation: bool,
+    /// What is exported: what speaks for the class, ReLU, divided by the maximum.
+    pub heatmap: Vec<u8>,
+    /// Of the heatmap at each threshold.
+    pub dice: Vec<f64>,
+    /// Of the heatmap.
+    pub mean_dice: f64,
+    /// Mean-Dice in the order of [`WAYS`].
+    pub ways: [f64; 6],
+}
+
+/// Images explained at once.
+const BATCH: usize = 32;
+
+impl Job<'_> {
+    /// Explains the score of the class `abnormal` on every abnormal ROI, and writes ROI, mask, heatmap
+    /// (8-bit grey PNG) and the map before its ReLU (NumPy, at the layer's own size).
+    ///
+    /// Where filtered ROIs are to be learnt from, normal ROIs are explained as well, by the same class:
+    /// the paper does not say which, and a filter chosen by the ROI's label would carry the label. All
+    /// ROIs times their heatmaps are then written, too.
+    pub fn explain(&self, store: &Store, units: usize, filter: bool) -> Result<Vec<Explained>> {
+        let rois = &self.material.rois;
+        let chosen: Vec<usize> =
+            (0..rois.len()).filter(|&i| filter || rois[i].class == Class::Abnormal).collect();
+        let pixels = |index: &usize| rois[*index].image.pixels.len();
+        let largest = chosen.iter().map(pixels).max().unwrap_or(1);
+        let network = self.setup.network;
+        let (height, width) = self.setup.size;
+        let model = network.build(Mode::Inference, BATCH, [height, width], units)?;
+        let method = find("gradcam")?;
+        let mut explainer = Explainer::new(self.gpu, model, store, method, None, 1.0, largest)?;
+        files::create_folder(&heatmap_folder(&self.options.out, network.name, self.seed))?;
+        if filter {
+            files::create_folder(&self.filtered_folder())?;
+        }
+        let bar = ProgressBar::new(chosen.len() as u64);
+        let mut explained = Vec::new();
+        for chunk in chosen.chunks(BATCH) {
+            interruption(|| "the weights are written, the heatmaps in part".to_owned())?;
+            let some: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
+            let images =
+                batch::tensor(&some, (height, width), network.channels, self.setup.scaling);
+            let masks: Vec<Grey> = some.iter().map(|roi| roi.mask_or_empty()).collect();
+            let requests: Vec<Request> = images
+                .chunks(images.len() / some.len())
+                .zip(&some)
+                .zip(&masks)
+                .map(|((image, roi), mask)| Request {
+                    image,
+                    class: Some(Head::of(units).unit(Class::Abnormal.index())),
+                    size: [roi.image.height, roi.image.width],
+                    mask: Some(&mask.pixels),
+                })
+                .collect();
+            for (&roi, explanation) in chunk.iter().zip(explainer.explain(&requests)?) {
+                if filter {
+                    let image = filter::times(&rois[roi].image, &explanation.heatmap);
+                    image.write(&self.filtered_file(&rois[roi]))?;
+                }
+                if rois[roi].class == Class::Abnormal {
+                    explained.push(self.score_and_write(roi, explanation)?);
+                }
+            }
+            bar.inc(chunk.len() as u64);
+        }
+        bar.finish_and_clear();
+        Ok(explained)
+    }
+
+    fn score_and_write(&self, index: usize, explanation: Explanation) -> Result<Explained> {
+        let roi = &self.material.rois[index];
+        let mask = roi.mask_or_empty();
+        let (width, height) = (roi.image.width, roi.image.height);
+        let signed = explanation.signed()?;
+        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.seed);
+        let file = |what: &str| folder.join(format!("{}.{what}", roi.name));
+        let heatmap = Grey { width, height, pixels: explanation.heatmap.clone() };
+        roi.image.write(&file("roi.png"))?;
+        mask.write(&file("mask.png"))?;
+        heatmap.write(&file("heatmap.png"))?;
+        files::write(&file("map.npy"), &npy(&signed))?;
+
+        let mean_dice = explanation.mean_dice().unwrap_or_default();
+        let mut ways = [mean_dice; 6];
+        let levels = grey_levels(&signed, [height, width]);
+        // The first way is what the GPU has scored.
+        for (way, levels) in ways.iter_mut().zip(&levels).skip(1) {
+            *way = dice::score(&mask.pixels, levels)?.mean_dice;
+        }
+        Ok(Explained {
+            roi: index,
+            validation: self.split.validation.binary_search(&index).is_ok(),
+            heatmap: heatmap.pixels,
+            dice: explanation.dice.unwrap_or_default(),
+            mean_dice,
+            ways,
+        })
+    }
+
+    /// Writes `scores.csv`.
+    pub fn write_scores(&self, explained: &[Explained], threshold: u8) -> Result<()> {
+        let score = |one: &Explained| {
+            let [mean_dice, for_min_max, for_max, against_relu_max, against_min_max, against_max] =
+                one.ways;
+            Score {
+                name: self.material.rois[one.roi].name.clone(),
+                split: if one.validation { VALIDATION } else { TRAIN }.to_owned(),
+                mean_dice,
+                dice_at_best_threshold: one.dice[usize::from(threshold)],
+                for_min_max,
+                for_max,
+                against_relu_max,
+                against_min_max,
+                against_max,
+            }
+        };
+        let lines: Vec<Score> = explained.iter().map(score).collect();
+        let (name, seed) = (self.setup.network.name, self.seed);
+        tables::write(&scores_file(&self.options.out, name, seed), &lines)
+    }
+
+    /// All ROIs times their heatmaps, as the original phase wrote them: so that a run that was
+    /// interrupted in between learns from the same images as one that was not. Where that phase was run
+    /// without this one in mind, its weights explain the ROIs again.
+    pub fn read_filtered(&self) -> Result<Vec<Grey>> {
+        let rois = &self.material.rois;
+        if !rois.iter().all(|roi| self.filtered_file(roi).exists()) {
+            let (network, (height, width)) = (self.setup.network, self.setup.size);
+            let units = self.setup.train.head.units();
+            let model = network.build(Mode::Inference, BATCH, [height, width], units)?;
+            let store = Store::new(self.gpu, &model.graph, self.seed)?;
+            let weights = Raw::read(&self.weights_file(Phase::Original)?)?;
+            weights.resolve(&model, Top::Keep)?.put(&store)?;
+            self.explain(&store, units, true)?;
+        }
+        let read = |roi: &Roi| {
+            let path = self.filtered_file(roi);
+            let image = Grey::read(&path)?;
+            if (image.width, image.height) == (roi.image.width, roi.image.height) {
+                return Ok(image);
+            }
+            Err(Error::content(path, "is not of the ROI's size", "delete it, and resume again"))
+        };
+        rois.iter().map(read).collect()
+    }
+
+    /// Where the ROIs times their heatmaps are.
+    fn filtered_folder(&self) -> PathBuf {
+        let folder = Path::new("filtered").join(self.setup.network.name);
+        self.options.out.join(folder).join(self.seed.to_string()).join("cam")
+    }
+
+    /// An ROI times its heatmap.
+    fn filtered_file(&self, roi: &Roi) -> PathBuf {
+        self.filtered_folder().join(format!("{}.png", roi.name))
+    }
+}
+
+/// Mean-Dice over `explained`, in the order of [`WAYS`].
+pub fn mean_ways<'a>(explained: impl Iterator<Item = &'a Explained> + Clone) -> [f64; 6] {
+    let count = explained.clone().count().max(1) as f64;
+    let mut sums = [0.0; WAYS.len()];
+    for one in explained {
+        sums.iter_mut().zip(one.ways).for_each(|(sum, value)| *sum += value);
+    }
+    sums.map(|sum| sum / count)
+}

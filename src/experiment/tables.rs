@@ -1,0 +1,118 @@
+//! The tables of numbers that a run leaves beside its pictures: what everything in `results.json` is
+//! computed from.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::files;
+
+/// A line of `scores.csv`: the heatmaps of one abnormal ROI. All but the threshold's column are
+/// mean-Dice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The ROI.
+    pub name: String,
+    /// `train` or `validation`.
+    pub split: String,
+    /// Of the exported heatmap: what speaks for the class, ReLU, divided by the maximum.
+    pub mean_dice: f64,
+    /// Dice of that heatmap at the threshold that was chosen on training ROIs.
+    pub dice_at_best_threshold: f64,
+    /// What speaks for the class, from minimum to maximum.
+    pub for_min_max: f64,
+    /// What speaks for the class, divided by the maximum.
+    pub for_max: f64,
+    /// What speaks against the class, ReLU, divided by the maximum.
+    pub against_relu_max: f64,
+    /// What speaks against the class, from minimum to maximum.
+    pub against_min_max: f64,
+    /// What speaks against the class, divided by the maximum.
+    pub against_max: f64,
+}
+
+impl Score {
+    /// Whether the ROI is on the validation side.
+    pub fn is_validation(&self) -> bool {
+        self.split == VALIDATION
+    }
+
+    /// Mean-Dice in the order of [`crate::metrics::normalise::WAYS`].
+    pub fn ways(&self) -> [f64; 6] {
+        [
+            self.mean_dice,
+            self.for_min_max,
+            self.for_max,
+            self.against_relu_max,
+            self.against_min_max,
+            self.against_max,
+        ]
+    }
+}
+
+/// The two sides of a split in [`Score::split`].
+pub const TRAIN: &str = "train";
+/// See [`TRAIN`].
+pub const VALIDATION: &str = "validation";
+
+/// A line of a table of predictions: a validation ROI, and what the kept epoch's model says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The ROI.
+    pub name: String,
+    /// `normal` or `abnormal`.
+    pub class: String,
+    /// The probability of `abnormal`.
+    pub abnormal: f64,
+    /// 1 where the likelier class is the ROI's, else 0.
+    pub right: u8,
+}
+
+/// Writes `lines` to `path`, whole or not at all.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written.
+pub fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| {
+        Error::content(path, error.to_string(), "this is a bug, please report it")
+    };
+    lines.iter().try_for_each(|line| table.serialize(line)).map_err(failed)?;
+    let bytes = table.into_inner().map_err(|error| failed(error.into_error().into()))?;
+    files::write(path, &bytes)
+}
+
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Content`] when it cannot be read.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    let lines = csv::Reader::from_reader(&bytes[..]).into_deserialize().collect::<Result<_, _>>();
+    lines.map_err(|error| {
+        let problem = format!("not a table of this version ({error})");
+        Error::content(path, problem, "give another --out, or leave --resume away")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        let line = |name: &str, abnormal| {
+            let (name, class) = (name.to_owned(), "normal".to_owned());
+            Prediction { name, class, abnormal, right: 1 }
+        };
+        let lines = [line("plain", 0.1 + 0.2), line("with, \"all\"\nof it", 1.0 / 3.0)];
+        write(&path, &lines).unwrap();
+        assert_eq!(read::<Prediction>(&path).unwrap(), lines);
+        let error = read::<Score>(&path).unwrap_err().to_string();
+        assert!(error.contains("p.csv"), "{error}");
+    }
+}

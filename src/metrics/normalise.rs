@@ -1,0 +1,159 @@
+//! From a map to grey levels, in the ways that are in use: they give different mean-Dice.
+//!
+//! The map is signed: the weighted sum of Grad-CAM before its ReLU, at the layer's own size. `s` is 1
+//! for what speaks for the class and -1 for what speaks against it, `up` is bilinear resizing to the
+//! ROI's size, and levels are floor(255 v + 1/2) of values v cut off at [0, 1].
+//!
+//! ```text
+//! relu_max   v = u / max u                     u = up(max(0, s map))
+//! min_max    v = (u - min u) / (max u - min u)     u = up(s map)
+//! max        v = u / max u, 0 where negative   u = up(s map)
+//! ```
+//! Where a divisor is not positive all levels are 0.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ops::{Operation, ResizeToRegions};
+use crate::tensor::Tensor;
+
+/// How a map becomes grey levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalisation {
+    /// Negative values to 0 at the layer's size, then divided by the maximum of the resized map.
+    ReluMax,
+    /// From the minimum of the resized signed map to its maximum.
+    MinMax,
+    /// Divided by the maximum of the resized signed map, negative values then to 0.
+    Max,
+}
+
+/// Which evidence a map shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// What speaks for the class.
+    For,
+    /// What speaks against it.
+    Against,
+}
+
+/// Both signs in all normalisations, in the order in which they are reported.
+pub const WAYS: [(Sign, Normalisation); 6] = [
+    (Sign::For, Normalisation::ReluMax),
+    (Sign::For, Normalisation::MinMax),
+    (Sign::For, Normalisation::Max),
+    (Sign::Against, Normalisation::ReluMax),
+    (Sign::Against, Normalisation::MinMax),
+    (Sign::Against, Normalisation::Max),
+];
+
+impl Normalisation {
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Normalisation::ReluMax => "relu_max",
+            Normalisation::MinMax => "min_max",
+            Normalisation::Max => "max",
+        }
+    }
+}
+
+impl Sign {
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sign::For => "for",
+            Sign::Against => "against",
+        }
+    }
+}
+
+/// The grey levels of the signed `map` (h, w) at the size (height, width) `to`, row by row, in the
+/// order of [`WAYS`]; all 0 where the map holds a number that is not finite.
+pub fn grey_levels(map: &Tensor, to: [usize; 2]) -> [Vec<u8>; 6] {
+    if map.data().iter().any(|value| !value.is_finite()) {
+        return std::array::from_fn(|_| vec![0; to[0] * to[1]]);
+    }
+    let signed = resized(map, to, |value| value);
+    let positive = resized(map, to, |value| value.max(0.0));
+    let negative = resized(map, to, |value| (-value).max(0.0));
+    WAYS.map(|(sign, normalisation)| {
+        let turned: Vec<f64>;
+        let values = match (normalisation, sign) {
+            (Normalisation::ReluMax, Sign::For) => &positive,
+            (Normalisation::ReluMax, Sign::Against) => &negative,
+            (_, Sign::For) => &signed,
+            (_, Sign::Against) => {
+                turned = signed.iter().map(|value| -value).collect();
+                &turned
+            }
+        };
+        let most = values.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(value));
+        let least = match normalisation {
+            Normalisation::MinMax => values.iter().fold(f64::INFINITY, |a, &b| a.min(b)),
+            _ => 0.0,
+        };
+        let range = most - least;
+        if range.is_nan() || range <= 0.0 {
+            return vec![0; values.len()];
+        }
+        let level = |value: &f64| (255.0 * ((value - least) / range).max(0.0) + 0.5).floor() as u8;
+        values.iter().map(level).collect()
+    })
+}
+
+/// `map`, changed by `change`, at the size `to`: in double precision, by the loops that the GPU's
+/// resizing is tested against.
+fn resized(map: &Tensor, to: [usize; 2], change: impl Fn(f64) -> f64) -> Vec<f64> {
+    let [h, w] = [0, 1].map(|axis| map.dims().get(axis).copied().unwrap_or(1));
+    let maps = Tensor::from_fn([1, h, w, 1], |index| change(f64::from(map.data()[index])));
+    let region = [0.0, to[0] as f64, to[1] as f64];
+    let regions = Tensor::from_fn([1, 3], |index| region[index]);
+    let resize = ResizeToRegions { capacity: to[0] * to[1] };
+    let resized = resize.reference(&[&maps, &regions]).pop();
+    resized.map(Tensor::into_data).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels(map: &[f32]) -> [Vec<u8>; 6] {
+        grey_levels(&Tensor::new([1, map.len()], map.to_vec()).unwrap(), [1, map.len()])
+    }
+
+    #[test]
+    fn each_way_is_its_formula() {
+        let [relu, min_max, max, against_relu, against_min_max, against_max] =
+            levels(&[-1.0, 0.0, 1.0, 3.0]);
+        assert_eq!(relu, [0, 0, 85, 255]);
+        assert_eq!(min_max, [0, 64, 128, 255]);
+        assert_eq!(max, relu, "without resizing it does not matter where negative values go");
+        assert_eq!(against_relu, [255, 0, 0, 0]);
+        assert_eq!(against_min_max, [255, 191, 128, 0]);
+        assert_eq!(against_max, [255, 0, 0, 0]);
+    }
+
+    #[test]
+    fn resizing_parts_relu_before_from_relu_after() {
+        let map = Tensor::new([1, 2], vec![-1.0, 1.0]).unwrap();
+        let [relu, min_max, max, ..] = grey_levels(&map, [1, 4]);
+        // Resized: -1, -1/2, 1/2, 1; with the ReLU first: 0, 1/4, 3/4, 1.
+        assert_eq!(relu, [0, 64, 191, 255]);
+        assert_eq!(max, [0, 0, 128, 255]);
+        assert_eq!(min_max, [0, 64, 191, 255]);
+    }
+
+    #[test]
+    fn what_has_no_range_is_black() {
+        for map in [[0.0; 4], [f32::NAN; 4]] {
+            assert!(levels(&map).iter().flatten().all(|&level| level == 0));
+        }
+        // Negative everywhere: nothing speaks for the class, all against it.
+        let [relu, min_max, max, against, against_min_max, _] = levels(&[-2.0; 4]);
+        assert!(relu.iter().chain(&min_max).chain(&max).all(|&level| level == 0));
+        assert!(against.iter().all(|&level| level == 255));
+        assert!(against_min_max.iter().all(|&level| level == 0));
+    }
+}

@@ -1,0 +1,273 @@
+//! The epochs of a training run: from the first, or from where an earlier process was stopped.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::state::{self, Configuration, Progress};
+use super::steps::Steps;
+use super::{Best, Classifier, EarlyStopping, Scores, TrainOptions, Trained, TrainingGraph};
+use crate::data::{BatchOptions, Batches, Prepared, Split};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::metrics::epoch::EpochRecord;
+use crate::models::{Mode, Model, Network};
+use crate::session::Store;
+use crate::weights::{self, Weights};
+
+/// Trains `network` on the training side of `split`, and keeps the epoch with the best validation
+/// accuracy, the earliest of equals.
+///
+/// It starts from scratch or from [`TrainOptions::start`], and where [`TrainOptions::state`] is
+/// there already, after the last epoch in it. `title` stands before the progress bar.
+///
+/// # Errors
+/// [`Error::TooLarge`] before anything is allocated, [`Error::NotFinite`] when the loss is lost,
+/// [`Error::Interrupted`] after Ctrl-C, [`Error::Content`] when the state is of another configuration,
+/// and those of the GPU and of reading and writing the files.
+pub fn train(
+    gpu: &Arc<Gpu>,
+    network: &'static Network,
+    prepared: &Prepared,
+    split: &Split,
+    options: &TrainOptions,
+    title: &str,
+) -> Result<Trained> {
+    let start = Instant::now();
+    let size = [prepared.size.0, prepared.size.1];
+    let classes = options.head.units();
+    let build = |batch| TrainingGraph::build(network, batch, size, classes, &options.optimizer);
+    let batch = options.batch.clamp(1, split.train.len().max(1));
+    let whole = build(batch)?;
+    let store = Store::new(gpu, &whole.graph, options.seed)?;
+    let mut steps = Steps::new(gpu, &store, options, class_weights(prepared, split, options));
+    steps.add(whole)?;
+    let tail = split.train.len() % batch;
+    if tail != 0 {
+        steps.add(build(tail)?)?;
+    }
+    let model = network.build(Mode::Inference, batch, size, classes)?;
+    if let Some(weights) = &options.start {
+        weights.put(&store)?;
+    }
+    let classifier = Classifier::new(gpu, model.clone(), &store)?;
+    let configuration = match options.state {
+        None => Configuration::new(),
+        Some(_) => {
+            let adapter = gpu.report().to_string();
+            state::configuration(&adapter, network, prepared, split, options)
+        }
+    };
+    let steps_an_epoch = split.train.len().div_ceil(batch) as u64;
+    let mut run = Run {
+        prepared,
+        split,
+        options,
+        title,
+        batch,
+        steps_an_epoch,
+        bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
+        start,
+        model,
+        store,
+        steps,
+        classifier,
+        configuration,
+        progress: Progress::default(),
+        best: Best::default(),
+        kept: None,
+        stopping: options.patience.map(EarlyStopping::new),
+        stopped: false,
+    };
+    run.take_up()?;
+    while !run.stopped && run.progress.records.len() < options.epochs as usize {
+        run.epoch()?;
+    }
+    run.finish()
+}
+
+/// A training run between two epochs.
+struct Run<'a> {
+    prepared: &'a Prepared,
+    split: &'a Split,
+    options: &'a TrainOptions,
+    title: &'a str,
+    batch: usize,
+    steps_an_epoch: u64,
+    bar: ProgressBar,
+    start: Instant,
+    model: Model,
+    store: Store,
+    steps: Steps,
+    classifier: Classifier,
+    configuration: Configuration,
+    /// Without the time of this process.
+    progress: Progress,
+    best: Best,
+    /// The weights of the best epoch.
+    kept: Option<Weights>,
+    stopping: Option<EarlyStopping>,
+    stopped: bool,
+}
+
+impl Run<'_> {
+    /// Takes up the state that an earlier process left, if it left one.
+    fn take_up(&mut self) -> Result<()> {
+        let Some(path) = self.options.state.as_ref().filter(|path| path.exists()) else {
+            return Ok(());
+        };
+        let (progress, best) = state::restore(path, &self.configuration, &self.store)?;
+        let done = progress.records.len() as u64;
+        for record in &progress.records {
+            self.judge(record);
+        }
+        // The best epoch's weights are left out where they are those of the last epoch.
+        let now = self.weights()?;
+        self.kept = match best {
+            Some(best) => Some(Weights { tensors: best.tensors, metadata: now.metadata }),
+            None => (self.best.epoch > 0).then_some(now),
+        };
+        self.progress = progress;
+        self.steps.go_on_after(done * self.steps_an_epoch);
+        self.bar.set_position(done * self.steps_an_epoch);
+        self.bar.reset_eta();
+        self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
+        Ok(())
+    }
+
+    /// Whether the epoch of `record` is the best so far; early stopping hears of it as well.
+    fn judge(&mut self, record: &EpochRecord) -> bool {
+        self.stopped = self.stopping.as_mut().is_some_and(|s| s.stops(record.val_loss));
+        self.best.improves(record.epoch, record.val_accuracy)
+    }
+
+    /// One pass over the training images, validation, and what is to be kept of it.
+    fn epoch(&mut self) -> Result<()> {
+        let options = self.options;
+        let epoch = self.progress.records.len() as u32 + 1;
+        let order = BatchOptions {
+            batch: self.batch,
+            seed: options.seed,
+            epoch: u64::from(epoch),
+            shuffle: true,
+            flips: options.flips,
+        };
+        let total = u64::from(options.epochs) * self.steps_an_epoch;
+        let mut seen = Scores::default();
+        for images in Batches::new(self.prepared, &self.split.train, order) {
+            super::interruption(|| self.finished())?;
+            seen.add(&self.steps.step(&images, total)?, &images.labels);
+            self.bar.inc(1);
+        }
+        let validation = self.classifier.score(self.prepared, &self.split.validation)?;
+        let record = EpochRecord {
+            epoch,
+            loss: seen.loss(),
+            accuracy: seen.accuracy(),
+            val_loss: validation.loss(),
+            val_accuracy: validation.accuracy(),
+        };
+        self.progress.records.push(record);
+        let weights = self.weights()?;
+        // A ReLU may turn NaN into 0, so that weights are lost without a trace in the loss.
+        if let Some(layer) = weights.not_finite() {
+            let (loss, layer) = (record.loss as f32, layer.to_owned());
+            return Err(Error::NotFinite { loss, step: self.steps.done(), layer });
+        }
+        let improved = self.judge(&record);
+        if let (true, Some(path)) = (improved, &options.checkpoint) {
+            weights::save(path, &weights, &self.model.layers, None)?;
+        }
+        if let Some(path) = &options.state {
+            let seconds = self.seconds();
+            let progress = Progress { seconds, records: self.progress.records.clone() };
+            let best = self.kept.as_ref().filter(|_| !improved);
+            state::save(path, &self.configuration, &progress, &weights, best, &self.store)?;
+        }
+        if improved {
+            self.kept = Some(weights);
+        }
+        self.tell(&record);
+        Ok(())
+    }
+
+    /// Shows what an epoch reached, and how long the rest takes at most.
+    fn tell(&self, record: &EpochRecord) {
+        self.bar.set_message(format!(
+            "loss {:.3}, accuracy {:.3}, validation {:.3}",
+            record.loss, record.accuracy, record.val_accuracy
+        ));
+        if self.bar.is_hidden() {
+            let EpochRecord { epoch, loss, accuracy, val_loss, val_accuracy } = *record;
+            let epochs = self.options.epochs;
+            let seconds = self.seconds();
+            let left = seconds / f64::from(epoch) * f64::from(epochs - epoch);
+            eprintln!(
+                "{}: epoch {epoch}/{epochs}: loss {loss:.4} accuracy {accuracy:.4} val_loss \
+                 {val_loss:.4} val_accuracy {val_accuracy:.4}, {seconds:.0} s, {left:.0} s left",
+                self.title,
+            );
+        }
+    }
+
+    /// The best epoch's weights, in the store again.
+    fn finish(self) -> Result<Trained> {
+        self.bar.finish_and_clear();
+        let time = Duration::from_secs_f64(self.seconds());
+        let now = self.weights()?;
+        let Run { model, store, kept, progress, best, .. } = self;
+        // Without a best epoch none was run, or no validation accuracy was a number.
+        let weights = kept.unwrap_or(now);
+        weights.tensors.iter().try_for_each(|(name, tensor)| store.set(name, tensor))?;
+        Ok(Trained { model, store, weights, records: progress.records, best, time })
+    }
+
+    /// The weights as they are now.
+    fn weights(&self) -> Result<Weights> {
+        let mut weights = Weights::of(&self.model, &self.store)?;
+        let scaling = self.prepared.scaling.name().to_owned();
+        weights.metadata.insert("scaling".to_owned(), scaling);
+        Ok(weights)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.progress.seconds + self.start.elapsed().as_secs_f64()
+    }
+
+    fn finished(&self) -> String {
+        let done = self.progress.records.len();
+        let kept = match (&self.options.checkpoint, &self.options.state) {
+            _ if done == 0 => String::new(),
+            (Some(path), None) => format!(", the best weights are in {}", path.display()),
+            (_, Some(path)) => format!(", --resume goes on from {}", path.display()),
+            (None, None) => String::new(),
+        };
+        format!("{done} of {} epochs were finished{kept}", self.options.epochs)
+    }
+}
+
+/// The weight of each class: n / (classes * n_class), so that all classes weigh the same together.
+fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> [f32; 2] {
+    let mut counts = [0usize; 2];
+    for &index in &split.train {
+        counts[prepared.labels[index].min(1)] += 1;
+    }
+    if !options.balance || counts.contains(&0) {
+        return [1.0; 2];
+    }
+    counts.map(|count| split.train.len() as f32 / (2.0 * count as f32))
+}
+
+fn progress(title: &str, steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    // The template is a constant that is known to parse.
+    if let Ok(style) = ProgressStyle::with_template(
+        "{prefix} {bar:30} {pos}/{len} steps, {elapsed} gone, {eta} left  {msg}",
+    ) {
+        bar.set_style(style);
+    }
+    bar.set_prefix(title.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

@@ -1,0 +1,188 @@
+//! How to train: the options, and the sets of them that have names.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::Schedule;
+use super::state::digest;
+use crate::data::{Flips, Scaling};
+use crate::models::{Head, Network};
+use crate::ops::Optimizer;
+use crate::weights::Weights;
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// At most this many passes over the training images.
+    pub epochs: u32,
+    /// Images in a step; the last of an epoch may have fewer.
+    pub batch: usize,
+    /// How the classes are scored.
+    pub head: Head,
+    /// The optimiser.
+    pub optimizer: Optimizer,
+    /// The learning rate at the start.
+    pub learning_rate: f64,
+    /// How the learning rate goes on.
+    pub schedule: Schedule,
+    /// Stop after this many epochs without a lower validation loss.
+    pub patience: Option<u32>,
+    /// Which mirrorings a training image may have.
+    pub flips: Flips,
+    /// Weigh classes so that both count the same in the loss.
+    pub balance: bool,
+    /// Fixes initial weights, order, mirrorings and dropout.
+    pub seed: u64,
+    /// Where the weights of the best epoch so far are kept, if anywhere.
+    pub checkpoint: Option<PathBuf>,
+    /// Weights to start from; what is not among them, such as a head, starts fresh.
+    pub start: Option<Weights>,
+    /// Where the state of the training is kept after each epoch, if anywhere: a `.safetensors` file.
+    /// When it is there already, training goes on from it, and gives the bits that it would have given uninterrupted.
+    pub state: Option<PathBuf>,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        TrainOptions {
+            epochs: 20,
+            batch: 32,
+            head: Head::Softmax,
+            optimizer: Optimizer::adam(),
+            learning_rate: 2e-3,
+            schedule: Schedule::Cosine,
+            patience: None,
+            flips: Flips { horizontal: true, vertical: true },
+            balance: true,
+            seed: 0,
+            checkpoint: None,
+            start: None,
+            state: None,
+        }
+    }
+}
+
+/// A set of options with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// The likely set-up of the paper's first author, as in his other public classifier of DDSM: one
+    /// sigmoid unit, Nadam at 1e-4, batches of 26, 320 x 320 pixels as they are, no augmentation, no
+    /// class weights. The paper states about 200 epochs and EarlyStopping; the patience of 20 is ours.
+    Paper,
+    /// Two softmax units, Adam from 1e-3 along a cosine, batches of 32, mirrored images, weighted
+    /// classes, the network's own input size and scaling; 200 epochs with a patience of 30.
+    Modern,
+}
+
+/// The paper's number of epochs: "about 200".
+const PAPER_EPOCHS: u32 = 200;
+
+impl Preset {
+    /// The options of this set.
+    pub fn options(self) -> TrainOptions {
+        let epochs = PAPER_EPOCHS;
+        match self {
+            Preset::Paper => TrainOptions {
+                epochs,
+                batch: 26,
+                head: Head::Sigmoid,
+                optimizer: Optimizer::nadam(),
+                learning_rate: 1e-4,
+                schedule: Schedule::Constant,
+                patience: Some(20),
+                flips: Flips::default(),
+                balance: false,
+                ..TrainOptions::default()
+            },
+            Preset::Modern => TrainOptions {
+                epochs,
+                learning_rate: 1e-3,
+                patience: Some(30),
+                ..TrainOptions::default()
+            },
+        }
+    }
+
+    /// Height and width of the input; none for the network's own.
+    pub fn size(self) -> Option<usize> {
+        match self {
+            Preset::Paper => Some(320),
+            Preset::Modern => None,
+        }
+    }
+
+    /// The scaling of pixels; none for the network's own.
+    pub fn scaling(self) -> Option<Scaling> {
+        match self {
+            Preset::Paper => Some(Scaling::None),
+            Preset::Modern => None,
+        }
+    }
+}
+
+impl TrainOptions {
+    /// What `network` is trained with when nothing else is said: [`Preset::Modern`], and for the
+    /// compact networks, which are there to show something in minutes, [`TrainOptions::default`].
+    pub fn usual(network: &Network) -> Self {
+        if network.name.starts_with("compact-") {
+            TrainOptions::default()
+        } else {
+            Preset::Modern.options()
+        }
+    }
+
+    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`].
+    pub fn describe(&self) -> Map<String, Value> {
+        let start = self.start.as_ref().map(|weights| {
+            let numbers = weights.tensors.values().flat_map(|tensor| tensor.data());
+            format!("{:016x}", digest(numbers.map(|value| u64::from(value.to_bits()))))
+        });
+        let entries = [
+            ("epochs", json!(self.epochs)),
+            ("batch", json!(self.batch)),
+            ("head", json!(self.head)),
+            ("optimizer", json!(format!("{:?}", self.optimizer))),
+            ("learning_rate", json!(self.learning_rate)),
+            ("schedule", json!(self.schedule)),
+            ("patience", json!(self.patience)),
+            ("flips", json!([self.flips.horizontal, self.flips.vertical])),
+            ("balance", json!(self.balance)),
+            ("initial_weights", json!(start.unwrap_or("random".to_owned()))),
+        ];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+/// The first entry in which two descriptions differ, in words: `batch was 26, is 32`.
+pub fn difference(now: &Map<String, Value>, then: &Map<String, Value>) -> Option<String> {
+    now.iter().find(|(key, value)| then.get(*key) != Some(value)).map(|(key, value)| {
+        format!("{key} was {}, is {value}", then.get(key).unwrap_or(&Value::Null))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models;
+
+    #[test]
+    fn keras_s_networks_train_for_about_200_epochs_and_the_compact_ones_for_minutes() {
+        for network in models::NETWORKS {
+            let options = TrainOptions::usual(network);
+            let compact = network.name.starts_with("compact-");
+            assert_eq!(options.epochs, if compact { 20 } else { 200 }, "{}", network.name);
+            assert_eq!(options.patience.is_some(), !compact, "{}", network.name);
+        }
+    }
+
+    #[test]
+    fn a_difference_is_named() {
+        let (paper, modern) = (Preset::Paper.options(), Preset::Modern.options());
+        assert_eq!(difference(&paper.describe(), &paper.describe()), None);
+        let other = TrainOptions { batch: 32, ..paper.clone() };
+        let named = difference(&other.describe(), &paper.describe());
+        assert_eq!(named.as_deref(), Some("batch was 26, is 32"));
+        assert!(difference(&paper.describe(), &modern.describe()).is_some());
+    }
+}

@@ -1,0 +1,163 @@
+//! The state of a training run after an epoch, in one file that is whole or absent.
+//!
+//! It holds the variables, the optimiser's memory, the weights of the best epoch, and what every epoch
+//! reached. All else follows: the best epoch and early stopping from the epochs' records, the order of
+//! images and the learning rate from their number.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{TrainOptions, difference};
+use crate::data::draw::mix;
+use crate::data::{Prepared, Split};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::graph::Role;
+use crate::metrics::epoch::EpochRecord;
+use crate::models::Network;
+use crate::session::Store;
+use crate::tensor::Tensor;
+use crate::weights::{self, Raw, Weights};
+
+/// What comes before a tensor's name in the file.
+const NOW: &str = "now/";
+const BEST: &str = "best/";
+const MEMORY: &str = "memory/";
+/// Keys of the file's metadata.
+const PROGRESS: &str = "progress";
+const CONFIGURATION: &str = "configuration";
+
+/// What decides the outcome of a training, by name.
+pub type Configuration = Map<String, Value>;
+
+/// How far a training has come.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Of each epoch that is finished.
+    pub records: Vec<EpochRecord>,
+    /// Time that they took.
+    pub seconds: f64,
+}
+
+/// The configuration of training `network` on `split` of `prepared` as `options` say.
+pub fn configuration(
+    adapter: &str,
+    network: &Network,
+    prepared: &Prepared,
+    split: &Split,
+    options: &TrainOptions,
+) -> Configuration {
+    let numbers = prepared.images.iter().map(|value| u64::from(value.to_bits()));
+    let labels = prepared.labels.iter().map(|&label| label as u64);
+    let sides = split.train.iter().map(|&index| index as u64);
+    let sides = sides.chain([u64::MAX]).chain(split.validation.iter().map(|&index| index as u64));
+    let mut configuration: Configuration = [
+        ("adapter", json!(adapter)),
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("model", json!(network.name)),
+        ("input", json!([prepared.size.0, prepared.size.1])),
+        ("scaling", json!(prepared.scaling.name())),
+        ("seed", json!(options.seed)),
+        ("images", json!(format!("{:016x}", digest(numbers.chain(labels))))),
+        ("split", json!(format!("{:016x}", digest(sides)))),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect();
+    configuration.extend(options.describe());
+    configuration
+}
+
+/// A number that stands for a sequence of numbers.
+pub fn digest(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, |state, number| mix(state ^ number))
+}
+
+/// Writes the state to `path`: the weights `now`, those of the best epoch, `best`, which is none when it
+/// is the last one, and the optimiser's memory in `store`.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written: the older file is then untouched. [`Error::Gpu`] when
+/// the device failed.
+pub fn save(
+    path: &Path,
+    configuration: &Configuration,
+    progress: &Progress,
+    now: &Weights,
+    best: Option<&Weights>,
+    store: &Store,
+) -> Result<()> {
+    let bug = |error: serde_json::Error| {
+        Error::content(path, error.to_string(), "this is a bug, please report it")
+    };
+    let mut file = Weights::default();
+    file.metadata.insert(PROGRESS.to_owned(), serde_json::to_string(progress).map_err(bug)?);
+    file.metadata
+        .insert(CONFIGURATION.to_owned(), serde_json::to_string(configuration).map_err(bug)?);
+    let best = best.into_iter().flat_map(|best| &best.tensors).map(|entry| (BEST, entry));
+    for (role, (name, tensor)) in now.tensors.iter().map(|entry| (NOW, entry)).chain(best) {
+        file.tensors.insert(format!("{role}{name}"), tensor.clone());
+    }
+    let memory = store.names_of(&[Role::Optimizer]);
+    for (name, tensor) in memory.iter().zip(store.get(&memory)?) {
+        file.tensors.insert(format!("{MEMORY}{name}"), tensor);
+    }
+    if let Some(folder) = path.parent() {
+        files::create_folder(folder)?;
+    }
+    weights::save(path, &file, &[], None)
+}
+
+/// Puts the state in `path` into `store`; returns how far it had come, and the weights of the best
+/// epoch, where that is not the last one.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Content`] when it cannot be read, or is of another configuration: the
+/// difference is named, and `store` is unchanged.
+pub fn restore(
+    path: &Path,
+    configuration: &Configuration,
+    store: &Store,
+) -> Result<(Progress, Option<Weights>)> {
+    let broken = |problem: String| {
+        Error::content(path, problem, "delete it, and this training starts from the beginning")
+    };
+    let file = Raw::read(path).map_err(|error| match error {
+        Error::Content { problem, .. } => broken(problem),
+        other => other,
+    })?;
+    let text = |key| {
+        let text = file.metadata.get(key).map(String::as_str);
+        text.ok_or_else(|| broken("it is not the state of a training".to_owned()))
+    };
+    let unreadable =
+        |error: serde_json::Error| broken(format!("not a state of this version ({error})"));
+    let then: Configuration = serde_json::from_str(text(CONFIGURATION)?).map_err(unreadable)?;
+    let progress: Progress = serde_json::from_str(text(PROGRESS)?).map_err(unreadable)?;
+    if let Some(difference) = difference(configuration, &then) {
+        return Err(Error::content(
+            path,
+            format!("it is from another configuration: {difference}"),
+            "give the same options, or delete it to start from the beginning",
+        ));
+    }
+    let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+    for layer in file.layers {
+        let named = layer.tensors.into_iter();
+        tensors.extend(named.map(|(name, tensor)| (format!("{}/{name}", layer.place), tensor)));
+    }
+    let mut take = |role: &str, names: &[String]| -> Option<BTreeMap<String, Tensor>> {
+        let take = |name: &String| Some((name.clone(), tensors.remove(&format!("{role}{name}"))?));
+        names.iter().map(take).collect()
+    };
+    let (own, memory) = (store.names(), store.names_of(&[Role::Optimizer]));
+    let (Some(now), Some(memory)) = (take(NOW, &own), take(MEMORY, &memory)) else {
+        return Err(broken("variables are missing".to_owned()));
+    };
+    let best = take(BEST, &own).map(|tensors| Weights { tensors, ..Weights::default() });
+    now.iter().chain(&memory).try_for_each(|(name, tensor)| store.set(name, tensor))?;
+    Ok((progress, best))
+}
