@@ -89,6 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_side_of_a_texture_is_sometimes_a_power_of_two() {
+        for bytes in [0, 1, 1 << 16, (1 << 16) + 1, 3 << 16, 1 << 18, 9 << 20, 1 << 27] {
+            let rows = texture_bytes(bytes) / (16 * TEXELS_PER_ROW);
+            assert!(!rows.is_power_of_two() && rows * 16 * TEXELS_PER_ROW >= bytes, "{bytes}");
+        }
+    }
+
+    #[test]
     fn reads_go_through_texels_and_nothing_else_changes() {
         let text = "\
             @group(0) @binding(1) var<storage, read> x: array<f32>;\n\
