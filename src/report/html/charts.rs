@@ -123,14 +123,19 @@ pub fn scatter(run: &Run) -> String {
         })
         .collect();
     let lowest = found.iter().map(|one| one.2.low).fold(0.7, f64::min);
+    let highest = found.iter().map(|one| one.3.high).fold(0.5, f64::max);
     let x = Axis {
         title: "CAM_val_acc: accuracy after training on CAM-filtered ROIs",
         range: [(lowest * 10.0).floor() / 10.0, 1.0],
-        step: if lowest < 0.5 { 0.2 } else { 0.1 },
+        step: 0.1,
         decimals: 1,
     };
-    let y =
-        Axis { title: "mean-Dice, all abnormal ROIs", range: [0.0, 0.7], step: 0.1, decimals: 1 };
+    let y = Axis {
+        title: "mean-Dice, all abnormal ROIs",
+        range: [0.0, (highest * 10.0).ceil() / 10.0],
+        step: 0.1,
+        decimals: 1,
+    };
     let mut chart = Chart::new(x, y);
     for row in &PUBLISHED {
         chart.point("point paper", row.name, [row.cam_val_acc; 3], [row.dice; 3]);
@@ -157,7 +162,7 @@ fn correlations(run: &Run) -> String {
         let models = found.get("models").and_then(Value::as_u64).unwrap_or_default();
         let rho = match interval(found, "rho") {
             Some(Interval { mean, low, high }) => format!("{mean:.2} [{low:.2}, {high:.2}]"),
-            None => "none: three models that differ are needed".to_owned(),
+            None => "three models that differ are needed for it".to_owned(),
         };
         let (first, second) = (escape(word(found, "first")), escape(word(found, "second")));
         format!("<li>{first} with {second}, {models} models: {rho}</li>")

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::charts::{curve, dice_axes, draw_baselines, legend, line};
 use super::embed;
 use super::gallery::{Gallery, Shown};
-use super::numbers::{NOT_RUN, number};
+use super::numbers::{NOT_RUN, number, word};
 use super::page::escape;
 use super::run::Run;
 use crate::data::Grey;
@@ -50,11 +50,11 @@ fn middle(gallery: &Gallery) -> Option<&Shown> {
     gallery.rois.get(gallery.rois.len() / 2)
 }
 
-/// Figure 1: one ROI from the input to what the heatmap leaves of it.
+/// Figure 1: one ROI from the input to what the heatmap leaves of it, of the model whose middle ROI scores best.
 pub fn one(galleries: &[Gallery]) -> Result<String> {
-    let Some((gallery, shown)) = galleries.first().and_then(|one| Some((one, middle(one)?))) else {
-        return Ok(absent());
-    };
+    let middles = galleries.iter().filter_map(|gallery| Some((gallery, middle(gallery)?)));
+    let best = middles.max_by(|a, b| a.1.mean_dice.total_cmp(&b.1.mean_dice));
+    let Some((gallery, shown)) = best else { return Ok(absent()) };
     let panels = panels(shown)?;
     let name = &shown.name;
     let colour = |picture, what: &str, caption: &str| -> Result<String> {
@@ -75,7 +75,7 @@ pub fn one(galleries: &[Gallery]) -> Result<String> {
         )?,
     ];
     Ok(format!(
-        "<p>{}, in the middle of the ranks of {}, seed {}: mean-Dice {:.3}.</p>\n<div class=\"strip\">{}</div>\n",
+        "<p>{}, in the middle of the ranks of {}, seed {}, the model whose middle ROI scores best: mean-Dice {:.3}.</p>\n<div class=\"strip\">{}</div>\n",
         escape(name),
         escape(&gallery.model),
         gallery.seed,
@@ -94,7 +94,7 @@ fn some(gallery: &Gallery, count: usize) -> impl Iterator<Item = &Shown> {
 pub fn models(run: &Run, galleries: &[Gallery], baselines: &[Vec<f64>]) -> Result<String> {
     let mut html = String::new();
     for (index, summary) in run.summary().iter().enumerate() {
-        let model = super::numbers::word(summary, "model");
+        let model = word(summary, "model");
         html += &format!("<section class=\"model\">\n<h3>{}</h3>\n", escape(model));
         match galleries.iter().find(|gallery| gallery.model == model) {
             None => html += &absent(),

@@ -26,12 +26,14 @@ pub struct Axis {
 pub struct Chart {
     axes: [Axis; 2],
     body: String,
+    /// Of every point's name: left, right, base line.
+    names: Vec<[f64; 3]>,
 }
 
 impl Chart {
     /// Axes and grid.
     pub fn new(x: Axis, y: Axis) -> Self {
-        let mut chart = Chart { axes: [x, y], body: String::new() };
+        let mut chart = Chart { axes: [x, y], body: String::new(), names: Vec::new() };
         let [bottom, right] = [HEIGHT - BOTTOM, WIDTH - RIGHT];
         for value in ticks(&chart.axes[0]) {
             let (at, _) = chart.place(value, 0.0);
@@ -89,19 +91,34 @@ impl Chart {
             self.body +=
                 &format!("<path class=\"{class}\" d=\"M{centre:.1} {top:.1}V{bottom:.1}\"/>\n");
         }
-        // Names on the right half stand left of their points, so that none leaves the chart.
-        let (beside, anchor) = match centre > (LEFT + WIDTH) / 2.0 {
-            true => (centre - 8.0, "end"),
-            false => (centre + 8.0, "start"),
-        };
+        let (beside, above, anchor) = self.room(name, centre, middle);
         self.body += &format!(
-            "<circle class=\"{class}\" cx=\"{centre:.1}\" cy=\"{middle:.1}\" r=\"4.5\"><title>{name}: {:.3}, {:.3}\
-             </title></circle><text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{name}</text>\n",
+            "<circle class=\"{class}\" cx=\"{centre:.1}\" cy=\"{middle:.1}\" r=\"2.5\"><title>{name}: {:.3}, {:.3}\
+             </title></circle><text x=\"{beside:.1}\" y=\"{above:.1}\" text-anchor=\"{anchor}\">{name}</text>\n",
             x[0],
             y[0],
-            middle - 5.0,
             name = escape(name),
         );
+    }
+
+    /// Where the name of the point at (x, y) meets no other name: position and anchor. The nearest place is taken, or
+    /// the first where all are.
+    fn room(&mut self, name: &str, x: f64, y: f64) -> (f64, f64, &'static str) {
+        let width = 6.2 * name.chars().count() as f64;
+        let places = [4.0, -9.0, 17.0, -21.0, 29.0].into_iter().flat_map(|down| {
+            [(x + 9.0, x + 9.0, y + down, "start"), (x - 9.0 - width, x - 9.0, y + down, "end")]
+        });
+        let free = |&(left, _, base, _): &(f64, f64, f64, &str)| {
+            let inside =
+                left > LEFT && left + width < WIDTH - RIGHT && base < HEIGHT - BOTTOM - 2.0;
+            let apart = |&[from, to, other]: &[f64; 3]| {
+                to < left || left + width < from || (base - other).abs() >= 11.0
+            };
+            inside && self.names.iter().all(apart)
+        };
+        let place = places.clone().find(free).unwrap_or((x + 9.0, x + 9.0, y + 4.0, "start"));
+        self.names.push([place.0, place.0 + width, place.2]);
+        (place.1, place.2, place.3)
     }
 
     /// The SVG; `words` say what it shows to whoever cannot see it.

@@ -51,12 +51,16 @@ impl Cell {
 
 /// A table whose first rows sort and whose `fixed` ones stay below.
 fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]) -> String {
-    let head: String = header
-        .iter()
-        .map(|title| {
-            format!("<th scope=\"col\"><button type=\"button\">{}</button></th>", escape(title))
-        })
-        .collect();
+    let is_text = |column: usize| {
+        rows.first()
+            .and_then(|row| row.get(column))
+            .is_some_and(|cell| matches!(cell, Cell::Name(_)))
+    };
+    let title = |(column, title): (usize, &&str)| {
+        let class = if is_text(column) { " class=\"text\"" } else { "" };
+        format!("<th scope=\"col\"{class}><button type=\"button\">{}</button></th>", escape(title))
+    };
+    let head: String = header.iter().enumerate().map(title).collect();
     let body = |rows: &[Vec<Cell>], class: &str| {
         let row = |cells: &Vec<Cell>| {
             format!("<tr>{}</tr>\n", cells.iter().map(Cell::html).collect::<String>())
@@ -72,7 +76,7 @@ fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]
     let caption = escape(caption);
     format!(
         "<div class=\"scroll\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\">\n<table class=\"sortable\">\n\
-         <caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n{}{}</table>\n</div>\n",
+         <caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n{}{}</table>\n</div>\n",
         body(rows, "sorts"),
         body(fixed, "fixed"),
     )
@@ -201,6 +205,16 @@ pub fn runs(run: &Run) -> String {
     table("Every run: one a model and seed", &header, &rows, &[])
 }
 
+/// A normalisation in words.
+fn scaling(name: &str) -> &str {
+    match name {
+        "relu_max" => "negative to 0, by the maximum",
+        "min_max" => "from minimum to maximum",
+        "max" => "by the maximum",
+        other => other,
+    }
+}
+
 /// Both signs of the map in all normalisations, where they were scored.
 pub fn ways(run: &Run) -> String {
     let of_model = |summary: &Value| -> Vec<Vec<Cell>> {
@@ -212,7 +226,7 @@ pub fn ways(run: &Run) -> String {
                     word(way, "sign"),
                     word(&run.results, "explained_class")
                 )),
-                Cell::Name(word(way, "normalisation").to_owned()),
+                Cell::Name(scaling(word(way, "normalisation")).to_owned()),
                 found(Some(way), "mean_dice"),
                 found(Some(way), "mean_dice_validation"),
             ]
@@ -221,7 +235,7 @@ pub fn ways(run: &Run) -> String {
     };
     let rows: Vec<_> = run.summary().iter().flat_map(of_model).collect();
     if rows.is_empty() {
-        return "<p>Not run: only what speaks for the class, divided by its maximum, was scored.</p>\n".to_owned();
+        return "<p>Signs and scalings of the map: not run; what speaks for the class, divided by its maximum, was scored.</p>\n".to_owned();
     }
     let header = ["model", "evidence", "scaling", "mean-Dice, all", "mean-Dice, validation"];
     table("Mean-Dice of both signs of the map in each scaling", &header, &rows, &[])
