@@ -105,7 +105,7 @@ impl Chart {
     /// the first where all are.
     fn room(&mut self, name: &str, x: f64, y: f64) -> (f64, f64, &'static str) {
         let width = 6.2 * name.chars().count() as f64;
-        let places = [4.0, -9.0, 17.0, -21.0, 29.0].into_iter().flat_map(|down| {
+        let places = [-6.0, 14.0, 4.0, -21.0, 29.0].into_iter().flat_map(|down| {
             [(x + 9.0, x + 9.0, y + down, "start"), (x - 9.0 - width, x - 9.0, y + down, "end")]
         });
         let free = |&(left, _, base, _): &(f64, f64, f64, &str)| {
