@@ -185,6 +185,13 @@ fn the_experiment_writes_what_can_be_scored_again() {
     {
         assert!(out.path().join("figures").join(figure).is_file(), "{figure}");
     }
+    let report = out.path().join("report.html");
+    let first = std::fs::read(&report).unwrap();
+    std::fs::remove_file(&report).unwrap();
+    let again = json(&["report", path(out.path())]);
+    assert_eq!(again["rois"], 8);
+    assert_eq!(std::fs::read(&report).unwrap(), first, "the folder alone makes the same page");
+    assert!(failure(&["report", path(mammograms())]).contains("results.json"));
     assert!(out.path().join("figures/compact-resnet-0-curves.csv").is_file());
 
     // Nothing is run again, and another configuration is refused with the difference.

@@ -9,6 +9,7 @@ mod explain;
 mod models;
 mod network;
 mod predict;
+mod report;
 mod reproduce;
 mod score;
 mod train;
@@ -74,6 +75,8 @@ enum Command {
     Data(data::Data),
     /// The paper: train, explain, score, retrain
     Reproduce(reproduce::Reproduce),
+    /// Make report.html of a run's folder again
+    Report(report::Report),
     /// Train one classifier
     Train(train::Train),
     /// Class scores of images
@@ -107,6 +110,7 @@ pub fn run() -> ExitCode {
         Command::Models(command) => command.run(global),
         Command::Data(command) => command.run(global),
         Command::Reproduce(command) => command.run(global),
+        Command::Report(command) => command.run(global),
         Command::Train(command) => command.run(global),
         Command::Predict(command) => command.run(global),
         Command::Cam(command) => command.run(global),

@@ -95,7 +95,7 @@ impl Reproduce {
         print(&format!(
             "{}\n{} abnormal and {} normal ROIs, {} to train on, {} to validate on, none from the same \
              patient or image; heatmaps explain the class {}; intervals are 95 %, from {} bootstrap \
-             resamples of {} seed(s) and their ROIs\nsee {}: results.json, figures, heatmaps, predictions, \
+             resamples of {} seed(s) and their ROIs\nsee {}: report.html, results.json, figures, heatmaps, predictions, \
              weights\n",
             experiment::text(&results),
             dataset.abnormal,

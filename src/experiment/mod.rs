@@ -23,6 +23,7 @@ use crate::data::{Roi, RoiOptions, Split, dataset, roi, split, synth};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
+use crate::report::html;
 use crate::train::digest;
 
 pub use config::Config;
@@ -65,7 +66,7 @@ struct Material {
     splits: Vec<Split>,
 }
 
-/// Runs all phases of all models on all seeds. `results.json` is rewritten after every phase; `tell`
+/// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
 /// hears of each but the last with the results so far.
 ///
 /// # Errors
@@ -123,6 +124,7 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     results.write(&path)?;
     run_all(gpu, options, &material, &mut results, tell)?;
     figures::dice_curves(&results, &material, &options.out)?;
+    html::write(&options.out)?;
     Ok(results)
 }
 
@@ -178,6 +180,7 @@ fn run_all(
                 results.write(&options.out.join("results.json"))?;
                 job.forget(phase)?;
                 if progress.left(results).0 > 0 {
+                    html::write(&options.out)?;
                     tell(results);
                 }
             }

@@ -1,7 +1,7 @@
 //! What a person looks at: tables, curves and contact sheets, drawn on the CPU.
 //!
-//! Everything here takes plain data and gives back text or the bytes of a PNG. The font travels
-//! inside the binary, so pictures are the same on every machine.
+//! Everything here but `html` takes plain data and gives back text or the bytes of a PNG. The font travels inside the
+//! binary, so pictures are the same on every machine. `html` makes the one page of a run out of its folder.
 
 pub mod chart;
 pub mod colormap;
@@ -10,6 +10,7 @@ pub mod curves;
 pub mod dice_curve;
 pub mod draw;
 pub mod explained;
+pub mod html;
 pub mod panels;
 pub mod style;
 pub mod table;

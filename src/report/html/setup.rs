@@ -1,0 +1,86 @@
+//! What was run, on what, in the words of the page.
+
+use serde_json::Value;
+
+use super::numbers::{number, plain, word};
+use super::page::escape;
+use super::run::Run;
+
+fn count(run: &Run, key: &str) -> String {
+    run.results
+        .get("dataset")
+        .and_then(|set| number(set, key))
+        .map_or("?".to_owned(), |n| format!("{n:.0}"))
+}
+
+/// The sentence below the title.
+pub fn lead(run: &Run) -> String {
+    let config = &run.results["config"];
+    let data = match word(config, "data") {
+        "synthetic" => "synthetic mammograms".to_owned(),
+        folder => escape(folder),
+    };
+    format!(
+        "{} models, {} runs on {data}: {} abnormal and {} normal ROIs; on {}.",
+        run.summary().len(),
+        run.runs().len(),
+        count(run, "abnormal"),
+        count(run, "normal"),
+        escape(word(&run.results, "adapter")),
+    )
+}
+
+/// Every setting and every count, as `results.json` has them.
+pub fn section(run: &Run) -> String {
+    let mut rows = String::new();
+    let mut add = |key: &str, value: &Value| {
+        let key = escape(&key.replace('_', " "));
+        rows += &format!("<dt>{key}</dt><dd>{}</dd>\n", escape(&plain(value)));
+    };
+    add("parula", &run.results["version"]);
+    add("adapter", &run.results["adapter"]);
+    for (group, prefix) in [("config", ""), ("dataset", "ROIs: ")] {
+        for (key, value) in run.results[group].as_object().into_iter().flatten() {
+            match value {
+                Value::Object(fields) => {
+                    fields
+                        .iter()
+                        .for_each(|(name, value)| add(&format!("{prefix}{key}, {name}"), value));
+                }
+                value => add(&format!("{prefix}{key}"), value),
+            }
+        }
+    }
+    format!("<dl>\n{rows}</dl>\n")
+}
+
+/// How the intervals were found.
+pub fn intervals(run: &Run) -> String {
+    let Some(intervals) = run.results.get("intervals") else {
+        return "They are those of Student's t over the seeds.".to_owned();
+    };
+    let resamples = number(intervals, "resamples").unwrap_or_default();
+    format!("They are {}; {resamples:.0} resamples.", escape(word(intervals, "method")))
+}
+
+/// The trivial maps' numbers in a sentence.
+pub fn trivial(run: &Run) -> String {
+    let value = |name: &str| {
+        number(&run.results["baselines"], name)
+            .map_or("?".to_owned(), |value| format!("{value:.3}"))
+    };
+    format!(
+        "Here a map that is 255 everywhere scores {}, a centred Gaussian {} and a centred filled ellipse {}.",
+        value("ones"),
+        value("gaussian"),
+        value("ellipse")
+    )
+}
+
+/// How many ROIs an accuracy counts.
+pub fn validation(run: &Run) -> String {
+    let here = count(run, "validation");
+    format!(
+        "Here {here} ROIs are on the validation side with the first seed: one of them is worth 1/{here}."
+    )
+}
