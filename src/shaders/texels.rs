@@ -6,7 +6,7 @@
 //! before it is read. `benches/NOTES.md` has the figures.
 
 /// Texels in a row of a texture that stands for a tensor.
-pub const TEXELS_PER_ROW: u64 = 4096;
+pub const TEXELS_PER_ROW: u64 = 2048;
 
 /// Bytes of a texture that holds `bytes`: whole rows, of which there are never 1, 2, 4, 8 and so on.
 /// A software driver compiles a kernel again for every pattern of powers of two among the sizes of
