@@ -93,7 +93,8 @@ pub fn time_in_turns(
     second(1)?;
     let once = first(1)?.max(second(1)?).max(Duration::from_nanos(100)).as_secs_f64();
     let repeats = (effort.sample.as_secs_f64() / once).clamp(1.0, 2000.0) as usize;
-    let affordable = effort.budget.as_secs_f64() / (once * repeats as f64);
+    // A ratio near one needs more than three turns to be told from noise.
+    let affordable = 4.0 * effort.budget.as_secs_f64() / (once * repeats as f64);
     let turns = effort.samples.min(affordable as usize).max(3);
     let (mut times, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
     for _ in 0..turns {
