@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{Layout, Root, VariableLayout};
 use super::memory::{Tenant, live_bytes, pack};
-use super::{Bound, Dispatch, Memory, Place, Plan, Port, Reach, Step, staging};
+use super::place::Places;
+use super::{Plan, Port, staging};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, Value, fuse};
-use crate::ops::{self, Alias, Capabilities, Copy, Lowering, Operand, Operation, View, Word};
-use crate::shaders::{self, Access};
+use crate::ops::{self, Alias, Capabilities, Copy, Lowering, Operation, View};
 use crate::shape::Shape;
 
 /// How a plan is made.
@@ -32,13 +32,13 @@ impl Default for Options {
 }
 
 /// A kernel to be run: an operation with the spots that it reads and writes.
-struct Job<'a> {
-    layer: String,
-    operation: &'a dyn Operation,
-    inputs: Vec<(Root, View, Shape)>,
-    output: (Root, View, Shape),
-    updates: bool,
-    setup: bool,
+pub(super) struct Job<'a> {
+    pub layer: String,
+    pub operation: &'a dyn Operation,
+    pub inputs: Vec<(Root, View, Shape)>,
+    pub output: (Root, View, Shape),
+    pub updates: bool,
+    pub setup: bool,
 }
 
 /// Plans the computation of `outputs` and of everything that `updates` changes.
@@ -225,20 +225,20 @@ fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) ->
 }
 
 /// What lowering made of a job.
-struct LoweredJob {
-    variant: &'static str,
-    lowered: ops::Lowered,
+pub(super) struct LoweredJob {
+    pub variant: &'static str,
+    pub lowered: ops::Lowered,
     /// The first of its scratch tensors among the tenants.
-    scratch: usize,
+    pub scratch: usize,
 }
 
-struct Planner<'a> {
-    graph: &'a Graph,
-    capabilities: &'a Capabilities,
-    variables: &'a VariableLayout,
-    input_nodes: &'a [Value],
-    tenants: Vec<Tenant>,
-    tenant_of: BTreeMap<Value, usize>,
+pub(super) struct Planner<'a> {
+    pub graph: &'a Graph,
+    pub capabilities: &'a Capabilities,
+    pub variables: &'a VariableLayout,
+    pub input_nodes: &'a [Value],
+    pub tenants: Vec<Tenant>,
+    pub tenant_of: BTreeMap<Value, usize>,
 }
 
 impl Planner<'_> {
@@ -381,212 +381,6 @@ impl Planner<'_> {
     }
 }
 
-fn reach(access: Access) -> Reach {
-    match access {
-        Access::ReadWrite => Reach::Write,
-        Access::Texels => Reach::Texels { staging: 0, copy: true },
-        Access::Read | Access::Uniform => Reach::Read,
-    }
-}
-
 fn tenant(elements: usize) -> Tenant {
     Tenant { bytes: 4 * elements.max(1) as u64, first: usize::MAX, last: 0, apart: Vec::new() }
-}
-
-struct Places<'a> {
-    planner: &'a Planner<'a>,
-    texels_from: u64,
-    packing: &'a [(usize, u64)],
-}
-
-impl Places<'_> {
-    fn place(&self, root: Root, view: View, shape: &Shape) -> Place {
-        let (memory, start, bytes, view) = match root {
-            Root::Own(value) => {
-                let index = self.planner.tenant_of[&value];
-                let (slot, start) = self.packing[index];
-                (Memory::Slot(slot), start, self.planner.tenants[index].bytes, view)
-            }
-            Root::Input(value) => {
-                let nodes = self.planner.input_nodes;
-                let index = nodes.iter().position(|&node| node == value).unwrap_or_default();
-                let bytes = 4 * self.planner.graph.shape(value).elements().max(1) as u64;
-                (Memory::Input(index), 0, bytes, view)
-            }
-            Root::Variables(role) => {
-                // Bind from the last aligned byte before the variable to its end.
-                let alignment = self.planner.capabilities.storage_alignment as usize / 4;
-                let start = view.offset / alignment * alignment;
-                let rows = shape.rows().max(1);
-                let length = (rows - 1) * view.stride + shape.channels();
-                let bytes = 4 * (view.offset - start + length).next_multiple_of(4) as u64;
-                let view = View { offset: view.offset - start, ..view };
-                (Memory::Variables(role), 4 * start as u64, bytes, view)
-            }
-        };
-        Place { memory, start, bytes, view, shape: shape.clone() }
-    }
-
-    fn step(&self, job: &Job, lowered: LoweredJob) -> Result<Step> {
-        let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
-        let elements: usize = shapes.iter().map(|shape| shape.elements()).sum();
-        let written = if job.updates { 0 } else { job.output.2.elements() };
-        let dispatches = lowered
-            .lowered
-            .dispatches
-            .iter()
-            .map(|dispatch| self.dispatch(job, &lowered, dispatch))
-            .collect::<Result<_>>()?;
-        let (root, view, shape) = &job.output;
-        Ok(Step {
-            layer: job.layer.clone(),
-            what: job.operation.describe(),
-            operation: job.operation.name(),
-            variant: lowered.variant,
-            shape: shape.clone(),
-            output: (!job.updates).then(|| self.place(*root, *view, shape)),
-            flops: job.operation.flops(&shapes, shape),
-            bytes: 4 * (elements + written) as u64,
-            dispatches,
-        })
-    }
-
-    fn operand(&self, job: &Job, lowered: &LoweredJob, operand: Operand) -> Place {
-        match operand {
-            Operand::Input(index) => {
-                let (root, view, shape) = &job.inputs[index];
-                self.place(*root, *view, shape)
-            }
-            Operand::Output => {
-                let (root, view, shape) = &job.output;
-                self.place(*root, *view, shape)
-            }
-            Operand::Scratch(index) => {
-                let tenant = lowered.scratch + index;
-                let (slot, start) = self.packing[tenant];
-                let bytes = self.planner.tenants[tenant].bytes;
-                let shape = Shape::from([lowered.lowered.scratch[index]]);
-                let view = View::dense(&shape);
-                Place { memory: Memory::Slot(slot), start, bytes, view, shape }
-            }
-        }
-    }
-
-    /// Whether a dispatch reads through textures what it only reads: where the adapter gains by it, if
-    /// there are enough of them and the copies are worth their while.
-    fn reads_through_texels(
-        &self,
-        job: &Job,
-        lowered: &LoweredJob,
-        dispatch: &ops::Dispatch,
-    ) -> Result<bool> {
-        let most = self.planner.capabilities.texels as usize;
-        if most == 0 {
-            return Ok(false);
-        }
-        let interface = shaders::interface(dispatch.shader, dispatch.entry, true)?;
-        let read = |name: &str| {
-            let mut bindings = interface.bindings.iter();
-            bindings.any(|binding| binding.name == name && binding.access == Access::Texels)
-        };
-        let operands = dispatch.bindings.iter().filter(|(name, _)| read(name));
-        let bytes: u64 =
-            operands.map(|(_, operand)| self.operand(job, lowered, *operand).bytes).sum();
-        let count =
-            interface.bindings.iter().filter(|binding| binding.access == Access::Texels).count();
-        Ok(count <= most && bytes >= self.texels_from)
-    }
-
-    fn dispatch(
-        &self,
-        job: &Job,
-        lowered: &LoweredJob,
-        dispatch: &ops::Dispatch,
-    ) -> Result<Dispatch> {
-        let ops::Dispatch { shader, entry, .. } = *dispatch;
-        let texels = self.reads_through_texels(job, lowered, dispatch)?;
-        let interface = shaders::interface(shader, entry, texels)?;
-        let wrong = |problem: String| Error::Gpu {
-            doing: format!("planning {} with {shader}/{entry}", job.layer),
-            message: problem,
-        };
-        let mut words: BTreeMap<String, Word> =
-            dispatch.params.iter().map(|(name, word)| ((*name).to_owned(), *word)).collect();
-        let mut bindings = Vec::new();
-        let mut uniform = None;
-        for (name, _) in &dispatch.bindings {
-            if !interface.bindings.iter().any(|binding| binding.name == *name) {
-                return Err(wrong(format!("no binding {name}")));
-            }
-        }
-        for binding in &interface.bindings {
-            if binding.access == Access::Uniform {
-                uniform = Some(binding.index);
-                continue;
-            }
-            let operand = dispatch.bindings.iter().find(|(name, _)| *name == binding.name);
-            let place = operand.map(|(_, operand)| self.operand(job, lowered, *operand));
-            let offset = format!("{}_offset", binding.name);
-            let stride = format!("{}_stride", binding.name);
-            match place {
-                Some(place) => {
-                    if interface.fields.contains_key(&offset) {
-                        words.insert(offset, place.view.offset.into());
-                    } else if place.view.offset != 0 {
-                        return Err(wrong(format!("{} cannot start within", binding.name)));
-                    }
-                    if interface.fields.contains_key(&stride) {
-                        words.insert(stride, place.view.stride.into());
-                    } else if !place.view.is_dense(&place.shape) {
-                        return Err(wrong(format!("{} cannot have gaps", binding.name)));
-                    }
-                    bindings.push(Bound {
-                        index: binding.index,
-                        reach: reach(binding.access),
-                        memory: place.memory,
-                        start: place.start,
-                        bytes: place.bytes.next_multiple_of(16),
-                    });
-                }
-                None => {
-                    words.entry(offset).or_insert(Word::U32(0));
-                    words.entry(stride).or_insert(Word::U32(0));
-                    bindings.push(Bound {
-                        index: binding.index,
-                        reach: reach(binding.access),
-                        memory: Memory::Unused,
-                        start: 0,
-                        bytes: 16,
-                    });
-                }
-            }
-        }
-        let mut block = vec![0u8; interface.uniform_bytes as usize];
-        for (field, offset) in &interface.fields {
-            let word = words.get(field);
-            let implied = field.ends_with("_offset") || field.ends_with("_stride");
-            match word {
-                Some(word) => {
-                    block[*offset as usize..*offset as usize + 4].copy_from_slice(&word.bytes());
-                }
-                None if implied || field.starts_with('k') => {}
-                None => return Err(wrong(format!("no value for the uniform {field}"))),
-            }
-        }
-        if let Some((name, _)) =
-            dispatch.params.iter().find(|(name, _)| !interface.fields.contains_key(*name))
-        {
-            return Err(wrong(format!("no uniform {name}")));
-        }
-        Ok(Dispatch {
-            shader,
-            entry,
-            constants: dispatch.constants.clone(),
-            tiles: dispatch.tiles.clone(),
-            texels,
-            bindings,
-            uniform: uniform.map(|index| (index, block)),
-            workgroups: dispatch.workgroups,
-        })
-    }
 }

@@ -4,6 +4,7 @@ mod build;
 mod explain;
 mod layout;
 mod memory;
+mod place;
 mod staging;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,222 @@
+//! From a job to a step: where each operand lies, what each binding and uniform of a dispatch holds.
+
+use std::collections::BTreeMap;
+
+use super::build::{Job, LoweredJob, Planner};
+use super::layout::Root;
+use super::{Bound, Dispatch, Memory, Place, Reach, Step};
+use crate::error::{Error, Result};
+use crate::ops::{self, Operand, View, Word};
+use crate::shaders::{self, Access};
+use crate::shape::Shape;
+
+/// What a plan's memory was found to be.
+pub struct Places<'a> {
+    pub planner: &'a Planner<'a>,
+    /// As [`super::Options::texels_from`].
+    pub texels_from: u64,
+    /// The slot of each tenant, and its first byte there.
+    pub packing: &'a [(usize, u64)],
+}
+
+impl Places<'_> {
+    /// Where a tensor lies.
+    pub fn place(&self, root: Root, view: View, shape: &Shape) -> Place {
+        let (memory, start, bytes, view) = match root {
+            Root::Own(value) => {
+                let index = self.planner.tenant_of[&value];
+                let (slot, start) = self.packing[index];
+                (Memory::Slot(slot), start, self.planner.tenants[index].bytes, view)
+            }
+            Root::Input(value) => {
+                let nodes = self.planner.input_nodes;
+                let index = nodes.iter().position(|&node| node == value).unwrap_or_default();
+                let bytes = 4 * self.planner.graph.shape(value).elements().max(1) as u64;
+                (Memory::Input(index), 0, bytes, view)
+            }
+            Root::Variables(role) => {
+                // Bind from the last aligned byte before the variable to its end.
+                let alignment = self.planner.capabilities.storage_alignment as usize / 4;
+                let start = view.offset / alignment * alignment;
+                let rows = shape.rows().max(1);
+                let length = (rows - 1) * view.stride + shape.channels();
+                let bytes = 4 * (view.offset - start + length).next_multiple_of(4) as u64;
+                let view = View { offset: view.offset - start, ..view };
+                (Memory::Variables(role), 4 * start as u64, bytes, view)
+            }
+        };
+        Place { memory, start, bytes, view, shape: shape.clone() }
+    }
+
+    /// A lowered job with its operands in place.
+    pub fn step(&self, job: &Job, lowered: LoweredJob) -> Result<Step> {
+        let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
+        let elements: usize = shapes.iter().map(|shape| shape.elements()).sum();
+        let written = if job.updates { 0 } else { job.output.2.elements() };
+        let dispatches = lowered
+            .lowered
+            .dispatches
+            .iter()
+            .map(|dispatch| self.dispatch(job, &lowered, dispatch))
+            .collect::<Result<_>>()?;
+        let (root, view, shape) = &job.output;
+        Ok(Step {
+            layer: job.layer.clone(),
+            what: job.operation.describe(),
+            operation: job.operation.name(),
+            variant: lowered.variant,
+            shape: shape.clone(),
+            output: (!job.updates).then(|| self.place(*root, *view, shape)),
+            flops: job.operation.flops(&shapes, shape),
+            bytes: 4 * (elements + written) as u64,
+            dispatches,
+        })
+    }
+
+    fn operand(&self, job: &Job, lowered: &LoweredJob, operand: Operand) -> Place {
+        match operand {
+            Operand::Input(index) => {
+                let (root, view, shape) = &job.inputs[index];
+                self.place(*root, *view, shape)
+            }
+            Operand::Output => {
+                let (root, view, shape) = &job.output;
+                self.place(*root, *view, shape)
+            }
+            Operand::Scratch(index) => {
+                let tenant = lowered.scratch + index;
+                let (slot, start) = self.packing[tenant];
+                let bytes = self.planner.tenants[tenant].bytes;
+                let shape = Shape::from([lowered.lowered.scratch[index]]);
+                let view = View::dense(&shape);
+                Place { memory: Memory::Slot(slot), start, bytes, view, shape }
+            }
+        }
+    }
+
+    /// Whether a dispatch reads through textures what it only reads: where the adapter gains by it, if
+    /// there are enough of them and the copies are worth their while.
+    fn reads_through_texels(
+        &self,
+        job: &Job,
+        lowered: &LoweredJob,
+        dispatch: &ops::Dispatch,
+    ) -> Result<bool> {
+        let most = self.planner.capabilities.texels as usize;
+        if most == 0 {
+            return Ok(false);
+        }
+        let interface = shaders::interface(dispatch.shader, dispatch.entry, true)?;
+        let read = |name: &str| {
+            let mut bindings = interface.bindings.iter();
+            bindings.any(|binding| binding.name == name && binding.access == Access::Texels)
+        };
+        let operands = dispatch.bindings.iter().filter(|(name, _)| read(name));
+        let bytes: u64 =
+            operands.map(|(_, operand)| self.operand(job, lowered, *operand).bytes).sum();
+        let count =
+            interface.bindings.iter().filter(|binding| binding.access == Access::Texels).count();
+        Ok(count <= most && bytes >= self.texels_from)
+    }
+
+    fn dispatch(
+        &self,
+        job: &Job,
+        lowered: &LoweredJob,
+        dispatch: &ops::Dispatch,
+    ) -> Result<Dispatch> {
+        let ops::Dispatch { shader, entry, .. } = *dispatch;
+        let texels = self.reads_through_texels(job, lowered, dispatch)?;
+        let interface = shaders::interface(shader, entry, texels)?;
+        let wrong = |problem: String| Error::Gpu {
+            doing: format!("planning {} with {shader}/{entry}", job.layer),
+            message: problem,
+        };
+        let mut words: BTreeMap<String, Word> =
+            dispatch.params.iter().map(|(name, word)| ((*name).to_owned(), *word)).collect();
+        let mut bindings = Vec::new();
+        let mut uniform = None;
+        for (name, _) in &dispatch.bindings {
+            if !interface.bindings.iter().any(|binding| binding.name == *name) {
+                return Err(wrong(format!("no binding {name}")));
+            }
+        }
+        for binding in &interface.bindings {
+            if binding.access == Access::Uniform {
+                uniform = Some(binding.index);
+                continue;
+            }
+            let operand = dispatch.bindings.iter().find(|(name, _)| *name == binding.name);
+            let place = operand.map(|(_, operand)| self.operand(job, lowered, *operand));
+            let offset = format!("{}_offset", binding.name);
+            let stride = format!("{}_stride", binding.name);
+            match place {
+                Some(place) => {
+                    if interface.fields.contains_key(&offset) {
+                        words.insert(offset, place.view.offset.into());
+                    } else if place.view.offset != 0 {
+                        return Err(wrong(format!("{} cannot start within", binding.name)));
+                    }
+                    if interface.fields.contains_key(&stride) {
+                        words.insert(stride, place.view.stride.into());
+                    } else if !place.view.is_dense(&place.shape) {
+                        return Err(wrong(format!("{} cannot have gaps", binding.name)));
+                    }
+                    bindings.push(Bound {
+                        index: binding.index,
+                        reach: reach(binding.access),
+                        memory: place.memory,
+                        start: place.start,
+                        bytes: place.bytes.next_multiple_of(16),
+                    });
+                }
+                None => {
+                    words.entry(offset).or_insert(Word::U32(0));
+                    words.entry(stride).or_insert(Word::U32(0));
+                    bindings.push(Bound {
+                        index: binding.index,
+                        reach: reach(binding.access),
+                        memory: Memory::Unused,
+                        start: 0,
+                        bytes: 16,
+                    });
+                }
+            }
+        }
+        let mut block = vec![0u8; interface.uniform_bytes as usize];
+        for (field, offset) in &interface.fields {
+            let word = words.get(field);
+            let implied = field.ends_with("_offset") || field.ends_with("_stride");
+            match word {
+                Some(word) => {
+                    block[*offset as usize..*offset as usize + 4].copy_from_slice(&word.bytes());
+                }
+                None if implied || field.starts_with('k') => {}
+                None => return Err(wrong(format!("no value for the uniform {field}"))),
+            }
+        }
+        if let Some((name, _)) =
+            dispatch.params.iter().find(|(name, _)| !interface.fields.contains_key(*name))
+        {
+            return Err(wrong(format!("no uniform {name}")));
+        }
+        Ok(Dispatch {
+            shader,
+            entry,
+            constants: dispatch.constants.clone(),
+            tiles: dispatch.tiles.clone(),
+            texels,
+            bindings,
+            uniform: uniform.map(|index| (index, block)),
+            workgroups: dispatch.workgroups,
+        })
+    }
+}
+
+fn reach(access: Access) -> Reach {
+    match access {
+        Access::ReadWrite => Reach::Write,
+        Access::Texels => Reach::Texels { staging: 0, copy: true },
+        Access::Read | Access::Uniform => Reach::Read,
+    }
+}
