@@ -199,9 +199,22 @@ mod tests {
                 let counts = classes(&rois, side);
                 prop_assert!(counts[0] > 0 && counts[1] > 0);
             }
-            // Whole sources of up to 16 ROIs cannot be nearer than half of one.
-            let wanted = rois.len() as f64 * fraction;
-            prop_assert!((split.validation.len() as f64 - wanted).abs() <= 17.0);
+            // As near as whole sources allow: none that was left could bring it nearer.
+            let all: Vec<usize> = (0..rois.len()).collect();
+            let total = classes(&rois, &all);
+            let target = total.map(|n| (n as f64 * fraction).round().max(1.0));
+            let distance = |counts: [usize; 2]| -> f64 {
+                counts.iter().zip(target).map(|(&n, target)| (n as f64 - target).abs()).sum()
+            };
+            let now = classes(&rois, &split.validation);
+            let chosen: BTreeSet<&str> =
+                split.validation.iter().map(|&index| rois[index].source.as_str()).collect();
+            for (patient, &(normal, abnormal)) in patients.iter().enumerate() {
+                // A single source may be there because one has to be.
+                let left = chosen.len() > 1 && !chosen.contains(patient.to_string().as_str());
+                let next = [now[0] + normal, now[1] + abnormal];
+                prop_assert!(!left || distance(next) >= distance(now));
+            }
         }
     }
 }
