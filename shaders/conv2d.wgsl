@@ -451,23 +451,27 @@ fn subgroup(
                 x_at[i] = (start + tile.group * group_in) / 4u;
             }
             for (var k = 0u; k < group_in / 4u; k++) {
+                // All loads first: with sums between them, drivers on processors keep less in registers.
+                var a: array<vec4<f32>, ROW_BLOCKS>;
+                for (var i = 0u; i < ROW_BLOCKS; i++) {
+                    a[i] = x4[x_at[i] + k];
+                    if !POINTWISE {
+                        a[i] = select(vec4(0.0), a[i], seen[i]);
+                    }
+                }
                 let b = mat4x4(w4[w_at], w4[w_at + w_row], w4[w_at + 2u * w_row], w4[w_at + 3u * w_row]);
                 w_at += 4u * w_row;
                 for (var i = 0u; i < ROW_BLOCKS; i++) {
-                    var a = x4[x_at[i] + k];
-                    if !POINTWISE {
-                        a = select(vec4(0.0), a, seen[i]);
-                    }
                     let r = i * LANES;
-                    sums[r] += b * subgroupBroadcast(a, 0u);
-                    sums[r + 1u] += b * subgroupBroadcast(a, 1u);
-                    sums[r + 2u] += b * subgroupBroadcast(a, 2u);
-                    sums[r + 3u] += b * subgroupBroadcast(a, 3u);
+                    sums[r] += b * subgroupBroadcast(a[i], 0u);
+                    sums[r + 1u] += b * subgroupBroadcast(a[i], 1u);
+                    sums[r + 2u] += b * subgroupBroadcast(a[i], 2u);
+                    sums[r + 3u] += b * subgroupBroadcast(a[i], 3u);
                     if LANES > 4u {
-                        sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
-                        sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
-                        sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
-                        sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
+                        sums[r + 4u % LANES] += b * subgroupBroadcast(a[i], 4u);
+                        sums[r + 5u % LANES] += b * subgroupBroadcast(a[i], 5u);
+                        sums[r + 6u % LANES] += b * subgroupBroadcast(a[i], 6u);
+                        sums[r + 7u % LANES] += b * subgroupBroadcast(a[i], 7u);
                     }
                 }
             }

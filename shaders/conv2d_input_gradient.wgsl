@@ -415,6 +415,11 @@ fn subgroup(
         }
         let w_at = w_start + tap * columns * w_row;
         for (var k = 0u; k < group_out / 4u; k++) {
+            // All loads first: see conv2d.wgsl.
+            var a: array<vec4<f32>, ROW_BLOCKS>;
+            for (var i = 0u; i < ROW_BLOCKS; i++) {
+                a[i] = select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+            }
             let b = transpose(mat4x4(
                 w4[w_at + k],
                 w4[w_at + k + w_row],
@@ -422,17 +427,16 @@ fn subgroup(
                 w4[w_at + k + 3u * w_row],
             ));
             for (var i = 0u; i < ROW_BLOCKS; i++) {
-                let a = select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
                 let r = i * LANES;
-                sums[r] += b * subgroupBroadcast(a, 0u);
-                sums[r + 1u] += b * subgroupBroadcast(a, 1u);
-                sums[r + 2u] += b * subgroupBroadcast(a, 2u);
-                sums[r + 3u] += b * subgroupBroadcast(a, 3u);
+                sums[r] += b * subgroupBroadcast(a[i], 0u);
+                sums[r + 1u] += b * subgroupBroadcast(a[i], 1u);
+                sums[r + 2u] += b * subgroupBroadcast(a[i], 2u);
+                sums[r + 3u] += b * subgroupBroadcast(a[i], 3u);
                 if LANES > 4u {
-                    sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
-                    sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
-                    sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
-                    sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
+                    sums[r + 4u % LANES] += b * subgroupBroadcast(a[i], 4u);
+                    sums[r + 5u % LANES] += b * subgroupBroadcast(a[i], 5u);
+                    sums[r + 6u % LANES] += b * subgroupBroadcast(a[i], 6u);
+                    sums[r + 7u % LANES] += b * subgroupBroadcast(a[i], 7u);
                 }
             }
         }
