@@ -22,28 +22,32 @@ pub struct Places<'a> {
 impl Places<'_> {
     /// Where a tensor lies.
     pub fn place(&self, root: Root, view: View, shape: &Shape) -> Place {
-        let (memory, start, bytes, view) = match root {
+        let (memory, start, bytes) = match root {
             Root::Own(value) => {
                 let index = self.planner.tenant_of[&value];
                 let (slot, start) = self.packing[index];
-                (Memory::Slot(slot), start, self.planner.tenants[index].bytes, view)
+                (Memory::Slot(slot), start, self.planner.tenants[index].bytes)
             }
             Root::Input(value) => {
                 let nodes = self.planner.input_nodes;
                 let index = nodes.iter().position(|&node| node == value).unwrap_or_default();
                 let bytes = 4 * self.planner.graph.shape(value).elements().max(1) as u64;
-                (Memory::Input(index), 0, bytes, view)
+                (Memory::Input(index), 0, bytes)
             }
-            Root::Variables(role) => {
-                // Bind from the last aligned byte before the variable to its end.
-                let alignment = self.planner.capabilities.storage_alignment as usize / 4;
-                let start = view.offset / alignment * alignment;
-                let rows = shape.rows().max(1);
-                let length = (rows - 1) * view.stride + shape.channels();
-                let bytes = 4 * (view.offset - start + length).next_multiple_of(4) as u64;
-                let view = View { offset: view.offset - start, ..view };
-                (Memory::Variables(role), 4 * start as u64, bytes, view)
-            }
+            Root::Variables(role) => (Memory::Variables(role), 0, u64::MAX),
+        };
+        // From the last aligned byte before the tensor to its end.
+        let alignment = self.planner.capabilities.storage_alignment as usize / 4;
+        let skipped = view.offset / alignment * alignment;
+        let length = (shape.rows().max(1) - 1) * view.stride + shape.channels();
+        let own = 4 * (view.offset - skipped + length).next_multiple_of(4) as u64;
+        // A small part of a large buffer, such as one gradient of all, is bound alone: what is bound is
+        // what is copied where reads go through textures. Parts of about the same size are bound as
+        // the whole that they share, which then is copied once.
+        let (start, bytes, view) = if own < bytes / 2 {
+            (start + 4 * skipped as u64, own, View { offset: view.offset - skipped, ..view })
+        } else {
+            (start, bytes, view)
         };
         Place { memory, start, bytes, view, shape: shape.clone() }
     }
