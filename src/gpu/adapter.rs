@@ -245,6 +245,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
             "cpu" => limits.max_storage_textures_per_shader_stage,
             _ => 0,
         },
+        longest_loop: if report.kind == "cpu" { 65_535 } else { u64::MAX },
     };
     Ok(assemble(device, queue, report, capabilities))
 }

@@ -2,8 +2,8 @@
 
 use super::conv2d::{BLOCK_ROWS, Sizes, Subgroups, TILE, VARIANTS, choose, examples, needs_fours};
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, Window,
-    expect_inputs, expect_nhwc, grid,
+    Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
+    Variant, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -175,12 +175,25 @@ impl Conv2dWeightGradient {
 }
 
 /// Into how many parts to split a sum over `units`, and how many units make a part, so that `tiles`
-/// workgroups become enough to keep an adapter busy. The same on every run.
-pub(super) fn split(units: usize, tiles: usize, software: bool) -> (usize, usize) {
-    let wanted = if software { 32 } else { 512 };
+/// workgroups become enough to keep an adapter busy, and no loop becomes too long for it where a unit
+/// takes `rounds`. The same on every run.
+pub(super) fn split(
+    units: usize,
+    rounds: usize,
+    tiles: usize,
+    capabilities: &Capabilities,
+) -> (usize, usize) {
+    let wanted = if capabilities.software { 32 } else { 512 };
     let splits = (wanted / tiles.max(1)).clamp(1, units.max(1));
-    let each = units.div_ceil(splits).max(1);
+    let longest = (capabilities.longest_loop / rounds.max(1) as u64).max(1);
+    let each = units.div_ceil(splits).max(1).min(usize::try_from(longest).unwrap_or(usize::MAX));
     (units.div_ceil(each).max(1), each)
+}
+
+/// Rounds of the loops over images, lines and pixels in `naive`.
+fn naive_rounds(sizes: &Sizes) -> usize {
+    let [height, width] = sizes.geometry.output;
+    sizes.batch * (1 + height * (1 + width))
 }
 
 fn weight_fours(lowering: &Lowering, sizes: &Sizes) -> (bool, bool) {
@@ -237,6 +250,7 @@ impl Operation for Conv2dWeightGradient {
                 match choose(capabilities, &sizes, wide, narrow) {
                     // One invocation a number leaves a GPU idle: there are few numbers and long sums.
                     "naive" if !capabilities.software => "tiled",
+                    "naive" if naive_rounds(&sizes) as u64 > capabilities.longest_loop => "tiled",
                     chosen => chosen,
                 }
             }
@@ -279,6 +293,7 @@ impl Operation for Conv2dWeightGradient {
             _ => {
                 let dispatch = dispatch
                     .bind("dw", Operand::Output)
+                    .rounds(naive_rounds(&sizes))
                     .param("splits", 1u32)
                     .param("split_units", units)
                     .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
@@ -287,10 +302,18 @@ impl Operation for Conv2dWeightGradient {
         };
         // Pixels are taken four at a time.
         let whole = if pointwise { 4 } else { 1 };
+        // A line of pixels and its end; `tiled` goes through 16 pixels in 17 rounds.
+        let rounds = match (entry, pointwise) {
+            ("tiled", true) => 5,
+            ("tiled", false) => 17 * (sizes.geometry.output[1].div_ceil(16) + 1),
+            (_, true) => 1,
+            (_, false) => sizes.geometry.output[1].div_ceil(4) + 1,
+        };
         let (_, each) = split(
             units.div_ceil(whole),
+            rounds,
             tiles.div_ceil(side_by_side),
-            lowering.capabilities.software,
+            lowering.capabilities,
         );
         let each = each * whole;
         let splits = units.div_ceil(each).max(1);
@@ -340,5 +363,16 @@ pub fn weight_cases() -> Vec<Case> {
         let inputs = [sizes.input(), sizes.output()].map(|shape| (shape, Fill::Signed));
         cases.push(example.finish(Case::new(&example.name, operation, inputs).dense(&[2])));
     }
+    // More pixels to sum over than some drivers let a loop have rounds.
+    for (x, channels, size) in [([3, 300, 301, 4], 4, 1), ([1, 300, 301, 1], 4, 3)] {
+        let window = Window::square(size, 1, Padding::Same);
+        let inputs = [x, [x[0], x[1], x[2], channels]].map(|dims| (dims.into(), Fill::Signed));
+        let name = format!("long, {} to {channels}, {}", Shape::from(x), window.describe());
+        let operation = Conv2dWeightGradient::new(window, 1);
+        cases.push(Case::new(name, operation, inputs).dense(&[2]).tolerance(LONG_SUM));
+    }
     cases
 }
+
+/// What single precision leaves of a sum of some hundred thousand terms of both signs.
+pub(super) const LONG_SUM: f64 = 1e-4;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::conv2d::{Sizes, needs_fours};
-use super::conv2d_gradients::split;
+use super::conv2d_gradients::{LONG_SUM, split};
 use super::epilogue::Epilogue;
 use super::{
     Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
@@ -407,9 +407,10 @@ impl Operation for DepthwiseConv2dWeightGradient {
             sum = tiles(sum, &self.window, strip(&self.window, lowering.capabilities));
             invocations = sizes.in_channels / 4;
         }
-        let software = lowering.capabilities.software;
-        let lines = sizes.batch * sizes.geometry.output[0];
-        let (splits, each) = split(lines, invocations.div_ceil(64), software);
+        let [height, width] = sizes.geometry.output;
+        let rounds = 1 + width * if entry == "strip" { self.window.size[0] } else { 1 };
+        let (splits, each) =
+            split(sizes.batch * height, rounds, invocations.div_ceil(64), lowering.capabilities);
         let sum = sum
             .param("splits", splits)
             .param("split_lines", each)
@@ -519,9 +520,15 @@ pub fn input_cases() -> Vec<Case> {
 
 /// The same convolutions as the forward operation's.
 pub fn weight_cases() -> Vec<Case> {
-    example_cases(|sizes| {
+    let mut cases = example_cases(|sizes| {
         let operation = DepthwiseConv2dWeightGradient::new(sizes.window);
         let inputs = [sizes.input(), sizes.output()].map(|shape| (shape, Fill::Signed));
         Case::new("", operation, inputs).dense(&[2])
-    })
+    });
+    // More pixels to sum over than some drivers let a loop have rounds.
+    let operation = DepthwiseConv2dWeightGradient::new(Window::square(3, 1, Padding::Same));
+    let inputs = [[3, 300, 301, 4], [3, 300, 301, 4]].map(|dims| (dims.into(), Fill::Signed));
+    let long = Case::new("long, (3, 300, 301, 4)", operation, inputs);
+    cases.push(long.dense(&[2]).tolerance(LONG_SUM));
+    cases
 }

@@ -106,7 +106,8 @@ impl Operation for HeatmapToGray {
                 peaks.bind("peaks", Operand::Scratch(0)),
             ]
         } else {
-            let peaks = read(dispatch("peaks_naive", lowering, shape, images.div_ceil(64)));
+            let peaks = dispatch("peaks_naive", lowering, shape, images.div_ceil(64));
+            let peaks = read(peaks.rounds(capacity));
             vec![peaks.bind("counts", Operand::Scratch(0))]
         };
         dispatches.push(
@@ -185,7 +186,8 @@ impl Operation for DiceThresholds {
         };
         if lowering.variant == "naive" {
             let workgroups = (images * LEVELS).div_ceil(64);
-            let naive = read(dispatch("dice_naive", lowering, shape, workgroups));
+            let naive = dispatch("dice_naive", lowering, shape, workgroups).rounds(capacity);
+            let naive = read(naive);
             return Ok(naive.bind("dice", Operand::Output).into());
         }
         let clear = dispatch("clear", lowering, shape, cleared.div_ceil(256));
@@ -211,6 +213,8 @@ pub fn cases() -> Vec<Case> {
     const THREE: &[f64] = &[0., 9., 13., 117., 4., 5., 137., 1., 1.];
     const SOME_EMPTY: &[f64] = &[7., 5., 7., 0., 0., 0., 0., 1., 7., 42., 3., 0.];
     const LARGE: &[f64] = &[0., 200., 199., 39_800., 1., 200.];
+    // More pixels than some drivers let a loop have rounds.
+    const HUGE: &[f64] = &[0., 300., 299.];
     const CUT: &[f64] = &[0., 3., 5., 15., 7., 4.];
     // With 510 as the largest, odd values lie exactly between two levels.
     const TIES: &[f64] = &[510., 1., 3., 2., 255., 509., 507., 0., 4., 5., 129.];
@@ -222,6 +226,7 @@ pub fn cases() -> Vec<Case> {
         ("gray, three regions", 138, Fill::Signed, THREE),
         ("gray, some empty", 42, Fill::Uniform(-1.0, 3.0), SOME_EMPTY),
         ("gray, larger than a chunk", 40_000, Fill::Uniform(0.0, 1.0), LARGE),
+        ("gray, huge", 89_700, Fill::Signed, HUGE),
         ("gray, cut off", 25, Fill::Signed, CUT),
         ("gray, nothing positive", 138, Fill::Uniform(-1.0, 0.0), THREE),
         ("gray, between two levels", 138, Fill::Values(TIES), THREE),
@@ -238,6 +243,7 @@ pub fn cases() -> Vec<Case> {
         ("three regions", 138, any, Fill::Binary, THREE),
         ("some empty", 42, any, Fill::Binary, SOME_EMPTY),
         ("larger than a chunk", 40_000, any, Fill::Binary, LARGE),
+        ("huge", 89_700, any, Fill::Binary, HUGE),
         ("cut off", 25, any, Fill::Binary, CUT),
         ("empty mask", 138, any, Fill::Values(&[0.0]), THREE),
         ("full mask", 138, any, Fill::Values(&[1.0]), THREE),

@@ -86,6 +86,7 @@ impl Operation for GradCam {
         };
         let dispatch = |entry, workgroups: usize| {
             Dispatch::new("grad_cam", entry)
+                .rounds((h * w).max(c / width))
                 .param("images", n)
                 .param("area", h * w)
                 .param("channels", c / width)

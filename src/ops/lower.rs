@@ -28,6 +28,9 @@ pub struct Capabilities {
     /// Mesa's software drivers, where a load from a storage buffer takes up to thirty times as long
     /// (`benches/NOTES.md`).
     pub texels: u32,
+    /// How many rounds all loops of one invocation may take together. Mesa's software drivers leave
+    /// them after 65,535, without an error: LP_MAX_TGSI_LOOP_ITERATIONS in their source.
+    pub longest_loop: u64,
 }
 
 impl Default for Capabilities {
@@ -44,6 +47,7 @@ impl Default for Capabilities {
             subgroup: None,
             software: false,
             texels: 0,
+            longest_loop: u64::MAX,
         }
     }
 }
@@ -205,6 +209,9 @@ pub struct Dispatch {
     pub params: Vec<(&'static str, Word)>,
     /// Workgroups along x, y and z.
     pub workgroups: [u32; 3],
+    /// At least as many rounds as the loops of one invocation take together, where that grows with
+    /// the shape beyond what [`Capabilities::longest_loop`] may be; else 0.
+    pub rounds: u64,
 }
 
 impl Dispatch {
@@ -218,6 +225,7 @@ impl Dispatch {
             bindings: Vec::new(),
             params: Vec::new(),
             workgroups: [1, 1, 1],
+            rounds: 0,
         }
     }
 
@@ -242,6 +250,12 @@ impl Dispatch {
     /// Sets a uniform field.
     pub fn param(mut self, name: &'static str, value: impl Into<Word>) -> Self {
         self.params.push((name, value.into()));
+        self
+    }
+
+    /// Declares how many rounds the loops of an invocation take.
+    pub fn rounds(mut self, rounds: usize) -> Self {
+        self.rounds = rounds as u64;
         self
     }
 

@@ -78,7 +78,8 @@ impl Walk {
         let (rows, lanes) = Self::sides(lowering, shape);
         let busy = if lowering.variant == "strip" { 1024 } else { 32768 };
         let most = (busy / lanes).clamp(1, 2048).min(rows.div_ceil(8));
-        Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1)))
+        let longest = usize::try_from(lowering.capabilities.longest_loop).unwrap_or(usize::MAX);
+        Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1)).min(longest))
     }
 
     fn sides(lowering: &Lowering, shape: &Shape) -> (usize, usize) {

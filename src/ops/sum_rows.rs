@@ -41,7 +41,7 @@ impl Operation for SumRows {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let (rows, channels) = (lowering.inputs[0].rows(), lowering.inputs[0].channels());
         let capabilities = lowering.capabilities;
-        let (splits, each) = split(rows, channels.div_ceil(64), capabilities.software);
+        let (splits, each) = split(rows, 1, channels.div_ceil(64), capabilities);
         let add = |entry, invocations: usize| {
             Dispatch::new("sum_rows", entry)
                 .param("rows", rows)

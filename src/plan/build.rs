@@ -290,6 +290,14 @@ impl Planner<'_> {
                 .filter(|name| job.operation.variants().iter().any(|v| v.name == *name));
             lowering.variant = forced.unwrap_or_else(|| job.operation.choose(&lowering));
             let lowered = job.operation.lower(&lowering)?;
+            let most = self.capabilities.longest_loop;
+            if let Some(long) = lowered.dispatches.iter().find(|dispatch| dispatch.rounds > most) {
+                let (rounds, variant) = (long.rounds, lowering.variant);
+                return Err(Error::shape(
+                    &job.layer,
+                    format!("{variant} loops {rounds} times, and this driver stops after {most}"),
+                ));
+            }
             let scratch = self.tenants.len();
             for &elements in &lowered.scratch {
                 self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
