@@ -37,7 +37,7 @@ pub struct Cam {
     /// the mask, as the paper's Figure 1
     #[arg(long)]
     figure: bool,
-    /// PNG images
+    /// Images: PNG, TIFF or JPEG
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// Where to write; for each image NAME.npy, the map at the layer's size, and NAME.png, 8-bit grey

@@ -28,7 +28,7 @@ enum Command {
     /// What is in a folder: layout, images, masks, classes, sizes, every problem by file
     #[command(after_help = "Example:\n  parula data inspect mammograms --json\n  \
         parula data inspect DDSM --views cc,mlo\n\n\
-        Layouts: folders of PNGs with masks beside them, BUSI, DDSM from its own files, \
+        Layouts: folders of images (PNG, TIFF, JPEG) with masks beside them, BUSI, DDSM from its own files, \
         CBIS-DDSM as DICOM, PNG or JPEG with its tables.")]
     Inspect {
         /// The data set

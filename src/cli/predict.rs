@@ -16,7 +16,7 @@ use crate::train::{Classifier, probabilities};
 pub struct Predict {
     #[command(flatten)]
     source: Source,
-    /// PNG images
+    /// Images: PNG, TIFF or JPEG
     #[arg(required = true)]
     images: Vec<PathBuf>,
 }

@@ -15,7 +15,7 @@ const LABELS: [&str; 3] = ["benign", "malignant", "normal"];
 
 /// True when most images are called `LABEL (number)` in a folder `LABEL`.
 pub fn recognise(listing: &Listing) -> bool {
-    let images = listing.pngs.iter().filter(|entry| !entry.is_mask);
+    let images = listing.images.iter().filter(|entry| !entry.is_mask);
     let (ours, all) = images
         .fold((0, 0), |(ours, all), entry| (ours + usize::from(label(entry).is_some()), all + 1));
     ours * 2 > all
@@ -27,12 +27,12 @@ pub fn recognise(listing: &Listing) -> bool {
 /// None today: every problem is in [`Dataset::problems`].
 pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
     let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for entry in listing.pngs.iter().filter(|entry| entry.is_mask) {
+    for entry in listing.images.iter().filter(|entry| entry.is_mask) {
         masks.entry(entry.key()).or_default().push(entry.path.clone());
     }
     let mut problems = Vec::new();
     let mut samples = Vec::new();
-    for entry in listing.pngs.iter().filter(|entry| !entry.is_mask) {
+    for entry in listing.images.iter().filter(|entry| !entry.is_mask) {
         let own = masks.remove(&entry.key()).unwrap_or_default();
         let Some(label) = label(entry) else {
             problems.push(Problem::harmless(
@@ -47,8 +47,8 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
             class: if label == "normal" { Class::Normal } else { Class::Abnormal },
             label: label.to_owned(),
             source: entry.stem.clone(),
-            image: Picture::Png(entry.path.clone()),
-            masks: own.into_iter().map(Picture::Png).collect(),
+            image: Picture::File(entry.path.clone()),
+            masks: own.into_iter().map(Picture::File).collect(),
             view: None,
             other_breast: None,
         });

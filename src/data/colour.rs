@@ -4,7 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Grey;
-use super::image::{decode_png, resize_channel};
+use super::decode::decode;
+use super::image::resize_channel;
 use crate::error::{Error, Result};
 
 /// An 8-bit RGB image, row by row, three bytes a pixel.
@@ -19,14 +20,14 @@ pub struct Colour {
 }
 
 impl Colour {
-    /// Reads a PNG as RGB: grey becomes three equal channels, transparency lies over black, as in
+    /// Reads an image file as RGB: grey becomes three equal channels, transparency lies over black, as in
     /// [`Grey::decode`].
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read, [`Error::Content`] for what [`Grey::decode`] refuses.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
-        let image = decode_png(path, &bytes)?.into_rgba8();
+        let image = decode(path, &bytes)?.into_rgba8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         let over_black =
             |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
@@ -37,7 +38,7 @@ impl Colour {
         Ok(Colour { width, height, pixels })
     }
 
-    /// Height and width of a PNG, by its header.
+    /// Height and width: of a PNG by its header, else of what is decoded.
     ///
     /// # Errors
     /// As [`Self::read`], but for what lies behind the header.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use image::ImageEncoder;
+
 use super::dataset::Class;
 use super::image::{Grey, Rect};
 use super::roi::Roi;
@@ -47,6 +49,15 @@ pub fn put_bytes(root: &Path, path: &str, bytes: &[u8]) {
     let path = root.join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
+}
+
+/// The bytes of an 8-bit grey TIFF.
+pub fn tiff(grey: &Grey) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let encoder = image::codecs::tiff::TiffEncoder::new(&mut bytes);
+    let (width, height) = (grey.width as u32, grey.height as u32);
+    encoder.write_image(&grey.pixels, width, height, image::ExtendedColorType::L8).unwrap();
+    bytes.into_inner()
 }
 
 /// A PNG made by hand, in any colour type and depth: `rows` are the packed bytes of each row.

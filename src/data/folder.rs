@@ -68,9 +68,9 @@ const PARTS: [&str; 8] =
 /// More folders than this side by side are not classes.
 const MOST_CLASSES: usize = 12;
 
-/// True when there is any PNG: this is the layout of last resort.
+/// True when there is any image: this is the layout of last resort.
 pub fn recognise(listing: &Listing) -> bool {
-    !listing.pngs.is_empty()
+    !listing.images.is_empty()
 }
 
 /// Lists the samples, reading masks only where they decide the class.
@@ -134,8 +134,8 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
             class,
             label,
             source,
-            image: Picture::Png(entry.path.clone()),
-            masks: masks.into_iter().map(Picture::Png).collect(),
+            image: Picture::File(entry.path.clone()),
+            masks: masks.into_iter().map(Picture::File).collect(),
             view: None,
             other_breast: None,
         });
@@ -161,17 +161,17 @@ struct Pair<'a> {
 /// Gives every image its masks; masks without an image are problems.
 fn pair<'a>(listing: &'a Listing, problems: &mut Vec<Problem>) -> Vec<Pair<'a>> {
     let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for entry in listing.pngs.iter().filter(|entry| entry.is_mask) {
+    for entry in listing.images.iter().filter(|entry| entry.is_mask) {
         masks.entry(entry.key()).or_default().push(entry.path.clone());
     }
     let found = listing
-        .pngs
+        .images
         .iter()
         .filter(|entry| !entry.is_mask)
         .map(|entry| Pair { entry, masks: masks.remove(&entry.key()).unwrap_or_default() })
         .collect();
     problems.extend(masks.into_values().flatten().map(|path| {
-        let hint = "add the PNG that it outlines, under the same name without the mask's ending";
+        let hint = "add the image that it outlines, under the same name without the mask's ending";
         Problem::harmless(&path, "is left out: there is no image for this mask", hint)
     }));
     found

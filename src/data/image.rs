@@ -1,15 +1,11 @@
-//! 8-bit grey images: read from PNG, cropped, resized, written as PNG.
-//!
-//! What is read: grey of 1, 2, 4 or 8 bits, RGB, and both with alpha. What is refused, because any
-//! silent choice would change the picture: 16 bits (a window must be chosen) and palettes (their
-//! numbers or their colours may be meant).
+//! 8-bit grey images: read from a file, cropped, resized, written as PNG.
 
-use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::png::{PngDecoder, PngEncoder};
-use image::{DynamicImage, ExtendedColorType, ImageEncoder, Limits};
+use image::codecs::png::PngEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 
+use super::decode::decode;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -60,7 +56,7 @@ impl Grey {
         self.pixels[y * self.width + x]
     }
 
-    /// Reads a PNG as grey: see [`Grey::decode`].
+    /// Reads an image file as grey: see [`Grey::decode`].
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read, else as [`Grey::decode`].
@@ -69,17 +65,17 @@ impl Grey {
         Self::decode(path, &bytes)
     }
 
-    /// Decodes a PNG's bytes; `path` is for messages only.
+    /// Decodes the bytes of a PNG, TIFF or JPEG; `path` is for messages only.
     ///
     /// Colour becomes luma by Rec. 601, `0.299 R + 0.587 G + 0.114 B`, rounded; grey stored as RGB
     /// keeps its values exactly. Transparent pixels are laid over black, which is what surrounds
     /// medical images. Grey of fewer than 8 bits is stretched to 0 to 255.
     ///
     /// # Errors
-    /// [`Error::Content`] for anything that is not a PNG, is truncated, has 16 bits or a palette,
-    /// or fewer than 2 pixels on a side.
+    /// [`Error::Content`] for any other format, for what is truncated or has 16 bits, a palette or
+    /// several pages, and for fewer than 2 pixels on a side.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
-        decode_png(path, bytes).map(Self::from_decoded)
+        decode(path, bytes).map(Self::from_decoded)
     }
 
     /// Any decoded image of 8 bits as grey, by the rules of [`Grey::decode`].
@@ -174,47 +170,6 @@ fn taps(source: usize, target: usize) -> Vec<(usize, usize, f32)> {
             (index(low), index(low + 1.0), centre - low)
         })
         .collect()
-}
-
-/// Decodes an 8-bit PNG's bytes and refuses what [`Grey::decode`] says; `path` is for messages only.
-pub(super) fn decode_png(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
-    let unusable = |problem: &str, hint: &str| Error::content(path, problem, hint);
-    if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        return Err(unusable("is not a PNG", "convert it to an 8-bit grey or RGB PNG"));
-    }
-    // The header is the first chunk; a file that ends before byte 26 ends inside it.
-    let (Some(&depth), Some(&colour)) = (bytes.get(24), bytes.get(25)) else {
-        return Err(unusable("is a truncated PNG", "copy or download it again"));
-    };
-    if depth == 16 {
-        return Err(unusable(
-            "has 16 bits a pixel",
-            "convert it to 8 bits with the grey window you want, e.g. `convert IN.png -depth 8 OUT.png`",
-        ));
-    }
-    if colour == 3 {
-        return Err(unusable(
-            "has a palette",
-            "convert it to grey, e.g. `convert IN.png -colorspace Gray -define png:color-type=0 OUT.png`",
-        ));
-    }
-    // The decoder is content with a file that ends after its pixels; a copy cut short is not.
-    if !bytes.windows(4).rev().any(|tag| tag == b"IEND") {
-        return Err(unusable("is a truncated PNG", "copy or download it again"));
-    }
-    let broken = |error: image::ImageError| {
-        let problem = format!("cannot be decoded ({})", one_line(&error.to_string()));
-        unusable(&problem, "the file is damaged: copy or download it again")
-    };
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::default()).map_err(broken)?;
-    let decoded = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    if decoded.width() < 2 || decoded.height() < 2 {
-        return Err(unusable(
-            &format!("is {} x {} pixels", decoded.width(), decoded.height()),
-            "an image needs at least 2 pixels on each side",
-        ));
-    }
-    Ok(decoded)
 }
 
 /// One channel of an image of (height, width) `from`, its pixels by `at(x, y)`, at the size `to`: see

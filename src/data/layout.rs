@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::dataset::Problem;
+use super::decode::EXTENSIONS;
 use crate::error::{Error, Result};
 
 /// What to do about a folder in which nothing was found.
-pub const EXPECTED: &str = "give a folder of PNG images with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
+pub const EXPECTED: &str = "give a folder of images (PNG, TIFF, JPEG) with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
 
 /// Words that end the stem of a mask, after `_` or `-`, in any case.
 const MASK_SUFFIXES: [&str; 9] =
@@ -31,26 +32,26 @@ const MASK_FOLDERS: [&str; 12] = [
 const IMAGE_FOLDERS: [&str; 4] = ["image", "images", "img", "imgs"];
 
 /// Formats that are looked for only to say that they are not read.
-const OTHER_FORMATS: [&str; 9] = ["tif", "tiff", "jpg", "jpeg", "bmp", "dcm", "pgm", "gif", "webp"];
+const OTHER_FORMATS: [&str; 8] = ["bmp", "dcm", "pgm", "gif", "webp", "mha", "nii", "nrrd"];
 
 /// Deep enough for any data set, and an end to links that go in circles.
 const DEEPEST: usize = 12;
 
-/// One PNG found below the root.
+/// One image file found below the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Where it is.
     pub path: PathBuf,
     /// The folders between the root and the file, without those that only say `images` or `masks`.
     pub folders: Vec<String>,
-    /// The file's name without `.png`, and for a mask without what makes it one.
+    /// The file's name without its ending, and for a mask without what makes it one.
     pub stem: String,
     /// Whether its name or its folder says that it is a mask.
     pub is_mask: bool,
 }
 
 impl Entry {
-    /// `folders_of_set` are all that have PNGs in or below them, with their number.
+    /// `folders_of_set` are all that have images in or below them, with their number.
     fn new(root: &Path, path: PathBuf, folders_of_set: &HashMap<PathBuf, usize>) -> Self {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let mut is_mask = false;
@@ -144,8 +145,8 @@ pub struct Listing {
     pub root: PathBuf,
     /// All files in and below it, sorted by path.
     pub files: Vec<PathBuf>,
-    /// Its PNGs, sorted by path.
-    pub pngs: Vec<Entry>,
+    /// Its images, sorted by path.
+    pub images: Vec<Entry>,
     /// Images in formats that are not read: extension to paths.
     pub others: BTreeMap<String, Vec<PathBuf>>,
 }
@@ -157,8 +158,11 @@ impl Listing {
             .iter()
             .filter_map(|(extension, paths)| {
                 let what = match paths.len() {
-                    1 => format!("is not read: only PNG is, not .{extension}"),
-                    n => format!("and {} more .{extension} are not read: only PNG is", n - 1),
+                    1 => format!("is not read: PNG, TIFF and JPEG are, not .{extension}"),
+                    n => format!(
+                        "and {} more .{extension} are not read: PNG, TIFF and JPEG are",
+                        n - 1
+                    ),
                 };
                 Some(Problem::harmless(paths.first()?, what, convert_hint(extension)))
             })
@@ -175,10 +179,10 @@ impl Listing {
                     .to_owned(),
             ),
             Some((extension, paths)) => (
-                format!("holds no PNG, but {} .{extension}", paths.len()),
-                format!("only PNG is read: {}", convert_hint(extension)),
+                format!("holds no PNG, TIFF or JPEG, but {} .{extension}", paths.len()),
+                convert_hint(extension),
             ),
-            None => ("holds no PNG image".to_owned(), EXPECTED.to_owned()),
+            None => ("holds no PNG, TIFF or JPEG".to_owned(), EXPECTED.to_owned()),
         };
         Error::content(&self.root, problem, hint)
     }
@@ -203,17 +207,17 @@ pub fn list(root: &Path) -> Result<Listing> {
     let mut files = Vec::new();
     walk(root, 0, &mut files)?;
     files.sort();
-    let mut pngs = Vec::new();
+    let mut images = Vec::new();
     let mut others: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in &files {
         let extension = extension(path);
-        if extension == "png" {
-            pngs.push(path.clone());
+        if EXTENSIONS.contains(&extension.as_str()) {
+            images.push(path.clone());
         } else if OTHER_FORMATS.contains(&extension.as_str()) {
             others.entry(extension).or_default().push(path.clone());
         }
     }
-    Ok(Listing { root: root.to_owned(), files, pngs: entries(root, pngs), others })
+    Ok(Listing { root: root.to_owned(), files, images: entries(root, images), others })
 }
 
 /// What follows the last dot of a file's name, in lower case.
@@ -221,14 +225,14 @@ pub fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
-fn entries(root: &Path, pngs: Vec<PathBuf>) -> Vec<Entry> {
+fn entries(root: &Path, images: Vec<PathBuf>) -> Vec<Entry> {
     let mut folders_of_set: HashMap<PathBuf, usize> = HashMap::new();
-    for path in &pngs {
+    for path in &images {
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
             *folders_of_set.entry(folder.to_owned()).or_default() += 1;
         }
     }
-    pngs.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
+    images.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
 }
 
 fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {

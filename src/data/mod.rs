@@ -12,6 +12,7 @@ pub mod cbis;
 pub mod colour;
 pub mod dataset;
 pub mod ddsm;
+pub mod decode;
 pub mod draw;
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::decode::EXTENSIONS;
 use crate::error::{Error, Result};
 
-/// `patients.csv`: image (a path below the root, or a file name, with or without `.png`) to patient.
+/// `patients.csv`: image (a path below the root, or a file name, with or without its ending) to patient.
 pub struct Patients(HashMap<String, String>);
 
 impl Patients {
@@ -58,7 +59,10 @@ impl Patients {
 fn spelling(image: &str) -> String {
     let image = image.replace('\\', "/");
     let image = image.trim_start_matches("./");
-    image.strip_suffix(".png").or(image.strip_suffix(".PNG")).unwrap_or(image).to_owned()
+    match image.rsplit_once('.') {
+        Some((stem, ending)) if EXTENSIONS.contains(&&*ending.to_lowercase()) => stem.to_owned(),
+        _ => image.to_owned(),
+    }
 }
 
 /// The fields of one line of CSV; a field in quotes may hold commas.

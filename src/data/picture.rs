@@ -11,8 +11,8 @@ use crate::error::Result;
 /// needed, and forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
-    /// An 8-bit PNG: [`Grey::read`].
-    Png(PathBuf),
+    /// An image file of 8 bits: [`Grey::read`].
+    File(PathBuf),
     /// A film of DDSM: [`Film::read`].
     Film(Film),
     /// The region of an abnormality of DDSM: [`Outline::fill`].
@@ -25,7 +25,7 @@ impl Picture {
     /// The file it comes from.
     pub fn path(&self) -> &Path {
         match self {
-            Picture::Png(path) | Picture::Mammogram(path) => path,
+            Picture::File(path) | Picture::Mammogram(path) => path,
             Picture::Film(film) => &film.path,
             Picture::Outline(outline) => &outline.path,
         }
@@ -37,7 +37,7 @@ impl Picture {
     /// Those of the variant's reader, which name the file.
     pub fn read(&self) -> Result<Grey> {
         match self {
-            Picture::Png(path) => Grey::read(path),
+            Picture::File(path) => Grey::read(path),
             Picture::Film(film) => film.read(),
             Picture::Outline(outline) => Ok(outline.fill()),
             Picture::Mammogram(path) => mammogram::read(path),

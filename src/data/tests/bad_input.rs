@@ -45,7 +45,8 @@ fn images_that_cannot_be_read_are_named() {
         expect(path, &good[..good.len() - 12], &["truncated", others]);
         expect(path, &good[..20], &["truncated", others]);
         expect(path, b"", &["not a PNG", others]);
-        expect(path, b"\xff\xd8\xff\xe0 jpeg", &["not a PNG", others]);
+        expect(path, b"GIF89a\x01", &["not a PNG", others]);
+        expect(path, b"\xff\xd8\xff\xe0 jpeg", &["truncated JPEG", others]);
         expect(path, &png(4, 16, 0, &vec![vec![1; 8]; 4]), &["16 bits", "convert"]);
         expect(path, &png(4, 16, 2, &vec![vec![1; 24]; 4]), &["16 bits", "convert"]);
         expect(path, &png(4, 8, 3, &vec![vec![1; 4]; 4]), &["palette", "convert"]);
@@ -109,14 +110,14 @@ fn a_class_with_no_images_is_named() {
 #[test]
 fn other_formats_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    put_bytes(folder.path(), "p1/p1_1.tif", b"II");
-    put_bytes(folder.path(), "p1/p1_2.tif", b"II");
-    let only_tiff = message(folder.path());
-    assert!(only_tiff.contains("2 .tif") && only_tiff.contains("only PNG"), "{only_tiff}");
+    put_bytes(folder.path(), "p1/p1_1.bmp", b"BM");
+    put_bytes(folder.path(), "p1/p1_2.bmp", b"BM");
+    let others = message(folder.path());
+    assert!(others.contains("2 .bmp") && others.contains("no PNG, TIFF or JPEG"), "{others}");
     simple(folder.path(), 2);
     let report = inspect::inspect(folder.path()).unwrap();
-    assert!(report.usable, "PNGs beside them are used: {report}");
-    assert!(report.problems[0].what.contains(".tif"), "{report}");
+    assert!(report.usable, "images beside them are used: {report}");
+    assert!(report.problems[0].what.contains(".bmp"), "{report}");
 }
 
 #[test]

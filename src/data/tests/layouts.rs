@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::dataset::{self, Class};
-use crate::data::fixtures::{png, put_bytes};
+use crate::data::fixtures::{png, put_bytes, tiff};
 use crate::data::{inspect, load, roi, split, synth};
 
 #[test]
@@ -42,9 +42,10 @@ fn a_folder_for_each_patient_with_slices_whose_mask_may_be_empty() {
     for patient in 0..6 {
         for slice in 0..5 {
             let stem = format!("kaggle_3m/TCGA_{patient}/TCGA_{patient}_{slice}");
-            put(folder.path(), &format!("{stem}.png"), &image());
+            // As the set is published.
+            put_bytes(folder.path(), &format!("{stem}.tif"), &tiff(&image()));
             let mask = if slice < 2 { lesion() } else { no_lesion() };
-            put(folder.path(), &format!("{stem}_mask.png"), &mask);
+            put_bytes(folder.path(), &format!("{stem}_mask.tif"), &tiff(&mask));
         }
     }
     let report = inspect::inspect(folder.path()).unwrap();
