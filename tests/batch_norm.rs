@@ -1,10 +1,15 @@
 //! Batch normalisation as a whole: the derivative through its own statistics, on the processor and
 //! on the GPU, statistics of numbers far from zero, and fusion with what follows.
 
+mod common {
+    pub mod adapter;
+}
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parula::gpu::{self, Choice, Gpu};
+use common::adapter;
+use parula::gpu::Gpu;
 use parula::graph::{Graph, Init, Role, Value, fuse, gradients};
 use parula::ops::{
     Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine, Elementwise,
@@ -18,11 +23,6 @@ use parula::tensor::Tensor;
 type Given = HashMap<String, Tensor<f64>>;
 
 const EPSILON: f32 = 1e-3;
-
-fn adapter() -> Arc<Gpu> {
-    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend: None };
-    Arc::new(gpu::open(&choice).unwrap())
-}
 
 /// The versions that the adapter can run.
 fn variants(gpu: &Gpu) -> impl Iterator<Item = &'static str> {
@@ -95,7 +95,7 @@ fn apart(found: &Tensor, truth: &Tensor<f64>) -> f64 {
 
 #[test]
 fn the_gradient_goes_through_the_statistics() {
-    let gpu = adapter();
+    let gpu = Arc::new(adapter::open());
     for dims in [[3, 2, 3, 4], [2, 3, 3, 3], [2, 1, 1, 1]] {
         for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
             for fused in [false, true] {
@@ -167,7 +167,7 @@ fn compare_with_differences(
 /// Far from zero and close together, E[x^2] - E[x]^2 in single precision is noise.
 #[test]
 fn a_large_mean_costs_the_variance_no_digits() {
-    let gpu = adapter();
+    let gpu = Arc::new(adapter::open());
     let dims = [8, 31, 33, 12];
     let mut graph = Graph::new();
     let x = graph.input("x", dims).unwrap();
@@ -201,7 +201,7 @@ fn a_large_mean_costs_the_variance_no_digits() {
 /// The same bits every time.
 #[test]
 fn sums_are_deterministic() {
-    let gpu = adapter();
+    let gpu = Arc::new(adapter::open());
     let dims = [4, 40, 40, 8];
     let (mut graph, given, y, sources) = layer(dims, Activation::Relu);
     let seed = graph.input("seed", dims).unwrap();
@@ -236,14 +236,14 @@ fn the_folded_layer_equals_the_layer() {
     let (a, b) = (values.get(y).unwrap(), values.get(relu).unwrap());
     assert!(a.data().iter().zip(b.data()).all(|(a, b)| (a - b).abs() < 1e-12));
     // Fused or not, the GPU computes the same.
-    let found = on_gpu(&adapter(), &graph, &graph_given, &[relu], None).remove(0);
+    let found = on_gpu(&Arc::new(adapter::open()), &graph, &graph_given, &[relu], None).remove(0);
     assert!(apart(&found, b) < 1e-5);
 }
 
 /// Moving averages of two layers' statistics lie in one buffer with everything else of that role.
 #[test]
 fn moving_averages_follow_the_statistics() {
-    let gpu = adapter();
+    let gpu = Arc::new(adapter::open());
     let mut graph = Graph::new();
     let mut given = Given::new();
     let mut updates = Vec::new();

@@ -1,45 +1,20 @@
 //! The program as a user runs it: every command, and every bad input with its message.
 
+mod common {
+    pub mod program;
+}
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+
 use std::sync::OnceLock;
 
+use common::program::{failure, json, parula};
 use parula::data::Grey;
 use parula::graph::{Kind, Role};
 use parula::models::{self, Mode};
 use parula::tensor::Tensor;
 use parula::weights::{self, Weights};
 use serde_json::Value;
-
-fn parula(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
-    command.args(arguments);
-    // The tests' own choice of adapter, as in tests/kernels.rs.
-    for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
-        if let Ok(value) = std::env::var(variable) {
-            command.args([flag, &value]);
-        }
-    }
-    command.output().unwrap()
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let output = parula(&[arguments, &["--json"]].concat());
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {error}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Runs what must fail with exit code 1, and returns its one line.
-fn failure(arguments: &[&str]) -> String {
-    let output = parula(arguments);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("parula: ")).collect();
-    assert_eq!(lines.len(), 1, "one line says what is wrong: {text}");
-    assert!(!text.contains("panicked"), "{text}");
-    lines[0].to_owned()
-}
 
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()

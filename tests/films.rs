@@ -1,34 +1,17 @@
 //! DDSM as a user meets it: films of every predictor, outlines, a small tree of cases, and damage.
 
+mod common {
+    pub mod program;
+}
+
 #[path = "../src/data/ddsm/encoder.rs"]
 mod encoder;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use common::program::{failure, json, parula};
 use encoder::Encoder;
 use parula::data::Grey;
-use serde_json::Value;
-
-fn parula(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_parula")).args(arguments).output().unwrap()
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let output = parula(&[arguments, &["--json"]].concat());
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {error}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Runs what must fail with exit code 1, and returns its one line.
-fn failure(arguments: &[&str]) -> String {
-    let output = parula(arguments);
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
-    assert_eq!(text.lines().count(), 1, "{text}");
-    text
-}
 
 /// A file in a folder of its own.
 fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {

@@ -3,30 +3,20 @@
 //!
 //! `PARULA_ADAPTER` and `PARULA_BACKEND` choose the adapter, `PARULA_OPERATION` one operation.
 
+mod common {
+    pub mod adapter;
+}
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parula::gpu::{self, Choice, Gpu};
+use common::adapter;
+use parula::gpu::Gpu;
 use parula::graph::{Graph, Init, Role, Value, gradients};
 use parula::ops::{Case, Concat, REGISTRY, SliceChannels};
 use parula::plan::{self, Options};
 use parula::session::{Session, Store, evaluate};
 use parula::tensor::Tensor;
-
-fn adapter() -> Gpu {
-    let backend = std::env::var("PARULA_BACKEND").ok().map(|name| match name.as_str() {
-        "vulkan" => gpu::Backend::Vulkan,
-        "metal" => gpu::Backend::Metal,
-        "dx12" => gpu::Backend::Dx12,
-        "gl" => gpu::Backend::Gl,
-        other => panic!("PARULA_BACKEND={other}: not one of vulkan, metal, dx12, gl"),
-    });
-    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend };
-    let gpu = gpu::open(&choice).unwrap();
-    let report = gpu.report();
-    println!("adapter: {} ({}, {})", report.name, report.backend, report.driver);
-    gpu
-}
 
 fn cases() -> Vec<(&'static str, Case)> {
     let only = std::env::var("PARULA_OPERATION").ok();
@@ -173,7 +163,7 @@ fn report(what: &str, run: usize, failures: &[String]) {
 }
 
 fn kernels(checked: bool) {
-    let mut gpu = adapter();
+    let mut gpu = adapter::open();
     gpu.check_shaders(checked);
     let gpu = Arc::new(gpu);
     let (mut run, mut failures) = (0, Vec::new());
@@ -231,7 +221,7 @@ fn every_kernel_stays_within_its_arrays() {
 
 #[test]
 fn every_gradient_equals_finite_differences_and_runs_on_the_gpu() {
-    let gpu = Arc::new(adapter());
+    let gpu = Arc::new(adapter::open());
     let (mut run, mut failures) = (0, Vec::new());
     for (name, case) in cases().into_iter().filter(|(_, case)| !case.differentiate.is_empty()) {
         let (mut graph, mut given, output, inputs) = build(&case, Lie::Dense);

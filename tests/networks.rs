@@ -1,11 +1,15 @@
 //! Whole networks: the GPU against the reference, fused and not, and training that learns.
 
+mod common {
+    pub mod adapter;
+}
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use common::adapter;
 use parula::cam;
 use parula::data::{Flips, Grey, Prepared, Scaling, Split};
-use parula::gpu::{self, Choice, Gpu};
 use parula::graph::{Graph, Kind, Role, Value, gradients};
 use parula::models::{Head, IMAGES, Mode, NETWORKS, STEP};
 use parula::ops::Optimizer;
@@ -18,16 +22,6 @@ use parula::weights::Weights;
 /// The networks that the reference can follow in a test's time: the first two. Keras's own are held
 /// against Keras.
 const COMPACT: usize = 2;
-
-fn gpu() -> Arc<Gpu> {
-    let backend = match std::env::var("PARULA_BACKEND").as_deref() {
-        Ok("gl") => Some(gpu::Backend::Gl),
-        Ok("vulkan") => Some(gpu::Backend::Vulkan),
-        _ => None,
-    };
-    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend };
-    Arc::new(gpu::open(&choice).unwrap())
-}
 
 /// Numbers in [-1, 1) that look random and are the same everywhere.
 fn noise(shape: &[usize], salt: u32) -> Tensor<f64> {
@@ -79,7 +73,7 @@ fn assert_close(what: &str, found: &Tensor, truth: &Tensor<f64>, tolerance: f64)
 
 #[test]
 fn scores_activation_gradient_and_map_equal_the_reference_at_odd_sizes() {
-    let gpu = gpu();
+    let gpu = Arc::new(adapter::open());
     for network in &NETWORKS[..COMPACT] {
         let model = network.build(Mode::Inference, 2, [37, 50], 3).unwrap();
         let (mut graph, heads) = (model.graph, model.heads);
@@ -116,7 +110,7 @@ fn scores_activation_gradient_and_map_equal_the_reference_at_odd_sizes() {
 
 #[test]
 fn steps_of_training_equal_the_reference() {
-    let gpu = gpu();
+    let gpu = Arc::new(adapter::open());
     for (network, optimizer) in
         NETWORKS[..COMPACT].iter().zip([Optimizer::adam(), Optimizer::sgd()])
     {
@@ -191,7 +185,7 @@ fn steps_of_training_equal_the_reference() {
 
 #[test]
 fn eight_images_are_learned() {
-    let gpu = gpu();
+    let gpu = Arc::new(adapter::open());
     let images: Vec<Grey> = (0..8)
         .map(|index| {
             let noise = noise(&[24 * 24], index * 999);

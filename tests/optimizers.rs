@@ -1,10 +1,14 @@
 //! Optimisers against Keras: five steps with gradients that vary, by the reference and on the GPU.
 //! `tests/reference/optimizers.py` wrote the numbers.
 
+mod common {
+    pub mod adapter;
+}
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parula::gpu::{self, Choice};
+use common::adapter;
 use parula::graph::{Graph, Init, Role, Value};
 use parula::ops::{Optimize, Optimizer, Pack};
 use parula::plan::{self, Options};
@@ -101,7 +105,7 @@ fn the_reference_equals_keras() {
 
 #[test]
 fn the_gpu_equals_keras_and_leaves_all_alone_after_a_bad_loss() {
-    let gpu = Arc::new(gpu::open(&Choice::default()).unwrap());
+    let gpu = Arc::new(adapter::open());
     let golden = golden();
     for run in &golden.runs {
         let optimizer = optimizer(&run.optimizer);

@@ -1,28 +1,22 @@
 //! Runs that are stopped at any moment, and go on to the same bits.
 
+mod common {
+    pub mod adapter;
+}
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use common::adapter;
 use parula::data::{Flips, Grey, Prepared, Scaling, Split};
 use parula::error::Error;
-use parula::gpu::{self, Choice, Gpu};
 use parula::models::{self, Head};
 use parula::ops::Optimizer;
 use parula::train::{INTERRUPTED, TrainOptions, Trained, train};
 use serde_json::Value;
-
-fn gpu() -> Arc<Gpu> {
-    let backend = match std::env::var("PARULA_BACKEND").as_deref() {
-        Ok("gl") => Some(gpu::Backend::Gl),
-        Ok("vulkan") => Some(gpu::Backend::Vulkan),
-        _ => None,
-    };
-    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend };
-    Arc::new(gpu::open(&choice).unwrap())
-}
 
 /// Waits until `path` is there, for two minutes at most.
 fn wait_for(path: &Path, mut still_running: impl FnMut() -> bool) -> bool {
@@ -51,7 +45,7 @@ fn images() -> (Prepared, Split) {
 
 #[test]
 fn training_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
-    let gpu = gpu();
+    let gpu = Arc::new(adapter::open());
     let (prepared, split) = images();
     let folder = tempfile::tempdir().unwrap();
     let network = models::find("compact-xception").unwrap();

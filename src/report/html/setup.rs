@@ -21,13 +21,18 @@ pub fn lead(run: &Run) -> String {
         folder => escape(folder),
     };
     format!(
-        "{} models, {} runs on {data}: {} abnormal and {} normal ROIs; on {}.",
-        run.summary().len(),
-        run.runs().len(),
+        "{}, {} on {data}: {} abnormal and {} normal ROIs; on {}.",
+        counted(run.summary().len(), "model"),
+        counted(run.runs().len(), "run"),
         count(run, "abnormal"),
         count(run, "normal"),
         escape(word(&run.results, "adapter")),
     )
+}
+
+/// `1 model`, `2 models`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Every setting and every count, as `results.json` has them.

@@ -1,0 +1,36 @@
+//! The program as a child process.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Runs `parula` on the adapter that the tests run on.
+pub fn parula(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
+    command.args(arguments);
+    for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
+        if let Ok(value) = std::env::var(variable) {
+            command.args([flag, &value]);
+        }
+    }
+    command.output().unwrap()
+}
+
+/// Its document, with `--json`.
+pub fn json(arguments: &[&str]) -> Value {
+    let output = parula(&[arguments, &["--json"]].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs what must fail with exit code 1, and returns its one line.
+pub fn failure(arguments: &[&str]) -> String {
+    let output = parula(arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("parula: ")).collect();
+    assert_eq!(lines.len(), 1, "one line says what is wrong: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    lines[0].to_owned()
+}
