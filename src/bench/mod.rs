@@ -1,10 +1,13 @@
 //! How fast each kernel variant is here, beside the most that this adapter can do.
 
 mod ceiling;
+mod check;
+mod layers;
 mod measure;
 mod model;
 mod phase;
 mod report;
+mod smaller;
 mod subject;
 mod timing;
 
@@ -15,12 +18,14 @@ use crate::gpu::Gpu;
 use crate::ops::{self, Case, CaseSpec, REGISTRY};
 
 pub use ceiling::{Ceiling, ceiling};
-pub use measure::{Bencher, Measurement};
+pub use check::{Checker, narrow};
+pub use layers::{Layer, layers};
+pub use measure::{Bencher, Measurement, Pace};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
 pub use phase::PhaseGraph;
 pub use report::{NotTimed, Report};
 pub use subject::{Subject, difference};
-pub use timing::{Effort, Timing, time_repeatedly};
+pub use timing::{Effort, Run, Timing, Turns, quantile, time_in_turns, time_repeatedly};
 
 /// What to time.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +36,7 @@ pub struct BenchOptions {
     pub case: Option<CaseSpec>,
     /// Only this variant.
     pub variant: Option<String>,
-    /// Less time on each, and without the check on large shapes.
+    /// Less time on each.
     pub quick: bool,
     /// The cases of the tests too, most of which are too small to say anything about speed.
     pub small: bool,
@@ -75,7 +80,10 @@ pub fn run_with(
 }
 
 /// The cases that `options` name.
-fn select(options: &BenchOptions) -> Result<Vec<Case>> {
+///
+/// # Errors
+/// [`Error::Usage`] with what there is, when nothing is called as asked.
+pub fn select(options: &BenchOptions) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     if let Some(spec) = &options.case {
         let known = known();
@@ -173,6 +181,15 @@ pub fn known() -> Vec<String> {
         }
     }
     names
+}
+
+/// Whether an operation is called `name`.
+///
+/// # Errors
+/// [`Error::Usage`] with the names there are, when none is.
+pub fn expect_known(name: &str) -> Result<()> {
+    let known = known();
+    if known.iter().any(|known| known == name) { Ok(()) } else { Err(unknown(name, &known)) }
 }
 
 fn unknown(name: &str, known: &[String]) -> Error {

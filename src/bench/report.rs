@@ -63,7 +63,7 @@ impl Report {
             adapter: format!("{} ({}, {})", device.name, device.backend, device.driver),
             device,
             version: env!("CARGO_PKG_VERSION"),
-            timer: if gpu.timestamps() { "gpu timestamps" } else { "host clock" },
+            timer: gpu.timer(),
             ceiling,
             results: Vec::new(),
             not_timed: Vec::new(),
@@ -91,7 +91,7 @@ impl Report {
                 row.gbps,
                 row.share_of_ceiling,
                 row.default,
-                quoted(row.checked),
+                quoted(&row.checked),
             );
         }
         text
@@ -233,7 +233,7 @@ mod tests {
             multiply_add: "4 x vec4".to_owned(),
         };
         let mut report = Report::new(&crate::gpu::open_noop(), ceiling);
-        let timing = Timing { ms: 2.0, ms_min: 1.0, ms_max: 3.0, samples: 5, repeats: 7 };
+        let timing = Timing::of(&[1.0, 1.5, 2.0, 2.5, 3.0], 7);
         report.results.push(Measurement {
             op: "conv2d".to_owned(),
             variant: "tiled".to_owned(),
@@ -243,7 +243,7 @@ mod tests {
             gbps: 5.0,
             share_of_ceiling: report.ceiling.share(25.0, 5.0),
             default: true,
-            checked: "reference",
+            checked: "reference".to_owned(),
             flops: 50_000_000,
             bytes: 10_000_000,
             dispatches: 1,
