@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::check::{Checker, narrow};
 use super::timing::{Effort, Timing, time_repeatedly};
-use super::{Ceiling, Subject};
+use super::{Ceiling, Layer, Subject};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::ops::{Case, Variant};
+use crate::ops::Variant;
 
 /// One row of the report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +40,8 @@ pub struct Measurement {
     pub bytes: u64,
     /// Dispatches of one run.
     pub dispatches: usize,
+    /// How many layers of the networks that were asked for are this case; 1 of no network.
+    pub layers: usize,
 }
 
 /// Measures cases, and remembers what it has checked.
@@ -57,7 +59,15 @@ impl Bencher {
         Bencher { gpu: gpu.clone(), effort, checker: Checker::new(gpu), pace: Pace::default() }
     }
 
-    /// Checks `variant` on `case` and times it.
+    /// The variant that a plan has for `layer`; none where it does not fit the adapter.
+    pub fn chosen(&self, layer: &Layer) -> Option<&'static str> {
+        let mut subject = Subject::new(&layer.case).ok()?;
+        subject.choices = self.gpu.choices().clone();
+        let plan = subject.plan(self.gpu.capabilities(), None).ok()?;
+        plan.steps.last().map(|step| step.variant)
+    }
+
+    /// Checks `variant` on the case of `layer` and times it.
     ///
     /// # Errors
     /// [`Error::Shape`] when the adapter lacks what the variant needs, the variant cannot do this
@@ -65,10 +75,11 @@ impl Bencher {
     /// fit the adapter; [`Error::Gpu`] when the device failed.
     pub fn measure(
         &mut self,
-        case: &Case,
+        layer: &Layer,
         variant: &Variant,
         ceiling: &Ceiling,
     ) -> Result<Measurement> {
+        let case = &layer.case;
         let op = case.operation.name();
         if !variant.needs.met_by(self.gpu.capabilities()) {
             let problem = format!("needs {:?}, which the adapter lacks", variant.needs);
@@ -107,6 +118,7 @@ impl Bencher {
             flops,
             bytes,
             dispatches: plan.dispatches(),
+            layers: layer.layers.len(),
         })
     }
 }

@@ -2,11 +2,14 @@
 
 mod ceiling;
 mod check;
+mod compare;
 mod layers;
 mod measure;
 mod model;
+mod overhead;
 mod phase;
 mod report;
+mod show;
 mod smaller;
 mod subject;
 mod timing;
@@ -19,9 +22,11 @@ use crate::ops::{self, Case, CaseSpec, REGISTRY};
 
 pub use ceiling::{Ceiling, ceiling};
 pub use check::{Checker, narrow};
+pub use compare::{Compared, Comparison, Old, Verdict};
 pub use layers::{Layer, layers};
 pub use measure::{Bencher, Measurement, Pace};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
+pub use overhead::{Overhead, overhead};
 pub use phase::PhaseGraph;
 pub use report::{NotTimed, Report};
 pub use subject::{Subject, difference};
@@ -60,23 +65,57 @@ pub fn run_with(
     options: &BenchOptions,
     progress: &mut dyn FnMut(&Report) -> Result<()>,
 ) -> Result<Report> {
-    let cases = select(options)?;
+    let cases: Vec<Layer> = select(options)?.into_iter().map(Layer::from).collect();
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
-    let mut report = Report::new(gpu, ceiling(gpu, effort)?);
-    progress(&report)?;
+    let mut report = Report::begin(gpu, effort)?;
+    let which = options.variant.as_deref().map_or(Which::All, Which::Named);
+    measure(gpu, &cases, which, effort, &mut report, progress)?;
+    Ok(report)
+}
+
+/// Which variants are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// All of them.
+    All,
+    /// The one that a plan would have.
+    Chosen,
+    /// The one of this name.
+    Named(&'a str),
+}
+
+/// Adds the times of variants on `cases` to `report`. `progress` hears of each
+/// finished case.
+///
+/// # Errors
+/// [`Error::Gpu`] when the device failed, and those of `progress`, which ends it.
+pub fn measure(
+    gpu: &Arc<Gpu>,
+    cases: &[Layer],
+    which: Which,
+    effort: Effort,
+    report: &mut Report,
+    progress: &mut dyn FnMut(&Report) -> Result<()>,
+) -> Result<()> {
+    progress(report)?;
     let mut bencher = Bencher::new(gpu, effort);
-    for case in &cases {
-        let variants = case.operation.variants().iter();
-        for variant in variants.filter(|v| options.variant.as_ref().is_none_or(|n| n == v.name)) {
-            match bencher.measure(case, variant, &report.ceiling) {
+    for layer in cases {
+        let variants = layer.case.operation.variants().iter();
+        let only = match which {
+            Which::All => None,
+            Which::Chosen => bencher.chosen(layer),
+            Which::Named(name) => Some(name),
+        };
+        for variant in variants.filter(|own| only.is_none_or(|name| name == own.name)) {
+            match bencher.measure(layer, variant, &report.ceiling) {
                 Ok(row) => report.results.push(row),
                 Err(Error::Gpu { doing, message }) => return Err(Error::Gpu { doing, message }),
-                Err(error) => report.not_timed.push(NotTimed::new(case, variant, &error)),
+                Err(error) => report.not_timed.push(NotTimed::new(&layer.case, variant, &error)),
             }
         }
-        progress(&report)?;
+        progress(report)?;
     }
-    Ok(report)
+    Ok(())
 }
 
 /// The cases that `options` name.

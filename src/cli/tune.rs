@@ -2,10 +2,11 @@
 
 use clap::{Args, ValueEnum};
 
+use super::bench::networks;
 use super::{Global, print, print_json};
 use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::error::{Error, Result};
-use crate::models::{self, NETWORKS, Network};
+use crate::models::{NETWORKS, Network};
 use crate::ops::CaseSpec;
 use crate::train::interruption;
 use crate::tune::{self, Report, Tuned, Tuning};
@@ -93,8 +94,7 @@ impl Tune {
         }
         let networks: Vec<&'static Network> = match &self.models[..] {
             [] => NETWORKS.iter().filter(|one| one.name.starts_with("compact-")).collect(),
-            [all] if all == "all" => NETWORKS.iter().collect(),
-            names => names.iter().map(|name| models::find(name)).collect::<Result<_>>()?,
+            names => networks(names)?,
         };
         let phases: Vec<Phase> = self.purposes.iter().map(|purpose| purpose.phase()).collect();
         let mut layers: Vec<Layer> = Vec::new();

@@ -94,49 +94,48 @@ impl Tuner {
         let case = &layer.case;
         let subject = Subject::new(case)?;
         let variants = case.operation.variants();
-        // What the operation chooses comes first: the others are set against it.
-        let default = match subject.plan(self.gpu.capabilities(), None) {
-            Ok(plan) => plan.steps.last().map_or("", |step| step.variant),
-            Err(error @ Error::TooLarge { .. }) => {
-                return Ok(Some((
-                    Tuned::new(layer, "", vec![Candidate::failed("", &error)]),
-                    None,
-                )));
-            }
-            Err(error) => return Err(error),
-        };
         let mut order: Vec<&'static Variant> =
             variants.iter().rev().filter(|v| possible(&self.gpu, &subject, v)).collect();
-        order.sort_by_key(|variant| variant.name != default);
         if order.len() < 2 {
             return Ok(None);
         }
+        // What the operation chooses comes first: the others are set against it.
+        let plan = subject.plan(self.gpu.capabilities(), None)?;
+        let default = plan.steps.last().map_or("", |step| step.variant);
+        order.sort_by_key(|variant| variant.name != default);
         let tensors = case.tensors(7);
         let inputs = narrow(&tensors);
         let (mut contenders, mut out) = (Vec::new(), Vec::new());
         let mut fastest = Duration::MAX;
         for variant in order {
-            let attempt = self.pace.allows(&subject, case.operation.name(), variant.name);
-            let attempt = attempt.and_then(|()| {
-                let (mut session, store) =
-                    subject.session(&self.gpu, Some(variant.name), &inputs)?;
+            let name = variant.name;
+            let usual = name == default;
+            let affordable = self.pace.allows(&subject, case.operation.name(), name);
+            if let (Err(error), false) = (affordable, usual) {
+                out.push(Candidate::left_out(name, &error));
+                continue;
+            }
+            let mut attempt = || -> Result<std::result::Result<Contender, f64>> {
+                let (mut session, store) = subject.session(&self.gpu, Some(name), &inputs)?;
                 session.run()?;
-                let once = session.time(1)?;
+                let once = session.time(1)?.max(Duration::from_nanos(100));
                 let ms = once.as_secs_f64() * 1e3;
-                self.pace.took(&subject, case.operation.name(), variant.name, ms);
+                self.pace.took(&subject, case.operation.name(), name, ms);
                 if once / HOPELESS > fastest {
                     return Ok(Err(once.as_secs_f64() / fastest.as_secs_f64()));
                 }
                 let found = || subject.results(&session, &store);
                 let checked = self.checker.check(case, variant, &tensors, found)?;
-                fastest = fastest.min(once.max(Duration::from_nanos(100)));
-                let variant = variant.name;
-                Ok(Ok(Contender { variant, session, _store: store, checked }))
-            });
-            match attempt {
+                fastest = fastest.min(once);
+                Ok(Ok(Contender { variant: name, session, _store: store, checked }))
+            };
+            match attempt() {
                 Ok(Ok(contender)) => contenders.push(contender),
-                Ok(Err(times)) => out.push(Candidate::slow(variant.name, times)),
-                Err(error) => out.push(Candidate::failed(variant.name, &error)),
+                Ok(Err(times)) => out.push(Candidate::slow(name, times)),
+                // A kernel that the driver refuses is out; when it refuses the usual one, something is
+                // wrong with the device.
+                Err(error @ Error::Gpu { .. }) if usual => return Err(error),
+                Err(error) => out.push(Candidate::failed(name, &error)),
             }
         }
         let turns = self.time(&contenders)?;

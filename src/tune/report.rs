@@ -60,6 +60,11 @@ impl Candidate {
         Self::out(variant, format!("{times:.0} times as long as the fastest"), false)
     }
 
+    /// One that would take too long.
+    pub(super) fn left_out(variant: &str, error: &Error) -> Self {
+        Candidate { failed: false, ..Self::failed(variant, error) }
+    }
+
     /// One that did not pass.
     pub(super) fn failed(variant: &str, error: &Error) -> Self {
         // A problem with shapes names the operation and the case, as the report does.
