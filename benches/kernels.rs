@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use parula::bench::{Subject, worth_timing};
+use parula::bench::{Pace, Subject, worth_timing};
 use parula::error::{Error, Result};
 use parula::gpu::{self, Choice, Gpu};
 use parula::ops::{Case, REGISTRY, Variant};
@@ -39,19 +39,20 @@ fn main() {
         .measurement_time(Duration::from_millis(300))
         .sample_size(10)
         .configure_from_args();
+    let mut pace = Pace::default();
     let only = std::env::var("PARULA_OPERATION").ok();
     for entry in REGISTRY {
         for case in worth_timing((entry.cases)(), false) {
             let name = case.operation.name();
             if only.as_ref().is_none_or(|only| only == name || only == entry.name) {
-                bench(&mut criterion, &gpu, &case);
+                bench(&mut criterion, &gpu, &case, &mut pace);
             }
         }
     }
     criterion.final_summary();
 }
 
-fn bench(criterion: &mut Criterion, gpu: &Arc<Gpu>, case: &Case) {
+fn bench(criterion: &mut Criterion, gpu: &Arc<Gpu>, case: &Case, pace: &mut Pace) {
     let operation = &case.operation;
     let shapes: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
     let Ok(output) = operation.infer(&shapes) else { return };
@@ -61,7 +62,7 @@ fn bench(criterion: &mut Criterion, gpu: &Arc<Gpu>, case: &Case) {
     group.throughput(Throughput::Elements(operation.flops(&shapes, &output)));
     for variant in operation.variants() {
         let id = BenchmarkId::new(&case.name, variant.name);
-        match prepare(gpu, case, variant, &tensors) {
+        match prepare(gpu, case, variant, &tensors, pace) {
             Ok(session) => {
                 group.bench_function(id, |bencher| {
                     bencher.iter_custom(|count| time(&session, count).unwrap());
@@ -81,14 +82,18 @@ fn prepare(
     case: &Case,
     variant: &'static Variant,
     tensors: &[Tensor],
+    pace: &mut Pace,
 ) -> Result<Session> {
     let name = case.operation.name();
     if !variant.needs.met_by(gpu.capabilities()) {
         return Err(Error::shape(name, format!("the adapter lacks {:?}", variant.needs)));
     }
-    let (mut session, _) = Subject::new(case)?.session(gpu, Some(variant.name), tensors)?;
+    let subject = Subject::new(case)?;
+    pace.allows(&subject, name, variant.name)?;
+    let (mut session, _) = subject.session(gpu, Some(variant.name), tensors)?;
     session.run()?;
     let once = session.time(1)?;
+    pace.took(&subject, name, variant.name, 1e3 * once.as_secs_f64());
     if once > LONGEST {
         return Err(Error::shape(name, format!("{once:.1?} a run, see `parula bench`")));
     }

@@ -90,6 +90,11 @@ pub struct Interface {
     pub overrides: Vec<String>,
 }
 
+/// What stands for the text of all shaders.
+pub fn digest() -> String {
+    crate::digest::digest(SOURCES.iter().flat_map(|(name, text)| [*name, *text]))
+}
+
 /// The text of the shader `name`.
 ///
 /// # Errors

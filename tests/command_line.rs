@@ -469,3 +469,46 @@ fn a_tensor_that_does_not_fit_is_refused_with_the_batch_that_would() {
     let message = failure(&[&plan[..], &["--baseline"]].concat());
     assert!(message.contains("in one binding") && message.contains("use a batch of"), "{message}");
 }
+
+#[test]
+fn the_bench_times_layers_and_sets_them_against_an_older_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, csv) = (folder.path().join("old.json"), folder.path().join("rows.csv"));
+    let bench = ["bench", "conv2d", "conv2d_weight_gradient", "--layers", "compact-resnet"];
+    let bench = [&bench[..], &["--batch", "1", "--size", "24", "--quick", "--chosen"]].concat();
+    let report = json(&[&bench[..], &["--csv", path(&csv)]].concat());
+    let rows = report["results"].as_array().unwrap();
+    for name in ["conv2d", "conv2d_weight_gradient"] {
+        assert!(rows.iter().any(|row| row["op"] == name), "{name} is missing");
+    }
+    for row in rows {
+        assert!(
+            row["ms_q1"].as_f64() <= row["ms"].as_f64()
+                && row["ms"].as_f64() <= row["ms_q3"].as_f64()
+        );
+        assert!(
+            row["default"] == true
+                && row["layers"].as_u64() > Some(0)
+                && row["checked"].is_string()
+        );
+    }
+    assert!(report["not_timed"].as_array().unwrap().is_empty(), "{}", report["not_timed"]);
+    for cost in ["dispatch", "submit"] {
+        assert!(report["overhead"][cost]["ms"].as_f64() > Some(0.0), "{cost}");
+    }
+    assert!(["gpu timestamps", "host clock"].contains(&report["timer"].as_str().unwrap()));
+    assert_eq!(std::fs::read_to_string(&csv).unwrap().lines().count(), 1 + rows.len());
+
+    std::fs::write(&old, report.to_string()).unwrap();
+    let one = [&bench[..], &["--phases", "forward", "--compare", path(&old)]].concat();
+    let comparison = &json(&one)["comparison"];
+    let compared = comparison["rows"].as_array().unwrap();
+    assert!(!compared.is_empty() && compared.iter().all(|row| row["verdict"].is_string()));
+    assert!(comparison["only_old"].as_u64() > Some(0) && comparison["only_new"] == 0);
+
+    let mut other = report.clone();
+    other["adapter"] = "another GPU".into();
+    std::fs::write(&old, other.to_string()).unwrap();
+    let error = failure(&one);
+    assert!(error.contains("old.json") && error.contains("another GPU"), "{error}");
+}

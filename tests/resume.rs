@@ -14,7 +14,7 @@ use common::adapter;
 use parula::data::{Flips, Grey, Prepared, Scaling, Split};
 use parula::error::Error;
 use parula::models::{self, Head};
-use parula::ops::Optimizer;
+use parula::ops::{Choices, Optimizer};
 use parula::train::{INTERRUPTED, TrainOptions, Trained, train};
 use serde_json::Value;
 
@@ -111,6 +111,14 @@ fn training_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
     assert!(error.contains("batch was 4, is 3") && error.contains("state.safetensors"), "{error}");
     let error = refused(TrainOptions { seed: 1, ..options.clone() });
     assert!(error.contains("seed was 0, is 1"), "{error}");
+    // Other variants of kernels may round otherwise.
+    let mut tuned = adapter::open();
+    let mut choices = Choices::default();
+    choices.insert("some operation", "some variant");
+    tuned.choose(choices);
+    let result = train(&Arc::new(tuned), network, &prepared, &split, &options, network.name);
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("tuning was \"none\", is"), "{error}");
     let whole = std::fs::read(&state).unwrap();
     std::fs::write(&state, &whole[..whole.len() - 100]).unwrap();
     let error = refused(options.clone());
@@ -121,7 +129,7 @@ fn training_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
 fn reproduce(data: &Path, out: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
     command.args(["reproduce", "--experiments", "1,2", "--models", "compact-resnet"]);
-    command.args(["--epochs", "2", "--batch", "6", "--size", "24", "--json"]);
+    command.args(["--epochs", "2", "--batch", "6", "--size", "24", "--json", "--no-tuning"]);
     command.arg("--data").arg(data).arg("--out").arg(out).args(more);
     for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
         if let Ok(value) = std::env::var(variable) {

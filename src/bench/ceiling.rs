@@ -110,7 +110,7 @@ fn copy_kernel(gpu: &Gpu, effort: Effort, from: &Buffer, to: &Buffer) -> Result<
 }
 
 /// A run of `entry` of `shaders/ceiling.wgsl`.
-fn command(
+pub(super) fn command(
     gpu: &Gpu,
     entry: &'static str,
     constants: &[(&'static str, f64)],

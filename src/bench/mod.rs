@@ -1,10 +1,16 @@
 //! How fast each kernel variant is here, beside the most that this adapter can do.
 
 mod ceiling;
+mod check;
+mod compare;
+mod layers;
 mod measure;
 mod model;
+mod overhead;
 mod phase;
 mod report;
+mod show;
+mod smaller;
 mod subject;
 mod timing;
 
@@ -15,12 +21,16 @@ use crate::gpu::Gpu;
 use crate::ops::{self, Case, CaseSpec, REGISTRY};
 
 pub use ceiling::{Ceiling, ceiling};
-pub use measure::{Bencher, Measurement};
+pub use check::{Checker, narrow};
+pub use compare::{Compared, Comparison, Old, Verdict};
+pub use layers::{Layer, layers};
+pub use measure::{Bencher, Measurement, Pace};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
+pub use overhead::{Overhead, overhead};
 pub use phase::PhaseGraph;
 pub use report::{NotTimed, Report};
 pub use subject::{Subject, difference};
-pub use timing::{Effort, Timing, time_repeatedly};
+pub use timing::{Effort, Run, Timing, Turns, quantile, time_in_turns, time_repeatedly};
 
 /// What to time.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +41,7 @@ pub struct BenchOptions {
     pub case: Option<CaseSpec>,
     /// Only this variant.
     pub variant: Option<String>,
-    /// Less time on each, and without the check on large shapes.
+    /// Less time on each.
     pub quick: bool,
     /// The cases of the tests too, most of which are too small to say anything about speed.
     pub small: bool,
@@ -55,27 +65,64 @@ pub fn run_with(
     options: &BenchOptions,
     progress: &mut dyn FnMut(&Report) -> Result<()>,
 ) -> Result<Report> {
-    let cases = select(options)?;
+    let cases: Vec<Layer> = select(options)?.into_iter().map(Layer::from).collect();
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
-    let mut report = Report::new(gpu, ceiling(gpu, effort)?);
-    progress(&report)?;
-    let mut bencher = Bencher::new(gpu, effort);
-    for case in &cases {
-        let variants = case.operation.variants().iter();
-        for variant in variants.filter(|v| options.variant.as_ref().is_none_or(|n| n == v.name)) {
-            match bencher.measure(case, variant, &report.ceiling) {
-                Ok(row) => report.results.push(row),
-                Err(Error::Gpu { doing, message }) => return Err(Error::Gpu { doing, message }),
-                Err(error) => report.not_timed.push(NotTimed::new(case, variant, &error)),
-            }
-        }
-        progress(&report)?;
-    }
+    let mut report = Report::begin(gpu, effort)?;
+    let which = options.variant.as_deref().map_or(Which::All, Which::Named);
+    measure(gpu, &cases, which, effort, &mut report, progress)?;
     Ok(report)
 }
 
+/// Which variants are timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// All of them.
+    All,
+    /// The one that a plan would have.
+    Chosen,
+    /// The one of this name.
+    Named(&'a str),
+}
+
+/// Adds the times of variants on `cases` to `report`. `progress` hears of each
+/// finished case.
+///
+/// # Errors
+/// [`Error::Gpu`] when the device failed, and those of `progress`, which ends it.
+pub fn measure(
+    gpu: &Arc<Gpu>,
+    cases: &[Layer],
+    which: Which,
+    effort: Effort,
+    report: &mut Report,
+    progress: &mut dyn FnMut(&Report) -> Result<()>,
+) -> Result<()> {
+    progress(report)?;
+    let mut bencher = Bencher::new(gpu, effort);
+    for layer in cases {
+        let variants = layer.case.operation.variants().iter();
+        let only = match which {
+            Which::All => None,
+            Which::Chosen => bencher.chosen(layer),
+            Which::Named(name) => Some(name),
+        };
+        for variant in variants.filter(|own| only.is_none_or(|name| name == own.name)) {
+            match bencher.measure(layer, variant, &report.ceiling) {
+                Ok(row) => report.results.push(row),
+                Err(Error::Gpu { doing, message }) => return Err(Error::Gpu { doing, message }),
+                Err(error) => report.not_timed.push(NotTimed::new(&layer.case, variant, &error)),
+            }
+        }
+        progress(report)?;
+    }
+    Ok(())
+}
+
 /// The cases that `options` name.
-fn select(options: &BenchOptions) -> Result<Vec<Case>> {
+///
+/// # Errors
+/// [`Error::Usage`] with what there is, when nothing is called as asked.
+pub fn select(options: &BenchOptions) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     if let Some(spec) = &options.case {
         let known = known();
@@ -173,6 +220,15 @@ pub fn known() -> Vec<String> {
         }
     }
     names
+}
+
+/// Whether an operation is called `name`.
+///
+/// # Errors
+/// [`Error::Usage`] with the names there are, when none is.
+pub fn expect_known(name: &str) -> Result<()> {
+    let known = known();
+    if known.iter().any(|known| known == name) { Ok(()) } else { Err(unknown(name, &known)) }
 }
 
 fn unknown(name: &str, known: &[String]) -> Error {

@@ -103,10 +103,12 @@ pub fn time_model(
     let asked = |phase: Phase| phases.contains(&phase);
     if asked(Phase::Forward) && asked(Phase::GradCam) {
         let (forward, cam) = (open(Phase::Forward)?, open(Phase::GradCam)?);
-        let (first, second, ratio) = time_in_turns(effort, |n| forward.time(n), |n| cam.time(n))?;
-        found.forward = Some(phase_timing(&forward, batch, first));
-        found.grad_cam = Some(phase_timing(&cam, batch, second));
-        found.grad_cam_over_forward = Some(ratio);
+        let turns = time_in_turns(effort, &mut [&mut |n| forward.time(n), &mut |n| cam.time(n)])?;
+        if let [first, second] = turns[..] {
+            found.forward = Some(phase_timing(&forward, batch, first.timing));
+            found.grad_cam = Some(phase_timing(&cam, batch, second.timing));
+            found.grad_cam_over_forward = Some(second.ratio);
+        }
     } else if asked(Phase::Forward) {
         found.forward = Some(time_session(&open(Phase::Forward)?, batch, effort)?);
     } else if asked(Phase::GradCam) {

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value, gradients};
 use crate::models::{Mode, Network};
-use crate::ops::{Capabilities, Optimizer};
-use crate::plan::{self, Options, Plan};
+use crate::ops::{Capabilities, Choices, Optimizer};
+use crate::plan::{self, Options, Plan, Work};
 use crate::session::{Session, Store};
 use crate::train::TrainingGraph;
 
@@ -52,13 +52,21 @@ impl PhaseGraph {
         Ok(PhaseGraph { graph, outputs, updates: Vec::new() })
     }
 
-    /// Its plan on an adapter.
+    /// Its plan on an adapter, with the variants that `choices` have.
     ///
     /// # Errors
     /// [`Error::TooLarge`](crate::error::Error::TooLarge) when a tensor does not fit.
-    pub fn plan(&self, capabilities: &Capabilities) -> Result<Plan> {
-        let options = Options::default();
+    pub fn plan(&self, capabilities: &Capabilities, choices: &Arc<Choices>) -> Result<Plan> {
+        let options = Options { choices: choices.clone(), ..Options::default() };
         plan::build(&self.graph, &self.outputs, &self.updates, capabilities, &options)
+    }
+
+    /// What it computes, after fusion.
+    ///
+    /// # Errors
+    /// Those of fusing.
+    pub fn operations(&self) -> Result<Vec<Work>> {
+        plan::operations(&self.graph, &self.outputs, &self.updates, &Options::default())
     }
 
     /// A session that has run once on images of zeros, so that all kernels are compiled.
@@ -66,7 +74,7 @@ impl PhaseGraph {
     /// # Errors
     /// Those of planning and of the GPU.
     pub fn session(&self, gpu: &Arc<Gpu>) -> Result<Session> {
-        let plan = self.plan(gpu.capabilities())?;
+        let plan = self.plan(gpu.capabilities(), gpu.choices())?;
         let store = Store::new(gpu, &self.graph, 0)?;
         let mut session = Session::new(gpu, plan, &store)?;
         session.run()?;

@@ -1,14 +1,12 @@
-//! What was measured, as a table, as JSON and as CSV.
-
-use std::fmt;
+//! What was measured, as JSON and as CSV.
 
 use serde::Serialize;
 
-use super::{Ceiling, Measurement, ModelTiming, PhaseTiming};
-use crate::error::Error;
+use super::compare::{Comparison, rows};
+use super::{Ceiling, Effort, Measurement, ModelTiming, Overhead, ceiling, overhead};
+use crate::error::{Error, Result};
 use crate::gpu::{AdapterReport, Gpu};
 use crate::ops::{Case, Variant};
-use crate::report::table::Table;
 
 /// A variant that was not timed, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,170 +43,85 @@ pub struct Report {
     pub version: &'static str,
     /// How time was taken: `gpu timestamps`, or `host clock` around a submission.
     pub timer: &'static str,
+    /// What stands for the variants that `parula tune` chose, or `none`.
+    pub tuning: String,
     /// The most that the adapter can do.
     pub ceiling: Ceiling,
+    /// What a dispatch and a submission cost.
+    pub overhead: Overhead,
     /// Kernels.
     pub results: Vec<Measurement>,
     /// Kernels that were not timed, and why.
     pub not_timed: Vec<NotTimed>,
     /// Whole models.
     pub models: Vec<ModelTiming>,
+    /// With an older report, where one was given.
+    pub comparison: Option<Comparison>,
 }
 
 impl Report {
     /// A report without rows.
-    pub fn new(gpu: &Gpu, ceiling: Ceiling) -> Self {
+    pub fn new(gpu: &Gpu, ceiling: Ceiling, overhead: Overhead) -> Self {
         let device = gpu.report().clone();
         Report {
-            adapter: format!("{} ({}, {})", device.name, device.backend, device.driver),
+            adapter: device.to_string(),
             device,
             version: env!("CARGO_PKG_VERSION"),
-            timer: if gpu.timestamps() { "gpu timestamps" } else { "host clock" },
+            timer: gpu.timer(),
+            tuning: gpu.choices().digest(),
             ceiling,
+            overhead,
             results: Vec::new(),
             not_timed: Vec::new(),
             models: Vec::new(),
+            comparison: None,
         }
     }
 
-    /// One line a row, with a header, for a spreadsheet.
+    /// Measures what the adapter can do, before any row.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when memory or a kernel is refused.
+    pub fn begin(gpu: &Gpu, effort: Effort) -> Result<Self> {
+        Ok(Self::new(gpu, ceiling(gpu, effort)?, overhead(gpu, effort)?))
+    }
+
+    /// One line a row, with a header, for a spreadsheet. Models follow the kernels, with what they were
+    /// run for in place of the operation.
     pub fn csv(&self) -> String {
         let mut text = String::from(
-            "op,variant,case,ms,ms_min,ms_max,samples,gflops,gbps,share_of_ceiling,default,checked\n",
+            "op,variant,case,ms,ms_min,ms_max,samples,gflops,gbps,share_of_ceiling,default,checked,\
+             ms_q1,ms_q3,images_per_second\n",
         );
-        for row in &self.results {
-            let Measurement { timing, .. } = row;
-            text += &format!(
-                "{},{},{},{},{},{},{},{:.3},{:.3},{:.4},{},{}\n",
-                quoted(&row.op),
-                quoted(&row.variant),
-                quoted(&row.case),
-                timing.ms,
-                timing.ms_min,
-                timing.ms_max,
-                timing.samples,
+        let kernels = self.results.iter().map(|row| {
+            let (gbps, share) =
+                (format!("{:.3}", row.gbps), format!("{:.4}", row.share_of_ceiling));
+            (
                 row.gflops,
-                row.gbps,
-                row.share_of_ceiling,
-                row.default,
-                quoted(row.checked),
+                [gbps, share, row.default.to_string(), quoted(&row.checked)],
+                String::new(),
+            )
+        });
+        let phases = |model: &ModelTiming| {
+            let phases = [&model.forward, &model.grad_cam, &model.training_step];
+            phases.into_iter().flatten().cloned().collect::<Vec<_>>()
+        };
+        let models = self.models.iter().flat_map(phases).map(|phase| {
+            (phase.gflops, Default::default(), format!("{:.3}", phase.images_per_second))
+        });
+        for ((name, timing), (gflops, more, images)) in rows(self).iter().zip(kernels.chain(models))
+        {
+            text += &format!(
+                "{},{},{},{gflops:.3},{},{},{},{images}\n",
+                name.each_ref().map(|cell| quoted(cell)).join(","),
+                [timing.ms, timing.ms_min, timing.ms_max].map(|ms| ms.to_string()).join(","),
+                timing.samples,
+                more.join(","),
+                timing.ms_q1,
+                timing.ms_q3,
             );
         }
         text
-    }
-
-    fn kernels(&self) -> String {
-        let mut table = Table::new(&[
-            "kernel",
-            "variant",
-            "case",
-            "ms",
-            "min..max",
-            "GFLOP/s",
-            "GB/s",
-            "of ceiling",
-        ]);
-        let mut last = None;
-        for row in &self.results {
-            let group = (&row.op, &row.case);
-            if last.is_some_and(|last| last != group) {
-                table.line();
-            }
-            last = Some(group);
-            let Measurement { timing, .. } = row;
-            table.row(vec![
-                row.op.clone(),
-                format!("{}{}", row.variant, if row.default { " *" } else { "" }),
-                row.case.clone(),
-                short(timing.ms),
-                format!("{}..{}", short(timing.ms_min), short(timing.ms_max)),
-                short(row.gflops),
-                short(row.gbps),
-                format!("{:.1} %", 100.0 * row.share_of_ceiling),
-            ]);
-        }
-        table.to_text()
-    }
-
-    fn whole_models(&self) -> String {
-        let mut table = Table::new(&[
-            "model",
-            "batch",
-            "input",
-            "phase",
-            "ms",
-            "min..max",
-            "images/s",
-            "GFLOP/s",
-            "memory MB",
-        ]);
-        for model in &self.models {
-            let phases: [(&str, &Option<PhaseTiming>); 3] = [
-                ("forward", &model.forward),
-                ("grad-cam", &model.grad_cam),
-                ("training step", &model.training_step),
-            ];
-            for (name, phase) in phases {
-                let Some(phase) = phase else { continue };
-                let name = match model.grad_cam_over_forward {
-                    Some(ratio) if name == "grad-cam" => format!("{name} (x{ratio:.2})"),
-                    _ => name.to_owned(),
-                };
-                table.row(vec![
-                    model.model.clone(),
-                    model.batch.to_string(),
-                    format!("{}x{}", model.input[0], model.input[1]),
-                    name,
-                    short(phase.timing.ms),
-                    format!("{}..{}", short(phase.timing.ms_min), short(phase.timing.ms_max)),
-                    short(phase.images_per_second),
-                    short(phase.gflops),
-                    short(phase.peak_bytes as f64 / 1e6),
-                ]);
-            }
-        }
-        table.to_text()
-    }
-}
-
-/// For a terminal.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ceiling { gflops, gbps, copy_kernel_gbps, copy_driver_gbps, multiply_add } =
-            &self.ceiling;
-        writeln!(f, "{}; timed by {}", self.adapter, self.timer)?;
-        writeln!(
-            f,
-            "ceiling: {} GFLOP/s ({multiply_add}), {} GB/s (kernel {}, driver {})",
-            short(*gflops),
-            short(*gbps),
-            short(*copy_kernel_gbps),
-            short(*copy_driver_gbps),
-        )?;
-        if !self.results.is_empty() {
-            writeln!(f, "\n{}* what is used by default", self.kernels())?;
-        }
-        if !self.models.is_empty() {
-            write!(f, "\n{}", self.whole_models())?;
-        }
-        if !self.not_timed.is_empty() {
-            writeln!(f, "\nnot timed:")?;
-        }
-        for skipped in &self.not_timed {
-            let NotTimed { op, variant, case, reason } = skipped;
-            writeln!(f, "  {op}/{variant}, {case}: {reason}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Three digits that count.
-fn short(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
     }
 }
 
@@ -220,11 +133,12 @@ fn quoted(cell: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::bench::Timing;
+    use crate::bench::{PhaseTiming, Timing};
 
-    fn report() -> Report {
+    /// One kernel and one model.
+    pub fn report() -> Report {
         let ceiling = Ceiling {
             gflops: 100.0,
             gbps: 10.0,
@@ -232,8 +146,9 @@ mod tests {
             copy_driver_gbps: 10.0,
             multiply_add: "4 x vec4".to_owned(),
         };
-        let mut report = Report::new(&crate::gpu::open_noop(), ceiling);
-        let timing = Timing { ms: 2.0, ms_min: 1.0, ms_max: 3.0, samples: 5, repeats: 7 };
+        let timing = Timing::of(&[1.0, 1.5, 2.0, 2.5, 3.0], 7);
+        let overhead = Overhead { dispatch: timing, submit: timing };
+        let mut report = Report::new(&crate::gpu::open_noop(), ceiling, overhead);
         report.results.push(Measurement {
             op: "conv2d".to_owned(),
             variant: "tiled".to_owned(),
@@ -243,11 +158,25 @@ mod tests {
             gbps: 5.0,
             share_of_ceiling: report.ceiling.share(25.0, 5.0),
             default: true,
-            checked: "reference",
+            checked: "reference".to_owned(),
             flops: 50_000_000,
             bytes: 10_000_000,
             dispatches: 1,
+            layers: 1,
         });
+        let training_step = Some(PhaseTiming {
+            timing,
+            images_per_second: 2000.0,
+            gflops: 25.0,
+            flops: 50_000_000,
+            dispatches: 9,
+            peak_bytes: 3,
+            live_bytes: 2,
+        });
+        let model = "compact-xception".to_owned();
+        let timing =
+            ModelTiming { model, batch: 4, input: [9, 8], training_step, ..Default::default() };
+        report.models.push(timing);
         report
     }
 
@@ -274,7 +203,13 @@ mod tests {
     fn commas_in_a_case_do_not_split_its_cell() {
         let csv = report().csv();
         let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
+        let cells = |line: &str| line.split(',').count();
+        assert_eq!(cells(lines[1]), cells(lines[0]) + 1, "one cell has a comma, in quotes");
+        assert_eq!(
+            lines[2],
+            "training-step,compact-xception,\"batch 4, 9x8\",2,1,3,5,25.000,,,,,1.5,2.5,2000.000"
+        );
         assert!(
             lines[1].starts_with("conv2d,tiled,\"n=8,h=19\",2,1,3,5,25.000,5.000,0.5000,true,")
         );

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Init, Kind, Role, Value};
-use crate::ops::{Capabilities, Case};
+use crate::ops::{Capabilities, Case, Choices, Operation};
 use crate::plan::{self, Options, Plan};
 use crate::session::{Session, Store};
+use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// The graph of a case: its tensors are inputs, and those that it updates are variables.
@@ -19,6 +20,9 @@ pub struct Subject {
     pub output: Value,
     /// As in [`Options`]: from how many bytes on tensors are read through textures, where that pays.
     pub texels_from: u64,
+    /// As in [`Options`]: what replaces the choice of the operation; none at first.
+    pub choices: Arc<Choices>,
+    operation: Arc<dyn Operation>,
     inputs: Vec<Value>,
     updates: &'static [usize],
 }
@@ -41,7 +45,15 @@ impl Subject {
             });
         }
         let output = graph.add_shared("output", case.operation.clone(), &inputs)?;
-        Ok(Subject { graph, output, texels_from: Options::default().texels_from, inputs, updates })
+        Ok(Subject {
+            graph,
+            output,
+            texels_from: Options::default().texels_from,
+            choices: Arc::default(),
+            operation: case.operation.clone(),
+            inputs,
+            updates,
+        })
     }
 
     /// Its plan with `variant`, or with the one that would be chosen.
@@ -50,7 +62,8 @@ impl Subject {
     /// Those of [`plan::build`]; [`Error::Shape`] where the variant cannot do this shape.
     pub fn plan(&self, capabilities: &Capabilities, variant: Option<&'static str>) -> Result<Plan> {
         let texels_from = self.texels_from;
-        let options = Options { fuse: false, variant, texels_from, ..Options::default() };
+        let choices = self.choices.clone();
+        let options = Options { fuse: false, variant, texels_from, choices, ..Options::default() };
         let target = [self.output];
         let (outputs, updates) =
             if self.updates.is_empty() { (&target[..], &[][..]) } else { (&[][..], &target[..]) };
@@ -93,6 +106,13 @@ impl Subject {
         }
         let name = |&index: &usize| self.graph.node(self.inputs[index]).name.clone();
         store.get(&self.updates.iter().map(name).collect::<Vec<_>>())
+    }
+
+    /// Floating point operations.
+    pub fn flops(&self) -> u64 {
+        let shapes: Vec<&Shape> =
+            self.inputs.iter().map(|&input| self.graph.shape(input)).collect();
+        self.operation.flops(&shapes, self.graph.shape(self.output))
     }
 
     /// Bytes of all inputs and all results, each counted once.

@@ -1,8 +1,8 @@
-//! The median of several timings.
+//! The median of several timings, and how far they are spread.
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
@@ -15,40 +15,76 @@ pub struct Effort {
     pub sample: Duration,
     /// What all timings of one variant may take, if that leaves three.
     pub budget: Duration,
-    /// Whether shapes too large for the reference are compared with the plainest variant.
-    pub compare_large: bool,
 }
 
 impl Effort {
     /// For figures to be quoted.
-    pub const FULL: Effort = Effort {
-        samples: 11,
-        sample: Duration::from_millis(30),
-        budget: Duration::from_secs(3),
-        compare_large: true,
-    };
+    pub const FULL: Effort =
+        Effort { samples: 11, sample: Duration::from_millis(30), budget: Duration::from_secs(3) };
     /// For a glance.
-    pub const QUICK: Effort = Effort {
-        samples: 3,
-        sample: Duration::from_millis(8),
-        budget: Duration::from_millis(600),
-        compare_large: false,
-    };
+    pub const QUICK: Effort =
+        Effort { samples: 3, sample: Duration::from_millis(8), budget: Duration::from_millis(600) };
 }
 
-/// The median of several timings, and their range, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// The median of several timings, their quartiles and their range, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// The median.
     pub ms: f64,
     /// The fastest.
     pub ms_min: f64,
+    /// A quarter of the timings are at or below this.
+    #[serde(default)]
+    pub ms_q1: f64,
+    /// Three quarters of the timings are at or below this.
+    #[serde(default)]
+    pub ms_q3: f64,
     /// The slowest.
     pub ms_max: f64,
     /// How many timings.
     pub samples: usize,
     /// How many runs each timing covers.
     pub repeats: usize,
+}
+
+impl Timing {
+    /// Of timings in milliseconds, each over `repeats` runs; zeros where there are none.
+    pub fn of(times: &[f64], repeats: usize) -> Self {
+        let mut times = times.to_vec();
+        times.sort_by(f64::total_cmp);
+        Timing {
+            ms: quantile(&times, 0.5),
+            ms_min: quantile(&times, 0.0),
+            ms_q1: quantile(&times, 0.25),
+            ms_q3: quantile(&times, 0.75),
+            ms_max: quantile(&times, 1.0),
+            samples: times.len(),
+            repeats,
+        }
+    }
+
+    /// The distance between the quartiles. Files from before there were quartiles have the range
+    /// instead, which is no smaller. Infinite for fewer than three timings, which say nothing of it.
+    pub fn spread(&self) -> f64 {
+        match (self.samples, self.ms_q3 > 0.0) {
+            (..3, _) => f64::INFINITY,
+            (_, true) => self.ms_q3 - self.ms_q1,
+            (_, false) => self.ms_max - self.ms_min,
+        }
+    }
+}
+
+/// The value below which the share `at` of `sorted` lies, between neighbours in proportion; 0 of none.
+pub fn quantile(sorted: &[f64], at: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let position = at.clamp(0.0, 1.0) * last as f64;
+    let (low, high) = (position.floor() as usize, position.ceil() as usize);
+    sorted[low] + (sorted[high] - sorted[low]) * (position - low as f64)
+}
+
+/// How many runs one timing covers, so that it takes as long as `effort` wants.
+fn repeats(effort: Effort, once: Duration) -> usize {
+    (effort.sample.as_secs_f64() / once.as_secs_f64()).clamp(1.0, 2000.0) as usize
 }
 
 /// Warms up, then times `run(repeats)`, which returns the time of one run of `repeats`. What takes
@@ -66,60 +102,73 @@ pub fn time_repeatedly(
         once = run(1)?.max(Duration::from_nanos(100));
     }
     if once >= effort.budget {
-        let ms = once.as_secs_f64() * 1e3;
-        return Ok(Timing { ms, ms_min: ms, ms_max: ms, samples: 1, repeats: 1 });
+        return Ok(Timing::of(&[once.as_secs_f64() * 1e3], 1));
     }
-    let repeats = (effort.sample.as_secs_f64() / once.as_secs_f64()).clamp(1.0, 2000.0) as usize;
+    let repeats = repeats(effort, once);
     let affordable = effort.budget.as_secs_f64() / (once.as_secs_f64() * repeats as f64);
     let samples = effort.samples.min(affordable as usize).max(3);
     let mut times = Vec::new();
     for _ in 0..samples {
         times.push(run(repeats)?.as_secs_f64() * 1e3);
     }
-    Ok(Timing::of(times, repeats))
+    Ok(Timing::of(&times, repeats))
 }
 
-/// Times two things in turns, so that a machine that is busy for a while is busy for both: the timing
-/// of each, and the median over the turns of the second's time over the first's.
+/// Something to be timed: it returns the time of one run of the number that it is given.
+pub type Run<'a> = &'a mut dyn FnMut(usize) -> Result<Duration>;
+
+/// What one of several contenders took, and how that compares with the first of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Turns {
+    /// Its own time.
+    pub timing: Timing,
+    /// The median over the turns of its time over the first's.
+    pub ratio: f64,
+    /// The distance between the quartiles of that ratio.
+    pub spread: f64,
+}
+
+impl Turns {
+    /// Whether it is faster than the first by more than the spread.
+    pub fn beats(&self) -> bool {
+        1.0 - self.ratio > self.spread
+    }
+}
+
+/// Times several things in turns, so that a machine that is busy for a while is busy for all.
 ///
 /// # Errors
-/// Those of `first` and `second`.
-pub fn time_in_turns(
-    effort: Effort,
-    mut first: impl FnMut(usize) -> Result<Duration>,
-    mut second: impl FnMut(usize) -> Result<Duration>,
-) -> Result<(Timing, Timing, f64)> {
-    first(1)?;
-    second(1)?;
-    let once = first(1)?.max(second(1)?).max(Duration::from_nanos(100)).as_secs_f64();
-    let repeats = (effort.sample.as_secs_f64() / once).clamp(1.0, 2000.0) as usize;
-    // A ratio near one needs more than three turns to be told from noise.
-    let affordable = 4.0 * effort.budget.as_secs_f64() / (once * repeats as f64);
-    let turns = effort.samples.min(affordable as usize).max(3);
-    let (mut times, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
-    for _ in 0..turns {
-        let pair = [first(repeats)?, second(repeats)?].map(|time| time.as_secs_f64() * 1e3);
-        times[0].push(pair[0]);
-        times[1].push(pair[1]);
-        ratios.push(pair[1] / pair[0]);
+/// Those of `runs`.
+pub fn time_in_turns(effort: Effort, runs: &mut [Run]) -> Result<Vec<Turns>> {
+    let (mut each, mut turn) = (Vec::new(), 0.0);
+    for run in runs.iter_mut() {
+        run(1)?;
+        let once = run(1)?.max(Duration::from_nanos(100));
+        let repeats = repeats(effort, once);
+        turn += once.as_secs_f64() * repeats as f64;
+        each.push(repeats);
     }
-    ratios.sort_by(f64::total_cmp);
-    let [first, second] = times.map(|times| Timing::of(times, repeats));
-    Ok((first, second, ratios[turns / 2]))
-}
-
-impl Timing {
-    fn of(mut times: Vec<f64>, repeats: usize) -> Self {
-        times.sort_by(f64::total_cmp);
-        let samples = times.len();
-        Timing {
-            ms: times[samples / 2],
-            ms_min: times[0],
-            ms_max: times[samples - 1],
-            samples,
-            repeats,
+    // A ratio near one needs more than three turns to be told from noise.
+    let affordable = 2.0 * runs.len() as f64 * effort.budget.as_secs_f64() / turn;
+    let turns = effort.samples.min(affordable as usize).max(3);
+    let mut times = vec![Vec::with_capacity(turns); runs.len()];
+    for _ in 0..turns {
+        for ((run, &repeats), times) in runs.iter_mut().zip(&each).zip(&mut times) {
+            times.push(run(repeats)?.as_secs_f64() * 1e3);
         }
     }
+    let against_first = |own: &Vec<f64>| -> Vec<f64> {
+        let mut ratios: Vec<f64> =
+            own.iter().zip(&times[0]).map(|(own, first)| own / first).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios
+    };
+    let result = times.iter().zip(&each).map(|(own, &repeats)| {
+        let ratios = against_first(own);
+        let spread = quantile(&ratios, 0.75) - quantile(&ratios, 0.25);
+        Turns { timing: Timing::of(own, repeats), ratio: quantile(&ratios, 0.5), spread }
+    });
+    Ok(result.collect())
 }
 
 #[cfg(test)]
@@ -140,10 +189,11 @@ mod tests {
         assert_eq!((timing.repeats, timing.samples), (1, 3));
         let timing = time_repeatedly(Effort::FULL, |_| Ok(Duration::from_secs(4))).unwrap();
         assert_eq!((timing.repeats, timing.samples, timing.ms), (1, 1, 4000.0));
+        assert_eq!(timing.spread(), f64::INFINITY, "one timing says nothing of its spread");
     }
 
     #[test]
-    fn the_median_is_reported_with_its_range() {
+    fn the_median_is_reported_with_quartiles_and_range() {
         let mut times = [9, 9, 5, 1, 3].into_iter();
         let effort = Effort { sample: Duration::ZERO, ..Effort::QUICK };
         let timing = time_repeatedly(effort, |_| {
@@ -151,6 +201,9 @@ mod tests {
         });
         let timing = timing.unwrap();
         assert_eq!((timing.ms_min, timing.ms, timing.ms_max), (1.0, 3.0, 5.0));
+        assert_eq!((timing.ms_q1, timing.ms_q3, timing.spread()), (2.0, 4.0, 2.0));
+        assert_eq!(quantile(&[], 0.5), 0.0);
+        assert_eq!(quantile(&[1.0, 2.0], 0.5), 1.5);
     }
 
     #[test]
@@ -159,16 +212,18 @@ mod tests {
         let slow = |turn: usize| if turn > 3 { 10 } else { 1 };
         let (mut a, mut b) = (0, 0);
         let effort = Effort { sample: Duration::ZERO, ..Effort::QUICK };
-        let first = |_| {
+        let mut first = |_| {
             a += 1;
             Ok(Duration::from_millis(2 * slow(a)))
         };
-        let second = |_| {
+        let mut second = |_| {
             b += 1;
             Ok(Duration::from_millis(3 * slow(b)))
         };
-        let (first, second, ratio) = time_in_turns(effort, first, second).unwrap();
-        assert_eq!((first.ms_min, first.ms_max), (2.0, 20.0));
-        assert_eq!((second.ms_min, second.ms_max, ratio), (3.0, 30.0, 1.5));
+        let turns = time_in_turns(effort, &mut [&mut first, &mut second]).unwrap();
+        let [first, second] = [turns[0], turns[1]];
+        assert_eq!((first.timing.ms_min, first.timing.ms_max, first.ratio), (2.0, 20.0, 1.0));
+        assert_eq!((second.timing.ms_min, second.timing.ms_max), (3.0, 30.0));
+        assert_eq!((second.ratio, second.spread), (1.5, 0.0));
     }
 }

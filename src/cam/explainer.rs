@@ -113,7 +113,8 @@ impl Explainer {
         let dice = graph.add("dice", DiceThresholds, &[heatmap, mask, regions])?;
 
         let outputs = [logits, map, opposite, heatmap, dice];
-        let plan = plan::build(&graph, &outputs, &[], gpu.capabilities(), &Options::default())?;
+        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+        let plan = plan::build(&graph, &outputs, &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         let names = outputs.map(|value| graph.node(value).name.clone());
         Ok(Explainer { model, session, capacity, names })

@@ -1,22 +1,28 @@
 //! `parula bench`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Global, print, print_json};
-use crate::bench::{self, BenchOptions, Effort, Phase, PhaseGraph, Report, ceiling, time_model};
-use crate::error::Result;
+use crate::bench::{
+    self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Report, Which, time_model,
+};
+use crate::error::{Error, Result};
 use crate::files;
-use crate::models;
+use crate::gpu::Gpu;
+use crate::models::{self, NETWORKS, Network};
 use crate::ops::CaseSpec;
 use crate::train::interruption;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula bench conv2d --quick\n  \
     parula bench conv2d --case n=8,h=19,w=19,cin=728,cout=728,k=1,s=1,g=1\n  \
+    parula bench --layers xception --batch 4 --csv xception.csv\n  \
     parula bench --model compact-xception --batch 32\n  \
-    parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam")]
+    parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam\n  \
+    parula bench dice_thresholds --json > old.json; parula bench dice_thresholds --compare old.json")]
 pub struct Bench {
     /// Operations, such as conv2d, conv2d_input_gradient, depthwise_conv2d_weight_gradient; without
     /// any, and without --model, all of them
@@ -24,13 +30,17 @@ pub struct Bench {
     /// Time whole models: forward pass, Grad-CAM, training step
     #[arg(long, value_delimiter = ',')]
     model: Vec<String>,
-    /// Images at once, with --model
+    /// Time every layer shape of these models instead of the usual shapes, forward and backward; of all
+    /// models by `all`
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["case", "small"])]
+    layers: Vec<String>,
+    /// Images at once, with --model and --layers
     #[arg(long, default_value_t = 32)]
     batch: usize,
-    /// Height and width of the input instead of the usual ones, with --model
+    /// Height and width of the input instead of the usual ones, with --model and --layers
     #[arg(long)]
     size: Option<usize>,
-    /// What to run them for
+    /// What models are run for
     #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
     phases: Vec<Phase>,
     /// One shape of a convolution with 'same' padding: n=,h=,w=,cin=,cout=,k=,s=,d=,g=
@@ -39,6 +49,9 @@ pub struct Bench {
     /// Only this variant
     #[arg(long)]
     variant: Option<String>,
+    /// Only the variants that are used
+    #[arg(long, conflicts_with = "variant")]
+    chosen: bool,
     /// Less time on each
     #[arg(long)]
     quick: bool,
@@ -48,48 +61,100 @@ pub struct Bench {
     /// Write the rows to this file too, as CSV
     #[arg(long)]
     csv: Option<PathBuf>,
+    /// Set the times against those of an older report, which --json has printed on this adapter; says
+    /// faster or slower only where the difference is more than either was spread
+    #[arg(long, value_name = "OLD.json")]
+    compare: Option<PathBuf>,
 }
 
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
+        let cases = self.cases()?;
         let gpu = global.open()?;
+        let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());
+        let old = self.compare.as_ref().map(read).transpose()?;
         let effort = if self.quick { Effort::QUICK } else { Effort::FULL };
-        let mut report = if self.model.is_empty() || !self.kernels.is_empty() {
-            let options = BenchOptions {
-                kernels: self.kernels.clone(),
-                case: self.case,
-                variant: self.variant.clone(),
-                quick: self.quick,
-                small: self.small,
-            };
-            bench::run_with(&gpu, &options, &mut |report: &Report| {
-                if let Some(row) = report.results.last() {
-                    let at = report.results.len();
-                    eprintln!(
-                        "{at}: {}/{} {}: {:.3} ms",
-                        row.op, row.variant, row.case, row.timing.ms
-                    );
-                }
-                interruption(|| format!("{} kernels were timed", report.results.len()))
-            })?
-        } else {
-            Report::new(&gpu, ceiling(&gpu, effort)?)
+        let mut report = Report::begin(&gpu, effort)?;
+        let mut told = 0;
+        let which = match &self.variant {
+            Some(name) => Which::Named(name),
+            None if self.chosen => Which::Chosen,
+            None => Which::All,
         };
-        for name in &self.model {
-            let network = models::find(name)?;
-            let size = self.size.map_or(network.input, |size| [size, size]);
-            let batch = self.batch.max(1);
-            let mut open = |phase| {
-                interruption(|| format!("{} models were timed", report.models.len()))?;
-                PhaseGraph::new(network, phase, batch, size)?.session(&gpu)
-            };
-            let ceiling = &report.ceiling;
-            let timing = time_model(name, batch, size, &self.phases, effort, ceiling, &mut open)?;
-            report.models.push(timing);
-        }
+        bench::measure(&gpu, &cases, which, effort, &mut report, &mut |report: &Report| {
+            for row in &report.results[told..] {
+                told += 1;
+                let ms = row.timing.ms;
+                eprintln!("{told}: {}/{} {}: {ms:.3} ms", row.op, row.variant, row.case);
+            }
+            interruption(|| format!("{} kernels were timed", report.results.len()))
+        })?;
+        self.models(&gpu, effort, &mut report)?;
+        report.comparison = old.map(|old| old.compare(&report));
         if let Some(path) = &self.csv {
             files::write(path, report.csv().as_bytes())?;
         }
         if global.json { print_json(&report) } else { print(&format!("{report}\n")) }
+    }
+
+    /// The kernels that are asked for; none where only models are.
+    fn cases(&self) -> Result<Vec<Layer>> {
+        if !self.layers.is_empty() {
+            return self.layers();
+        }
+        if !self.model.is_empty() && self.kernels.is_empty() && self.case.is_none() {
+            return Ok(Vec::new());
+        }
+        let options = BenchOptions {
+            kernels: self.kernels.clone(),
+            case: self.case,
+            variant: self.variant.clone(),
+            quick: self.quick,
+            small: self.small,
+        };
+        Ok(bench::select(&options)?.into_iter().map(Layer::from).collect())
+    }
+
+    /// The layer shapes of networks: of all operations, or of those that are named.
+    fn layers(&self) -> Result<Vec<Layer>> {
+        self.kernels.iter().try_for_each(|name| bench::expect_known(name))?;
+        let networks = networks(&self.layers)?;
+        let mut found = bench::layers(&networks, &self.phases, self.batch.max(1), self.size)?;
+        found.retain(|layer| {
+            let operation = &layer.case.operation;
+            let named = self.kernels.iter().any(|name| name == operation.name());
+            let has = |name: &String| operation.variants().iter().any(|own| own.name == name);
+            (self.kernels.is_empty() || named) && self.variant.as_ref().is_none_or(has)
+        });
+        if found.is_empty() {
+            return Err(Error::usage(
+                "none of these networks has such a layer",
+                "see what they have by `parula explain --model M --for training`",
+            ));
+        }
+        Ok(found)
+    }
+
+    fn models(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
+        for network in networks(&self.model)? {
+            let size = self.size.map_or(network.input, |size| [size, size]);
+            let batch = self.batch.max(1);
+            let mut open = |phase| {
+                interruption(|| format!("{} models were timed", report.models.len()))?;
+                PhaseGraph::new(network, phase, batch, size)?.session(gpu)
+            };
+            let (name, ceiling) = (network.name, &report.ceiling);
+            let timing = time_model(name, batch, size, &self.phases, effort, ceiling, &mut open)?;
+            report.models.push(timing);
+        }
+        Ok(())
+    }
+}
+
+/// The networks of these names, all of them by `all`.
+pub fn networks(names: &[String]) -> Result<Vec<&'static Network>> {
+    match names {
+        [all] if all == "all" => Ok(NETWORKS.iter().collect()),
+        names => names.iter().map(|name| models::find(name)).collect(),
     }
 }

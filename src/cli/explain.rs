@@ -1,14 +1,15 @@
 //! `parula explain`.
 
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 
 use super::{Global, print, print_json};
 use crate::bench::{Phase, PhaseGraph};
 use crate::error::Result;
-use crate::gpu;
 use crate::graph::Graph;
 use crate::models;
-use crate::ops::Capabilities;
+use crate::ops::{Capabilities, Choices};
 use crate::plan::{self, Plan};
 
 #[derive(Debug, Args)]
@@ -50,12 +51,12 @@ enum Purpose {
 
 impl Explain {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let capabilities = if self.baseline {
-            Capabilities::default()
+        let (graph, plan) = if self.baseline {
+            self.plan(&Capabilities::default(), &Arc::default())?
         } else {
-            gpu::open(&global.choice())?.capabilities().clone()
+            let gpu = global.open()?;
+            self.plan(gpu.capabilities(), gpu.choices())?
         };
-        let (graph, plan) = self.plan(&capabilities)?;
         if global.json {
             return print_json(&document(&plan));
         }
@@ -66,7 +67,7 @@ impl Explain {
         print(&(text + &plan.to_string()))
     }
 
-    fn plan(&self, capabilities: &Capabilities) -> Result<(Graph, Plan)> {
+    fn plan(&self, capabilities: &Capabilities, choices: &Arc<Choices>) -> Result<(Graph, Plan)> {
         let network = models::find(&self.model)?;
         let size = self.size.map_or(network.input, |size| [size, size]);
         let phase = match self.purpose {
@@ -76,7 +77,7 @@ impl Explain {
             Purpose::Training => Phase::TrainingStep,
         };
         let graph = PhaseGraph::new(network, phase, self.batch.max(1), size)?;
-        let plan = graph.plan(capabilities)?;
+        let plan = graph.plan(capabilities, choices)?;
         Ok((graph.graph, plan))
     }
 }
@@ -88,7 +89,7 @@ fn document(plan: &Plan) -> serde_json::Value {
                 step.dispatches.iter().map(|d| format!("{}/{}", d.shader, d.entry)).collect();
             serde_json::json!({
                 "layer": step.layer, "operation": step.operation, "what": step.what,
-                "variant": step.variant, "shape": step.shape.dims(), "kernels": kernels,
+                "variant": step.variant, "tuned": step.tuned, "shape": step.shape.dims(), "kernels": kernels,
                 "memory": step.output.as_ref().map(|place| place.memory.to_string()),
                 "flops": step.flops, "bytes": step.bytes,
             })

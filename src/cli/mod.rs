@@ -13,6 +13,7 @@ mod report;
 mod reproduce;
 mod score;
 mod train;
+mod tune;
 mod weights;
 
 use std::process::ExitCode;
@@ -53,6 +54,9 @@ pub struct Global {
     /// Print one JSON document on stdout and nothing else there
     #[arg(long, global = true)]
     json: bool,
+    /// Leave what `parula tune` has found aside
+    #[arg(long, global = true)]
+    no_tuning: bool,
 }
 
 impl Global {
@@ -61,7 +65,11 @@ impl Global {
     }
 
     fn open(&self) -> Result<Arc<Gpu>> {
-        Ok(Arc::new(gpu::open(&self.choice())?))
+        let mut gpu = gpu::open(&self.choice())?;
+        if !self.no_tuning {
+            gpu.choose(crate::tune::choices(gpu.report()));
+        }
+        Ok(Arc::new(gpu))
     }
 }
 
@@ -91,6 +99,8 @@ enum Command {
     Explain(explain::Explain),
     /// Time kernels and models on this GPU
     Bench(bench::Bench),
+    /// Find the fastest variant of each kernel on this GPU, and use it from then on
+    Tune(tune::Tune),
 }
 
 /// Runs the command line of this process.
@@ -118,6 +128,7 @@ pub fn run() -> ExitCode {
         Command::Score(command) => command.run(global),
         Command::Explain(command) => command.run(global),
         Command::Bench(command) => command.run(global),
+        Command::Tune(command) => command.run(global),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

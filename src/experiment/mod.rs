@@ -88,12 +88,14 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     if let Some(earlier) = &earlier {
         let adapter = gpu.report().to_string();
         let version = env!("CARGO_PKG_VERSION").to_owned();
+        let tuning = gpu.choices().digest();
         let differs = |what: &str, then: &String, now: &String| {
             (then != now).then(|| format!("{what} was {then}, is {now}"))
         };
         let difference = config
             .difference(&earlier.config)
             .or_else(|| differs("the adapter", &earlier.adapter, &adapter))
+            .or_else(|| differs("the tuning", &earlier.tuning, &tuning))
             .or_else(|| differs("parula's version", &earlier.version, &version));
         refuse(&path, difference)?;
     }
@@ -118,7 +120,7 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         runs = earlier.runs;
     }
     let baselines = baseline::baselines(&material)?;
-    let mut results = Results::new(gpu.report(), config, dataset, baselines);
+    let mut results = Results::new(gpu, config, dataset, baselines);
     results.runs = runs;
     results.summarize(&options.out)?;
     results.write(&path)?;

@@ -9,9 +9,10 @@ use super::phase::Phase;
 use crate::data::Class;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::gpu::AdapterReport;
+use crate::gpu::Gpu;
 use crate::metrics::interval::{Interval, LEVEL, RESAMPLES};
 use crate::metrics::normalise::{Normalisation, Sign};
+use crate::ops::Choices;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Results {
     pub version: String,
     /// The GPU, with its backend and driver.
     pub adapter: String,
+    /// What stands for the kernel variants that `parula tune` chose, or `none`.
+    #[serde(default = "untuned")]
+    pub tuning: String,
     /// The options that decide the outcome.
     pub config: Config,
     /// The ROIs.
@@ -41,6 +45,11 @@ pub struct Results {
     pub summary: Vec<Summary>,
     /// Over the models: the claim of the paper's Figure 8.
     pub rank_correlations: Vec<RankCorrelation>,
+}
+
+/// Of results from before there was tuning.
+fn untuned() -> String {
+    Choices::default().digest()
 }
 
 /// How intervals were found.
@@ -200,7 +209,7 @@ pub struct RankCorrelation {
 impl Results {
     /// Results without runs.
     pub fn new(
-        adapter: &AdapterReport,
+        gpu: &Gpu,
         config: Config,
         dataset: DatasetSummary,
         baselines: [Baselines; 3],
@@ -208,7 +217,8 @@ impl Results {
         let [baselines, baselines_validation, baselines_at_best_threshold_validation] = baselines;
         Results {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            adapter: adapter.to_string(),
+            adapter: gpu.report().to_string(),
+            tuning: gpu.choices().digest(),
             config,
             dataset,
             baselines,

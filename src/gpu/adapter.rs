@@ -296,6 +296,7 @@ fn assemble(
         queue,
         report,
         capabilities,
+        choices: Arc::default(),
         timestamps,
         checked: false,
         pipelines: Mutex::new(pipeline::Cache::default()),

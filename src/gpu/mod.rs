@@ -7,7 +7,7 @@ mod transfer;
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
-use crate::ops::Capabilities;
+use crate::ops::{Capabilities, Choices};
 use crate::shaders::{TEXELS_PER_ROW, texture_bytes};
 
 pub use adapter::{AdapterReport, Backend, Choice, adapters, open, open_noop};
@@ -67,6 +67,7 @@ pub struct Gpu {
     queue: wgpu::Queue,
     report: AdapterReport,
     capabilities: Capabilities,
+    choices: Arc<Choices>,
     timestamps: bool,
     checked: bool,
     pipelines: Mutex<pipeline::Cache>,
@@ -89,6 +90,16 @@ impl Gpu {
         self.capabilities = capabilities;
     }
 
+    /// The variants that were measured to be faster on this adapter: none, until [`Self::choose`].
+    pub fn choices(&self) -> &Arc<Choices> {
+        &self.choices
+    }
+
+    /// Has plans for this adapter use the variants of `choices`.
+    pub fn choose(&mut self, choices: Choices) {
+        self.choices = Arc::new(choices);
+    }
+
     /// Compiles kernels from now on with wgpu's bounds checks: slower, and the proof that no index
     /// leaves its array.
     pub fn check_shaders(&mut self, checked: bool) {
@@ -98,6 +109,11 @@ impl Gpu {
     /// Whether passes can be timed on the GPU.
     pub fn timestamps(&self) -> bool {
         self.timestamps
+    }
+
+    /// How [`Self::time`] takes time, in words.
+    pub fn timer(&self) -> &'static str {
+        if self.timestamps { "gpu timestamps" } else { "host clock" }
     }
 
     /// Memory for kernels, zeroed, that the host can write and read.

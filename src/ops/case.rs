@@ -98,8 +98,9 @@ impl Case {
                 let channels = shape.channels();
                 let count = shape.elements();
                 let mut hot = 0;
-                let mut order: Vec<usize> = (0..count).collect();
+                let mut order: Vec<usize> = Vec::new();
                 if *fill == Fill::Distinct {
+                    order.extend(0..count);
                     for last in (1..count).rev() {
                         order.swap(last, random.random_range(0..=last));
                     }

@@ -1,6 +1,6 @@
 //! Heatmaps as segmentations: their grey levels, and Dice against a mask at every threshold.
 
-use super::regions::{MAMMOGRAMS, chunks, expect_regions, expect_vector, region};
+use super::regions::{A_FIFTH, MAMMOGRAMS, chunks, expect_regions, expect_vector, region};
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
     grid,
@@ -259,5 +259,9 @@ pub fn cases() -> Vec<Case> {
     cases.push(Case::new("gray, 33 of 299x299", HeatmapToGray, inputs).bench_only());
     let inputs = [(vector.clone(), any), (vector, Fill::Binary), regions(MAMMOGRAMS)];
     cases.push(Case::new("33 of 299x299", DiceThresholds, inputs).bench_only());
+    let vector = Shape::from([65 * 299 * 299]);
+    let inputs = [(vector.clone(), any), (vector, Fill::Binary), regions(A_FIFTH)];
+    let name = "65 of 299x299, a fifth of 325";
+    cases.push(Case::new(name, DiceThresholds, inputs).bench_only());
     cases
 }

@@ -3,6 +3,7 @@
 mod batch_norm;
 mod case;
 mod channel_affine;
+mod choices;
 mod conv2d;
 mod conv2d_gradients;
 mod dense;
@@ -42,6 +43,7 @@ pub use batch_norm::{
 };
 pub use case::{Case, Fill};
 pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
+pub use choices::Choices;
 pub use conv2d::Conv2d;
 pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
 pub use dense::Dense;

@@ -128,15 +128,16 @@ pub fn custom_case(operation: &str, spec: &CaseSpec) -> Result<Option<Case>> {
         operation,
         ..Case::new(spec.to_string(), Copy, inputs.map(|shape| (shape, Fill::Signed)))
     };
+    let with_kernel = |case: Case| case.dense(&[1]);
     Ok(Some(match operation {
-        "conv2d" => case(Arc::new(Conv2d::new(window).with_groups(spec.g)), forward),
+        "conv2d" => with_kernel(case(Arc::new(Conv2d::new(window).with_groups(spec.g)), forward)),
         "conv2d_input_gradient" => {
-            case(Arc::new(Conv2dInputGradient::new(window, spec.g, &x)), backward)
+            with_kernel(case(Arc::new(Conv2dInputGradient::new(window, spec.g, &x)), backward))
         }
         "conv2d_weight_gradient" => case(Arc::new(Conv2dWeightGradient::new(window, spec.g)), both),
-        "depthwise_conv2d" => case(Arc::new(DepthwiseConv2d::new(window)), forward),
+        "depthwise_conv2d" => with_kernel(case(Arc::new(DepthwiseConv2d::new(window)), forward)),
         "depthwise_conv2d_input_gradient" => {
-            case(Arc::new(DepthwiseConv2dInputGradient::new(window, &x)), backward)
+            with_kernel(case(Arc::new(DepthwiseConv2dInputGradient::new(window, &x)), backward))
         }
         "depthwise_conv2d_weight_gradient" => {
             case(Arc::new(DepthwiseConv2dWeightGradient::new(window)), both)

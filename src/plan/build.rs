@@ -1,14 +1,16 @@
 //! From a graph to a plan: fuse, share memory, choose variants, lower, place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::layout::{Layout, Root, VariableLayout};
 use super::memory::{Tenant, live_bytes, pack};
+use super::operations::Wanted;
 use super::place::Places;
 use super::{Plan, Port, staging};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Kind, Value, fuse};
-use crate::ops::{self, Alias, Capabilities, Copy, Lowering, Operation, View};
+use crate::graph::{Graph, Kind, Value};
+use crate::ops::{self, Alias, Capabilities, Choices, Copy, Lowering, Operation, View};
 use crate::shape::Shape;
 
 /// How a plan is made.
@@ -23,11 +25,20 @@ pub struct Options {
     /// On adapters that gain by it, dispatches that read this many bytes or more read them through
     /// textures; copying fewer is not worth its while.
     pub texels_from: u64,
+    /// Variants that were measured to be faster than those that operations choose by themselves. One
+    /// that the adapter or the layout of tensors does not allow is passed over.
+    pub choices: Arc<Choices>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { fuse: true, keep_all: false, variant: None, texels_from: 4096 }
+        Options {
+            fuse: true,
+            keep_all: false,
+            variant: None,
+            texels_from: 4096,
+            choices: Arc::default(),
+        }
     }
 }
 
@@ -53,23 +64,9 @@ pub fn build(
     capabilities: &Capabilities,
     options: &Options,
 ) -> Result<Plan> {
-    let targets: Vec<Value> = outputs.iter().chain(updates).copied().collect();
-    let fused;
-    let (graph, outputs, updates) = if options.fuse && !options.keep_all {
-        let pruned = live(graph, &targets);
-        let mut keep = targets.clone();
-        // A value that only dead nodes read has no reader; nothing then absorbs it.
-        keep.extend(graph.nodes().map(|(value, _)| value).filter(|value| !pruned[value.index()]));
-        let (new, map) = fuse(graph, &keep, false)?;
-        let moved = |values: &[Value]| values.iter().filter_map(|v| map[v.index()]).collect();
-        let (outputs, updates): (Vec<Value>, Vec<Value>) = (moved(outputs), moved(updates));
-        fused = new;
-        (&fused, outputs, updates)
-    } else {
-        (graph, outputs.to_vec(), updates.to_vec())
-    };
-    let targets: Vec<Value> = outputs.iter().chain(&updates).copied().collect();
-    let live = live(graph, &targets);
+    let wanted = Wanted::new(graph, outputs, updates, options)?;
+    let (graph, outputs, updates) = (wanted.graph.as_ref(), &wanted.outputs, &wanted.updates);
+    let live = wanted.live();
     let variables = VariableLayout::new(graph);
     let layout = Layout::new(graph, &variables, &live);
     let jobs = jobs(graph, &layout, &live, updates.is_empty());
@@ -95,7 +92,7 @@ pub fn build(
             .map(|(v, _)| v)
             .collect()
     } else {
-        outputs
+        outputs.clone()
     };
     planner.lifetimes(&jobs, &lowered, &layout, &outputs_kept);
     let packing = pack(
@@ -141,22 +138,6 @@ fn jobs_staged(jobs: &[Job], staged: &staging::Staged) -> Vec<u64> {
         .filter_map(|job| if job.setup { setup.next() } else { steps.next() })
         .copied()
         .collect()
-}
-
-/// Which nodes the targets need.
-fn live(graph: &Graph, targets: &[Value]) -> Vec<bool> {
-    let mut live = vec![false; graph.nodes().len()];
-    for target in targets {
-        live[target.index()] = true;
-    }
-    for (value, node) in graph.nodes().rev() {
-        if live[value.index()] {
-            for input in &node.inputs {
-                live[input.index()] = true;
-            }
-        }
-    }
-    live
 }
 
 /// The kernels to run, in order. `constant`: nothing changes variables, so what depends on them
@@ -227,6 +208,8 @@ fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) ->
 /// What lowering made of a job.
 pub(super) struct LoweredJob {
     pub variant: &'static str,
+    /// Whether measurements chose it.
+    pub tuned: bool,
     pub lowered: ops::Lowered,
     /// The first of its scratch tensors among the tenants.
     pub scratch: usize,
@@ -288,8 +271,17 @@ impl Planner<'_> {
             let forced = options
                 .variant
                 .filter(|name| job.operation.variants().iter().any(|v| v.name == *name));
-            lowering.variant = forced.unwrap_or_else(|| job.operation.choose(&lowering));
-            let lowered = job.operation.lower(&lowering)?;
+            let tuned = match forced {
+                None => tuned(job.operation, &mut lowering, &options.choices),
+                Some(_) => None,
+            };
+            let (lowered, tuned) = match tuned {
+                Some(lowered) => (lowered, true),
+                None => {
+                    lowering.variant = forced.unwrap_or_else(|| job.operation.choose(&lowering));
+                    (job.operation.lower(&lowering)?, false)
+                }
+            };
             let most = self.capabilities.longest_loop;
             if let Some(long) = lowered.dispatches.iter().find(|dispatch| dispatch.rounds > most) {
                 let (rounds, variant) = (long.rounds, lowering.variant);
@@ -303,7 +295,7 @@ impl Planner<'_> {
                 self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
                 self.tenants.push(tenant(elements));
             }
-            all.push(LoweredJob { variant: lowering.variant, lowered, scratch });
+            all.push(LoweredJob { variant: lowering.variant, tuned, lowered, scratch });
         }
         Ok(all)
     }
@@ -387,6 +379,23 @@ impl Planner<'_> {
             tenant.first = tenant.first.min(tenant.last);
         }
     }
+}
+
+/// The dispatches of the variant that `choices` have for `operation`, where it can be used here.
+fn tuned(
+    operation: &dyn Operation,
+    lowering: &mut Lowering,
+    choices: &Choices,
+) -> Option<ops::Lowered> {
+    let name = choices.variant(operation, lowering.inputs)?;
+    let variant = operation.variants().iter().find(|variant| variant.name == name)?;
+    if !variant.needs.met_by(lowering.capabilities) {
+        return None;
+    }
+    lowering.variant = name;
+    let most = lowering.capabilities.longest_loop;
+    let ends = |lowered: &ops::Lowered| lowered.dispatches.iter().all(|one| one.rounds <= most);
+    operation.lower(lowering).ok().filter(ends)
 }
 
 fn tenant(elements: usize) -> Tenant {

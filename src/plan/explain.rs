@@ -33,6 +33,7 @@ impl fmt::Display for Plan {
                 let mut kernels: Vec<String> =
                     step.dispatches.iter().map(|d| format!("{}/{}", d.shader, d.entry)).collect();
                 kernels.dedup();
+                let kernels = kernels.join(", ") + if step.tuned { " (tuned)" } else { "" };
                 let memory =
                     step.output.as_ref().map_or("in place".to_owned(), |place| {
                         match place.view.offset {
@@ -46,7 +47,7 @@ impl fmt::Display for Plan {
                     step.layer,
                     step.shape,
                     step.what,
-                    kernels.join(", "),
+                    kernels,
                     step.flops as f64 / 1e6,
                     step.bytes as f64 / 1e6,
                 )?;

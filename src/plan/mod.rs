@@ -4,6 +4,7 @@ mod build;
 mod explain;
 mod layout;
 mod memory;
+mod operations;
 mod place;
 mod staging;
 
@@ -15,6 +16,7 @@ use crate::shape::Shape;
 
 pub use build::{Options, build};
 pub use layout::VariableLayout;
+pub use operations::{Work, operations};
 
 /// Which buffer a range of memory is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +110,8 @@ pub struct Step {
     pub operation: &'static str,
     /// The kernel variant.
     pub variant: &'static str,
+    /// Whether the variant was chosen by [`Options::choices`].
+    pub tuned: bool,
     /// The shape of the output.
     pub shape: Shape,
     /// Where the output lies; nothing for an update.

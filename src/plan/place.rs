@@ -69,6 +69,7 @@ impl Places<'_> {
             what: job.operation.describe(),
             operation: job.operation.name(),
             variant: lowered.variant,
+            tuned: lowered.tuned,
             shape: shape.clone(),
             output: (!job.updates).then(|| self.place(*root, *view, shape)),
             flops: job.operation.flops(&shapes, shape),

@@ -138,6 +138,7 @@ mod tests {
             what: String::new(),
             operation: "",
             variant: "",
+            tuned: false,
             shape: Shape::from([1]),
             output: None,
             flops: 0,

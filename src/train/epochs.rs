@@ -56,7 +56,7 @@ pub fn train(
         None => Configuration::new(),
         Some(_) => {
             let adapter = gpu.report().to_string();
-            state::configuration(&adapter, network, prepared, split, options)
+            state::configuration(&adapter, gpu.choices(), network, prepared, split, options)
         }
     };
     let steps_an_epoch = split.train.len().div_ceil(batch) as u64;

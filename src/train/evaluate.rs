@@ -83,7 +83,7 @@ impl Classifier {
     /// [`Error::TooLarge`](crate::error::Error::TooLarge) or those of the GPU.
     pub fn new(gpu: &Arc<Gpu>, model: Model, store: &Store) -> Result<Self> {
         let logits = model.heads.logits;
-        let options = Options::default();
+        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
         let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         let logits = model.graph.node(logits).name.clone();

@@ -18,6 +18,7 @@ use crate::files;
 use crate::graph::Role;
 use crate::metrics::epoch::EpochRecord;
 use crate::models::Network;
+use crate::ops::Choices;
 use crate::session::Store;
 use crate::tensor::Tensor;
 use crate::weights::{self, Raw, Weights};
@@ -42,9 +43,11 @@ pub struct Progress {
     pub seconds: f64,
 }
 
-/// The configuration of training `network` on `split` of `prepared` as `options` say.
+/// The configuration of training `network` on `split` of `prepared` as `options` say, on an adapter
+/// with the variants that `choices` have for it.
 pub fn configuration(
     adapter: &str,
+    choices: &Choices,
     network: &Network,
     prepared: &Prepared,
     split: &Split,
@@ -57,6 +60,8 @@ pub fn configuration(
     let mut configuration: Configuration = [
         ("adapter", json!(adapter)),
         ("version", json!(env!("CARGO_PKG_VERSION"))),
+        // Another variant of a kernel may round otherwise.
+        ("tuning", json!(choices.digest())),
         ("model", json!(network.name)),
         ("input", json!([prepared.size.0, prepared.size.1])),
         ("scaling", json!(prepared.scaling.name())),

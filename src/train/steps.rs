@@ -43,12 +43,13 @@ impl Steps {
     /// Prepares steps of the batch size of `training`.
     pub fn add(&mut self, training: TrainingGraph) -> Result<()> {
         let outputs = [training.loss, training.logits];
+        let options = Options { choices: self.gpu.choices().clone(), ..Options::default() };
         let plan = plan::build(
             &training.graph,
             &outputs,
             &training.updates,
             self.gpu.capabilities(),
-            &Options::default(),
+            &options,
         )?;
         let session = Session::new(&self.gpu, plan, &self.store)?;
         session.set(inputs::ONE, &[1.0])?;
@@ -120,7 +121,8 @@ impl Steps {
         targets: &[(&str, Vec<f32>)],
     ) -> Result<String> {
         let graph = &training.graph;
-        let options = Options { keep_all: true, ..Options::default() };
+        let choices = self.gpu.choices().clone();
+        let options = Options { keep_all: true, choices, ..Options::default() };
         let plan = plan::build(graph, &[training.loss], &[], self.gpu.capabilities(), &options)?;
         let names: Vec<String> = plan.outputs.iter().map(|output| output.name.clone()).collect();
         for name in self.store.names() {

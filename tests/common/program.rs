@@ -7,7 +7,8 @@ use serde_json::Value;
 /// Runs `parula` on the adapter that the tests run on.
 pub fn parula(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
-    command.args(arguments);
+    // What was tuned on this machine is left aside.
+    command.args(arguments).env("PARULA_CACHE", env!("CARGO_TARGET_TMPDIR"));
     for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
         if let Ok(value) = std::env::var(variable) {
             command.args([flag, &value]);

@@ -1,0 +1,134 @@
+//! What was measured, for a terminal.
+
+use std::fmt;
+
+use super::{Ceiling, Measurement, NotTimed, PhaseTiming, Report};
+use crate::report::table::Table;
+
+impl Report {
+    fn kernels(&self) -> String {
+        let mut table = Table::new(&[
+            "kernel",
+            "variant",
+            "case",
+            "ms",
+            "quartiles",
+            "GFLOP/s",
+            "GB/s",
+            "of ceiling",
+        ]);
+        let mut last = None;
+        for row in &self.results {
+            let group = (&row.op, &row.case);
+            if last.is_some_and(|last| last != group) {
+                table.line();
+            }
+            last = Some(group);
+            let Measurement { timing, .. } = row;
+            table.row(vec![
+                row.op.clone(),
+                format!("{}{}", row.variant, if row.default { " *" } else { "" }),
+                row.case.clone(),
+                short(timing.ms),
+                format!("{}..{}", short(timing.ms_q1), short(timing.ms_q3)),
+                short(row.gflops),
+                short(row.gbps),
+                format!("{:.1} %", 100.0 * row.share_of_ceiling),
+            ]);
+        }
+        table.to_text()
+    }
+
+    fn whole_models(&self) -> String {
+        let mut table = Table::new(&[
+            "model",
+            "batch",
+            "input",
+            "phase",
+            "ms",
+            "quartiles",
+            "images/s",
+            "GFLOP/s",
+            "memory MB",
+        ]);
+        for model in &self.models {
+            let phases: [(&str, &Option<PhaseTiming>); 3] = [
+                ("forward", &model.forward),
+                ("grad-cam", &model.grad_cam),
+                ("training step", &model.training_step),
+            ];
+            for (name, phase) in phases {
+                let Some(phase) = phase else { continue };
+                let name = match model.grad_cam_over_forward {
+                    Some(ratio) if name == "grad-cam" => format!("{name} (x{ratio:.2})"),
+                    _ => name.to_owned(),
+                };
+                table.row(vec![
+                    model.model.clone(),
+                    model.batch.to_string(),
+                    format!("{}x{}", model.input[0], model.input[1]),
+                    name,
+                    short(phase.timing.ms),
+                    format!("{}..{}", short(phase.timing.ms_q1), short(phase.timing.ms_q3)),
+                    short(phase.images_per_second),
+                    short(phase.gflops),
+                    short(phase.peak_bytes as f64 / 1e6),
+                ]);
+            }
+        }
+        table.to_text()
+    }
+}
+
+/// For a terminal.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ceiling { gflops, gbps, copy_kernel_gbps, copy_driver_gbps, multiply_add } =
+            &self.ceiling;
+        writeln!(f, "{}; timed by {}", self.adapter, self.timer)?;
+        writeln!(
+            f,
+            "ceiling: {} GFLOP/s ({multiply_add}), {} GB/s (kernel {}, driver {})",
+            short(*gflops),
+            short(*gbps),
+            short(*copy_kernel_gbps),
+            short(*copy_driver_gbps),
+        )?;
+        writeln!(
+            f,
+            "a dispatch costs {} us, a submission with its wait {} us",
+            short(1e3 * self.overhead.dispatch.ms),
+            short(1e3 * self.overhead.submit.ms),
+        )?;
+        if self.tuning != "none" {
+            writeln!(f, "with the variants of `parula tune` ({})", self.tuning)?;
+        }
+        if !self.results.is_empty() {
+            writeln!(f, "\n{}* what is used by default", self.kernels())?;
+        }
+        if !self.models.is_empty() {
+            write!(f, "\n{}", self.whole_models())?;
+        }
+        if !self.not_timed.is_empty() {
+            writeln!(f, "\nnot timed:")?;
+        }
+        for skipped in &self.not_timed {
+            let NotTimed { op, variant, case, reason } = skipped;
+            writeln!(f, "  {op}/{variant}, {case}: {reason}")?;
+        }
+        if let Some(comparison) = &self.comparison {
+            write!(f, "\n{comparison}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Three digits that count.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}

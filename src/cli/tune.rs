@@ -1,0 +1,143 @@
+//! `parula tune`.
+
+use clap::{Args, ValueEnum};
+
+use super::bench::networks;
+use super::{Global, print, print_json};
+use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
+use crate::error::{Error, Result};
+use crate::models::{NETWORKS, Network};
+use crate::ops::CaseSpec;
+use crate::train::interruption;
+use crate::tune::{self, Report, Tuned, Tuning};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  parula tune\n  \
+    parula tune --models xception,nasnet-mobile --for inference,cam --batch 1\n  \
+    parula tune --op conv2d --case n=8,h=19,w=19,cin=728,cout=728\n\n\
+    What is found is kept in a file for this adapter and driver, in the system's folder for caches or in \
+    the one that PARULA_CACHE names, and is used from then on; --no-tuning leaves it aside. Batches of \
+    other sizes are other shapes.")]
+pub struct Tune {
+    /// The networks, see `parula models`; all of them by `all`. Without any, the compact ones
+    #[arg(long, value_delimiter = ',')]
+    models: Vec<String>,
+    /// Only these operations
+    #[arg(long, value_delimiter = ',')]
+    op: Vec<String>,
+    /// This shape of a convolution with 'same' padding instead of those of networks:
+    /// n=,h=,w=,cin=,cout=,k=,s=,d=,g=
+    #[arg(long)]
+    case: Option<CaseSpec>,
+    /// Images at once
+    #[arg(long, value_delimiter = ',', default_value = "32")]
+    batch: Vec<usize>,
+    /// Height and width of the input instead of the usual ones
+    #[arg(long)]
+    size: Option<usize>,
+    /// What the networks are run for
+    #[arg(long = "for", value_delimiter = ',', default_value = "inference,training")]
+    purposes: Vec<Purpose>,
+    /// Less time on each
+    #[arg(long)]
+    quick: bool,
+    /// Tune again what is known already
+    #[arg(long)]
+    again: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Purpose {
+    /// Class scores
+    Inference,
+    /// A training step
+    Training,
+    /// Class scores and their Grad-CAM
+    Cam,
+}
+
+impl Tune {
+    pub fn run(&self, global: &Global) -> Result<()> {
+        let mut layers = self.layers()?;
+        let gpu = global.open()?;
+        let path = tune::path(gpu.report())?;
+        let mut known = match Tuning::read(&path, gpu.report()) {
+            Ok(known) => known.unwrap_or_else(|| Tuning::new(gpu.report())),
+            // It was reported when the GPU was opened, and is replaced.
+            Err(Error::Content { .. }) => Tuning::new(gpu.report()),
+            Err(error) => return Err(error),
+        };
+        layers.retain(|layer| tune::contenders(&gpu, layer) > 1);
+        let all = layers.len();
+        layers.retain(|layer| self.again || known.find(&layer.key).is_none());
+        let (count, known_before) = (layers.len(), all - layers.len());
+        let effort = if self.quick { Effort::QUICK } else { Effort::FULL };
+        let mut tell = |tuned: &Tuned, done: usize, known: &Tuning| {
+            eprintln!("{done}/{count}: {}: {}", tuned.case, words(tuned));
+            known.write(&path)?;
+            interruption(|| format!("{done} of {count} operations were tuned and are kept"))
+        };
+        let operations = tune::tune(&gpu, &layers, effort, &mut known, &mut tell)?;
+        let report = Report::new(&gpu, &path, known_before, operations);
+        if global.json { print_json(&report) } else { print(&report.to_string()) }
+    }
+
+    /// What is to be tuned, whatever the adapter.
+    fn layers(&self) -> Result<Vec<Layer>> {
+        if self.case.is_some() {
+            let options =
+                BenchOptions { kernels: self.op.clone(), case: self.case, ..Default::default() };
+            return Ok(bench::select(&options)?.into_iter().map(Layer::from).collect());
+        }
+        for name in &self.op {
+            bench::expect_known(name)?;
+        }
+        let networks: Vec<&'static Network> = match &self.models[..] {
+            [] => NETWORKS.iter().filter(|one| one.name.starts_with("compact-")).collect(),
+            names => networks(names)?,
+        };
+        let phases: Vec<Phase> = self.purposes.iter().map(|purpose| purpose.phase()).collect();
+        let mut layers: Vec<Layer> = Vec::new();
+        for &batch in &self.batch {
+            let found = bench::layers(&networks, &phases, batch.max(1), self.size)?;
+            let new = |layer: &Layer| layers.iter().all(|known| known.key != layer.key);
+            let new: Vec<Layer> = found.into_iter().filter(new).collect();
+            layers.extend(new);
+        }
+        layers.retain(|layer| {
+            let name = layer.case.operation.name();
+            self.op.is_empty() || self.op.iter().any(|op| op == name)
+        });
+        if layers.is_empty() {
+            let hint = "see what there is by `parula explain --model M --for training`";
+            return Err(Error::usage("nothing to tune", hint));
+        }
+        Ok(layers)
+    }
+}
+
+impl Purpose {
+    fn phase(self) -> Phase {
+        match self {
+            Purpose::Inference => Phase::Forward,
+            Purpose::Training => Phase::TrainingStep,
+            Purpose::Cam => Phase::GradCam,
+        }
+    }
+}
+
+/// `blocked instead of tiled, x0.81`.
+fn words(tuned: &Tuned) -> String {
+    let failed: Vec<String> = tuned
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.failed)
+        .map(|one| format!(", {} failed: {}", one.variant, one.out.as_deref().unwrap_or_default()))
+        .collect();
+    let found = match tuned.ratio() {
+        _ if tuned.chosen == tuned.default => format!("{} stays", tuned.default),
+        Some(ratio) => format!("{} instead of {}, x{ratio:.2}", tuned.chosen, tuned.default),
+        None => format!("{} instead of {}", tuned.chosen, tuned.default),
+    };
+    found + &failed.concat()
+}

@@ -1,0 +1,236 @@
+//! What was tuned, on disk: one file an adapter and driver, whole or absent.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::digest;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::gpu::AdapterReport;
+use crate::ops::Choices;
+use crate::shaders;
+
+/// The layout of the file; another one is not read.
+const FORMAT: u32 = 1;
+
+/// What is to be done about a file that cannot be used.
+const HINT: &str = "`parula tune` makes it again";
+
+/// What was found to be fastest on one adapter, with one driver and the kernels of this version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Of the file.
+    pub format: u32,
+    /// The adapter's name.
+    pub adapter: String,
+    /// The interface it is reached through.
+    pub backend: String,
+    /// Its driver and the driver's version.
+    pub driver: String,
+    /// Of parula.
+    pub version: String,
+    /// What stands for the text of all shaders: a kernel that has changed is to be tuned again.
+    pub kernels: String,
+    /// By operation and shapes.
+    pub entries: Vec<Entry>,
+}
+
+/// What was found for one operation on given shapes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// As [`Choices::key`] has it.
+    pub key: String,
+    /// The variant to be used.
+    pub variant: String,
+    /// The variant that the operation chooses by itself.
+    pub default: String,
+    /// The median of the variant's time over the default's, turn by turn.
+    pub ratio: f64,
+    /// The distance between the quartiles of that ratio.
+    pub spread: f64,
+    /// What the variant's result was compared with.
+    pub checked: String,
+}
+
+impl Tuning {
+    /// Nothing yet, for an adapter.
+    pub fn new(adapter: &AdapterReport) -> Self {
+        Tuning {
+            format: FORMAT,
+            adapter: adapter.name.clone(),
+            backend: adapter.backend.clone(),
+            driver: adapter.driver.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernels: shaders::digest(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// What `path` holds for `adapter`; nothing where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read; [`Error::Content`] when it is damaged, or was made on
+    /// another adapter, with another driver, or with other kernels.
+    pub fn read(path: &Path, adapter: &AdapterReport) -> Result<Option<Self>> {
+        let wrong = |problem: String| Error::content(path, problem, HINT);
+        let bytes = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| Error::file("read", path, source))?,
+        };
+        let found: Tuning = serde_json::from_slice(&bytes)
+            .map_err(|error| wrong(format!("it is not a file of tuning ({error})")))?;
+        let own = Tuning::new(adapter);
+        let (theirs, format) = (found.format.to_string(), own.format.to_string());
+        for (what, theirs, own) in [
+            ("in format", &theirs, &format),
+            ("on the adapter", &found.adapter, &own.adapter),
+            ("through", &found.backend, &own.backend),
+            ("with the driver", &found.driver, &own.driver),
+            ("by parula", &found.version, &own.version),
+            ("with kernels", &found.kernels, &own.kernels),
+        ] {
+            if theirs != own {
+                return Err(wrong(format!("it was made {what} {theirs}, not {own}")));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Writes it to `path`, whose folder is made.
+    ///
+    /// # Errors
+    /// [`Error::File`] when that fails; an older file is then untouched.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| {
+            Error::content(path, error.to_string(), "this is a bug, please report it")
+        })?;
+        if let Some(folder) = path.parent() {
+            files::create_folder(folder)?;
+        }
+        files::write(path, text.as_bytes())
+    }
+
+    /// What is known for `key`.
+    pub fn find(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Adds what was found, in place of what was known.
+    pub fn put(&mut self, entry: Entry) {
+        match self.entries.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// For the planner: what differs from what operations choose by themselves.
+    pub fn choices(&self) -> Choices {
+        let mut choices = Choices::default();
+        for entry in self.entries.iter().filter(|entry| entry.variant != entry.default) {
+            choices.insert(entry.key.as_str(), entry.variant.as_str());
+        }
+        choices
+    }
+}
+
+/// Where the tuning of `adapter` is kept: in the folder that `PARULA_CACHE` names, or the system's for
+/// what can be made again.
+///
+/// # Errors
+/// [`Error::Usage`] when neither is known.
+pub fn path(adapter: &AdapterReport) -> Result<PathBuf> {
+    let folder = folder(&|name| std::env::var_os(name).filter(|value| !value.is_empty()))
+        .ok_or_else(|| {
+            Error::usage("no folder is known for the tuning", "name one in PARULA_CACHE")
+        })?;
+    let parts = [&adapter.name, &adapter.backend, &adapter.driver].map(String::as_str);
+    Ok(folder.join(format!("tuning-{}.json", digest(parts))))
+}
+
+/// The folder, from the environment as `variable` gives it.
+fn folder(variable: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).map(PathBuf::from);
+    let system = || match std::env::consts::OS {
+        "windows" => Some(path("LOCALAPPDATA")?.join("parula").join("cache")),
+        "macos" => Some(path("HOME")?.join("Library").join("Caches").join("parula")),
+        // By the XDG base directory specification a path that is not absolute is ignored.
+        _ => path("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(path("HOME")?.join(".cache")))
+            .map(|cache| cache.join("parula")),
+    };
+    path("PARULA_CACHE").or_else(system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::open_noop;
+
+    fn entry(key: &str, variant: &str, ratio: f64) -> Entry {
+        let (key, variant) = (key.to_owned(), variant.to_owned());
+        let (default, checked) = ("tiled".to_owned(), "reference".to_owned());
+        Entry { key, variant, default, ratio, spread: 0.01, checked }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below/tuning.json");
+        let gpu = open_noop();
+        assert_eq!(Tuning::read(&path, gpu.report()).unwrap(), None);
+        let mut tuning = Tuning::new(gpu.report());
+        tuning.put(entry("a", "naive", 0.5));
+        tuning.put(entry("b", "tiled", 1.0));
+        tuning.put(entry("a", "blocked", 0.4));
+        tuning.write(&path).unwrap();
+        let read = Tuning::read(&path, gpu.report()).unwrap().unwrap();
+        assert_eq!(read, tuning);
+        assert_eq!(read.find("a").map(|entry| entry.variant.as_str()), Some("blocked"));
+        assert_eq!(read.choices().len(), 1, "what is the default anyway is no choice");
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_another_adapter_or_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tuning.json");
+        let gpu = open_noop();
+        let good = Tuning::new(gpu.report());
+        good.write(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let refused = |part: &str| {
+            let error = Tuning::read(&path, gpu.report()).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("parula tune"), "{error}");
+            assert!(error.contains("tuning.json"), "{error}");
+        };
+        for bytes in [&b""[..], b"{}", b"[1", b"\xff\xfe", &whole[..whole.len() / 2]] {
+            std::fs::write(&path, bytes).unwrap();
+            refused("not a file of tuning");
+        }
+        Tuning { driver: "other 1.2".to_owned(), ..good.clone() }.write(&path).unwrap();
+        refused("driver other 1.2");
+        Tuning { kernels: "0".to_owned(), ..good.clone() }.write(&path).unwrap();
+        refused("kernels 0");
+        Tuning { format: 9, ..good.clone() }.write(&path).unwrap();
+        refused("format 9");
+        Tuning { version: "9.9.9".to_owned(), ..good }.write(&path).unwrap();
+        refused("9.9.9");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_folder_is_the_user_s_wish_or_the_system_s() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            folder(&|name| {
+                let found = pairs.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.into())
+            })
+        };
+        let is = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(with(&[("HOME", "/h"), ("PARULA_CACHE", "here")]), is("here"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), is("/c/parula"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]), is("/h/.cache/parula"));
+        assert_eq!(with(&[]), None);
+    }
+}
