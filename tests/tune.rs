@@ -11,6 +11,7 @@ use std::sync::Arc;
 use common::adapter;
 use parula::bench::{Effort, Layer, Phase, Subject, layers};
 use parula::error::Result;
+use parula::gpu::AdapterReport;
 use parula::graph::Graph;
 use parula::models;
 use parula::ops::{Case, Choices, Elementwise, Fill, Lowered, Lowering, Needs, Operation, Variant};
@@ -129,7 +130,7 @@ fn the_variants_of_a_convolution_are_checked_and_timed() {
 }
 
 /// The choices that have `variant` for every convolution of compact-xception at batch 1 that can do it.
-fn tuning(adapter: &gpu::AdapterReport, variant: &str) -> Tuning {
+fn tuning(adapter: &AdapterReport, variant: &str) -> Tuning {
     let network = models::find("compact-xception").unwrap();
     let mut tuning = Tuning::new(adapter);
     for layer in layers(&[network], &[Phase::Forward], 1, None).unwrap() {
