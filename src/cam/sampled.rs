@@ -116,7 +116,7 @@ pub(super) trait Sampling: Debug + Sync {
 #[derive(Debug)]
 pub(super) struct Sampler {
     sampling: &'static dyn Sampling,
-    layout: Layout,
+    layout: Arc<Layout>,
     session: Session,
     output: String,
     scores: bool,
@@ -125,8 +125,6 @@ pub(super) struct Sampler {
     classes: usize,
     /// Numbers of one copy.
     row: usize,
-    /// Whether the network still reads whole images beside the copies of an activation.
-    reads_images: bool,
 }
 
 impl Sampler {
@@ -141,12 +139,12 @@ impl Sampler {
         settings: &Settings,
     ) -> Result<Self> {
         let [_, h, w, c] = model.graph.shape(layer).nhwc().unwrap_or([0; 4]);
-        let layout = Layout {
+        let layout = Arc::new(Layout {
             image: [model.size[0], model.size[1], model.network.channels],
             activation: [h, w, c],
             base: settings.base(model.network, sampling.baseline()),
             settings: settings.clone(),
-        };
+        });
         let usual = if gpu.capabilities().software { 16 } else { 64 };
         let mut most = settings.copies.unwrap_or(usual);
         loop {
@@ -166,7 +164,7 @@ impl Sampler {
         store: &Store,
         sampling: &'static dyn Sampling,
         layer: Value,
-        layout: &Layout,
+        layout: &Arc<Layout>,
         copies: usize,
     ) -> Result<Self> {
         let (size, classes) = (model.size, model.classes);
@@ -202,24 +200,13 @@ impl Sampler {
             }
         };
         let plan = plan::build(&graph, &[output], &[], gpu.capabilities(), &Options::default())?;
-        let reads_images = plan.inputs.iter().any(|input| input.name == IMAGES);
         let session = Session::new(gpu, plan, store)?;
         for (name, numbers) in &made.fixed {
             session.set(name, numbers)?;
         }
         let output = graph.node(output).name.clone();
-        let layout = layout.clone();
-        Ok(Sampler {
-            sampling,
-            layout,
-            session,
-            output,
-            scores,
-            copies,
-            classes,
-            row,
-            reads_images,
-        })
+        let layout = Arc::clone(layout);
+        Ok(Sampler { sampling, layout, session, output, scores, copies, classes, row })
     }
 
     /// The signed map of one image for each of `signs`.
@@ -231,7 +218,7 @@ impl Sampler {
         score: f32,
         signs: &[f32],
     ) -> Result<Vec<Tensor>> {
-        let layout = self.layout.clone();
+        let layout = Arc::clone(&self.layout);
         let score = f64::from(score);
         let subject = Subject { layout: &layout, image, activation, class, score };
         let found = self.run(&subject)?;
@@ -241,8 +228,11 @@ impl Sampler {
     /// Runs all copies of an image.
     fn run(&mut self, subject: &Subject) -> Result<Vec<f64>> {
         let source = if self.sampling.at_layer() { subject.activation } else { subject.image };
-        self.session.set(SOURCE, source)?;
-        if self.reads_images {
+        if self.reads(SOURCE) {
+            self.session.set(SOURCE, source)?;
+        }
+        // Beside the copies of an activation, where something goes past the layer.
+        if self.reads(IMAGES) {
             self.session.set(IMAGES, &subject.image.repeat(self.copies))?;
         }
         let count = self.sampling.count(&self.layout);
@@ -275,6 +265,11 @@ impl Sampler {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a batch reads the input `name`.
+    fn reads(&self, name: &str) -> bool {
+        self.session.plan().inputs.iter().any(|input| input.name == name)
     }
 
     /// Height and width of its maps.
