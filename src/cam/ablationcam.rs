@@ -6,10 +6,10 @@
 //! ```
 //! The paper divides by the score itself, which it takes to be positive; of a negative one it would turn
 //! what speaks for the class into what speaks against it, so its magnitude is taken here (1 where it is 0).
-//! One forward pass from the layer on for each channel. Sign -1 turns the weights.
+//! One forward pass from the layer on for each channel, and one for all that are 0 anyway. Sign -1 turns the weights.
 
 use super::sampled::{Copies, Layout, Reads, Sampling, Subject};
-use super::scorecam::weighted;
+use super::scorecam::{channel, weighted};
 use super::{Kind, Method};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -52,6 +52,10 @@ impl Sampling for AblationCam {
 
     fn count(&self, layout: &Layout) -> usize {
         layout.activation[2]
+    }
+
+    fn alike(&self, subject: &Subject, copy: usize) -> bool {
+        channel(subject, copy).all(|value| value == 0.0)
     }
 
     fn fill(&self, _subject: &Subject, copy: usize, row: &mut [f32]) {

@@ -104,6 +104,11 @@ pub(super) trait Sampling: Debug + Sync {
     /// How many copies there are of an image.
     fn count(&self, layout: &Layout) -> usize;
 
+    /// Whether a copy is like all others of which this is true, so that one of them is enough.
+    fn alike(&self, _subject: &Subject, _copy: usize) -> bool {
+        false
+    }
+
     /// Writes what copy number `copy` has in `ROWS`, all zeros before.
     fn fill(&self, subject: &Subject, copy: usize, row: &mut [f32]);
 
@@ -235,14 +240,24 @@ impl Sampler {
         if self.reads(IMAGES) {
             self.session.set(IMAGES, &subject.image.repeat(self.copies))?;
         }
-        let count = self.sampling.count(&self.layout);
+        // The copies to run, and where in `found` each of all of them has its result.
+        let (mut run, mut place, mut alike) = (Vec::new(), Vec::new(), None);
+        for copy in 0..self.sampling.count(&self.layout) {
+            let new = run.len();
+            let shared = self.sampling.alike(subject, copy);
+            let at = if shared { *alike.get_or_insert(new) } else { new };
+            if at == new {
+                run.push(copy);
+            }
+            place.push(at);
+        }
         let mut rows = vec![0.0; self.copies * self.row];
         let mut found = Vec::new();
-        for first in (0..count).step_by(self.copies) {
-            let filled = self.copies.min(count - first);
+        for some in run.chunks(self.copies) {
+            let filled = some.len();
             rows.fill(0.0);
-            for (index, row) in rows.chunks_mut(self.row.max(1)).take(filled).enumerate() {
-                self.sampling.fill(subject, first + index, row);
+            for (&copy, row) in some.iter().zip(rows.chunks_mut(self.row.max(1))) {
+                self.sampling.fill(subject, copy, row);
             }
             self.session.set(ROWS, &rows)?;
             if !self.scores {
@@ -264,7 +279,10 @@ impl Sampler {
                 found.iter_mut().zip(numbers).for_each(|(sum, value)| *sum += value);
             }
         }
-        Ok(found)
+        match self.scores {
+            true => Ok(place.into_iter().map(|at| found[at]).collect()),
+            false => Ok(found),
+        }
     }
 
     /// Whether a batch reads the input `name`.

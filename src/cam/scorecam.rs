@@ -9,7 +9,7 @@
 //! ```
 //! The image is the scaled one, so what a mask hides becomes 0 of the network's numbers. score(0) cancels
 //! in the quotient and is not computed. A channel without a range has an empty mask. One forward pass for
-//! each channel. Sign -1 turns s.
+//! each channel, and one for all that have none. Sign -1 turns s.
 
 use super::sampled::{Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Kind, Method};
@@ -54,10 +54,13 @@ impl Sampling for ScoreCam {
         layout.activation[2]
     }
 
+    fn alike(&self, subject: &Subject, copy: usize) -> bool {
+        channel(subject, copy).all(|value| value == subject.activation[copy])
+    }
+
     fn fill(&self, subject: &Subject, copy: usize, row: &mut [f32]) {
-        let channels = subject.layout.activation[2];
-        for (value, pixel) in row.iter_mut().zip(subject.activation.chunks(channels)) {
-            *value = pixel[copy];
+        for (value, of_channel) in row.iter_mut().zip(channel(subject, copy)) {
+            *value = of_channel;
         }
     }
 
@@ -67,6 +70,11 @@ impl Sampling for ScoreCam {
         let total: f64 = weights.iter().sum();
         weighted(subject, |channel| weights[channel] / total)
     }
+}
+
+/// Channel number `index` of the activation.
+pub(super) fn channel(subject: &Subject, index: usize) -> impl Iterator<Item = f32> {
+    subject.activation.iter().copied().skip(index).step_by(subject.layout.activation[2])
 }
 
 /// The sum of the activation's channels by `weights`.
