@@ -49,7 +49,7 @@ pub struct Cam {
     /// with (without it, zero)
     #[arg(long, value_enum)]
     baseline: Option<Baseline>,
-    /// PNG images to draw the baselines of gradientshap from, instead of black
+    /// Images to draw the baselines of gradientshap from, instead of black
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     background: Vec<PathBuf>,
     /// Side of the square that occlusion covers, in pixels of the network's input; without it, an
