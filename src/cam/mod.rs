@@ -1,7 +1,7 @@
 //! Class activation maps and their kin: which parts of an image speak for a class, by the network's
 //! own account.
 //!
-//! A method is of one of three kinds ([`Kind`]): a function of a layer's activation and of the
+//! A method is of one of three kinds (`Kind`): a function of a layer's activation and of the
 //! gradient there, one of the image and its gradient, or an average over many changed copies. What all
 //! of them explain is the class's *logit*: behind a softmax the gradient of a confident classifier
 //! vanishes. Sign -1 explains minus the logit: what speaks against the class.
