@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (mut graph, heads) = (model.graph, model.heads);
         let class = graph.input("class", graph.shape(heads.logits).clone())?;
         let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];
-        let map = (cam::find("gradcam")?.map)(&mut graph, heads.cam, gradient, 1.0)?;
+        let map = cam::grad_cam(&mut graph, heads.cam, gradient)?;
         add(&mut pipelines, &plan::build(&graph, &[heads.logits, map], &[], &adapter, &options)?)?;
     }
     println!("{}", serde_json::to_string(&pipelines.into_values().collect::<Vec<_>>())?);

@@ -30,8 +30,11 @@ macro_rules! sources {
 
 sources![
     "batch_norm",
+    "blend",
     "ceiling",
     "channel_affine",
+    "channel_sum",
+    "channel_weights",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",
@@ -43,12 +46,13 @@ sources![
     "dropout",
     "elementwise",
     "global_pool",
-    "grad_cam",
     "losses",
     "optimizer",
     "pad",
     "pool",
+    "principal",
     "resize",
+    "stretch",
     "sum_rows",
     "top_class",
 ];

@@ -196,6 +196,20 @@ fn the_experiment_writes_what_can_be_scored_again() {
     assert!(raw.starts_with(b"\x93NUMPY"));
     let layer = failure(&[&cam[..], &["--out", path(&maps), "--layer", "nonsense"]].concat());
     assert!(layer.contains("no feature map called nonsense"), "{layer}");
+    // Other methods, and what they are asked for: several layers, a grid of squares, the other sign.
+    let of = |options: &[&str]| json(&[&cam[..], &["--out", path(&maps)], options].concat());
+    let layers = ["--layer", "conv3_block1_out,post_relu", "--normalisation", "min-max"];
+    let several = of(&[&["--method", "layercam"], &layers[..]].concat());
+    assert_eq!(several[0]["layer"], "conv3_block1_out,post_relu");
+    let levels = Grey::read(Path::new(several[0]["png"].as_str().unwrap())).unwrap().pixels;
+    assert_eq!((levels.iter().min(), levels.iter().max()), (Some(&0), Some(&255)));
+    let squares = of(&["--method", "occlusion", "--patch", "24", "--stride", "24", "--against"]);
+    assert_eq!(squares[0]["method"], "occlusion");
+    assert_eq!(squares[0]["layer"], "input");
+    let early =
+        [&cam[..], &["--out", path(&maps), "--method", "cam", "--layer", "conv2_block1_out"]];
+    let early = failure(&early.concat());
+    assert!(early.contains("CAM has no weights for conv2_block1_out"), "{early}");
     let class = failure(&[&cam[..], &["--out", path(&maps), "--class", "7"]].concat());
     assert!(class.contains("class 7"), "{class}");
     let broken = out.path().join("broken.safetensors");

@@ -79,8 +79,7 @@ fn scores_activation_gradient_and_map_equal_the_reference_at_odd_sizes() {
         let (mut graph, heads) = (model.graph, model.heads);
         let class = graph.input("class", [2, 3]).unwrap();
         let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam]).unwrap()[0];
-        let method = cam::find("gradcam").unwrap();
-        let map = (method.map)(&mut graph, heads.cam, gradient, 1.0).unwrap();
+        let map = cam::grad_cam(&mut graph, heads.cam, gradient).unwrap();
         let wanted = [heads.logits, heads.cam, gradient, map];
 
         let store = Store::new(&gpu, &graph, 3).unwrap();

@@ -47,7 +47,7 @@ impl PhaseGraph {
         if phase == Phase::GradCam {
             let class = graph.input("class", [batch, classes])?;
             let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];
-            outputs.push((cam::find("gradcam")?.map)(&mut graph, heads.cam, gradient, 1.0)?);
+            outputs.push(cam::grad_cam(&mut graph, heads.cam, gradient)?);
         }
         Ok(PhaseGraph { graph, outputs, updates: Vec::new() })
     }

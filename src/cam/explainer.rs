@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Method;
+use super::heatmap::{DICE, HEATMAP, Heatmaps, Scored};
+use super::sampled::Sampler;
+use super::{Kind, Method, Settings, maps};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::gradients;
+use crate::graph::{Graph, Value};
 use crate::models::{IMAGES, Model};
-use crate::ops::{DiceThresholds, HeatmapToGray, ResizeToRegions, TopClass};
+use crate::ops::TopClass;
 use crate::plan::{self, Options};
 use crate::session::{Session, Store};
 use crate::tensor::Tensor;
+
+/// The name of the input of maps that were made elsewhere.
+const MAP: &str = "map";
 
 /// What is to be explained.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +35,15 @@ pub struct Request<'a> {
 pub struct Explanation {
     /// The class that it is for.
     pub class: usize,
-    /// The map at the layer's own size, (h, w), before any resize.
+    /// The map as its method defines it, at its own size (h, w), before any resize.
     pub map: Tensor,
-    /// The same for the other sign: the map minus this is the map before its ReLU, exactly.
-    pub opposite: Tensor,
-    /// The map resized to the request's size and scaled to 0..=255 by its maximum; all 0 where
-    /// nothing speaks for the class.
+    /// The same before its ReLU, where the method has one.
+    pub signed: Tensor,
+    /// [`Self::signed`] for the other sign, where [`Settings::both`] asks for it. Often, and not always,
+    /// that is the same turned.
+    pub opposite: Option<Tensor>,
+    /// The map resized to the request's size and scaled to 0..=255 as the settings say; all 0 where
+    /// there is nothing to show.
     pub heatmap: Vec<u8>,
     /// Dice(mask, heatmap > t) for t = 0..=255, where there was a mask.
     pub dice: Option<Vec<f64>>,
@@ -44,95 +52,110 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The map before its ReLU, (h, w): what speaks for the class above 0, against it below.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] when the two maps differ in shape.
-    pub fn signed(&self) -> Result<Tensor> {
-        let pairs = self.map.data().iter().zip(self.opposite.data());
-        Tensor::new(self.map.dims().to_vec(), pairs.map(|(map, opposite)| map - opposite).collect())
-    }
-
     /// The mean of the 256 Dice values (equation 9 of the paper).
     pub fn mean_dice(&self) -> Option<f64> {
         self.dice.as_ref().map(|dice| dice.iter().sum::<f64>() / dice.len() as f64)
     }
 }
 
-/// The most pixels of one dispatch: 32 MB of heatmaps.
-const PIXELS: usize = 8 << 20;
-
 /// A model ready to be explained, in batches of a fixed size.
 #[derive(Debug)]
 pub struct Explainer {
     model: Model,
+    method: &'static Method,
+    heatmaps: Heatmaps,
+    signs: Vec<f32>,
     session: Session,
-    capacity: usize,
-    names: [String; 5],
+    /// The names of the session's outputs.
+    names: Vec<String>,
+    samples: Option<Samples>,
+}
+
+/// What a method of samples has beside the session that gives scores and activations.
+#[derive(Debug)]
+struct Samples {
+    sampler: Sampler,
+    /// From maps to heatmaps and their Dice.
+    last: Session,
+}
+
+/// What comes of a batch: a signed map for each sign and image, the heatmaps, and the scores.
+struct Found {
+    logits: Tensor,
+    signed: Vec<Vec<Tensor>>,
+    scored: Vec<Scored>,
 }
 
 impl Explainer {
-    /// Prepares the explanation of `model`, built for inference, at `layer` (its CAM layer without
-    /// one) with the variables of `store`. `largest` is the number of pixels of the largest image
-    /// that a map will be resized to.
+    /// Prepares the explanation of `model`, built for inference, with the variables of `store`.
+    /// `largest` is the number of pixels of the largest image that a map will be resized to.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there is no such layer or it is not a feature map that the scores
-    /// depend on; [`Error::TooLarge`] or those of the GPU.
+    /// [`Error::Usage`] when there is no such layer, it is not a feature map that the scores depend
+    /// on, the method cannot explain it, or the settings do not fit; [`Error::TooLarge`] or those of
+    /// the GPU.
     pub fn new(
         gpu: &Arc<Gpu>,
         model: Model,
         store: &Store,
-        method: &Method,
-        layer: Option<&str>,
-        sign: f32,
+        settings: &Settings,
         largest: usize,
     ) -> Result<Self> {
+        let method = settings.method;
+        settings.check(model.size[0] * model.size[1] * model.network.channels)?;
+        let layers = maps::layers(&model, &settings.layers)?;
+        let signs = if settings.both { &[1.0, -1.0][..] } else { &[1.0] };
+        let signs: Vec<f32> = signs.iter().map(|turn| turn * settings.sign).collect();
+        let heatmaps = Heatmaps::new(model.batch, largest, settings.normalisation);
+
         let mut graph = model.graph.clone();
-        let activation = match layer {
-            None => model.heads.cam,
-            Some(name) => graph.find(name).ok_or_else(|| unknown_layer(&model, name))?,
-        };
-        if graph.shape(activation).rank() != 4 {
-            return Err(unknown_layer(&model, layer.unwrap_or_default()));
-        }
         let logits = model.heads.logits;
-        let (batch, classes) = (model.batch, model.classes);
-        let class = graph.input("class", [batch, classes])?;
-        let seed = graph.add("top_class", TopClass, &[logits, class])?;
-        let gradient = gradients(&mut graph, logits, seed, &[activation])?[0];
-        let map = (method.map)(&mut graph, activation, gradient, sign)?;
-        let opposite = (method.map)(&mut graph, activation, gradient, -sign)?;
-
-        let capacity = largest.max(PIXELS.min(largest.saturating_mul(batch))).max(1);
-        let regions = graph.input("regions", [batch, 3])?;
-        let mask = graph.input("mask", [capacity])?;
-        let resized =
-            graph.add("heatmap/resized", ResizeToRegions { capacity }, &[map, regions])?;
-        let heatmap = graph.add("heatmap", HeatmapToGray, &[resized, regions])?;
-        let dice = graph.add("dice", DiceThresholds, &[heatmap, mask, regions])?;
-
-        let outputs = [logits, map, opposite, heatmap, dice];
-        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
-        let plan = plan::build(&graph, &outputs, &[], gpu.capabilities(), &options)?;
-        let session = Session::new(gpu, plan, store)?;
-        let names = outputs.map(|value| graph.node(value).name.clone());
-        Ok(Explainer { model, session, capacity, names })
+        let mut outputs = vec![logits];
+        let mut samples = None;
+        if let Kind::Sampled(sampling) = method.kind {
+            let [layer] = layers[..] else {
+                return Err(Error::usage(
+                    format!("{} explains one layer at a time", method.name),
+                    "give one --layer; layercam combines several",
+                ));
+            };
+            if method.of_layer() {
+                outputs.push(layer);
+            }
+            let sampler = Sampler::new(gpu, &model, store, sampling, layer, settings)?;
+            let [h, w] = sampler.map_size();
+            let mut graph = Graph::new();
+            let map = graph.input(MAP, [model.batch, h, w, 1])?;
+            let scored = heatmaps.add(&mut graph, map)?;
+            let own = Store::new(gpu, &graph, 0)?;
+            let (last, _) = open(gpu, &graph, &scored, &own)?;
+            samples = Some(Samples { sampler, last });
+        } else {
+            let class = graph.input("class", [model.batch, model.classes])?;
+            let class = graph.add("top_class", TopClass, &[logits, class])?;
+            let mut map = |sign| maps::add(&mut graph, &model, method, &layers, class, sign);
+            for &sign in &signs {
+                outputs.extend(map(sign)?);
+            }
+            outputs.extend(heatmaps.add(&mut graph, outputs[1])?);
+        }
+        let (session, names) = open(gpu, &graph, &outputs, store)?;
+        Ok(Explainer { model, method, heatmaps, signs, session, names, samples })
     }
 
-    /// The plan of one batch.
+    /// The plan of one batch; for a method of samples, of its scores and activations.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
+    /// The plan of a batch of copies, for a method of samples.
+    pub fn copies(&self) -> Option<&Session> {
+        self.samples.as_ref().map(|samples| samples.sampler.session())
+    }
+
     /// How many of `requests`, from the first, fit one batch.
     pub fn fitting(&self, requests: &[Request]) -> usize {
-        let mut pixels = 0;
-        let fits = |request: &&Request| {
-            pixels += request.size[0] * request.size[1];
-            pixels <= self.capacity
-        };
-        requests.iter().take(self.model.batch).take_while(fits).count()
+        self.heatmaps.fitting(requests)
     }
 
     /// Explains all `requests`, in as many batches as it takes.
@@ -150,7 +173,7 @@ impl Explainer {
                         "an image of {}x{} is too large to explain",
                         rest[0].size[0], rest[0].size[1]
                     ),
-                    format!("at most {} pixels were planned for", self.capacity),
+                    format!("at most {} pixels were planned for", self.heatmaps.capacity),
                 ));
             }
             explanations.extend(self.batch(&rest[..count])?);
@@ -160,25 +183,49 @@ impl Explainer {
     }
 
     fn batch(&mut self, requests: &[Request]) -> Result<Vec<Explanation>> {
+        self.set_images(requests)?;
+        let found = match self.samples {
+            Some(_) => self.sample(requests)?,
+            None => self.run(requests)?,
+        };
+        let relu = |signed: &Tensor| match self.method.relu {
+            true => Tensor::from_fn(signed.shape().clone(), |at| signed.data()[at].max(0.0)),
+            false => signed.clone(),
+        };
+        let classes = self.model.classes;
+        let rows = found.logits.data().chunks(classes);
+        let results = requests.iter().zip(rows).zip(found.signed).zip(found.scored);
+        Ok(results
+            .map(|(((request, logits), signed), (heatmap, dice))| {
+                let mut signed = signed.into_iter();
+                let own = signed.next().unwrap_or_else(|| Tensor::zeros([0, 0]));
+                Explanation {
+                    class: class_of(request, logits),
+                    map: relu(&own),
+                    signed: own,
+                    opposite: signed.next(),
+                    heatmap,
+                    dice,
+                    logits: logits.to_vec(),
+                }
+            })
+            .collect())
+    }
+
+    fn set_images(&self, requests: &[Request]) -> Result<()> {
         let (batch, classes) = (self.model.batch, self.model.classes);
         let length = self.model.size[0] * self.model.size[1] * self.model.network.channels;
         let mut images = vec![0.0; batch * length];
         let mut class = vec![0.0; batch * classes];
-        let mut regions = vec![0.0; batch * 3];
-        let mut mask = vec![0.0; self.capacity];
-        let mut first = 0;
         for (index, request) in requests.iter().enumerate() {
-            let [height, width] = request.size;
-            let fits = request.image.len() == length
-                && request.class.is_none_or(|class| class < classes)
-                && request.mask.is_none_or(|mask| mask.len() == height * width);
+            let fits =
+                request.image.len() == length && request.class.is_none_or(|class| class < classes);
             if !fits {
                 return Err(Error::usage(
                     format!(
-                        "cannot explain class {} of an image of {} numbers with a mask of {:?} pixels",
+                        "cannot explain class {} of an image of {} numbers",
                         request.class.map_or("top".to_owned(), |class| class.to_string()),
                         request.image.len(),
-                        request.mask.map(<[u8]>::len)
                     ),
                     format!("there are {classes} classes, and images of {length} numbers"),
                 ));
@@ -187,69 +234,93 @@ impl Explainer {
             if let Some(named) = request.class {
                 class[index * classes + named] = 1.0;
             }
-            // Whole numbers up to 2^24 are exact in f32; the capacity stays below.
-            regions[3 * index..3 * index + 3].copy_from_slice(&[
-                first as f32,
-                height as f32,
-                width as f32,
-            ]);
-            if let Some(truth) = request.mask {
-                for (pixel, &inside) in mask[first..].iter_mut().zip(truth) {
-                    *pixel = f32::from(u8::from(inside != 0));
-                }
-            }
-            first += height * width;
         }
         self.session.set(IMAGES, &images)?;
-        self.session.set("class", &class)?;
-        self.session.set("regions", &regions)?;
-        self.session.set("mask", &mask)?;
-        self.session.run()?;
-        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        let outputs = self.session.read_all(&names)?;
-        let [logits, maps, opposites, heatmaps, dice] = &outputs[..] else {
+        // A map that knows no class leaves no trace of it in the plan.
+        if self.session.plan().inputs.iter().any(|input| input.name == "class") {
+            self.session.set("class", &class)?;
+        }
+        Ok(())
+    }
+
+    /// One run for everything.
+    fn run(&mut self, requests: &[Request]) -> Result<Found> {
+        self.heatmaps.set(&self.session, requests)?;
+        let mut outputs = outputs(&mut self.session, &self.names)?;
+        let (dice, heatmap) = (outputs.pop(), outputs.pop());
+        let mut outputs = outputs.into_iter();
+        let (Some(logits), Some(heatmap), Some(dice)) = (outputs.next(), heatmap, dice) else {
             return Err(Error::shape("explanation", "an output is missing"));
         };
-        let [_, h, w, _] = maps.shape().nhwc().unwrap_or([0; 4]);
-        let mut first = 0;
-        requests
-            .iter()
-            .enumerate()
-            .map(|(index, request)| {
-                let pixels = request.size[0] * request.size[1];
-                let heatmap = &heatmaps.data()[first..first + pixels];
-                first += pixels;
-                let curve = &dice.data()[256 * index..256 * (index + 1)];
-                let map = |maps: &Tensor| {
-                    Tensor::new([h, w], maps.data()[h * w * index..h * w * (index + 1)].to_vec())
-                };
-                let logits = &logits.data()[classes * index..classes * (index + 1)];
-                let top = (0..classes).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
-                Ok(Explanation {
-                    class: request.class.or(top).unwrap_or(0),
-                    map: map(maps)?,
-                    opposite: map(opposites)?,
-                    heatmap: heatmap.iter().map(|&value| value as u8).collect(),
-                    dice: request
-                        .mask
-                        .map(|_| curve.iter().map(|&value| f64::from(value)).collect()),
-                    logits: logits.to_vec(),
-                })
-            })
-            .collect()
+        let maps: Vec<Tensor> = outputs.collect();
+        let signed: Vec<Vec<Tensor>> = (0..requests.len())
+            .map(|image| maps.iter().map(|maps| one_of(maps, image)).collect())
+            .collect::<Result<_>>()?;
+        let own: Vec<Tensor> = signed.iter().map(|signs| signs[0].clone()).collect();
+        let scored = self.heatmaps.scored(requests, &heatmap, &dice, &own)?;
+        Ok(Found { logits, signed, scored })
+    }
+
+    /// Scores and activations, then the copies of each image, then the heatmaps.
+    fn sample(&mut self, requests: &[Request]) -> Result<Found> {
+        let outputs = outputs(&mut self.session, &self.names)?;
+        let (Some(logits), Some(samples)) = (outputs.first(), &mut self.samples) else {
+            return Err(Error::shape("explanation", "an output is missing"));
+        };
+        let mut signed = Vec::with_capacity(requests.len());
+        for (index, request) in requests.iter().enumerate() {
+            let scores = &logits.data()[index * self.model.classes..][..self.model.classes];
+            let class = class_of(request, scores);
+            let activation = outputs.get(1).map_or(&[][..], |all| {
+                let length = all.data().len() / self.model.batch;
+                &all.data()[index * length..(index + 1) * length]
+            });
+            let score = scores[class];
+            let maps =
+                samples.sampler.maps(request.image, activation, class, score, &self.signs)?;
+            signed.push(maps);
+        }
+        let own: Vec<Tensor> = signed.iter().map(|signs: &Vec<Tensor>| signs[0].clone()).collect();
+        let last = &mut samples.last;
+        let mut maps: Vec<f32> = own.iter().flat_map(|map| map.data()).copied().collect();
+        maps.resize(self.model.batch * own[0].data().len(), 0.0);
+        last.set(MAP, &maps)?;
+        self.heatmaps.set(last, requests)?;
+        last.run()?;
+        let (heatmap, dice) = (last.read(HEATMAP)?, last.read(DICE)?);
+        let scored = self.heatmaps.scored(requests, &heatmap, &dice, &own)?;
+        Ok(Found { logits: logits.clone(), signed, scored })
     }
 }
 
-fn unknown_layer(model: &Model, name: &str) -> Error {
-    let maps: Vec<&str> = model
-        .graph
-        .nodes()
-        .filter(|(_, node)| node.operation().is_some() && node.shape.rank() == 4)
-        .map(|(_, node)| node.name.as_str())
-        .collect();
-    let last = maps[maps.len().saturating_sub(8)..].join(", ");
-    Error::usage(
-        format!("{} has no feature map called {name}", model.network.name),
-        format!("the last are {last}; `parula explain --model {}` lists all", model.network.name),
-    )
+/// The plan of `outputs`, ready to run, and their names.
+fn open(
+    gpu: &Arc<Gpu>,
+    graph: &Graph,
+    outputs: &[Value],
+    store: &Store,
+) -> Result<(Session, Vec<String>)> {
+    let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+    let plan = plan::build(graph, outputs, &[], gpu.capabilities(), &options)?;
+    let names = outputs.iter().map(|&value| graph.node(value).name.clone()).collect();
+    Ok((Session::new(gpu, plan, store)?, names))
+}
+
+/// What a run of `session` gives.
+fn outputs(session: &mut Session, names: &[String]) -> Result<Vec<Tensor>> {
+    session.run()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    session.read_all(&names)
+}
+
+/// Map number `image` of (N, h, w, 1), as (h, w).
+fn one_of(maps: &Tensor, image: usize) -> Result<Tensor> {
+    let [_, h, w, _] = maps.shape().nhwc().unwrap_or([0; 4]);
+    Tensor::new([h, w], maps.data()[h * w * image..h * w * (image + 1)].to_vec())
+}
+
+/// The class that is explained: the one asked for, or the first with the highest score.
+fn class_of(request: &Request, logits: &[f32]) -> usize {
+    let top = (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+    request.class.or(top).unwrap_or(0)
 }

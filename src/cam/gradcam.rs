@@ -4,15 +4,39 @@
 //! weight_c   = mean over (h, w) of d score / d activation[h, w, c]
 //! map[h, w]  = max(0, sum over c of weight_c * activation[h, w, c])
 //! ```
-//! The score is the class's logit: behind a softmax the gradient of a confident classifier vanishes.
+//! Sign -1 turns the gradient: the paper's counterfactual explanation.
 
-use super::Method;
-use crate::ops::GradCam;
+use super::{Kind, Method, Site};
+use crate::error::Result;
+use crate::graph::{Graph, Value};
+use crate::ops::{ChannelSum, Elementwise, GlobalAveragePool};
 
 pub(super) const METHOD: Method = Method {
     name: "gradcam",
-    map: |graph, activation, gradient, sign| {
-        let name = graph.unique("grad_cam");
-        graph.add(name, GradCam { sign }, &[activation, gradient])
-    },
+    about: "activation weighted by its averaged gradient",
+    relu: true,
+    kind: Kind::Layer(|graph, site| weighted(graph, site.activation, site.gradient)),
 };
+
+fn weighted(graph: &mut Graph, activation: Value, gradient: Value) -> Result<Value> {
+    let name = graph.unique("grad_cam");
+    let weights = graph.add(format!("{name}/weights"), GlobalAveragePool, &[gradient])?;
+    graph.add(name, ChannelSum { factor: 1.0 }, &[activation, weights])
+}
+
+/// Adds to `graph` the Grad-CAM map (N, h, w, 1) from an activation and the gradient of the score at it,
+/// (N, h, w, C) both: all of Grad-CAM but that gradient.
+///
+/// # Errors
+/// [`Error::Shape`](crate::error::Error::Shape) when the two differ in shape.
+pub fn grad_cam(graph: &mut Graph, activation: Value, gradient: Value) -> Result<Value> {
+    let map = weighted(graph, activation, gradient)?;
+    let name = graph.unique("grad_cam/relu");
+    graph.add(name, Elementwise::relu(), &[map])
+}
+
+/// The weighted sum of channels that most methods end with.
+pub(super) fn weigh(graph: &mut Graph, name: &str, site: &Site, weights: Value) -> Result<Value> {
+    let name = graph.unique(name);
+    graph.add(name, ChannelSum { factor: 1.0 }, &[site.activation, weights])
+}

@@ -1,27 +1,114 @@
-//! Class activation maps: which parts of an image speak for a class, by the network's own account.
+//! Class activation maps and their kin: which parts of an image speak for a class, by the network's
+//! own account.
+//!
+//! A method is of one of three kinds (`Kind`): a function of a layer's activation and of the
+//! gradient there, one of the image and its gradient, or an average over many changed copies. What all
+//! of them explain is the class's *logit*: behind a softmax the gradient of a confident classifier
+//! vanishes. Sign -1 explains minus the logit: what speaks against the class.
 
+mod ablationcam;
+mod activation;
+mod cam_of_head;
+mod eigencam;
 mod explainer;
 mod gradcam;
+mod gradcam_plus_plus;
+mod gradient_x_input;
+mod gradientshap;
+mod guided_backprop;
+mod heatmap;
+mod hirescam;
+mod integrated_gradients;
+mod layercam;
+mod maps;
 mod npy;
+mod occlusion;
+mod saliency;
+mod sampled;
+mod scorecam;
+mod settings;
+mod smoothgrad;
+mod xgradcam;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Value};
+use crate::graph::{Backward, Graph, Value};
 
 pub use explainer::{Explainer, Explanation, Request};
+pub use gradcam::grad_cam;
 pub use npy::npy;
+pub use settings::{Baseline, Settings};
 
-/// A method: how a layer's activation and the class score's gradient at it become a map.
+use sampled::Sampling;
+
+/// A method.
 #[derive(Debug)]
 pub struct Method {
     /// As on the command line.
     pub name: &'static str,
-    /// Adds the map (N, h, w, 1) to the graph, from the activation and the gradient (N, h, w, C).
-    /// `sign` is 1 for the evidence in favour of the class, -1 for that against it.
-    pub map: fn(&mut Graph, activation: Value, gradient: Value, sign: f32) -> Result<Value>,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    /// Whether its definition ends in max(0, ...).
+    pub relu: bool,
+    kind: Kind,
+}
+
+/// How a method makes its map, (N, h, w, 1), before a ReLU.
+#[derive(Debug)]
+enum Kind {
+    /// From a layer's activation and the gradient at it.
+    Layer(fn(&mut Graph, &Site) -> Result<Value>),
+    /// From the image and the gradient at it, by this rule for ReLU.
+    Input(Backward, fn(&mut Graph, &Site) -> Result<Value>),
+    /// From many changed copies of an image, or of its activation.
+    Sampled(&'static dyn Sampling),
+}
+
+/// What a map is made of.
+#[derive(Clone, Copy, Debug)]
+struct Site {
+    /// A layer's feature maps, or the images: (N, h, w, C).
+    activation: Value,
+    /// The gradient of `sign` times the class's logit at `activation`.
+    gradient: Value,
+    /// (N, classes).
+    logits: Value,
+    /// (N, classes): `sign` at the class, else 0.
+    seed: Value,
+    /// 1 for what speaks for the class, -1 for what speaks against it.
+    sign: f32,
 }
 
 /// Every method. To add one: its file, a line here.
-pub const METHODS: &[Method] = &[gradcam::METHOD];
+pub const METHODS: &[Method] = &[
+    cam_of_head::METHOD,
+    gradcam::METHOD,
+    hirescam::METHOD,
+    gradcam_plus_plus::METHOD,
+    xgradcam::METHOD,
+    layercam::METHOD,
+    scorecam::METHOD,
+    ablationcam::METHOD,
+    eigencam::METHOD,
+    activation::METHOD,
+    saliency::METHOD,
+    smoothgrad::METHOD,
+    integrated_gradients::METHOD,
+    gradient_x_input::METHOD,
+    guided_backprop::METHOD,
+    gradientshap::METHOD,
+    occlusion::METHOD,
+];
+
+impl Method {
+    /// Whether its map is of a layer, and not of the image itself.
+    pub fn of_layer(&self) -> bool {
+        match self.kind {
+            Kind::Layer(_) => true,
+            Kind::Input(..) => false,
+            Kind::Sampled(sampling) => sampling.of_layer(),
+        }
+    }
+}
 
 /// The method called `name`.
 ///

@@ -3,29 +3,34 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::network::{Source, stems};
+use super::network::{Loaded, Source, stems};
 use super::{Global, print, print_json};
-use crate::cam::{Explainer, Request, find, npy};
+use crate::cam::{Baseline, Explainer, METHODS, Request, Settings, find, npy};
 use crate::data::{Class, Colour, Grey};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::metrics::normalise::Normalisation;
 use crate::report::explained;
 use crate::train::{interruption, probabilities};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     parula cam --model compact-resnet --weights resnet.safetensors image.png --out maps\n  \
-    parula cam --model xception --weights xception.h5 --figure elephant.png --out maps")]
+    parula cam --model xception --weights xception.h5 --figure elephant.png --out maps\n  \
+    parula cam --model xception --weights xception.h5 --method layercam \\\n      \
+    --layer block4_sepconv2_bn,block14_sepconv2_act elephant.png --out maps")]
 pub struct Cam {
     #[command(flatten)]
     source: Source,
     /// The method
-    #[arg(long, default_value = "gradcam")]
+    #[arg(long, default_value = "gradcam", value_parser = methods())]
     method: String,
-    /// The layer whose feature maps are weighted; without it, the last before pooling
-    #[arg(long)]
-    layer: Option<String>,
+    /// The layer whose feature maps are weighted; without it, the last before pooling. The maps of
+    /// several, A,B,C, are each divided by their maximum, and the largest value of each position counts
+    #[arg(long, value_delimiter = ',')]
+    layer: Vec<String>,
     /// The class to explain: its number, from 0. Without it, abnormal (1) of two classes, else each
     /// image's class with the highest score
     #[arg(long)]
@@ -33,6 +38,30 @@ pub struct Cam {
     /// Show what speaks against the class instead of what speaks for it
     #[arg(long)]
     against: bool,
+    /// How the map becomes grey: without negative values over its maximum, from its minimum to its
+    /// maximum, or over the maximum of the signed map
+    #[arg(long, value_enum, default_value = "relu-max")]
+    normalisation: Normalisation,
+    /// Samples of smoothgrad, integrated-gradients and gradientshap; without it, 50
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// What integrated-gradients and gradientshap start from (without it, black), and occlusion covers
+    /// with (without it, zero)
+    #[arg(long, value_enum)]
+    baseline: Option<Baseline>,
+    /// Images to draw the baselines of gradientshap from, instead of black
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    background: Vec<PathBuf>,
+    /// Side of the square that occlusion covers, in pixels of the network's input; without it, an
+    /// eighth of the input
+    #[arg(long, value_name = "PIXELS")]
+    patch: Option<usize>,
+    /// Distance of these squares; without it, half their side
+    #[arg(long, value_name = "PIXELS")]
+    stride: Option<usize>,
+    /// The most changed copies of an image to run at once; without it 64, or 16 on a processor
+    #[arg(long, value_name = "N")]
+    copies: Option<usize>,
     /// Also draw NAME.figure.png: the input, the heatmap over it, the mask, and the input filtered by
     /// the mask, as the paper's Figure 1
     #[arg(long)]
@@ -55,8 +84,11 @@ impl Cam {
         let sizes: Vec<[usize; 2]> =
             self.images.iter().map(|path| Colour::size_of(path)).collect::<Result<_>>()?;
         let largest = sizes.iter().map(|[height, width]| height * width).max().unwrap_or(1);
-        let sign = if self.against { -1.0 } else { 1.0 };
-        let layer = self.layer.as_deref().unwrap_or(loaded.network.cam_layer);
+        let layer = match (method.of_layer(), &self.layer[..]) {
+            (false, _) => "input".to_owned(),
+            (true, []) => loaded.network.cam_layer.to_owned(),
+            (true, layers) => layers.join(","),
+        };
         let class = match (self.class, loaded.model.classes) {
             (Some(class), classes) if class >= classes => {
                 return Err(Error::usage(
@@ -69,8 +101,8 @@ impl Cam {
         };
         let batch = loaded.model.batch;
         let model = loaded.model.clone();
-        let mut explainer =
-            Explainer::new(&gpu, model, &loaded.store, method, Some(layer), sign, largest)?;
+        let settings = self.settings(global, &loaded)?;
+        let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         files::create_folder(&self.out)?;
         let stems = stems(&self.images);
         let mut documents = Vec::new();
@@ -118,4 +150,33 @@ impl Cam {
         }
         print(&format!("{} heatmaps are in {}\n", documents.len(), self.out.display()))
     }
+
+    fn settings(&self, global: &Global, loaded: &Loaded) -> Result<Settings> {
+        let background = match &self.background[..] {
+            [] => Vec::new(),
+            paths => {
+                let (_, prepared) = loaded.read(paths)?;
+                prepared.all().chunks(prepared.image_len()).map(<[f32]>::to_vec).collect()
+            }
+        };
+        Ok(Settings {
+            layers: self.layer.clone(),
+            sign: if self.against { -1.0 } else { 1.0 },
+            normalisation: self.normalisation,
+            samples: self.samples,
+            seed: global.seed,
+            baseline: self.baseline,
+            scaling: Some(loaded.scaling),
+            background,
+            patch: self.patch,
+            stride: self.stride,
+            copies: self.copies,
+            ..Settings::new(find(&self.method)?)
+        })
+    }
+}
+
+/// The methods, each with a line on what it shows.
+fn methods() -> PossibleValuesParser {
+    METHODS.iter().map(|method| PossibleValue::new(method.name).help(method.about)).into()
 }

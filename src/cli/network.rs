@@ -38,7 +38,7 @@ pub struct Loaded {
     pub network: &'static Network,
     pub model: Model,
     pub store: Store,
-    scaling: Scaling,
+    pub scaling: Scaling,
 }
 
 impl Source {

@@ -7,6 +7,7 @@ use super::colour::Colour;
 use super::draw;
 use super::image::Grey;
 use super::roi::Roi;
+use crate::models::Preprocessing;
 
 /// How pixels of 0 to 255 become the numbers that a network was made for, as in Keras.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,15 @@ impl Scaling {
                 (1.0 / (255.0 * deviation), -mean / deviation)
             }
             Scaling::Caffe => (1.0, -CAFFE[channel % 3]),
+        }
+    }
+}
+
+impl From<Preprocessing> for Scaling {
+    fn from(preprocessing: Preprocessing) -> Self {
+        match preprocessing {
+            Preprocessing::Tf => Scaling::Tf,
+            Preprocessing::Torch => Scaling::Torch,
         }
     }
 }

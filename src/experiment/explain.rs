@@ -9,7 +9,7 @@ use super::phase::Phase;
 use super::run::Job;
 use super::tables::{self, Score, TRAIN, VALIDATION};
 use super::{heatmap_folder, scores_file};
-use crate::cam::{Explainer, Explanation, Request, find, npy};
+use crate::cam::{Explainer, Explanation, Request, Settings, find, npy};
 use crate::data::{Class, Grey, Roi, batch};
 use crate::error::{Error, Result};
 use crate::files;
@@ -55,8 +55,8 @@ impl Job<'_> {
         let network = self.setup.network;
         let (height, width) = self.setup.size;
         let model = network.build(Mode::Inference, BATCH, [height, width], units)?;
-        let method = find("gradcam")?;
-        let mut explainer = Explainer::new(self.gpu, model, store, method, None, 1.0, largest)?;
+        let settings = Settings { both: true, ..Settings::new(find("gradcam")?) };
+        let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
         files::create_folder(&heatmap_folder(&self.options.out, network.name, self.seed))?;
         if filter {
             files::create_folder(&self.filtered_folder())?;
@@ -99,18 +99,18 @@ impl Job<'_> {
         let roi = &self.material.rois[index];
         let mask = roi.mask_or_empty();
         let (width, height) = (roi.image.width, roi.image.height);
-        let signed = explanation.signed()?;
         let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.seed);
         let file = |what: &str| folder.join(format!("{}.{what}", roi.name));
         let heatmap = Grey { width, height, pixels: explanation.heatmap.clone() };
         roi.image.write(&file("roi.png"))?;
         mask.write(&file("mask.png"))?;
         heatmap.write(&file("heatmap.png"))?;
-        files::write(&file("map.npy"), &npy(&signed))?;
+        files::write(&file("map.npy"), &npy(&explanation.signed))?;
 
         let mean_dice = explanation.mean_dice().unwrap_or_default();
         let mut ways = [mean_dice; 6];
-        let levels = grey_levels(&signed, [height, width]);
+        let against = explanation.opposite.as_ref().unwrap_or(&explanation.signed);
+        let levels = grey_levels(&explanation.signed, against, [height, width]);
         // The first way is what the GPU has scored.
         for (way, levels) in ways.iter_mut().zip(&levels).skip(1) {
             *way = dice::score(&mask.pixels, levels)?.mean_dice;

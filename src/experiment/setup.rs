@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::data::{Grey, Prepared, Roi, Scaling};
-use crate::models::{Network, Preprocessing};
+use crate::models::Network;
 use crate::train::{Preset, TrainOptions};
 
 /// A network, and how it is trained.
@@ -54,8 +54,5 @@ impl Setup {
 
 /// The scaling that `network` was made for.
 pub fn scaling(network: &Network) -> Scaling {
-    match network.preprocessing {
-        Preprocessing::Tf => Scaling::Tf,
-        Preprocessing::Torch => Scaling::Torch,
-    }
+    network.preprocessing.into()
 }

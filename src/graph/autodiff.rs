@@ -2,7 +2,18 @@
 
 use super::{Graph, Value};
 use crate::error::{Error, Result};
-use crate::ops::{Elementwise, Rule};
+use crate::ops::{Activation, Elementwise, Rule};
+
+/// What passes back through a ReLU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backward {
+    /// The gradient, where the ReLU passed the value on.
+    #[default]
+    Exact,
+    /// Of that only what is positive: guided backpropagation (Springenberg and others 2015). No
+    /// gradient of anything, but a picture of what raised the score.
+    Guided,
+}
 
 /// Adds to `graph` the gradients of sum(`score` * `seed`) with respect to each of `wanted`, and
 /// returns them in that order. Only nodes on a path from a wanted value to the score get one, so the
@@ -18,6 +29,21 @@ pub fn gradients(
     score: Value,
     seed: Value,
     wanted: &[Value],
+) -> Result<Vec<Value>> {
+    gradients_by(graph, score, seed, wanted, Backward::Exact)
+}
+
+/// [`gradients`] by another rule for ReLU and ReLU6. The graph must not have been fused: a ReLU within
+/// another operation is not seen.
+///
+/// # Errors
+/// As [`gradients`].
+pub fn gradients_by(
+    graph: &mut Graph,
+    score: Value,
+    seed: Value,
+    wanted: &[Value],
+    backward: Backward,
 ) -> Result<Vec<Value>> {
     if graph.shape(seed) != graph.shape(score) {
         return Err(Error::shape(
@@ -40,8 +66,17 @@ pub fn gradients(
         if !on_path[index] || parts[index].is_empty() {
             continue;
         }
-        let total = accumulate(graph, Value(index), &parts[index])?;
+        let mut total = accumulate(graph, Value(index), &parts[index])?;
         totals[index] = Some(total);
+        let node = graph.node(Value(index));
+        let activates = |operation| {
+            Activation::of(operation).is_some_and(|activation| activation != Activation::None)
+        };
+        let relu = node.operation().is_some_and(|operation| activates(operation.as_ref()));
+        if relu && backward == Backward::Guided {
+            let name = graph.unique(&format!("{}/guided", node.name));
+            total = graph.add(name, Elementwise::relu(), &[total])?;
+        }
         let node = graph.node(Value(index));
         let wants: Vec<bool> = node.inputs.iter().map(|input| on_path[input.0]).collect();
         let Some(operation) = node.operation().cloned() else { continue };

@@ -2,6 +2,7 @@
 
 mod autodiff;
 mod fuse;
+mod splice;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::ops::Operation;
 use crate::shape::Shape;
 
-pub use autodiff::gradients;
+pub use autodiff::{Backward, gradients, gradients_by};
 pub use fuse::fuse;
+pub use splice::splice;
 
 /// A node of a [`Graph`], and the tensor that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,23 +1,24 @@
 //! From a map to grey levels, in the ways that are in use: they give different mean-Dice.
 //!
-//! The map is signed: the weighted sum of Grad-CAM before its ReLU, at the layer's own size. `s` is 1
-//! for what speaks for the class and -1 for what speaks against it, `up` is bilinear resizing to the
+//! A map is signed: the weighted sum of Grad-CAM before its ReLU, say, at the layer's own size. What speaks
+//! against a class has a map of its own, `map` here all the same. `up` is bilinear resizing to the
 //! ROI's size, and levels are floor(255 v + 1/2) of values v cut off at [0, 1].
 //!
 //! ```text
-//! relu_max   v = u / max u                     u = up(max(0, s map))
-//! min_max    v = (u - min u) / (max u - min u)     u = up(s map)
-//! max        v = u / max u, 0 where negative   u = up(s map)
+//! relu_max   v = u / max u                     u = up(max(0, map))
+//! min_max    v = (u - min u) / (max u - min u)     u = up(map)
+//! max        v = u / max u, 0 where negative   u = up(map)
 //! ```
 //! Where a divisor is not positive all levels are 0.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::ops::{Operation, ResizeToRegions};
 use crate::tensor::Tensor;
 
 /// How a map becomes grey levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalisation {
     /// Negative values to 0 at the layer's size, then divided by the maximum of the resized map.
@@ -69,38 +70,36 @@ impl Sign {
     }
 }
 
-/// The grey levels of the signed `map` (h, w) at the size (height, width) `to`, row by row, in the
-/// order of [`WAYS`]; all 0 where the map holds a number that is not finite.
-pub fn grey_levels(map: &Tensor, to: [usize; 2]) -> [Vec<u8>; 6] {
-    if map.data().iter().any(|value| !value.is_finite()) {
-        return std::array::from_fn(|_| vec![0; to[0] * to[1]]);
-    }
-    let signed = resized(map, to, |value| value);
-    let positive = resized(map, to, |value| value.max(0.0));
-    let negative = resized(map, to, |value| (-value).max(0.0));
-    WAYS.map(|(sign, normalisation)| {
-        let turned: Vec<f64>;
-        let values = match (normalisation, sign) {
-            (Normalisation::ReluMax, Sign::For) => &positive,
-            (Normalisation::ReluMax, Sign::Against) => &negative,
-            (_, Sign::For) => &signed,
-            (_, Sign::Against) => {
-                turned = signed.iter().map(|value| -value).collect();
-                &turned
-            }
-        };
-        let most = values.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(value));
-        let least = match normalisation {
-            Normalisation::MinMax => values.iter().fold(f64::INFINITY, |a, &b| a.min(b)),
-            _ => 0.0,
-        };
-        let range = most - least;
-        if range.is_nan() || range <= 0.0 {
-            return vec![0; values.len()];
-        }
-        let level = |value: &f64| (255.0 * ((value - least) / range).max(0.0) + 0.5).floor() as u8;
-        values.iter().map(level).collect()
+/// The grey levels of the signed maps (h, w) `favour`, of what speaks for the class, and `against` at
+/// the size (height, width) `to`, row by row, in the order of [`WAYS`].
+pub fn grey_levels(favour: &Tensor, against: &Tensor, to: [usize; 2]) -> [Vec<u8>; 6] {
+    WAYS.map(|(sign, normalisation)| match sign {
+        Sign::For => levels(favour, normalisation, to),
+        Sign::Against => levels(against, normalisation, to),
     })
+}
+
+/// The grey levels of the signed `map` (h, w), already turned to the sign that is wanted, at the size
+/// (height, width) `to`, row by row; all 0 where the map holds a number that is not finite.
+pub fn levels(map: &Tensor, normalisation: Normalisation, to: [usize; 2]) -> Vec<u8> {
+    if map.data().iter().any(|value| !value.is_finite()) {
+        return vec![0; to[0] * to[1]];
+    }
+    let values = match normalisation {
+        Normalisation::ReluMax => resized(map, to, |value| value.max(0.0)),
+        Normalisation::MinMax | Normalisation::Max => resized(map, to, |value| value),
+    };
+    let most = values.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(value));
+    let least = match normalisation {
+        Normalisation::MinMax => values.iter().fold(f64::INFINITY, |a, &b| a.min(b)),
+        _ => 0.0,
+    };
+    let range = most - least;
+    if range.is_nan() || range <= 0.0 {
+        return vec![0; values.len()];
+    }
+    let level = |value: &f64| (255.0 * ((value - least) / range).max(0.0) + 0.5).floor() as u8;
+    values.iter().map(level).collect()
 }
 
 /// `map`, changed by `change`, at the size `to`: in double precision, by the loops that the GPU's
@@ -119,14 +118,16 @@ fn resized(map: &Tensor, to: [usize; 2], change: impl Fn(f64) -> f64) -> Vec<f64
 mod tests {
     use super::*;
 
-    fn levels(map: &[f32]) -> [Vec<u8>; 6] {
-        grey_levels(&Tensor::new([1, map.len()], map.to_vec()).unwrap(), [1, map.len()])
+    /// All ways of a map whose other sign is the same turned.
+    fn all(map: &[f32], to: usize) -> [Vec<u8>; 6] {
+        let tensor = |sign: f32| Tensor::from_fn([1, map.len()], |index| sign * map[index]);
+        grey_levels(&tensor(1.0), &tensor(-1.0), [1, to])
     }
 
     #[test]
     fn each_way_is_its_formula() {
         let [relu, min_max, max, against_relu, against_min_max, against_max] =
-            levels(&[-1.0, 0.0, 1.0, 3.0]);
+            all(&[-1.0, 0.0, 1.0, 3.0], 4);
         assert_eq!(relu, [0, 0, 85, 255]);
         assert_eq!(min_max, [0, 64, 128, 255]);
         assert_eq!(max, relu, "without resizing it does not matter where negative values go");
@@ -137,8 +138,7 @@ mod tests {
 
     #[test]
     fn resizing_parts_relu_before_from_relu_after() {
-        let map = Tensor::new([1, 2], vec![-1.0, 1.0]).unwrap();
-        let [relu, min_max, max, ..] = grey_levels(&map, [1, 4]);
+        let [relu, min_max, max, ..] = all(&[-1.0, 1.0], 4);
         // Resized: -1, -1/2, 1/2, 1; with the ReLU first: 0, 1/4, 3/4, 1.
         assert_eq!(relu, [0, 64, 191, 255]);
         assert_eq!(max, [0, 0, 128, 255]);
@@ -148,10 +148,10 @@ mod tests {
     #[test]
     fn what_has_no_range_is_black() {
         for map in [[0.0; 4], [f32::NAN; 4]] {
-            assert!(levels(&map).iter().flatten().all(|&level| level == 0));
+            assert!(all(&map, 4).iter().flatten().all(|&level| level == 0));
         }
         // Negative everywhere: nothing speaks for the class, all against it.
-        let [relu, min_max, max, against, against_min_max, _] = levels(&[-2.0; 4]);
+        let [relu, min_max, max, against, against_min_max, _] = all(&[-2.0; 4], 4);
         assert!(relu.iter().chain(&min_max).chain(&max).all(|&level| level == 0));
         assert!(against.iter().all(|&level| level == 255));
         assert!(against_min_max.iter().all(|&level| level == 0));

@@ -1,8 +1,11 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
 mod batch_norm;
+mod blend;
 mod case;
 mod channel_affine;
+mod channel_sum;
+mod channel_weights;
 mod choices;
 mod conv2d;
 mod conv2d_gradients;
@@ -13,16 +16,17 @@ mod dropout;
 mod elementwise;
 mod epilogue;
 mod global_pool;
-mod grad_cam;
 mod losses;
 mod lower;
 mod optimizer;
 mod pad;
 mod pool;
+mod principal;
 mod regions;
 mod resize;
 mod rows;
 mod spec;
+mod stretch;
 mod sum_rows;
 mod top_class;
 mod view;
@@ -41,8 +45,11 @@ pub use batch_norm::{
     BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
     MovingAverage,
 };
+pub use blend::{Blend, Noise};
 pub use case::{Case, Fill};
 pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
+pub use channel_sum::{ChannelSum, LargestMagnitude};
+pub use channel_weights::ChannelWeights;
 pub use choices::Choices;
 pub use conv2d::Conv2d;
 pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
@@ -54,7 +61,6 @@ pub use dice::{DiceThresholds, HeatmapToGray};
 pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
 pub use global_pool::{GlobalAveragePool, SpreadMean};
-pub use grad_cam::GradCam;
 pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
@@ -62,8 +68,10 @@ pub use lower::{
 pub use optimizer::{Optimize, Optimizer};
 pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
+pub use principal::Principal;
 pub use resize::{ResizeBilinear, ResizeToRegions};
 pub use spec::{CaseSpec, custom_case};
+pub use stretch::Stretch;
 pub use sum_rows::SumRows;
 pub use top_class::TopClass;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
@@ -243,7 +251,10 @@ pub struct Entry {
 /// Every operation. To add one: its file, its shader, a line here.
 pub const REGISTRY: &[Entry] = &[
     Entry { name: "batch_norm", cases: batch_norm::cases },
+    Entry { name: "blend", cases: blend::cases },
     Entry { name: "channel_affine", cases: channel_affine::cases },
+    Entry { name: "channel_sum", cases: channel_sum::cases },
+    Entry { name: "channel_weights", cases: channel_weights::cases },
     Entry { name: "conv2d", cases: conv2d::cases },
     Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
     Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
@@ -256,12 +267,13 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
     Entry { name: "global_pool", cases: global_pool::cases },
-    Entry { name: "grad_cam", cases: grad_cam::cases },
     Entry { name: "losses", cases: losses::cases },
     Entry { name: "optimizer", cases: optimizer::cases },
     Entry { name: "pad", cases: pad::cases },
     Entry { name: "pool", cases: pool::cases },
+    Entry { name: "principal", cases: principal::cases },
     Entry { name: "resize", cases: resize::cases },
+    Entry { name: "stretch", cases: stretch::cases },
     Entry { name: "sum_rows", cases: sum_rows::cases },
     Entry { name: "top_class", cases: top_class::cases },
 ];

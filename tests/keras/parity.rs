@@ -64,8 +64,7 @@ fn explains_as_keras_does(name: &str, golden: &str) {
     let (mut graph, heads) = (model.graph, model.heads);
     let class = graph.input("class", [1, classes]).unwrap();
     let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam]).unwrap()[0];
-    let method = cam::find("gradcam").unwrap();
-    let map = (method.map)(&mut graph, heads.cam, gradient, 1.0).unwrap();
+    let map = cam::grad_cam(&mut graph, heads.cam, gradient).unwrap();
     let wanted = [heads.logits, heads.cam, gradient, map];
     let plan = plan::build(&graph, &wanted, &[], gpu.capabilities(), &Options::default()).unwrap();
     let store = Store::new(&gpu, &graph, 0).unwrap();

@@ -1,0 +1,113 @@
+//! From a network to the nodes of a method's map: the gradients it needs, its own nodes, and several
+//! layers made one.
+
+use super::{Kind, Method, Site};
+use crate::error::{Error, Result};
+use crate::graph::{Backward, Graph, Value, gradients_by};
+use crate::models::{IMAGES, Model};
+use crate::ops::{Elementwise, Instruction, ResizeBilinear, Stretch};
+
+/// The feature maps called `names`; without a name those of the network's CAM layer.
+pub(super) fn layers(model: &Model, names: &[String]) -> Result<Vec<Value>> {
+    if names.is_empty() {
+        return Ok(vec![model.heads.cam]);
+    }
+    let find = |name: &String| {
+        let value = model.graph.find(name).ok_or_else(|| unknown_layer(model, name))?;
+        let node = model.graph.node(value);
+        match node.operation().is_some() && node.shape.rank() == 4 {
+            true => Ok(value),
+            false => Err(unknown_layer(model, name)),
+        }
+    };
+    names.iter().map(find).collect()
+}
+
+fn unknown_layer(model: &Model, name: &str) -> Error {
+    let maps: Vec<&str> = model
+        .graph
+        .nodes()
+        .filter(|(_, node)| node.operation().is_some() && node.shape.rank() == 4)
+        .map(|(_, node)| node.name.as_str())
+        .collect();
+    let last = maps[maps.len().saturating_sub(8)..].join(", ");
+    Error::usage(
+        format!("{} has no feature map called {name}", model.network.name),
+        format!("the last are {last}; `parula explain --model {}` lists all", model.network.name),
+    )
+}
+
+/// Adds the map (N, h, w, 1) of `method` before its ReLU; `layers` are those of `model` that it is of.
+/// `class` (N, classes) is 1 at the class to explain. `None` for a method of samples.
+pub(super) fn add(
+    graph: &mut Graph,
+    model: &Model,
+    method: &Method,
+    layers: &[Value],
+    class: Value,
+    sign: f32,
+) -> Result<Option<Value>> {
+    let logits = model.heads.logits;
+    let seed = match sign < 0.0 {
+        true => scaled(graph, class, -1.0)?,
+        false => class,
+    };
+    let images = model.graph.find(IMAGES);
+    let (at, backward, map) = match method.kind {
+        Kind::Sampled(_) => return Ok(None),
+        Kind::Layer(map) => (layers.to_vec(), Backward::Exact, map),
+        Kind::Input(backward, map) => (images.into_iter().collect(), backward, map),
+    };
+    let found = gradients_by(graph, logits, seed, &at, backward)?;
+    let maps = at
+        .into_iter()
+        .zip(found)
+        .map(|(activation, gradient)| {
+            map(graph, &Site { activation, gradient, logits, seed, sign })
+        })
+        .collect::<Result<Vec<Value>>>()?;
+    combine(graph, &maps).map(Some)
+}
+
+/// Of several maps one: each cut off at 0, resized to the largest, divided by its maximum; then the
+/// largest value of each position. One map stays as it is.
+fn combine(graph: &mut Graph, maps: &[Value]) -> Result<Value> {
+    if let [map] = maps {
+        return Ok(*map);
+    }
+    let sizes: Vec<[usize; 4]> = maps.iter().filter_map(|&map| graph.shape(map).nhwc()).collect();
+    let largest = |axis: usize| sizes.iter().map(|size| size[axis]).max().unwrap_or(1);
+    let resize = ResizeBilinear { height: largest(1), width: largest(2) };
+    let mut whole: Option<Value> = None;
+    for &map in maps {
+        let mut part = add_unique(graph, "relu", Elementwise::relu(), &[map])?;
+        part = add_unique(graph, "resized", resize, &[part])?;
+        part = add_unique(graph, "stretched", Stretch { from_least: false }, &[part])?;
+        whole = Some(match whole {
+            None => part,
+            // max(a, b) = max(0, b - a) + a.
+            Some(a) => {
+                let minus = scaled(graph, a, -1.0)?;
+                let over = add_unique(graph, "over", Elementwise::add(), &[part, minus])?;
+                let over = add_unique(graph, "over", Elementwise::relu(), &[over])?;
+                add_unique(graph, "largest", Elementwise::add(), &[over, a])?
+            }
+        });
+    }
+    whole.ok_or_else(|| Error::usage("no layer was given", "give one, or leave out --layer"))
+}
+
+fn add_unique(
+    graph: &mut Graph,
+    name: &str,
+    operation: impl crate::ops::Operation,
+    inputs: &[Value],
+) -> Result<Value> {
+    let name = graph.unique(&format!("combined/{name}"));
+    graph.add(name, operation, inputs)
+}
+
+fn scaled(graph: &mut Graph, value: Value, factor: f32) -> Result<Value> {
+    let name = graph.unique(&format!("{}/scaled", graph.node(value).name));
+    graph.add(name, Elementwise::one(Instruction::Scale(factor)), &[value])
+}
