@@ -176,16 +176,47 @@ fn without_times(value: &Value) -> Value {
     }
 }
 
-#[test]
-fn a_run_that_was_killed_goes_on_to_the_same_bits() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
+/// Synthetic mammograms of six patients.
+fn set(folder: &Path) -> PathBuf {
+    let data = folder.join("set");
     let made = Command::new(env!("CARGO_BIN_EXE_parula"))
         .args(["data", "synth", "--patients", "6", "--size", "64", "--out"])
         .arg(&data)
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    data
+}
+
+/// A disk without room for a checkpoint, by way of the largest file that the shell lets its child write.
+#[test]
+#[cfg(unix)]
+fn a_disk_that_fills_up_leaves_whole_files_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = set(folder.path());
+    let out = folder.path().join("out");
+    let whole = reproduce(&data, &out, &["--resume"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", r#"trap "" XFSZ; ulimit -f 600; exec "$0" "$@""#]);
+    limited.arg(whole.get_program()).args(whole.get_args());
+    let output = limited.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let last = error.lines().last().unwrap_or_default();
+    assert!(last.contains("checkpoints") && last.contains("too large"), "{error}");
+    assert!(!error.contains("panicked"), "{error}");
+    for (name, bytes) in files(&out) {
+        let hidden = name.file_name().unwrap().to_string_lossy().starts_with('.');
+        assert!(!hidden && !bytes.is_empty(), "{} was left behind", name.display());
+    }
+    let results = finished(reproduce(&data, &out, &["--resume"]));
+    assert!(results["runs"][0]["inverse_mask_val_acc"].is_number(), "{results}");
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = set(folder.path());
     let (straight, killed) = (folder.path().join("straight"), folder.path().join("killed"));
     let expected = finished(reproduce(&data, &straight, &[]));
 
