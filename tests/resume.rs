@@ -203,7 +203,7 @@ fn a_disk_that_fills_up_leaves_whole_files_and_the_run_goes_on() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     let last = error.lines().last().unwrap_or_default();
-    assert!(last.contains("checkpoints") && last.contains("too large"), "{error}");
+    assert!(last.contains(".safetensors") && last.contains("too large"), "{error}");
     assert!(!error.contains("panicked"), "{error}");
     for (name, bytes) in files(&out) {
         let hidden = name.file_name().unwrap().to_string_lossy().starts_with('.');
