@@ -526,3 +526,23 @@ fn the_bench_times_layers_and_sets_them_against_an_older_report() {
     let error = failure(&one);
     assert!(error.contains("old.json") && error.contains("another GPU"), "{error}");
 }
+
+#[test]
+fn the_bench_shows_where_the_time_of_a_model_goes() {
+    let model = ["bench", "--model", "compact-resnet", "--size", "24", "--batch", "2", "--quick"];
+    let report = json(&[&model[..], &["--phases", "forward,training-step", "--profile"]].concat());
+    let profiles = report["profiles"].as_array().unwrap();
+    assert_eq!(profiles.len(), 2);
+    for (profile, phase) in profiles.iter().zip(["forward", "training_step"]) {
+        assert_eq!((&profile["phase"], &profile["batch"]), (&phase.into(), &2.into()));
+        let rows = profile["rows"].as_array().unwrap();
+        let sum = |field: &str| rows.iter().map(|row| row[field].as_f64().unwrap()).sum::<f64>();
+        assert!((sum("share") - 1.0).abs() < 1e-9);
+        assert!((sum("ms") / profile["sum_ms"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+        let convolutions = rows.iter().filter(|row| row["op"] == "conv2d");
+        assert_eq!(convolutions.map(|row| row["steps"].as_u64().unwrap()).sum::<u64>(), 13);
+        assert_eq!(rows.iter().any(|row| row["op"] == "optimizer"), phase == "training_step");
+    }
+    let text = parula(&["bench", "--profile"]);
+    assert_eq!(text.status.code(), Some(2), "--profile is of a model");
+}

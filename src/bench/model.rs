@@ -20,6 +20,17 @@ pub enum Phase {
     TrainingStep,
 }
 
+impl Phase {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Forward => "forward",
+            Phase::GradCam => "grad-cam",
+            Phase::TrainingStep => "training step",
+        }
+    }
+}
+
 /// One phase of one model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PhaseTiming {

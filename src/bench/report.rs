@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::compare::{Comparison, rows};
-use super::{Ceiling, Effort, Measurement, ModelTiming, Overhead, ceiling, overhead};
+use super::{Ceiling, Effort, Measurement, ModelTiming, Overhead, Profile, ceiling, overhead};
 use crate::error::{Error, Result};
 use crate::gpu::{AdapterReport, Gpu};
 use crate::ops::{Case, Variant};
@@ -55,6 +55,8 @@ pub struct Report {
     pub not_timed: Vec<NotTimed>,
     /// Whole models.
     pub models: Vec<ModelTiming>,
+    /// Whole models by operation, where that was asked for.
+    pub profiles: Vec<Profile>,
     /// With an older report, where one was given.
     pub comparison: Option<Comparison>,
 }
@@ -74,6 +76,7 @@ impl Report {
             results: Vec::new(),
             not_timed: Vec::new(),
             models: Vec::new(),
+            profiles: Vec::new(),
             comparison: None,
         }
     }

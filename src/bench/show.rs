@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Ceiling, Measurement, NotTimed, PhaseTiming, Report};
+use super::{Ceiling, Measurement, NotTimed, Phase, PhaseTiming, Profile, Report};
 use crate::report::table::Table;
 
 impl Report {
@@ -53,14 +53,14 @@ impl Report {
         ]);
         for model in &self.models {
             let phases: [(&str, &Option<PhaseTiming>); 3] = [
-                ("forward", &model.forward),
-                ("grad-cam", &model.grad_cam),
-                ("training step", &model.training_step),
+                (Phase::Forward.name(), &model.forward),
+                (Phase::GradCam.name(), &model.grad_cam),
+                (Phase::TrainingStep.name(), &model.training_step),
             ];
             for (name, phase) in phases {
                 let Some(phase) = phase else { continue };
                 let name = match model.grad_cam_over_forward {
-                    Some(ratio) if name == "grad-cam" => format!("{name} (x{ratio:.2})"),
+                    Some(ratio) if name == Phase::GradCam.name() => format!("{name} (x{ratio:.2})"),
                     _ => name.to_owned(),
                 };
                 table.row(vec![
@@ -78,6 +78,23 @@ impl Report {
         }
         table.to_text()
     }
+}
+
+fn operations(profile: &Profile) -> String {
+    let mut table =
+        Table::new(&["operation", "variant", "steps", "ms", "share", "GFLOP/s", "GB/s"]);
+    for row in &profile.rows {
+        table.row(vec![
+            row.op.clone(),
+            row.variant.clone(),
+            row.steps.to_string(),
+            short(row.ms),
+            format!("{:.1} %", 100.0 * row.share),
+            short(row.gflops),
+            short(row.gbps),
+        ]);
+    }
+    table.to_text()
 }
 
 /// For a terminal.
@@ -108,6 +125,17 @@ impl fmt::Display for Report {
         }
         if !self.models.is_empty() {
             write!(f, "\n{}", self.whole_models())?;
+        }
+        for profile in &self.profiles {
+            let Profile { model, batch, input: [height, width], phase, sum_ms, .. } = profile;
+            let phase = phase.name();
+            writeln!(
+                f,
+                "\n{model}, {phase}, {height}x{width}, batch {batch}: {} ms over steps that are timed \
+                 one by one",
+                short(*sum_ms)
+            )?;
+            write!(f, "{}", operations(profile))?;
         }
         if !self.not_timed.is_empty() {
             writeln!(f, "\nnot timed:")?;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Global, print, print_json};
 use crate::bench::{
-    self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Report, Which, time_model,
+    self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
 };
 use crate::error::{Error, Result};
 use crate::files;
@@ -22,6 +22,7 @@ use crate::train::interruption;
     parula bench --layers xception --batch 4 --csv xception.csv\n  \
     parula bench --model compact-xception --batch 32\n  \
     parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam\n  \
+    parula bench --model resnet50-v2 --size 96 --batch 4 --phases training-step --profile\n  \
     parula bench dice_thresholds --json > old.json; parula bench dice_thresholds --compare old.json")]
 pub struct Bench {
     /// Operations, such as conv2d, conv2d_input_gradient, depthwise_conv2d_weight_gradient; without
@@ -58,6 +59,9 @@ pub struct Bench {
     /// The small shapes of the tests too
     #[arg(long)]
     small: bool,
+    /// Show where the time goes, by operation, with --model
+    #[arg(long, requires = "model")]
+    profile: bool,
     /// Write the rows to this file too, as CSV
     #[arg(long)]
     csv: Option<PathBuf>,
@@ -139,13 +143,20 @@ impl Bench {
         for network in networks(&self.model)? {
             let size = self.size.map_or(network.input, |size| [size, size]);
             let batch = self.batch.max(1);
+            let timed = report.models.len();
             let mut open = |phase| {
-                interruption(|| format!("{} models were timed", report.models.len()))?;
+                interruption(|| format!("{timed} models were timed"))?;
                 PhaseGraph::new(network, phase, batch, size)?.session(gpu)
             };
             let (name, ceiling) = (network.name, &report.ceiling);
             let timing = time_model(name, batch, size, &self.phases, effort, ceiling, &mut open)?;
             report.models.push(timing);
+            for &phase in self.phases.iter().filter(|_| self.profile) {
+                let rows = bench::profile(&open(phase)?)?;
+                let (model, input) = (name.to_owned(), size);
+                let sum_ms = rows.iter().map(|row| row.ms).sum();
+                report.profiles.push(Profile { model, batch, input, phase, sum_ms, rows });
+            }
         }
         Ok(())
     }
