@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod models;
 pub mod ops;
 pub mod plan;
+pub mod refine;
 pub mod report;
 pub mod session;
 pub mod shaders;

@@ -31,10 +31,12 @@ macro_rules! sources {
 sources![
     "batch_norm",
     "blend",
+    "blur",
     "ceiling",
     "channel_affine",
     "channel_sum",
     "channel_weights",
+    "components",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",
@@ -45,8 +47,11 @@ sources![
     "dice",
     "dropout",
     "elementwise",
+    "evidence",
     "global_pool",
     "losses",
+    "mean_field",
+    "morphology",
     "optimizer",
     "pad",
     "pool",
@@ -54,6 +59,7 @@ sources![
     "resize",
     "stretch",
     "sum_rows",
+    "superpixels",
     "top_class",
 ];
 

@@ -2,11 +2,13 @@
 
 mod batch_norm;
 mod blend;
+mod blur;
 mod case;
 mod channel_affine;
 mod channel_sum;
 mod channel_weights;
 mod choices;
+mod components;
 mod conv2d;
 mod conv2d_gradients;
 mod dense;
@@ -15,9 +17,12 @@ mod dice;
 mod dropout;
 mod elementwise;
 mod epilogue;
+mod evidence;
 mod global_pool;
 mod losses;
 mod lower;
+mod mean_field;
+mod morphology;
 mod optimizer;
 mod pad;
 mod pool;
@@ -28,6 +33,7 @@ mod rows;
 mod spec;
 mod stretch;
 mod sum_rows;
+mod superpixels;
 mod top_class;
 mod view;
 mod window;
@@ -46,11 +52,13 @@ pub use batch_norm::{
     MovingAverage,
 };
 pub use blend::{Blend, Noise};
+pub use blur::Blur;
 pub use case::{Case, Fill};
 pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
 pub use channel_sum::{ChannelSum, LargestMagnitude};
 pub use channel_weights::ChannelWeights;
 pub use choices::Choices;
+pub use components::{Components, Keep};
 pub use conv2d::Conv2d;
 pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
 pub use dense::Dense;
@@ -60,11 +68,14 @@ pub use depthwise_conv2d::{
 pub use dice::{DiceThresholds, HeatmapToGray};
 pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
+pub use evidence::Evidence;
 pub use global_pool::{GlobalAveragePool, SpreadMean};
 pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
+pub use mean_field::{MeanField, Sigmoid};
+pub use morphology::Morphology;
 pub use optimizer::{Optimize, Optimizer};
 pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
@@ -73,6 +84,7 @@ pub use resize::{ResizeBilinear, ResizeToRegions};
 pub use spec::{CaseSpec, custom_case};
 pub use stretch::Stretch;
 pub use sum_rows::SumRows;
+pub use superpixels::{Slic, SuperpixelMean};
 pub use top_class::TopClass;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Activation, Geometry, Padding, Window};
@@ -252,9 +264,11 @@ pub struct Entry {
 pub const REGISTRY: &[Entry] = &[
     Entry { name: "batch_norm", cases: batch_norm::cases },
     Entry { name: "blend", cases: blend::cases },
+    Entry { name: "blur", cases: blur::cases },
     Entry { name: "channel_affine", cases: channel_affine::cases },
     Entry { name: "channel_sum", cases: channel_sum::cases },
     Entry { name: "channel_weights", cases: channel_weights::cases },
+    Entry { name: "components", cases: components::cases },
     Entry { name: "conv2d", cases: conv2d::cases },
     Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
     Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
@@ -266,8 +280,11 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "dice", cases: dice::cases },
     Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
+    Entry { name: "evidence", cases: evidence::cases },
     Entry { name: "global_pool", cases: global_pool::cases },
     Entry { name: "losses", cases: losses::cases },
+    Entry { name: "mean_field", cases: mean_field::cases },
+    Entry { name: "morphology", cases: morphology::cases },
     Entry { name: "optimizer", cases: optimizer::cases },
     Entry { name: "pad", cases: pad::cases },
     Entry { name: "pool", cases: pool::cases },
@@ -275,6 +292,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "resize", cases: resize::cases },
     Entry { name: "stretch", cases: stretch::cases },
     Entry { name: "sum_rows", cases: sum_rows::cases },
+    Entry { name: "superpixels", cases: superpixels::cases },
     Entry { name: "top_class", cases: top_class::cases },
 ];
 

@@ -1,0 +1,199 @@
+//! The graph of a recipe, and running it.
+
+use std::sync::Arc;
+
+use super::recipe::{Part, Recipe};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::{Graph, Value};
+use crate::ops::{Blur, Components, Evidence, Keep, MeanField, Operation, Sigmoid};
+use crate::plan::{self, Options};
+use crate::session::{Session, Store};
+
+const IMAGE: &str = "image";
+const MAP: &str = "map";
+
+/// A recipe made ready for images of one size.
+#[derive(Debug)]
+pub struct Refiner {
+    size: [usize; 2],
+    batch: usize,
+    session: Session,
+    /// The names of the session's outputs.
+    probability: String,
+    mask: String,
+}
+
+/// What comes of a refinement, image after image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refined {
+    /// (N, height, width): the probability of foreground, 0 to 1.
+    pub probabilities: Vec<f32>,
+    /// (N, height, width): 1 where the mask is, else 0.
+    pub masks: Vec<u8>,
+}
+
+impl Refiner {
+    /// Prepares the refinement of images of (height, width) `size`, in runs of `batch`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when a setting of `recipe`, the size or the batch cannot be;
+    /// [`Error::TooLarge`] or those of the GPU.
+    pub fn new(gpu: &Arc<Gpu>, size: [usize; 2], batch: usize, recipe: &Recipe) -> Result<Self> {
+        recipe.check()?;
+        if batch == 0 || size.contains(&0) {
+            return Err(Error::usage(
+                format!("cannot refine {batch} images of {}x{}", size[0], size[1]),
+                "give a batch, a height and a width of 1 or more",
+            ));
+        }
+        let mut graph = Graph::new();
+        let [probability, mask] = build(&mut graph, size, batch, recipe)?;
+        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+        let outputs = [probability, mask];
+        let plan = plan::build(&graph, &outputs, &[], gpu.capabilities(), &options)?;
+        let store = Store::new(gpu, &graph, 0)?;
+        let session = Session::new(gpu, plan, &store)?;
+        let [probability, mask] = outputs.map(|value| graph.node(value).name.clone());
+        Ok(Refiner { size, batch, session, probability, mask })
+    }
+
+    /// The plan of one batch.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The probabilities (N, height, width) of foreground, 0 to 1.
+    ///
+    /// `images` (N, height, width) are grey, 0 to 255; `maps` (N, height, width) say how much speaks for
+    /// foreground, 0 to 1. N may be any number; the last run of a batch may be a part of one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the counts do not fit or a number is not finite; those of the GPU.
+    pub fn refine(&mut self, images: &[f32], maps: &[f32]) -> Result<Vec<f32>> {
+        let mut probabilities = Vec::with_capacity(images.len());
+        self.runs(images, maps, |refiner, count| {
+            let found = refiner.session.read(&refiner.probability)?;
+            probabilities.extend_from_slice(&found.data()[..count]);
+            Ok(())
+        })?;
+        Ok(probabilities)
+    }
+
+    /// The same, and the masks that are cut from the probabilities.
+    ///
+    /// # Errors
+    /// As [`Self::refine`].
+    pub fn segment(&mut self, images: &[f32], maps: &[f32]) -> Result<Refined> {
+        let mut refined = Refined { probabilities: Vec::new(), masks: Vec::new() };
+        self.runs(images, maps, |refiner, count| {
+            let found = refiner.session.read_all(&[&refiner.probability, &refiner.mask])?;
+            refined.probabilities.extend_from_slice(&found[0].data()[..count]);
+            refined.masks.extend(found[1].data()[..count].iter().map(|value| *value as u8));
+            Ok(())
+        })?;
+        Ok(refined)
+    }
+
+    /// Runs the plan on batch after batch; `read` is called after each with how many numbers count.
+    fn runs(
+        &mut self,
+        images: &[f32],
+        maps: &[f32],
+        mut read: impl FnMut(&Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        let [height, width] = self.size;
+        let (area, length) = (height * width, self.batch * height * width);
+        if images.len() != maps.len() || !images.len().is_multiple_of(area) {
+            return Err(Error::usage(
+                format!(
+                    "cannot refine maps of {} numbers by images of {}",
+                    maps.len(),
+                    images.len()
+                ),
+                format!("both must have {height}x{width} for each image"),
+            ));
+        }
+        for (what, numbers) in [("image", images), ("map", maps)] {
+            if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
+                return Err(Error::usage(
+                    format!("{what} {} has a pixel that is {}", at / area, numbers[at]),
+                    "give finite numbers",
+                ));
+            }
+        }
+        let mut padded = vec![0.0; length];
+        for (images, maps) in images.chunks(length).zip(maps.chunks(length)) {
+            for (name, numbers) in [(IMAGE, images), (MAP, maps)] {
+                padded[..numbers.len()].copy_from_slice(numbers);
+                padded[numbers.len()..].fill(0.0);
+                self.session.set(name, &padded)?;
+            }
+            self.session.run()?;
+            read(self, images.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds the stages of `recipe`: probabilities and masks, (batch, height, width, 1).
+fn build(
+    graph: &mut Graph,
+    [height, width]: [usize; 2],
+    batch: usize,
+    recipe: &Recipe,
+) -> Result<[Value; 2]> {
+    let image = graph.input(IMAGE, [batch, height, width, 1])?;
+    let map = graph.input(MAP, [batch, height, width, 1])?;
+    let mut add = |name: &str, operation: Arc<dyn Operation>, inputs: &[Value]| {
+        let name = graph.unique(name);
+        graph.add_shared(name, operation, inputs)
+    };
+
+    let darkness = recipe.darkness.unwrap_or_default();
+    let seen = match recipe.darkness {
+        Some(darkness) if darkness.blur > 0.0 => {
+            add("blurred", Arc::new(Blur { deviation: darkness.blur }), &[image])?
+        }
+        _ => image,
+    };
+    let evidence = Evidence {
+        map: recipe.map,
+        prior: recipe.prior.map_or(0.0, |prior| prior.weight),
+        darkness: recipe.darkness.map_or(0.0, |darkness| darkness.weight),
+        bias: recipe.bias,
+        axes: recipe.axes,
+        edge: recipe.prior.map_or(0.0, |prior| prior.edge),
+        inner: darkness.inner,
+        outer: darkness.outer,
+    };
+    let odds = add("evidence", Arc::new(evidence), &[map, seen])?;
+    let mut probability = add("start", Arc::new(Sigmoid), &[odds])?;
+    if let Some(crf) = &recipe.crf {
+        let step = Arc::new(MeanField {
+            radius: crf.radius,
+            dilation: crf.dilation,
+            appearance: crf.appearance,
+            alpha: crf.alpha,
+            beta: crf.beta,
+            smoothness: crf.smoothness,
+            gamma: crf.gamma,
+        });
+        for _ in 0..crf.iterations {
+            probability = add("step", step.clone(), &[odds, probability, image])?;
+        }
+    }
+
+    let mut mask = probability;
+    let mut threshold = recipe.threshold;
+    let part = match recipe.part {
+        None => Keep::All,
+        Some(Part::Largest) => Keep::Largest,
+        Some(Part::Heaviest) => Keep::Heaviest,
+    };
+    for keep in [part].into_iter().chain(recipe.fill_holes.then_some(Keep::WithoutHoles)) {
+        mask = add("mask", Arc::new(Components { threshold, diagonal: false, keep }), &[mask])?;
+        threshold = 0.5;
+    }
+    Ok([probability, mask])
+}
