@@ -75,9 +75,22 @@ fn dispatch(entry: &'static str, logits: &Shape) -> Dispatch {
         .param("classes", logits.channels())
 }
 
-/// The version of a loss: a processor takes lanes one by one, so that more of them only cost.
-fn one_or_lanes(lowering: &Lowering) -> &'static str {
-    if lowering.capabilities.software { "naive" } else { "lanes" }
+/// The rounds of the loops of one invocation over `rows`, each of which takes `each`.
+fn rounds(lowering: &Lowering, rows: usize, each: usize) -> usize {
+    if lowering.variant == "lanes" { rows.div_ceil(64) * each } else { rows * each }
+}
+
+/// The rounds that a row of the softmax takes: the row itself, its maximum, two sums.
+fn softmax_rounds(logits: &Shape) -> usize {
+    1 + 3 * logits.channels()
+}
+
+/// The version of a loss that would take `naive` rounds in one invocation: a processor takes lanes one
+/// by one, so that more of them only cost, as long as one may go on for so long.
+fn one_or_lanes(lowering: &Lowering, naive: usize) -> &'static str {
+    let capabilities = lowering.capabilities;
+    let naive = capabilities.software && naive as u64 <= capabilities.longest_loop;
+    if naive { "naive" } else { "lanes" }
 }
 
 /// log(sum(exp(row))) without overflow.
@@ -124,12 +137,15 @@ impl Operation for SoftmaxCrossEntropy {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        one_or_lanes(lowering)
+        let logits = lowering.inputs[0];
+        one_or_lanes(lowering, logits.rows() * softmax_rounds(logits))
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let entry = if lowering.variant == "lanes" { "softmax_lanes" } else { "softmax_naive" };
-        Ok(dispatch(entry, lowering.inputs[0]).bind("loss", Operand::Output).into())
+        let logits = lowering.inputs[0];
+        let rounds = rounds(lowering, logits.rows(), softmax_rounds(logits));
+        Ok(dispatch(entry, logits).bind("loss", Operand::Output).rounds(rounds).into())
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -227,7 +243,7 @@ impl Operation for SigmoidCrossEntropy {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        one_or_lanes(lowering)
+        one_or_lanes(lowering, lowering.inputs[0].elements())
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -235,6 +251,7 @@ impl Operation for SigmoidCrossEntropy {
         Ok(dispatch(entry, lowering.inputs[0])
             .bind("weights", Operand::Input(2))
             .bind("loss", Operand::Output)
+            .rounds(rounds(lowering, lowering.inputs[0].elements(), 1))
             .into())
     }
 
@@ -329,6 +346,11 @@ pub fn cases() -> Vec<Case> {
         let operation = SigmoidCrossEntropy;
         cases.push(Case::new(format!("sigmoid, {name}"), operation, inputs).differentiate(&[0]));
     }
+    // Each pixel of a mask is a row: more than some drivers let a loop have rounds.
+    let pixels = Shape::from([70_001, 1]);
+    let weights = ([70_001].into(), Fill::Binary);
+    let inputs = vec![(pixels.clone(), spread), (pixels, Fill::Uniform(0.0, 1.0)), weights];
+    cases.push(Case::new("sigmoid, masks", SigmoidCrossEntropy, inputs));
     let large = Shape::from([256, 1000]);
     let inputs = vec![(large.clone(), spread), (large, Fill::OneHot)];
     cases.push(Case::new("softmax, 256 rows of 1000", SoftmaxCrossEntropy, inputs).bench_only());
