@@ -11,12 +11,14 @@ use common::adapter;
 use parula::cam;
 use parula::data::{Flips, Grey, Prepared, Scaling, Split};
 use parula::graph::{Graph, Kind, Role, Value, gradients};
-use parula::models::{Head, IMAGES, Mode, NETWORKS, STEP};
+use parula::models::{Head, IMAGES, Mode, NETWORKS, SEGMENTERS, STEP};
 use parula::ops::Optimizer;
 use parula::plan::{self, Options};
 use parula::session::{Session, Store, evaluate};
 use parula::tensor::Tensor;
-use parula::train::{Schedule, TrainOptions, TrainingGraph, train};
+use parula::train::{
+    Schedule, Segmenter, Targets, TrainOptions, TrainingGraph, train, train_segmenter,
+};
 use parula::weights::Weights;
 
 /// The networks that the reference can follow in a test's time: the first two. Keras's own are held
@@ -108,12 +110,40 @@ fn scores_activation_gradient_and_map_equal_the_reference_at_odd_sizes() {
 }
 
 #[test]
+fn a_segmenter_s_scores_equal_the_reference_at_odd_sizes() {
+    let gpu = Arc::new(adapter::open());
+    for (network, units) in SEGMENTERS.iter().flat_map(|network| [(network, 1), (network, 2)]) {
+        let model = network.build(Mode::Inference, 2, [37, 50], units).unwrap();
+        let wanted = [model.heads.logits, model.heads.cam];
+        let store = Store::new(&gpu, &model.graph, 3).unwrap();
+        let mut given = variables(&model.graph, &store);
+        given.insert(IMAGES.to_owned(), noise(&[2, 37, 50, 1], 5));
+        let truth = evaluate(&model.graph, &given, &wanted).unwrap();
+        assert_eq!(truth.get(wanted[0]).unwrap().dims(), [2, 37, 50, units]);
+        for fuse in [true, false] {
+            let options = Options { fuse, ..Options::default() };
+            let plan =
+                plan::build(&model.graph, &wanted, &[], gpu.capabilities(), &options).unwrap();
+            let mut session = Session::new(&gpu, plan, &store).unwrap();
+            session.set(IMAGES, given[IMAGES].narrow().data()).unwrap();
+            session.run().unwrap();
+            for value in wanted {
+                let name = &model.graph.node(value).name;
+                let what = format!("{} {name}, fused: {fuse}", network.name);
+                assert_close(&what, &session.read(name).unwrap(), truth.get(value).unwrap(), 1e-4);
+            }
+        }
+    }
+}
+
+#[test]
 fn steps_of_training_equal_the_reference() {
     let gpu = Arc::new(adapter::open());
-    for (network, optimizer) in
-        NETWORKS[..COMPACT].iter().zip([Optimizer::adam(), Optimizer::sgd()])
-    {
-        let step = TrainingGraph::build(network, 3, [24, 24], 2, &optimizer).unwrap();
+    let segmenters = SEGMENTERS.iter().map(|network| (network, Optimizer::sgd()));
+    let classifiers = NETWORKS[..COMPACT].iter().zip([Optimizer::adam(), Optimizer::sgd()]);
+    for (network, optimizer) in classifiers.chain(segmenters) {
+        let classes = network.classes;
+        let step = TrainingGraph::build(network, 3, [24, 24], classes, &optimizer).unwrap();
         let graph = &step.graph;
         let store = Store::new(&gpu, graph, 1).unwrap();
         let mut given = variables(graph, &store);
@@ -128,10 +158,20 @@ fn steps_of_training_equal_the_reference() {
             given.insert("one".to_owned(), Tensor::new([1], vec![1.0]).unwrap());
             given.insert(STEP.to_owned(), Tensor::new([1], vec![number as f64]).unwrap());
             given.insert(IMAGES.to_owned(), noise(&[3, 24, 24, 1], number as u32));
-            given.insert(
-                "labels".to_owned(),
-                Tensor::new([3, 2], vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0]).unwrap(),
-            );
+            if network.segments() {
+                // Every third pixel counts nothing.
+                let pixels = 3 * 24 * 24;
+                let soft = noise(&[pixels, 1], 17 + number as u32);
+                let soft = Tensor::from_fn([pixels, 1], |at| (0.5 + 0.5 * soft.data()[at]).round());
+                given.insert("labels".to_owned(), soft);
+                let weight = |at: usize| f64::from(u8::from(at % 3 != 0));
+                given.insert("weights".to_owned(), Tensor::from_fn([pixels], weight));
+            } else {
+                given.insert(
+                    "labels".to_owned(),
+                    Tensor::new([3, 2], vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0]).unwrap(),
+                );
+            }
             for input in session.plan().inputs.clone() {
                 session.set(&input.name, given[&input.name].narrow().data()).unwrap();
             }
@@ -217,5 +257,66 @@ fn eight_images_are_learned() {
         // The store holds the weights that are returned: those of the best epoch.
         let now = Weights::of(&trained.model, &trained.store).unwrap();
         assert_eq!(now.tensors, trained.weights.tensors);
+    }
+}
+
+#[test]
+fn masks_are_learned_and_what_weighs_nothing_teaches_nothing() {
+    let gpu = Arc::new(adapter::open());
+    // A bright square on noise, in another corner of each image.
+    let inside = |image: usize, i: usize| {
+        let (y, x) = (4 + 8 * (image / 2 % 2), 4 + 8 * (image % 2));
+        (y..y + 9).contains(&(i / 24)) && (x..x + 9).contains(&(i % 24))
+    };
+    let images: Vec<Grey> = (0..6)
+        .map(|image| {
+            let noise = noise(&[24 * 24], image as u32 * 999);
+            let pixel = |i: usize| {
+                (90.0 + 40.0 * noise.data()[i] + if inside(image, i) { 90.0 } else { 0.0 }) as u8
+            };
+            Grey { width: 24, height: 24, pixels: (0..24 * 24).map(pixel).collect() }
+        })
+        .collect();
+    let images =
+        Prepared::from_images(images.iter().map(|image| (image, 0)), (24, 24), 1, Scaling::Tf);
+    let pixels: Vec<(usize, usize)> =
+        (0..6).flat_map(|image| (0..24 * 24).map(move |i| (image, i))).collect();
+    let truth: Vec<bool> = pixels.iter().map(|&(image, i)| inside(image, i)).collect();
+    for head in [Head::Sigmoid, Head::Softmax] {
+        // A tenth of the targets are wrong, and count nothing.
+        let ignored = |at: usize| at % 10 == 0;
+        let right = |(at, &inside): (usize, &bool)| f32::from(u8::from(inside != ignored(at)));
+        let targets = Targets {
+            probability: truth.iter().enumerate().map(right).collect(),
+            weight: (0..truth.len()).map(|at| f32::from(u8::from(!ignored(at)))).collect(),
+        };
+        let options = TrainOptions {
+            epochs: 25,
+            batch: 3,
+            head,
+            schedule: Schedule::Cosine,
+            learning_rate: 5e-3,
+            ..TrainOptions::usual(&SEGMENTERS[0])
+        };
+        let train = |targets: &Targets| {
+            train_segmenter(&gpu, &SEGMENTERS[0], &images, targets, &options, "squares").unwrap()
+        };
+        let trained = train(&targets);
+        assert!(trained.losses[24] < 0.5 * trained.losses[0], "{:?}", trained.losses);
+        let mut segmenter = Segmenter::new(&gpu, trained.model, &trained.store).unwrap();
+        let found = segmenter.probabilities(&images, &[0, 1, 2, 3, 4, 5]).unwrap().concat();
+        let both = found.iter().zip(&truth).filter(|(p, truth)| **p > 0.5 && **truth).count();
+        let each =
+            found.iter().filter(|p| **p > 0.5).count() + truth.iter().filter(|t| **t).count();
+        let dice = 2.0 * both as f64 / each as f64;
+        assert!(dice > 0.9, "{head:?}: {dice}");
+
+        if head == Head::Softmax {
+            continue;
+        }
+        let mut other = targets.clone();
+        let numbers = other.probability.iter_mut().zip(&targets.weight);
+        numbers.filter(|(_, weight)| **weight == 0.0).for_each(|(p, _)| *p = 0.25);
+        assert_eq!(train(&other).weights, trained.weights);
     }
 }

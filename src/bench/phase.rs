@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Phase;
 use crate::cam;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value, gradients};
 use crate::models::{Mode, Network};
@@ -28,7 +28,8 @@ impl PhaseGraph {
     /// The graph of `phase` of `network`, for `batch` images of (height, width) `size`.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::error::Error::Shape) when the input is too small for the network.
+    /// [`Error::Shape`] when the input is too small for the network; [`Error::Usage`] when a segmenter
+    /// is to be explained.
     pub fn new(
         network: &'static Network,
         phase: Phase,
@@ -44,6 +45,12 @@ impl PhaseGraph {
         let model = network.build(Mode::Inference, batch, size, classes)?;
         let (mut graph, heads) = (model.graph, model.heads);
         let mut outputs = vec![heads.logits];
+        if phase == Phase::GradCam && network.segments() {
+            return Err(Error::usage(
+                format!("{} gives a mask, whose classes Grad-CAM does not explain", network.name),
+                "time or plan its forward pass and its training step",
+            ));
+        }
         if phase == Phase::GradCam {
             let class = graph.input("class", [batch, classes])?;
             let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];

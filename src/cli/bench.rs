@@ -166,6 +166,6 @@ impl Bench {
 pub fn networks(names: &[String]) -> Result<Vec<&'static Network>> {
     match names {
         [all] if all == "all" => Ok(NETWORKS.iter().collect()),
-        names => names.iter().map(|name| models::find(name)).collect(),
+        names => names.iter().map(|name| models::find_any(name)).collect(),
     }
 }

@@ -68,7 +68,7 @@ impl Explain {
     }
 
     fn plan(&self, capabilities: &Capabilities, choices: &Arc<Choices>) -> Result<(Graph, Plan)> {
-        let network = models::find(&self.model)?;
+        let network = models::find_any(&self.model)?;
         let size = self.size.map_or(network.input, |size| [size, size]);
         let phase = match self.purpose {
             _ if self.train => Phase::TrainingStep,

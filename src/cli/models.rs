@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Global, print, print_json};
 use crate::error::Result;
-use crate::models::{NETWORKS, Network, Summary};
+use crate::models::{self, Network, Summary};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula models --json")]
@@ -12,20 +12,20 @@ pub struct Models {}
 
 impl Models {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let summaries: Vec<Summary> =
-            NETWORKS.iter().map(Network::summary).collect::<Result<_>>()?;
+        let summaries: Vec<Summary> = models::all().map(Network::summary).collect::<Result<_>>()?;
         if global.json {
             return print_json(&summaries);
         }
         let mut text = format!(
-            "{:<18} {:>12} {:>12} {:>10} {:>8}  CAM layer\n",
-            "model", "parameters", "without top", "input", "scaling"
+            "{:<18} {:<7} {:>12} {:>12} {:>10} {:>8}  CAM layer\n",
+            "model", "gives", "parameters", "without top", "input", "scaling"
         );
         for model in &summaries {
             let shape: Vec<String> = model.cam_shape.iter().map(usize::to_string).collect();
             text += &format!(
-                "{:<18} {:>12} {:>12} {:>10} {:>8}  {} {}\n",
+                "{:<18} {:<7} {:>12} {:>12} {:>10} {:>8}  {} {}\n",
                 model.name,
+                model.gives,
                 model.parameters,
                 model.parameters_without_top,
                 format!("{}x{}", model.input[0], model.input[1]),

@@ -80,6 +80,18 @@ pub struct Flips {
     pub vertical: bool,
 }
 
+impl Flips {
+    /// Which pixel of an image of `size` (rows, columns) each pixel of the mirrored image is, row by row.
+    pub fn order(self, size: (usize, usize)) -> impl Iterator<Item = usize> {
+        let (height, width) = size;
+        let at = |index, length, mirrored| if mirrored { length - 1 - index } else { index };
+        (0..height).flat_map(move |y| {
+            let row = at(y, height, self.vertical) * width;
+            (0..width).map(move |x| row + at(x, width, self.horizontal))
+        })
+    }
+}
+
 /// The ROIs as one tensor, `rois.len()` x `size.0` x `size.1` x `channels`, grey in every channel.
 pub fn tensor(rois: &[&Roi], size: (usize, usize), channels: usize, scaling: Scaling) -> Vec<f32> {
     let images = rois.iter().map(|roi| (&roi.image, 0));
@@ -179,14 +191,10 @@ impl Prepared {
         let affine: Vec<(f32, f32)> = (0..self.channels).map(|c| self.scaling.affine(c)).collect();
         let length = height * width * self.depth;
         let image = &self.images[index * length..][..length];
-        for y in 0..height {
-            let y = if flips.vertical { height - 1 - y } else { y };
-            for x in 0..width {
-                let x = if flips.horizontal { width - 1 - x } else { x };
-                let pixel = &image[(y * width + x) * self.depth..][..self.depth];
-                let values = affine.iter().zip(pixel.iter().cycle());
-                numbers.extend(values.map(|((factor, summand), value)| value * factor + summand));
-            }
+        for pixel in flips.order(self.size) {
+            let pixel = &image[pixel * self.depth..][..self.depth];
+            let values = affine.iter().zip(pixel.iter().cycle());
+            numbers.extend(values.map(|((factor, summand), value)| value * factor + summand));
         }
     }
 }
@@ -215,6 +223,8 @@ pub struct Batch {
     pub labels: Vec<usize>,
     /// Where each came from in [`Prepared`].
     pub indices: Vec<usize>,
+    /// How each is mirrored.
+    pub flips: Vec<Flips>,
     /// Images after padding; `labels.len()` before.
     pub padded: usize,
 }
@@ -296,11 +306,12 @@ impl Iterator for Batches<'_> {
             self.order.get(self.next..end).filter(|indices| !indices.is_empty())?.to_vec();
         self.next = end;
         let mut images = Vec::with_capacity(indices.len() * self.prepared.image_len());
-        for &index in &indices {
-            self.prepared.copy(index, self.flips(index), &mut images);
+        let flips: Vec<Flips> = indices.iter().map(|&index| self.flips(index)).collect();
+        for (&index, &flips) in indices.iter().zip(&flips) {
+            self.prepared.copy(index, flips, &mut images);
         }
         let labels: Vec<usize> = indices.iter().map(|&index| self.prepared.labels[index]).collect();
-        Some(Batch { images, padded: labels.len(), labels, indices })
+        Some(Batch { images, padded: labels.len(), labels, indices, flips })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::graph::{Graph, Init, Role, Value};
 use crate::ops::{
     Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine, Concat,
     Conv2d, Crop, Dense, DepthwiseConv2d, Dropout, Elementwise, GlobalAveragePool, MovingAverage,
-    Padding, Pool, PoolKind, Window, ZeroPad,
+    Padding, Pool, PoolKind, ResizeBilinear, Window, ZeroPad,
 };
 
 /// What a graph is for.
@@ -302,6 +302,15 @@ impl Layers {
     pub fn concat(&mut self, name: &str, parts: &[Value]) -> Result<Value> {
         let y = self.graph.add(name, Concat, parts)?;
         Ok(self.record(name, "Concatenate", parts, y, Vec::new()))
+    }
+
+    /// The image at (height, width) `size`, bilinear.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::error::Error::Shape) when `x` is not (N, H, W, C).
+    pub fn resize(&mut self, name: &str, x: Value, [height, width]: [usize; 2]) -> Result<Value> {
+        let y = self.graph.add(name, ResizeBilinear { height, width }, &[x])?;
+        Ok(self.record(name, "Resizing", &[x], y, Vec::new()))
     }
 
     /// Zeros around the image: ((above, below), (left, right)) as Keras has them.

@@ -1,6 +1,8 @@
-//! The networks, each in a file that reads like the figure in its paper.
+//! The networks, each in a file that reads like the figure in its paper: classifiers, which give a score
+//! for each class, and segmenters, which give one for each class at each pixel.
 
 mod compact_resnet;
+mod compact_unet;
 mod compact_xception;
 mod densenet121;
 mod inception_v3;
@@ -47,12 +49,12 @@ impl BatchNorm {
     const KERAS: Self = BatchNorm { epsilon: 1e-3, momentum: 0.99 };
 }
 
-/// What a network's file gives: the last activation before pooling, and the class scores.
+/// What a network's file gives: the last activation before the head, and the class scores.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
     /// The layer that Grad-CAM explains, (N, h, w, C).
     pub cam: Value,
-    /// Class scores before softmax, (N, classes).
+    /// Class scores before softmax: (N, classes) of a classifier, (N, H, W, classes) of a segmenter.
     pub logits: Value,
 }
 
@@ -110,12 +112,12 @@ pub struct Network {
     pub batch_norm: BatchNorm,
     /// The scaling of its input.
     pub preprocessing: Preprocessing,
-    /// The name of the layer that Grad-CAM explains.
+    /// The name of the layer that Grad-CAM explains; of a segmenter the last before its head.
     pub cam_layer: &'static str,
     build: fn(&mut Layers, Value, usize) -> Result<Heads>,
 }
 
-/// Every network. To add one: its file, a line here.
+/// Every classifier. To add one: its file, a line here.
 pub const NETWORKS: &[Network] = &[
     compact_xception::NETWORK,
     compact_resnet::NETWORK,
@@ -127,18 +129,52 @@ pub const NETWORKS: &[Network] = &[
     inception_v3::NETWORK,
 ];
 
-/// The network called `name`.
+/// Every network that gives a mask instead of classes. To add one: its file, a line here.
+pub const SEGMENTERS: &[Network] = &[compact_unet::NETWORK];
+
+/// All networks, classifiers first.
+pub fn all() -> impl Iterator<Item = &'static Network> + Clone {
+    NETWORKS.iter().chain(SEGMENTERS)
+}
+
+/// The classifier called `name`.
 ///
 /// # Errors
 /// [`Error::Usage`] with the names there are.
 pub fn find(name: &str) -> Result<&'static Network> {
-    NETWORKS.iter().find(|network| network.name == name).ok_or_else(|| {
-        let known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
-        Error::usage(
-            format!("no model is called {name}"),
-            format!("there are {}", known.join(", ")),
-        )
-    })
+    match SEGMENTERS.iter().find(|network| network.name == name) {
+        Some(_) => Err(Error::usage(
+            format!("{name} gives masks, not classes"),
+            format!(
+                "`parula weak` trains it, `parula segment` runs it; {}",
+                known(NETWORKS.iter())
+            ),
+        )),
+        None => find_among(NETWORKS.iter(), name),
+    }
+}
+
+/// The network called `name`, be it a classifier or a segmenter.
+///
+/// # Errors
+/// [`Error::Usage`] with the names there are.
+pub fn find_any(name: &str) -> Result<&'static Network> {
+    find_among(all(), name)
+}
+
+fn find_among(
+    mut networks: impl Iterator<Item = &'static Network> + Clone,
+    name: &str,
+) -> Result<&'static Network> {
+    let there = networks.clone();
+    networks
+        .find(|network| network.name == name)
+        .ok_or_else(|| Error::usage(format!("no model is called {name}"), known(there)))
+}
+
+fn known(networks: impl Iterator<Item = &'static Network>) -> String {
+    let names: Vec<&str> = networks.map(|network| network.name).collect();
+    format!("there are {}", names.join(", "))
 }
 
 /// A network as a graph for one batch size and one input size.
@@ -187,6 +223,11 @@ impl Network {
         Ok(Model { network: self, graph, heads, updates, layers, batch, size, classes })
     }
 
+    /// Whether it gives a score at each pixel.
+    pub fn segments(&self) -> bool {
+        SEGMENTERS.iter().any(|network| network.name == self.name)
+    }
+
     /// What `parula models` prints.
     ///
     /// # Errors
@@ -201,6 +242,7 @@ impl Network {
         });
         Ok(Summary {
             name: self.name,
+            gives: if self.segments() { "masks" } else { "classes" },
             parameters: model.parameters(),
             parameters_without_top: model.parameters() - head,
             input: self.input,
@@ -223,6 +265,8 @@ impl Model {
 pub struct Summary {
     /// The network.
     pub name: &'static str,
+    /// `classes` or `masks`.
+    pub gives: &'static str,
     /// Numbers in its weights, running statistics included, with a head of two classes (the compact
     /// networks) or 1000.
     pub parameters: usize,

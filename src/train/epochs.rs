@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::graph::inputs;
 use super::state::{self, Configuration, Progress};
-use super::steps::Steps;
+use super::steps::{Lesson, Steps};
 use super::{Best, Classifier, EarlyStopping, Scores, TrainOptions, Trained, TrainingGraph};
-use crate::data::{BatchOptions, Batches, Prepared, Split};
+use crate::data::{Batch, BatchOptions, Batches, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::metrics::epoch::EpochRecord;
-use crate::models::{Mode, Model, Network};
+use crate::models::{Head, Mode, Model, Network};
 use crate::session::Store;
 use crate::weights::{self, Weights};
 
@@ -41,7 +42,7 @@ pub fn train(
     let batch = options.batch.clamp(1, split.train.len().max(1));
     let whole = build(batch)?;
     let store = Store::new(gpu, &whole.graph, options.seed)?;
-    let mut steps = Steps::new(gpu, &store, options, class_weights(prepared, split, options));
+    let mut steps = Steps::new(gpu, &store, options);
     steps.add(whole)?;
     let tail = split.train.len() % batch;
     if tail != 0 {
@@ -56,7 +57,8 @@ pub fn train(
         None => Configuration::new(),
         Some(_) => {
             let adapter = gpu.report().to_string();
-            state::configuration(&adapter, gpu.choices(), network, prepared, split, options)
+            let material = state::material(prepared, split);
+            state::configuration(&adapter, gpu.choices(), network, material, options)
         }
     };
     let steps_an_epoch = split.train.len().div_ceil(batch) as u64;
@@ -67,6 +69,7 @@ pub fn train(
         title,
         batch,
         steps_an_epoch,
+        class_weights: class_weights(prepared, split, options),
         bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
         start,
         model,
@@ -74,7 +77,7 @@ pub fn train(
         steps,
         classifier,
         configuration,
-        progress: Progress::default(),
+        progress: Progress::start(),
         best: Best::default(),
         kept: None,
         stopping: options.patience.map(EarlyStopping::new),
@@ -95,6 +98,7 @@ struct Run<'a> {
     title: &'a str,
     batch: usize,
     steps_an_epoch: u64,
+    class_weights: [f32; 2],
     bar: ProgressBar,
     start: Instant,
     model: Model,
@@ -157,7 +161,10 @@ impl Run<'_> {
         let mut seen = Scores::default();
         for images in Batches::new(self.prepared, &self.split.train, order) {
             super::interruption(|| self.finished())?;
-            seen.add(&self.steps.step(&images, total)?, &images.labels);
+            let targets = targets(&images, options.head, self.class_weights);
+            let (count, images, labels) = (images.labels.len(), images.images, images.labels);
+            let lesson = Lesson { count, images: &images, targets };
+            seen.add(&self.steps.step(&lesson, total)?.1, &labels);
             self.bar.inc(1);
         }
         let validation = self.classifier.score(self.prepared, &self.split.validation)?;
@@ -247,6 +254,24 @@ impl Run<'_> {
     }
 }
 
+/// What the loss compares the scores of `batch` with; `weights` are those of the classes.
+fn targets(batch: &Batch, head: Head, weights: [f32; 2]) -> Vec<(&'static str, Vec<f32>)> {
+    let weight = |&label: &usize| weights[label.min(1)];
+    match head {
+        Head::Sigmoid => {
+            let weights = batch.labels.iter().map(weight).collect();
+            vec![(inputs::LABELS, batch.binary()), (inputs::WEIGHTS, weights)]
+        }
+        Head::Softmax => {
+            let mut labels = batch.one_hot(head.units());
+            for (row, label) in labels.chunks_mut(head.units()).zip(&batch.labels) {
+                row.iter_mut().for_each(|target| *target *= weight(label));
+            }
+            vec![(inputs::LABELS, labels)]
+        }
+    }
+}
+
 /// The weight of each class: n / (classes * n_class), so that all classes weigh the same together.
 fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> [f32; 2] {
     let mut counts = [0usize; 2];
@@ -259,7 +284,8 @@ fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> 
     counts.map(|count| split.train.len() as f32 / (2.0 * count as f32))
 }
 
-fn progress(title: &str, steps: u64) -> ProgressBar {
+/// The bar of a training of so many steps.
+pub fn progress(title: &str, steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     // The template is a constant that is known to parse.
     if let Ok(style) = ProgressStyle::with_template(

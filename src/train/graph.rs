@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
 use crate::models::{Head, Mode, Network};
-use crate::ops::{Optimize, Optimizer, Pack, SigmoidCrossEntropy, SoftmaxCrossEntropy};
+use crate::ops::{Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy, SoftmaxCrossEntropy};
 
 /// A training step as a graph for one batch size.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct TrainingGraph {
     pub graph: Graph,
     /// The mean loss of the batch, one number.
     pub loss: Value,
-    /// Class scores, (N, classes).
+    /// Class scores: (N, classes), or of a segmenter (N, H, W, classes).
     pub logits: Value,
     /// What changes variables: running statistics, then the optimiser.
     pub updates: Vec<Value>,
@@ -22,10 +22,10 @@ pub struct TrainingGraph {
 
 /// Input names of a training graph, besides those of the model.
 pub mod inputs {
-    /// Targets: of a softmax (N, classes), one-hot rows times the weight of the class; of a single
-    /// sigmoid (N, 1), 0 or 1.
+    /// Targets, a row an image, or for a segmenter a row a pixel: of a softmax (rows, classes), one-hot
+    /// times the weight of the row; of a single sigmoid (rows, 1), from 0 to 1.
     pub const LABELS: &str = "labels";
-    /// Of a single sigmoid, (N): the weight of each image's class.
+    /// Of a single sigmoid, (rows): the weight of each.
     pub const WEIGHTS: &str = "weights";
     /// The optimiser's numbers of this step, from [`Optimizer::hyper`](crate::ops::Optimizer::hyper).
     pub const HYPER: &str = "hyper";
@@ -35,7 +35,7 @@ pub mod inputs {
 
 impl TrainingGraph {
     /// Builds the step of `network`, with cross-entropy as its loss: over `classes` units by softmax, or
-    /// of a single unit by sigmoid. Variables are the same for every batch size.
+    /// of a single unit by sigmoid, as a mean over images, or over the pixels of all. Variables are the same for every batch size.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) when the input is too small for the network.
@@ -48,12 +48,17 @@ impl TrainingGraph {
     ) -> Result<Self> {
         let model = network.build(Mode::Training, batch, size, classes)?;
         let (mut graph, logits) = (model.graph, model.heads.logits);
-        let labels = graph.input(inputs::LABELS, [batch, classes])?;
+        let rows = graph.shape(logits).rows();
+        let labels = graph.input(inputs::LABELS, [rows, classes])?;
+        let scores = match graph.shape(logits).rank() {
+            2 => logits,
+            _ => graph.add("pixels", Reshape([rows, classes].into()), &[logits])?,
+        };
         let loss = match Head::of(classes) {
-            Head::Softmax => graph.add("loss", SoftmaxCrossEntropy, &[logits, labels])?,
+            Head::Softmax => graph.add("loss", SoftmaxCrossEntropy, &[scores, labels])?,
             Head::Sigmoid => {
-                let weights = graph.input(inputs::WEIGHTS, [batch])?;
-                graph.add("loss", SigmoidCrossEntropy, &[logits, labels, weights])?
+                let weights = graph.input(inputs::WEIGHTS, [rows])?;
+                graph.add("loss", SigmoidCrossEntropy, &[scores, labels, weights])?
             }
         };
 

@@ -1,10 +1,12 @@
-//! Training a classifier: epochs of batches, validation, early stopping, the best epoch kept.
+//! Training a classifier: epochs of batches, validation, early stopping, the best epoch kept; and
+//! training a segmenter, which has nothing to be validated by.
 
 mod epochs;
 mod evaluate;
 mod graph;
 mod options;
 mod schedule;
+mod segmenter;
 mod state;
 mod steps;
 mod stopping;
@@ -23,6 +25,7 @@ pub use evaluate::{Classifier, Scores, probabilities, softmax};
 pub use graph::TrainingGraph;
 pub use options::{Preset, TrainOptions, difference};
 pub use schedule::Schedule;
+pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};
 pub use state::digest;
 pub use stopping::{Best, EarlyStopping};
 

@@ -123,9 +123,13 @@ impl Preset {
 
 impl TrainOptions {
     /// What `network` is trained with when nothing else is said: [`Preset::Modern`], and for the
-    /// compact networks, which are there to show something in minutes, [`TrainOptions::default`].
+    /// compact networks, which are there to show something in minutes, [`TrainOptions::default`]. A
+    /// segmenter takes smaller steps: each of its images is thousands of examples.
     pub fn usual(network: &Network) -> Self {
-        if network.name.starts_with("compact-") {
+        if network.segments() {
+            let defaults = TrainOptions::default();
+            TrainOptions { batch: 16, head: Head::of(network.classes), balance: false, ..defaults }
+        } else if network.name.starts_with("compact-") {
             TrainOptions::default()
         } else {
             Preset::Modern.options()

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -34,44 +35,61 @@ const CONFIGURATION: &str = "configuration";
 /// What decides the outcome of a training, by name.
 pub type Configuration = Map<String, Value>;
 
-/// How far a training has come.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Progress {
+/// How far a training has come; `R` is what an epoch leaves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Progress<R = EpochRecord> {
     /// Of each epoch that is finished.
-    pub records: Vec<EpochRecord>,
+    pub records: Vec<R>,
     /// Time that they took.
     pub seconds: f64,
 }
 
-/// The configuration of training `network` on `split` of `prepared` as `options` say, on an adapter
-/// with the variants that `choices` have for it.
-pub fn configuration(
-    adapter: &str,
-    choices: &Choices,
-    network: &Network,
-    prepared: &Prepared,
-    split: &Split,
-    options: &TrainOptions,
-) -> Configuration {
+impl<R> Progress<R> {
+    /// Before the first epoch.
+    pub fn start() -> Self {
+        Progress { records: Vec::new(), seconds: 0.0 }
+    }
+}
+
+/// What of the images decides the outcome of a training, by name: their numbers and labels, and which
+/// are learnt from.
+pub fn material(prepared: &Prepared, split: &Split) -> Configuration {
     let numbers = prepared.images.iter().map(|value| u64::from(value.to_bits()));
     let labels = prepared.labels.iter().map(|&label| label as u64);
     let sides = split.train.iter().map(|&index| index as u64);
     let sides = sides.chain([u64::MAX]).chain(split.validation.iter().map(|&index| index as u64));
+    [
+        ("input", json!([prepared.size.0, prepared.size.1])),
+        ("scaling", json!(prepared.scaling.name())),
+        ("images", json!(format!("{:016x}", digest(numbers.chain(labels))))),
+        ("split", json!(format!("{:016x}", digest(sides)))),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+/// The configuration of training `network` on `material` as `options` say, on an adapter with the
+/// variants that `choices` have for it.
+pub fn configuration(
+    adapter: &str,
+    choices: &Choices,
+    network: &Network,
+    material: Configuration,
+    options: &TrainOptions,
+) -> Configuration {
     let mut configuration: Configuration = [
         ("adapter", json!(adapter)),
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         // Another variant of a kernel may round otherwise.
         ("tuning", json!(choices.digest())),
         ("model", json!(network.name)),
-        ("input", json!([prepared.size.0, prepared.size.1])),
-        ("scaling", json!(prepared.scaling.name())),
         ("seed", json!(options.seed)),
-        ("images", json!(format!("{:016x}", digest(numbers.chain(labels))))),
-        ("split", json!(format!("{:016x}", digest(sides)))),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into_iter()
     .collect();
+    configuration.extend(material);
     configuration.extend(options.describe());
     configuration
 }
@@ -87,10 +105,10 @@ pub fn digest(numbers: impl Iterator<Item = u64>) -> u64 {
 /// # Errors
 /// [`Error::File`] when it cannot be written: the older file is then untouched. [`Error::Gpu`] when
 /// the device failed.
-pub fn save(
+pub fn save<R: Serialize>(
     path: &Path,
     configuration: &Configuration,
-    progress: &Progress,
+    progress: &Progress<R>,
     now: &Weights,
     best: Option<&Weights>,
     store: &Store,
@@ -122,11 +140,11 @@ pub fn save(
 /// # Errors
 /// [`Error::File`] or [`Error::Content`] when it cannot be read, or is of another configuration: the
 /// difference is named, and `store` is unchanged.
-pub fn restore(
+pub fn restore<R: DeserializeOwned>(
     path: &Path,
     configuration: &Configuration,
     store: &Store,
-) -> Result<(Progress, Option<Weights>)> {
+) -> Result<(Progress<R>, Option<Weights>)> {
     let broken = |problem: String| {
         Error::content(path, problem, "delete it, and this training starts from the beginning")
     };
@@ -141,7 +159,7 @@ pub fn restore(
     let unreadable =
         |error: serde_json::Error| broken(format!("not a state of this version ({error})"));
     let then: Configuration = serde_json::from_str(text(CONFIGURATION)?).map_err(unreadable)?;
-    let progress: Progress = serde_json::from_str(text(PROGRESS)?).map_err(unreadable)?;
+    let progress: Progress<R> = serde_json::from_str(text(PROGRESS)?).map_err(unreadable)?;
     if let Some(difference) = difference(configuration, &then) {
         return Err(Error::content(
             path,

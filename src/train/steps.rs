@@ -6,13 +6,22 @@ use std::sync::Arc;
 use super::evaluate::Answer;
 use super::graph::{TrainingGraph, inputs};
 use super::{Schedule, TrainOptions};
-use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::models::{Head, IMAGES, STEP};
+use crate::models::{IMAGES, STEP};
 use crate::ops::Optimizer;
 use crate::plan::{self, Options};
 use crate::session::{Session, Store};
+
+/// What a step learns from.
+pub struct Lesson<'a> {
+    /// How many images.
+    pub count: usize,
+    /// Scaled, (count, H, W, C).
+    pub images: &'a [f32],
+    /// The inputs of the loss, by name.
+    pub targets: Vec<(&'static str, Vec<f32>)>,
+}
 
 /// The sessions of a training run, one a batch size, over the same variables.
 pub struct Steps {
@@ -22,12 +31,11 @@ pub struct Steps {
     optimizer: Optimizer,
     learning_rate: f64,
     schedule: Schedule,
-    weights: [f32; 2],
     done: u64,
 }
 
 impl Steps {
-    pub fn new(gpu: &Arc<Gpu>, store: &Store, options: &TrainOptions, weights: [f32; 2]) -> Self {
+    pub fn new(gpu: &Arc<Gpu>, store: &Store, options: &TrainOptions) -> Self {
         Steps {
             gpu: gpu.clone(),
             store: store.clone(),
@@ -35,7 +43,6 @@ impl Steps {
             optimizer: options.optimizer,
             learning_rate: options.learning_rate,
             schedule: options.schedule,
-            weights,
             done: 0,
         }
     }
@@ -68,31 +75,17 @@ impl Steps {
         self.done
     }
 
-    /// One step on `batch`, of `total` in the whole run; the answer is that before the update.
-    pub fn step(&mut self, batch: &Batch, total: u64) -> Result<Answer> {
+    /// One step on `lesson`, of `total` in the whole run: the loss and the scores before the update.
+    pub fn step(&mut self, lesson: &Lesson, total: u64) -> Result<(f32, Answer)> {
         self.done += 1;
-        let size = batch.labels.len();
+        let size = lesson.count;
         let Some((training, session)) = self.sessions.get_mut(&size) else {
             return Err(Error::shape("training step", format!("no step for a batch of {size}")));
         };
         let classes = training.graph.shape(training.logits).channels();
-        let weight = |&label: &usize| self.weights[label.min(1)];
-        let targets = match Head::of(classes) {
-            Head::Sigmoid => {
-                let weights: Vec<f32> = batch.labels.iter().map(weight).collect();
-                vec![(inputs::LABELS, batch.binary()), (inputs::WEIGHTS, weights)]
-            }
-            Head::Softmax => {
-                let mut labels = batch.one_hot(classes);
-                for (row, label) in labels.chunks_mut(classes).zip(&batch.labels) {
-                    row.iter_mut().for_each(|target| *target *= weight(label));
-                }
-                vec![(inputs::LABELS, labels)]
-            }
-        };
         let rate = self.learning_rate * self.schedule.factor(self.done, total);
-        session.set(IMAGES, &batch.images)?;
-        targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
+        session.set(IMAGES, lesson.images)?;
+        lesson.targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
         session.set(inputs::HYPER, &self.optimizer.hyper(rate, self.done))?;
         if session.plan().inputs.iter().any(|input| input.name == STEP) {
             session.set(STEP, &[self.done as f32])?;
@@ -106,20 +99,15 @@ impl Steps {
         let loss = loss.first().copied().unwrap_or(f32::NAN);
         if !loss.is_finite() {
             let training = training.clone();
-            let layer = self.find_non_finite(&training, batch, &targets)?;
+            let layer = self.find_non_finite(&training, lesson)?;
             return Err(Error::NotFinite { loss, step: self.done, layer });
         }
-        Ok(Answer { logits, classes })
+        Ok((loss, Answer { logits, classes }))
     }
 
-    /// The first layer whose output on `batch` is not finite. The optimiser changes nothing when the
+    /// The first layer whose output on `lesson` is not finite. The optimiser changes nothing when the
     /// loss is not finite, so the weights are still those that led to it.
-    fn find_non_finite(
-        &self,
-        training: &TrainingGraph,
-        batch: &Batch,
-        targets: &[(&str, Vec<f32>)],
-    ) -> Result<String> {
+    fn find_non_finite(&self, training: &TrainingGraph, lesson: &Lesson) -> Result<String> {
         let graph = &training.graph;
         let choices = self.gpu.choices().clone();
         let options = Options { keep_all: true, choices, ..Options::default() };
@@ -132,8 +120,8 @@ impl Steps {
             }
         }
         let mut session = Session::new(&self.gpu, plan, &self.store)?;
-        session.set(IMAGES, &batch.images)?;
-        targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
+        session.set(IMAGES, lesson.images)?;
+        lesson.targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
         if session.plan().inputs.iter().any(|input| input.name == STEP) {
             session.set(STEP, &[self.done as f32])?;
         }

@@ -16,7 +16,7 @@ use super::keras_weights::snake_case;
 use super::order::keras_order;
 use super::raw::{Format, Raw, RawLayer, numbered};
 use crate::error::{Error, Result};
-use crate::models::{Layer, Mode, Model, NETWORKS, Network};
+use crate::models::{self, Layer, Mode, Model, Network};
 use crate::shape::Shape;
 
 /// What to do with the file's head.
@@ -97,12 +97,12 @@ impl Raw {
     pub fn identify(&self) -> Result<&'static Network> {
         let noted = self.metadata.get("model");
         if let Some(network) =
-            NETWORKS.iter().find(|network| Some(network.name) == noted.map(String::as_str))
+            models::all().find(|network| Some(network.name) == noted.map(String::as_str))
         {
             return Ok(network);
         }
         let mut nearest: Option<(&Network, Misfit)> = None;
-        for network in NETWORKS {
+        for network in models::all() {
             let classes = self.classes().unwrap_or(1).max(1);
             let model = network.build(Mode::Inference, 1, network.input, classes)?;
             let top = if self.head().is_some() { Top::Keep } else { Top::Drop };

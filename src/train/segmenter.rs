@@ -1,0 +1,301 @@
+//! Networks that give a probability for each pixel: trained on targets for each pixel, and run.
+//!
+//! Nothing is validated: what the targets are worth can only be told by the truth, which a weakly
+//! supervised training must not see. The last epoch is kept; a cosine has come to rest there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::epochs::progress;
+use super::graph::inputs;
+use super::state::{self, Configuration, Progress};
+use super::steps::{Lesson, Steps};
+use super::{TrainOptions, TrainingGraph, digest, interruption, probabilities};
+use crate::data::{Batch, BatchOptions, Batches, Flips, Prepared, Split};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::models::{Head, IMAGES, Mode, Model, Network};
+use crate::plan::{self, Options};
+use crate::session::{Session, Store};
+use crate::weights::Weights;
+
+/// What each pixel of some images shall be; all of N x H x W.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Targets {
+    /// The probability of foreground, [0, 1].
+    pub probability: Vec<f32>,
+    /// What the pixel counts in the loss, from 0.
+    pub weight: Vec<f32>,
+}
+
+/// What training a segmenter gave.
+#[derive(Debug)]
+pub struct TrainedSegmenter {
+    /// A model for inference, at the batch size of training.
+    pub model: Model,
+    /// Its variables, after the last epoch.
+    pub store: Store,
+    /// The same as weights.
+    pub weights: Weights,
+    /// The mean loss of each epoch.
+    pub losses: Vec<f64>,
+    /// Time of all of it, with that before it was interrupted and taken up again.
+    pub time: Duration,
+}
+
+/// Trains `network` on all of `images`, whose labels do not matter, to give `targets`.
+///
+/// Of the options, those about validation do nothing: `patience`, `balance` and `checkpoint`. Where
+/// [`TrainOptions::state`] is there already, training goes on after the last epoch in it.
+///
+/// # Errors
+/// [`Error::Usage`] without images or when the targets are of another size; else those of
+/// [`train`](super::train).
+pub fn train_segmenter(
+    gpu: &Arc<Gpu>,
+    network: &'static Network,
+    images: &Prepared,
+    targets: &Targets,
+    options: &TrainOptions,
+    title: &str,
+) -> Result<TrainedSegmenter> {
+    let pixels = images.len() * images.size.0 * images.size.1;
+    if pixels == 0 || [&targets.probability, &targets.weight].iter().any(|t| t.len() != pixels) {
+        return Err(Error::usage(
+            format!("{title}: {} images and targets of {}", images.len(), targets.weight.len()),
+            "give at least one image, and a target for each pixel",
+        ));
+    }
+    let start = Instant::now();
+    let size = [images.size.0, images.size.1];
+    let units = options.head.units();
+    let build = |batch| TrainingGraph::build(network, batch, size, units, &options.optimizer);
+    let batch = options.batch.clamp(1, images.len());
+    let whole = build(batch)?;
+    let store = Store::new(gpu, &whole.graph, options.seed)?;
+    let mut steps = Steps::new(gpu, &store, options);
+    steps.add(whole)?;
+    let tail = images.len() % batch;
+    if tail != 0 {
+        steps.add(build(tail)?)?;
+    }
+    if let Some(weights) = &options.start {
+        weights.put(&store)?;
+    }
+    let all = Split { train: (0..images.len()).collect(), validation: Vec::new() };
+    let steps_an_epoch = images.len().div_ceil(batch) as u64;
+    let mut run = Run {
+        images,
+        targets,
+        options,
+        title,
+        batch,
+        steps_an_epoch,
+        bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
+        start,
+        model: network.build(Mode::Inference, batch, size, units)?,
+        configuration: configuration(gpu, network, images, targets, &all, options),
+        indices: all.train,
+        store,
+        steps,
+        progress: Progress::start(),
+    };
+    run.take_up()?;
+    while run.progress.records.len() < options.epochs as usize {
+        run.epoch()?;
+    }
+    run.finish()
+}
+
+fn configuration(
+    gpu: &Gpu,
+    network: &Network,
+    images: &Prepared,
+    targets: &Targets,
+    split: &Split,
+    options: &TrainOptions,
+) -> Configuration {
+    let mut material = state::material(images, split);
+    let numbers = targets.probability.iter().chain(&targets.weight);
+    let targets = digest(numbers.map(|value| u64::from(value.to_bits())));
+    material.insert("targets".to_owned(), json!(format!("{targets:016x}")));
+    let adapter = gpu.report().to_string();
+    state::configuration(&adapter, gpu.choices(), network, material, options)
+}
+
+/// A training run between two epochs.
+struct Run<'a> {
+    images: &'a Prepared,
+    targets: &'a Targets,
+    options: &'a TrainOptions,
+    title: &'a str,
+    batch: usize,
+    steps_an_epoch: u64,
+    bar: ProgressBar,
+    start: Instant,
+    model: Model,
+    configuration: Configuration,
+    indices: Vec<usize>,
+    store: Store,
+    steps: Steps,
+    /// The loss of each epoch; without the time of this process.
+    progress: Progress<f64>,
+}
+
+impl Run<'_> {
+    /// Takes up the state that an earlier process left, if it left one.
+    fn take_up(&mut self) -> Result<()> {
+        let Some(path) = self.options.state.as_ref().filter(|path| path.exists()) else {
+            return Ok(());
+        };
+        let (progress, _) = state::restore(path, &self.configuration, &self.store)?;
+        self.progress = progress;
+        let done = self.progress.records.len() as u64;
+        self.steps.go_on_after(done * self.steps_an_epoch);
+        self.bar.set_position(done * self.steps_an_epoch);
+        self.bar.reset_eta();
+        self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
+        Ok(())
+    }
+
+    /// One pass over the images.
+    fn epoch(&mut self) -> Result<()> {
+        let options = self.options;
+        let epoch = self.progress.records.len() as u32 + 1;
+        let order = BatchOptions {
+            batch: self.batch,
+            seed: options.seed,
+            epoch: u64::from(epoch),
+            shuffle: true,
+            flips: options.flips,
+        };
+        let total = u64::from(options.epochs) * self.steps_an_epoch;
+        let mut sum = 0.0;
+        for batch in Batches::new(self.images, &self.indices, order) {
+            interruption(|| self.finished())?;
+            let targets = self.targets_of(&batch);
+            let count = batch.indices.len();
+            let lesson = Lesson { count, images: &batch.images, targets };
+            sum += f64::from(self.steps.step(&lesson, total)?.0) * count as f64;
+            self.bar.inc(1);
+        }
+        let loss = sum / self.images.len() as f64;
+        self.progress.records.push(loss);
+        if let Some(path) = &options.state {
+            let seconds = self.seconds();
+            let progress = Progress { seconds, records: self.progress.records.clone() };
+            let weights = Weights::of(&self.model, &self.store)?;
+            state::save(path, &self.configuration, &progress, &weights, None, &self.store)?;
+        }
+        self.bar.set_message(format!("loss {loss:.3}"));
+        if self.bar.is_hidden() {
+            let (epochs, seconds) = (options.epochs, self.seconds());
+            let left = seconds / f64::from(epoch) * f64::from(epochs - epoch);
+            eprintln!(
+                "{}: epoch {epoch}/{epochs}: loss {loss:.4}, {seconds:.0} s, {left:.0} s left",
+                self.title
+            );
+        }
+        Ok(())
+    }
+
+    /// The targets of a batch, mirrored as its images are.
+    fn targets_of(&self, batch: &Batch) -> Vec<(&'static str, Vec<f32>)> {
+        let size = self.images.size;
+        let pixels = size.0 * size.1;
+        let take = |from: &[f32]| -> Vec<f32> {
+            let images = batch.indices.iter().zip(&batch.flips);
+            let image = |(&index, &flips): (&usize, &Flips)| {
+                let plane = &from[index * pixels..(index + 1) * pixels];
+                flips.order(size).map(|pixel| plane[pixel]).collect::<Vec<f32>>()
+            };
+            images.flat_map(image).collect()
+        };
+        let (labels, weights) = (take(&self.targets.probability), take(&self.targets.weight));
+        match self.options.head {
+            Head::Sigmoid => vec![(inputs::LABELS, labels), (inputs::WEIGHTS, weights)],
+            Head::Softmax => {
+                let pair = |(p, weight): (f32, f32)| [(1.0 - p) * weight, p * weight];
+                let pairs = labels.into_iter().zip(weights).flat_map(pair);
+                vec![(inputs::LABELS, pairs.collect())]
+            }
+        }
+    }
+
+    fn finish(self) -> Result<TrainedSegmenter> {
+        self.bar.finish_and_clear();
+        let time = Duration::from_secs_f64(self.seconds());
+        let mut weights = Weights::of(&self.model, &self.store)?;
+        if let Some(layer) = weights.not_finite() {
+            let (step, layer) = (self.steps.done(), layer.to_owned());
+            let loss = self.progress.records.last().map_or(f32::NAN, |&loss| loss as f32);
+            return Err(Error::NotFinite { loss, step, layer });
+        }
+        let scaling = self.images.scaling.name().to_owned();
+        weights.metadata.insert("scaling".to_owned(), scaling);
+        let Run { model, store, progress, .. } = self;
+        Ok(TrainedSegmenter { model, store, weights, losses: progress.records, time })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.progress.seconds + self.start.elapsed().as_secs_f64()
+    }
+
+    fn finished(&self) -> String {
+        let (done, epochs) = (self.progress.records.len(), self.options.epochs);
+        let kept = match &self.options.state {
+            Some(path) if done > 0 => format!(", --resume goes on from {}", path.display()),
+            _ => String::new(),
+        };
+        format!("{done} of {epochs} epochs were finished{kept}")
+    }
+}
+
+/// A segmenter ready to run, in batches of a fixed size.
+#[derive(Debug)]
+pub struct Segmenter {
+    model: Model,
+    session: Session,
+    logits: String,
+}
+
+impl Segmenter {
+    /// Prepares `model`, built for inference, with the variables of `store`.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or those of the GPU.
+    pub fn new(gpu: &Arc<Gpu>, model: Model, store: &Store) -> Result<Self> {
+        let logits = model.heads.logits;
+        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+        let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
+        let session = Session::new(gpu, plan, store)?;
+        let logits = model.graph.node(logits).name.clone();
+        Ok(Segmenter { model, session, logits })
+    }
+
+    /// For each of the images `indices` the probability of foreground, (H, W).
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn probabilities(&mut self, images: &Prepared, indices: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let (batch, units) = (self.model.batch, self.model.classes);
+        let order =
+            BatchOptions { batch, seed: 0, epoch: 0, shuffle: false, flips: Flips::default() };
+        let pixels = self.model.size[0] * self.model.size[1];
+        let mut found = Vec::with_capacity(indices.len());
+        for mut some in Batches::new(images, indices, order) {
+            some.pad_to(batch);
+            self.session.set(IMAGES, &some.images)?;
+            self.session.run()?;
+            let logits = self.session.read(&self.logits)?.into_data();
+            let foreground =
+                |row: &[f32]| probabilities(row).last().copied().unwrap_or_default() as f32;
+            let masks = logits.chunks(pixels * units).take(some.indices.len());
+            found.extend(masks.map(|mask| mask.chunks(units).map(foreground).collect()));
+        }
+        Ok(found)
+    }
+}
