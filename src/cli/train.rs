@@ -51,6 +51,9 @@ pub struct Training {
     /// Height and width of the network's input [the network's usual ones; paper: 320]
     #[arg(long)]
     size: Option<usize>,
+    /// Learn from whole images, abnormal and normal, instead of ROIs
+    #[arg(long)]
+    pub(super) whole: bool,
 }
 
 impl Training {
@@ -160,7 +163,8 @@ impl Train {
         }
         let dataset = dataset::read(&self.data)?;
         let seed = global.seed;
-        let cut = roi::cut(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
+        let whole = self.training.whole;
+        let cut = roi::cut(&dataset, &RoiOptions { seed, whole, ..RoiOptions::default() })?;
         cut.note(&self.data).iter().for_each(|note| eprintln!("{note}"));
         let rois = cut.rois;
         let split = split::split(&rois, split::VALIDATION, seed)?;

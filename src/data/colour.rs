@@ -72,7 +72,8 @@ impl Colour {
     pub fn resize(&self, height: usize, width: usize) -> Vec<f32> {
         let mut resized = vec![0.0; height * width * 3];
         for channel in 0..3 {
-            let at = |x: usize, y: usize| self.pixels[(y * self.width + x) * 3 + channel];
+            let at =
+                |x: usize, y: usize| f32::from(self.pixels[(y * self.width + x) * 3 + channel]);
             let plane = resize_channel([self.height, self.width], [height, width], at);
             for (pixel, value) in resized.chunks_exact_mut(3).zip(plane) {
                 pixel[channel] = value;

@@ -141,7 +141,7 @@ impl Grey {
     /// Bilinear with half-pixel centres, edges repeated and no smoothing before shrinking: the same
     /// as `tf.image.resize` with `antialias=False`.
     pub fn resize(&self, height: usize, width: usize) -> Vec<f32> {
-        let at = |x: usize, y: usize| self.pixels[y * self.width + x];
+        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
         resize_channel([self.height, self.width], [height, width], at)
     }
 
@@ -172,19 +172,28 @@ fn taps(source: usize, target: usize) -> Vec<(usize, usize, f32)> {
         .collect()
 }
 
+/// The numbers of an image of (height, width) `from`, row by row, at the size `to`: see
+/// [`Grey::resize`].
+///
+/// # Panics
+/// When there are fewer numbers than pixels.
+pub fn resize_plane(numbers: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+    resize_channel(from, to, |x, y| numbers[y * from[1] + x])
+}
+
 /// One channel of an image of (height, width) `from`, its pixels by `at(x, y)`, at the size `to`: see
 /// [`Grey::resize`].
 pub(super) fn resize_channel(
     from: [usize; 2],
     to: [usize; 2],
-    at: impl Fn(usize, usize) -> u8,
+    at: impl Fn(usize, usize) -> f32,
 ) -> Vec<f32> {
     let columns = taps(from[1], to[1]);
     let mut resized = Vec::with_capacity(to[0] * to[1]);
     for (top, bottom, down) in taps(from[0], to[0]) {
         for &(left, right, across) in &columns {
             let mix = |y: usize| {
-                let (a, b) = (f32::from(at(left, y)), f32::from(at(right, y)));
+                let (a, b) = (at(left, y), at(right, y));
                 a + (b - a) * across
             };
             let (a, b) = (mix(top), mix(bottom));

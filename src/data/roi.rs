@@ -6,6 +6,8 @@
 //! second breast they are cut from normal images: as many as there are abnormal ones, taking the
 //! images in turn. Their sizes are drawn from those of the abnormal ROIs, and their places from all
 //! those that are about as black.
+//!
+//! Instead of all this, whole images may be taken as they are.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -36,11 +38,13 @@ pub struct RoiOptions {
     pub seed: u64,
     /// Padding on each side, as a share of the lesion's width or height.
     pub padding: RangeInclusive<f32>,
+    /// Take whole images, abnormal and normal, and cut nothing.
+    pub whole: bool,
 }
 
 impl Default for RoiOptions {
     fn default() -> Self {
-        RoiOptions { seed: 0, padding: 0.1..=0.3 }
+        RoiOptions { seed: 0, padding: 0.1..=0.3, whole: false }
     }
 }
 
@@ -115,11 +119,15 @@ pub fn build(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
 /// # Errors
 /// [`Error::Content`] with the first problem that is not harmless and the number of the others,
 /// when a class has no images, or when not one abnormal ROI can be cut; [`Error::Usage`] for padding
-/// that is no range of shares.
+/// that is no range of shares, and for whole mammograms.
 pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     check(options)?;
     match dataset.normals {
         Normals::Images => Ok(Cut { rois: from_images(dataset, options)?, left_out: Vec::new() }),
+        Normals::OtherBreast if options.whole => Err(Error::usage(
+            format!("{} has films, of which ROIs are cut and compared", dataset.root.display()),
+            "leave --whole away, or give a data set with normal images",
+        )),
         Normals::OtherBreast => mirror::cut(dataset, options),
     }
 }
@@ -155,7 +163,10 @@ fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
         return Err(problems.swap_remove(0).into_error(others));
     }
     normals.sort_by_key(|sample| draw::rank(options.seed, &sample.name));
-    let crops = normal_rois(dataset, &normals, &rois, options)?;
+    let crops = match options.whole {
+        true => whole_normals(dataset, &normals)?,
+        false => normal_rois(dataset, &normals, &rois, options)?,
+    };
     rois.extend(crops);
     Ok(rois)
 }
@@ -191,7 +202,11 @@ pub(super) fn abnormal(
     let lesion = mask.bounds()?;
     let mut random = draw::stream(options.seed, &format!("padding of {}", sample.name));
     let padding = std::array::from_fn(|_| random.random_range(options.padding.clone()));
-    let rect = padded(lesion, padding, (loaded.image.width, loaded.image.height));
+    let size = (loaded.image.width, loaded.image.height);
+    let (rect, padding) = match options.whole {
+        true => (whole(&loaded.image), [0.0; 4]),
+        false => (padded(lesion, padding, size), padding),
+    };
     Some(Roi {
         name: sample.name.clone(),
         class: Class::Abnormal,
@@ -249,21 +264,40 @@ fn normal_rois(
             };
             let mut random = draw::stream(options.seed, &format!("place of {name}"));
             let rect = place(&image, model, &mut random);
-            rois.push(Roi {
-                name,
-                class: Class::Normal,
-                label: sample.label.clone(),
-                source: sample.source.clone(),
-                rect,
-                padding: [0.0; 4],
-                image: image.crop(rect),
-                mask: None,
-                view: sample.view,
-                file: dataset.below_root(sample.image.path()),
-            });
+            rois.push(normal(dataset, sample, name, rect, image.crop(rect)));
         }
     }
     Ok(rois)
+}
+
+/// All of an image.
+fn whole(image: &Grey) -> Rect {
+    Rect { x: 0, y: 0, width: image.width, height: image.height }
+}
+
+/// Each of `normals` as it is.
+fn whole_normals(dataset: &Dataset, normals: &[&Sample]) -> Result<Vec<Roi>> {
+    let one = |sample: &&Sample| {
+        let image = sample.image.read()?;
+        Ok(normal(dataset, sample, sample.name.clone(), whole(&image), image))
+    };
+    normals.iter().map(one).collect()
+}
+
+/// An ROI of a normal image.
+fn normal(dataset: &Dataset, sample: &Sample, name: String, rect: Rect, image: Grey) -> Roi {
+    Roi {
+        name,
+        class: Class::Normal,
+        label: sample.label.clone(),
+        source: sample.source.clone(),
+        rect,
+        padding: [0.0; 4],
+        image,
+        mask: None,
+        view: sample.view,
+        file: dataset.below_root(sample.image.path()),
+    }
 }
 
 /// What a normal ROI takes over from an abnormal one. Each normal ROI takes the model that comes

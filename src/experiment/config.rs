@@ -19,6 +19,9 @@ pub struct Config {
     pub seeds: Vec<u64>,
     /// Of the ROIs.
     pub seed: u64,
+    /// Whether whole images stand in the place of ROIs.
+    #[serde(default)]
+    pub whole: bool,
     /// The paper's experiments.
     pub experiments: Vec<u32>,
     /// For each model: epochs, batch, head, optimizer, learning_rate, schedule, patience, flips,
@@ -36,6 +39,7 @@ impl Config {
             models: options.models.iter().map(name).collect(),
             seeds: options.seeds.clone(),
             seed: options.seed,
+            whole: options.whole,
             experiments: options.experiments.clone(),
             training: options.models.iter().map(|one| (name(one), one.describe())).collect(),
         }
@@ -46,6 +50,9 @@ impl Config {
     pub fn difference(&self, earlier: &Config) -> Option<String> {
         if self.seed != earlier.seed {
             return Some(format!("seed was {}, is {}", earlier.seed, self.seed));
+        }
+        if self.whole != earlier.whole {
+            return Some(format!("whole was {}, is {}", earlier.whole, self.whole));
         }
         self.training.iter().find_map(|(model, now)| {
             let difference = difference(now, earlier.training.get(model)?)?;

@@ -7,6 +7,7 @@ mod config;
 mod explain;
 mod figures;
 mod filter;
+mod material;
 mod phase;
 mod progress;
 mod results;
@@ -14,19 +15,19 @@ mod run;
 mod setup;
 mod show;
 mod summary;
-mod tables;
+pub(crate) mod tables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::{Roi, RoiOptions, Split, dataset, roi, split, synth};
+use crate::data::{RoiOptions, Split, synth};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::report::html;
-use crate::train::digest;
 
 pub use config::Config;
+pub use material::Material;
 pub use phase::Phase;
 pub use results::{
     Baselines, DatasetSummary, Intervals, RankCorrelation, Results, Retrained, RunResult, Summary,
@@ -49,6 +50,8 @@ pub struct Options {
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
     pub seed: u64,
+    /// Whole images in the place of ROIs.
+    pub whole: bool,
     /// The paper's experiments: 1, and 2, which needs the first and runs it.
     pub experiments: Vec<u32>,
     /// Go on where an earlier call with the same configuration was stopped in `out`.
@@ -58,13 +61,6 @@ pub struct Options {
 /// The folders in the output folder, but for synthetic images.
 const FOLDERS: &[&str] =
     &["checkpoints", "figures", "filtered", "heatmaps", "predictions", "weights"];
-
-/// The ROIs of an experiment.
-struct Material {
-    rois: Vec<Roi>,
-    /// One a seed, in order.
-    splits: Vec<Split>,
-}
 
 /// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
 /// hears of each but the last with the results so far.
@@ -104,8 +100,9 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         Some(folder) => folder.clone(),
         None => synthetic(&options.out, options.seed)?,
     };
-    let material = material(&folder, options)?;
-    let dataset = summary(&material);
+    let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
+    let material = Material::read(&folder, &rois, &options.seeds)?;
+    let dataset = material.summary();
     let mut runs = Vec::new();
     if let Some(earlier) = earlier {
         let difference = match earlier.dataset.fingerprint == dataset.fingerprint {
@@ -216,57 +213,14 @@ fn predictions_file(out: &Path, model: &str, seed: u64, phase: Phase) -> PathBuf
     out.join("predictions").join(model).join(format!("{}.csv", phase.stem(seed)))
 }
 
-fn synthetic(out: &Path, seed: u64) -> Result<PathBuf> {
+/// Makes synthetic mammograms in `out`, and returns their folder.
+///
+/// # Errors
+/// [`Error::File`] when they cannot be written.
+pub fn synthetic(out: &Path, seed: u64) -> Result<PathBuf> {
     let folder = out.join("synthetic");
     files::create_folder(&folder)?;
     eprintln!("making synthetic mammograms in {}", folder.display());
     synth::synthesize(&folder, &synth::SynthOptions { seed, ..Default::default() })?;
     Ok(folder)
-}
-
-fn material(folder: &Path, options: &Options) -> Result<Material> {
-    eprintln!("reading {}", folder.display());
-    let dataset = dataset::read(folder)?;
-    let cut = roi::cut(&dataset, &RoiOptions { seed: options.seed, ..RoiOptions::default() })?;
-    cut.note(folder).iter().for_each(|note| eprintln!("{note}"));
-    let rois = cut.rois;
-    let splits = options
-        .seeds
-        .iter()
-        .map(|&seed| split::split(&rois, split::VALIDATION, seed))
-        .collect::<Result<Vec<_>>>()?;
-    let leaking = splits.iter().map(|split| split::leakage(&rois, split)).sum::<usize>();
-    if leaking != 0 {
-        return Err(Error::content(
-            folder,
-            format!("{leaking} patients or images would be on both sides of the split"),
-            "this is a bug, please report it",
-        ));
-    }
-    Ok(Material { rois, splits })
-}
-
-fn summary(material: &Material) -> DatasetSummary {
-    let [normal, abnormal] = roi::counts(&material.rois);
-    let first = &material.splits[0];
-    let leaking = material.splits.iter().map(|split| split::leakage(&material.rois, split));
-    DatasetSummary {
-        abnormal,
-        normal,
-        train: first.train.len(),
-        validation: first.validation.len(),
-        leakage: leaking.sum(),
-        fingerprint: format!("{:016x}", fingerprint(&material.rois)),
-    }
-}
-
-/// A number that stands for all ROIs: their names, places, pixels and masks.
-fn fingerprint(rois: &[Roi]) -> u64 {
-    digest(rois.iter().flat_map(|roi| {
-        let mask = roi.mask.iter().flat_map(|mask| &mask.pixels);
-        let bytes = roi.name.bytes().chain(roi.source.bytes());
-        let pixels = roi.image.pixels.iter().chain(mask).copied();
-        let sizes = [roi.class.index(), roi.image.width, roi.image.height];
-        bytes.chain(pixels).map(u64::from).chain(sizes.map(|size| size as u64))
-    }))
 }

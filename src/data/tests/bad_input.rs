@@ -153,7 +153,7 @@ fn options_out_of_range_are_refused() {
     simple(folder.path(), 2);
     let set = dataset::read(folder.path()).unwrap();
     for padding in [0.3..=0.1, -0.5..=0.1, f32::NAN..=0.1, 0.0..=f32::INFINITY] {
-        assert!(roi::build(&set, &RoiOptions { padding, seed: 0 }).is_err());
+        assert!(roi::build(&set, &RoiOptions { padding, ..RoiOptions::default() }).is_err());
     }
     let out = folder.path().join("synthetic");
     for (patients, size) in [(0, 128), (1, 2), (1, 100_000)] {
