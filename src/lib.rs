@@ -20,6 +20,7 @@ pub mod ops;
 pub mod plan;
 pub mod refine;
 pub mod report;
+pub mod segment;
 pub mod session;
 pub mod shaders;
 pub mod shape;

@@ -12,8 +12,10 @@ mod predict;
 mod report;
 mod reproduce;
 mod score;
+mod segment;
 mod train;
 mod tune;
+mod weak;
 mod weights;
 
 use std::process::ExitCode;
@@ -83,6 +85,8 @@ enum Command {
     Data(data::Data),
     /// The paper: train, explain, score, retrain
     Reproduce(reproduce::Reproduce),
+    /// Segment without masks to learn from: heatmaps to pseudo-masks to a U-Net
+    Weak(weak::Weak),
     /// Make report.html of a run's folder again
     Report(report::Report),
     /// Train one classifier
@@ -91,6 +95,8 @@ enum Command {
     Predict(predict::Predict),
     /// Heatmaps of images
     Cam(cam::Cam),
+    /// Masks of images, by a segmenter or by a classifier's heatmaps
+    Segment(segment::Segment),
     /// Convert weights between formats, and look into them
     Weights(weights::Weights),
     /// Dice of a heatmap against a mask at all 256 thresholds
@@ -120,10 +126,12 @@ pub fn run() -> ExitCode {
         Command::Models(command) => command.run(global),
         Command::Data(command) => command.run(global),
         Command::Reproduce(command) => command.run(global),
+        Command::Weak(command) => command.run(global),
         Command::Report(command) => command.run(global),
         Command::Train(command) => command.run(global),
         Command::Predict(command) => command.run(global),
         Command::Cam(command) => command.run(global),
+        Command::Segment(command) => command.run(global),
         Command::Weights(command) => command.run(global),
         Command::Score(command) => command.run(global),
         Command::Explain(command) => command.run(global),

@@ -1,4 +1,4 @@
-//! A network with its weights, and images prepared for it: shared by `predict` and `cam`.
+//! A network with its weights, and images prepared for it: shared by `predict`, `cam` and `segment`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,13 +42,30 @@ pub struct Loaded {
 }
 
 impl Source {
-    /// Loads the weights for batches of up to `images` images; `seed` starts a head that is not among
-    /// them.
+    /// Loads the weights of a classifier for batches of up to `images` images; `seed` starts a head that
+    /// is not among them.
     pub fn load(&self, gpu: &Arc<Gpu>, images: usize, seed: u64) -> Result<Loaded> {
-        let network = models::find(&self.model)?;
+        self.load_network(models::find(&self.model)?, gpu, images, seed)
+    }
+
+    /// [`Self::load`] of any network, be it a classifier or a segmenter.
+    pub fn load_any(&self, gpu: &Arc<Gpu>, images: usize, seed: u64) -> Result<Loaded> {
+        self.load_network(models::find_any(&self.model)?, gpu, images, seed)
+    }
+
+    fn load_network(
+        &self,
+        network: &'static Network,
+        gpu: &Arc<Gpu>,
+        images: usize,
+        seed: u64,
+    ) -> Result<Loaded> {
         let raw = Raw::read(&self.weights)?;
         let size =
             self.size.map(|size| [size, size]).or_else(|| raw.input()).unwrap_or(network.input);
+        if network.segments() {
+            return self.load_segmenter(network, raw, gpu, images, size);
+        }
         let classes = match (self.classes, raw.classes()) {
             (Some(0), _) => return Err(Error::usage("--classes must be 1 or more", "see --help")),
             (Some(classes), _) | (None, Some(classes)) => classes,
@@ -66,6 +83,32 @@ impl Source {
         let model = network.build(Mode::Inference, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
+        Ok(Loaded { network, model, store, scaling })
+    }
+
+    /// A segmenter has no head that could be another's: all of its weights must be there.
+    fn load_segmenter(
+        &self,
+        network: &'static Network,
+        raw: Raw,
+        gpu: &Arc<Gpu>,
+        images: usize,
+        size: [usize; 2],
+    ) -> Result<Loaded> {
+        if self.classes.is_some() {
+            return Err(Error::usage(
+                format!("{} has no head of classes", network.name),
+                "leave --classes away",
+            ));
+        }
+        let noted = raw.metadata.get("classes").and_then(|units| units.parse().ok());
+        let units = noted.filter(|units| (1..=2).contains(units)).unwrap_or(network.classes);
+        let scaling = raw.scaling().and_then(Scaling::named);
+        let batch = self.batch.clamp(1, images.max(1));
+        let model = network.build(Mode::Inference, batch, size, units)?;
+        let store = Store::new(gpu, &model.graph, 0)?;
+        raw.resolve(&model, Top::Keep)?.put(&store)?;
+        let scaling = scaling.unwrap_or_else(|| experiment::scaling(network));
         Ok(Loaded { network, model, store, scaling })
     }
 }

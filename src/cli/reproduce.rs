@@ -60,7 +60,7 @@ fn weights_of(path: &Path, model: &str) -> Result<PathBuf> {
 }
 
 /// The values without those that stood before: the same run twice is one run.
-fn distinct<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
+pub fn distinct<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
     let first =
         |(index, value): (usize, &T)| (!values[..index].contains(value)).then(|| value.clone());
     values.iter().enumerate().filter_map(first).collect()
@@ -79,6 +79,7 @@ impl Reproduce {
             models: distinct(&self.models).iter().map(setup).collect::<Result<_>>()?,
             seeds: distinct(&self.seeds),
             seed: global.seed,
+            whole: self.training.whole,
             experiments: distinct(&self.experiments),
             resume: self.resume,
         };

@@ -11,6 +11,7 @@ pub mod dice_curve;
 pub mod draw;
 pub mod explained;
 pub mod html;
+pub mod mask_sheet;
 pub mod panels;
 pub mod style;
 pub mod table;

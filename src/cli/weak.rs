@@ -1,0 +1,137 @@
+//! `parula weak`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::reproduce::distinct;
+use super::train::Training;
+use super::{Global, print, print_json};
+use crate::cam;
+use crate::error::{Error, Result};
+use crate::experiment::Setup;
+use crate::models;
+use crate::segment::{self, Options, Recipe, Source};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  parula weak --out weak\n  \
+    parula weak --data BUSI --seeds 0,1,2 --out weak\n  \
+    parula weak --data BUSI --weights out/busi --seeds 0,1,2 --out weak    # classifiers of a run of reproduce\n  \
+    parula weak --data BUSI --whole --out whole")]
+pub struct Weak {
+    /// The data set; without it, synthetic mammograms
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The classifier, see `parula models`
+    #[arg(long, default_value = "compact-xception")]
+    model: String,
+    /// The folder of a run of `parula reproduce` whose classifiers are taken, instead of training them;
+    /// of the same data, --seed and --whole
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// The network that learns masks
+    #[arg(long, default_value = "compact-unet")]
+    segmenter: String,
+    /// Passes of that network over its images
+    #[arg(long, default_value_t = 20)]
+    segmenter_epochs: u32,
+    /// Height and width of that network's input [the network's usual ones]
+    #[arg(long)]
+    segmenter_size: Option<usize>,
+    /// One run for each: it fixes split, initial weights and all draws
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    seeds: Vec<u64>,
+    /// Where everything is written
+    #[arg(long, default_value = "weak")]
+    out: PathBuf,
+    /// Go on where an earlier call with the same options was stopped
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    training: Training,
+}
+
+/// How pseudo-masks are made: shared with `segment`.
+#[derive(Debug, Args)]
+pub struct RecipeArgs {
+    /// The methods of explanation whose heatmaps are averaged [gradcam]
+    #[arg(long, value_delimiter = ',')]
+    method: Vec<String>,
+    /// Of whole images: lesions are brighter than what is around them, as in mammograms, not darker
+    #[arg(long)]
+    bright: bool,
+}
+
+impl RecipeArgs {
+    /// The recipe for whole images, or for ROIs that are cut around their lesions.
+    pub fn get(&self, whole: bool) -> Result<Recipe> {
+        let mut recipe = if whole { Recipe::whole() } else { Recipe::rois() };
+        self.method.iter().try_for_each(|method| cam::find(method).map(|_| ()))?;
+        if !self.method.is_empty() {
+            recipe.methods.clone_from(&self.method);
+        }
+        if let Source::Proposed(proposals) = &mut recipe.from {
+            proposals.bright = self.bright;
+        }
+        Ok(recipe)
+    }
+}
+
+impl Weak {
+    pub fn run(&self, global: &Global) -> Result<()> {
+        let recipe = self.recipe.get(self.training.whole)?;
+        let options = Options {
+            data: self.data.clone(),
+            out: self.out.clone(),
+            classifier: self.training.setup(models::find(&self.model)?, None)?,
+            weights: self.weights.clone(),
+            segmenter: self.segmenter()?,
+            recipe,
+            whole: self.training.whole,
+            seeds: distinct(&self.seeds),
+            seed: global.seed,
+            resume: self.resume,
+        };
+        let gpu = global.open()?;
+        eprintln!("on {}", gpu.report());
+        let results = segment::weak(&gpu, &options)?;
+        if global.json {
+            return print_json(&results);
+        }
+        let dataset = &results.dataset;
+        print(&format!(
+            "{}\nDice and IoU are means over the abnormal images of the validation side, {} in all on \
+             that side and {} to learn from, none from the same patient or image; intervals are 95 %, \
+             over {} seed(s) and their images\nsee {}: results.json, figures, masks, scores, weights\n",
+            results.table().to_text(),
+            dataset.validation,
+            dataset.train,
+            results.seeds.len(),
+            self.out.display(),
+        ))
+    }
+
+    fn segmenter(&self) -> Result<Setup> {
+        let network = models::find_any(&self.segmenter)?;
+        if !network.segments() {
+            return Err(Error::usage(
+                format!("{} gives classes, not masks", network.name),
+                "give compact-unet",
+            ));
+        }
+        if self.segmenter_epochs == 0 || self.segmenter_size == Some(0) {
+            return Err(Error::usage(
+                "--segmenter-epochs and --segmenter-size must be 1 or more",
+                "see --help",
+            ));
+        }
+        let mut setup = Setup::new(network, None);
+        setup.train.epochs = self.segmenter_epochs;
+        if let Some(size) = self.segmenter_size {
+            setup.size = (size, size);
+        }
+        Ok(setup)
+    }
+}

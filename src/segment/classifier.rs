@@ -1,0 +1,125 @@
+//! The classifier whose heatmaps point at the lesions: trained on images and labels, or taken from a
+//! run of the experiment.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::unmasked::Unmasked;
+use crate::cam::{Explainer, Request, Settings, find};
+use crate::data::{Class, Grey, Prepared, Scaling, Split};
+use crate::error::Result;
+use crate::experiment::Setup;
+use crate::gpu::Gpu;
+use crate::models::{Head, Mode, Model};
+use crate::session::Store;
+use crate::train::{self, TrainOptions, interruption, train};
+use crate::weights::{self, Raw, Top};
+
+/// A trained classifier of normal and abnormal images.
+#[derive(Debug)]
+pub struct Classifier {
+    /// Built for inference.
+    pub model: Model,
+    /// Its variables.
+    pub store: Store,
+    /// How pixels become numbers.
+    pub scaling: Scaling,
+}
+
+/// Images at once.
+const BATCH: usize = 32;
+
+impl Classifier {
+    /// Reads the weights in `path` for the network of `setup`.
+    ///
+    /// # Errors
+    /// Those of reading, and when they are of another network.
+    pub fn read(gpu: &Arc<Gpu>, setup: &Setup, path: &Path) -> Result<Self> {
+        let raw = Raw::read(path)?;
+        let size = raw.input().unwrap_or([setup.size.0, setup.size.1]);
+        let units = raw.classes().unwrap_or(setup.train.head.units());
+        let scaling = raw.scaling().and_then(Scaling::named).unwrap_or(setup.scaling);
+        let model = setup.network.build(Mode::Inference, BATCH, size, units)?;
+        let store = Store::new(gpu, &model.graph, 0)?;
+        raw.resolve(&model, Top::Keep)?.put(&store)?;
+        Ok(Classifier { model, store, scaling })
+    }
+
+    /// Trains on the labels of `images`, writes the best epoch's weights to `path`, and reads them.
+    ///
+    /// # Errors
+    /// Those of training and of writing.
+    pub fn train(
+        gpu: &Arc<Gpu>,
+        setup: &Setup,
+        images: &[Unmasked],
+        split: &Split,
+        seed: u64,
+        path: &Path,
+        state: PathBuf,
+    ) -> Result<Self> {
+        let labelled = images.iter().map(|one| (one.image, one.class.index()));
+        let channels = setup.network.channels;
+        let prepared = Prepared::from_images(labelled, setup.size, channels, setup.scaling);
+        let options = TrainOptions { seed, state: Some(state), ..setup.train.clone() };
+        let title = format!("{} seed {seed}", setup.network.name);
+        let trained = train(gpu, setup.network, &prepared, split, &options, &title)?;
+        weights::save(path, &trained.weights, &trained.model.layers, None)?;
+        Self::read(gpu, setup, path)
+    }
+
+    /// The share of the images `indices` that it classifies rightly.
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn accuracy(&self, gpu: &Arc<Gpu>, images: &[Unmasked], indices: &[usize]) -> Result<f64> {
+        let labelled = images.iter().map(|one| (one.image, one.class.index()));
+        let prepared = self.prepare(labelled);
+        let mut scorer = train::Classifier::new(gpu, self.model.clone(), &self.store)?;
+        Ok(scorer.score(&prepared, indices)?.accuracy())
+    }
+
+    /// For each image the mean heatmap of the class `abnormal` by `methods`, at (height, width) `size`,
+    /// [0, 1].
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not; those of the GPU.
+    pub fn heatmaps(
+        &self,
+        gpu: &Arc<Gpu>,
+        images: &[&Grey],
+        methods: &[String],
+        size: [usize; 2],
+    ) -> Result<Vec<Vec<f32>>> {
+        let pixels = size[0] * size[1];
+        let batch = self.model.batch;
+        let class = Head::of(self.model.classes).unit(Class::Abnormal.index());
+        let mut sums = vec![vec![0.0; pixels]; images.len()];
+        let share = 1.0 / (255.0 * methods.len().max(1) as f32);
+        for method in methods {
+            let settings = Settings { scaling: Some(self.scaling), ..Settings::new(find(method)?) };
+            let model = self.model.clone();
+            let mut explainer = Explainer::new(gpu, model, &self.store, &settings, pixels)?;
+            for (images, sums) in images.chunks(batch).zip(sums.chunks_mut(batch)) {
+                interruption(|| "the weights are written".to_owned())?;
+                let prepared = self.prepare(images.iter().map(|&image| (image, 0)));
+                let numbers = prepared.all();
+                let requests: Vec<Request> = numbers
+                    .chunks(prepared.image_len())
+                    .map(|image| Request { image, class: Some(class), size, mask: None })
+                    .collect();
+                for (sum, explanation) in sums.iter_mut().zip(explainer.explain(&requests)?) {
+                    let levels = sum.iter_mut().zip(&explanation.heatmap);
+                    levels.for_each(|(sum, &level)| *sum += share * f32::from(level));
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    fn prepare<'a>(&self, images: impl IntoIterator<Item = (&'a Grey, usize)>) -> Prepared {
+        let [height, width] = self.model.size;
+        let channels = self.model.network.channels;
+        Prepared::from_images(images, (height, width), channels, self.scaling)
+    }
+}

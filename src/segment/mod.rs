@@ -1,0 +1,135 @@
+//! Segmentation without masks to learn from: a classifier that has seen image labels only is explained,
+//! its heatmaps and the images become pseudo-masks, and a segmenter learns from these. Beside it the
+//! same network learns from the truth, which is the most that can be hoped for.
+//!
+//! ```text
+//! images, labels -> classifier -> heatmaps -> pseudo-masks -> segmenter     Unmasked: no truth
+//! images, truth  ---------------------------------------->  segmenter     the upper bound
+//! validation side: masks of both, and of what looks at nothing, against the truth
+//! ```
+
+mod classifier;
+mod figure;
+mod plane;
+mod proposals;
+mod pseudo;
+mod recipe;
+mod results;
+mod score;
+mod seed;
+mod unmasked;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::data::RoiOptions;
+use crate::error::{Error, Result};
+use crate::experiment::{Material, Setup, synthetic, tables};
+use crate::files;
+use crate::gpu::Gpu;
+use crate::train::interruption;
+
+pub use classifier::Classifier;
+pub use proposals::Proposals;
+pub use pseudo::{Pseudo, pseudo};
+pub use recipe::{Recipe, Source};
+pub use results::{Config, Results, SeedResult};
+pub use score::{Line, Origin, Summary};
+pub use unmasked::Unmasked;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A data set; without it synthetic mammograms are made in the output folder.
+    pub data: Option<PathBuf>,
+    /// Where everything is written.
+    pub out: PathBuf,
+    /// The classifier, and how it is trained.
+    pub classifier: Setup,
+    /// A folder of [`reproduce`](crate::experiment::reproduce) whose classifiers are taken instead.
+    pub weights: Option<PathBuf>,
+    /// The segmenter, and how it is trained, on pseudo-masks and on the truth.
+    pub segmenter: Setup,
+    /// How pseudo-masks are made.
+    pub recipe: Recipe,
+    /// Whole images in the place of ROIs.
+    pub whole: bool,
+    /// One run for each: it fixes the split, the initial weights and all draws.
+    pub seeds: Vec<u64>,
+    /// Fixes the padding of ROIs and the places of normal ones.
+    pub seed: u64,
+    /// Go on where an earlier call with the same options was stopped in `out`.
+    pub resume: bool,
+}
+
+/// The folders in the output folder, but for synthetic images.
+const FOLDERS: &[&str] = &["checkpoints", "figures", "masks", "scores", "weights"];
+
+/// Runs all seeds. `results.json` is written before the first and after each.
+///
+/// # Errors
+/// Those of reading the data and the weights, of the GPU, and of writing; [`Error::Content`] when `out`
+/// is to be resumed and is of another configuration, and when the classifiers of another run were
+/// trained on other ROIs; after Ctrl-C [`Error::Interrupted`].
+pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
+    files::create_folder(&options.out)?;
+    files::sweep(&options.out, FOLDERS)?;
+    let folder = match &options.data {
+        Some(folder) => folder.clone(),
+        None => synthetic(&options.out, options.seed)?,
+    };
+    let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
+    let material = Material::read(&folder, &rois, &options.seeds)?;
+    let path = options.out.join("results.json");
+    let mut results = Results::new(gpu, Config::new(options), material.summary());
+    if let Some(run) = &options.weights {
+        same_rois(run, &results.dataset.fingerprint)?;
+    }
+    if options.resume && path.exists() {
+        results.take_up(Results::read(&path)?, &path)?;
+    }
+    results.write(&path)?;
+    for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+        if results.seeds.iter().any(|done| done.seed == seed) {
+            continue;
+        }
+        interruption(|| format!("{} seeds were finished", results.seeds.len()))?;
+        let job = seed::Job { gpu, options, material: &material, split, seed };
+        if !options.resume {
+            job.forget()?;
+        }
+        let done = job.run()?;
+        results.seeds.push(done);
+        results.summary = summary(&results, &options.out)?;
+        results.write(&path)?;
+        job.forget_states()?;
+        eprintln!("so far:\n{}", results.table().to_text());
+    }
+    Ok(results)
+}
+
+/// The summary of the tables that the seeds left.
+fn summary(results: &Results, out: &Path) -> Result<Vec<Summary>> {
+    let table = |done: &SeedResult| tables::read::<Line>(&scores_file(out, done.seed));
+    let tables: Vec<Vec<Line>> = results.seeds.iter().map(table).collect::<Result<_>>()?;
+    Ok(score::summarize(&tables))
+}
+
+/// The table of a seed.
+fn scores_file(out: &Path, seed: u64) -> PathBuf {
+    out.join("scores").join(format!("{seed}.csv"))
+}
+
+/// Refuses classifiers that were trained on other ROIs: they may have seen what is validated here.
+fn same_rois(run: &Path, fingerprint: &str) -> Result<()> {
+    let path = run.join("results.json");
+    let theirs = crate::experiment::Results::read(&path)?.dataset.fingerprint;
+    if theirs == fingerprint {
+        return Ok(());
+    }
+    Err(Error::content(
+        path,
+        "its classifiers were trained on other ROIs, perhaps on those that are validated here",
+        "give the same --data, --seed and --whole as then, or leave --weights away",
+    ))
+}

@@ -1,0 +1,81 @@
+//! Pseudo-masks: a classifier's heatmaps, and what they and the images together make likely.
+
+use std::sync::Arc;
+
+use super::classifier::Classifier;
+use super::recipe::{Recipe, Source};
+use crate::data::{Grey, Prepared, Scaling};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::refine::{Refined, Refiner};
+
+/// What is believed of an image, at the size of the segmenter's input.
+#[derive(Clone, Debug)]
+pub struct Pseudo {
+    /// The heatmap, [0, 1].
+    pub heatmap: Vec<f32>,
+    /// The probability that a pixel is foreground; above 1/2 in the pseudo-mask, and nowhere else.
+    pub belief: Vec<f32>,
+}
+
+/// Images refined at once.
+const BATCH: usize = 32;
+
+/// What `classifier` and `recipe` make of `images`, at (height, width) `size`.
+///
+/// # Errors
+/// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not; those of the GPU.
+pub fn pseudo(
+    gpu: &Arc<Gpu>,
+    classifier: &Classifier,
+    images: &[&Grey],
+    recipe: &Recipe,
+    size: [usize; 2],
+) -> Result<Vec<Pseudo>> {
+    let heatmaps = classifier.heatmaps(gpu, images, &recipe.methods, size)?;
+    let pixels = size[0] * size[1];
+    let labelled = images.iter().map(|&image| (image, 0));
+    let grey = Prepared::from_images(labelled, (size[0], size[1]), 1, Scaling::None).images;
+    let beliefs: Vec<Vec<f32>> = match &recipe.from {
+        Source::Refined(refinement) => {
+            let batch = BATCH.min(images.len().max(1));
+            let mut refiner = Refiner::new(gpu, size, batch, refinement)?;
+            let refined = refiner.segment(&grey, &heatmaps.concat())?;
+            believed(refined).chunks(pixels).map(<[f32]>::to_vec).collect()
+        }
+        Source::Proposed(proposals) => grey
+            .chunks(pixels)
+            .zip(&heatmaps)
+            .map(|(image, heatmap)| {
+                let region = proposals.choose(image, heatmap, size);
+                region.into_iter().map(|inside| f32::from(u8::from(inside))).collect()
+            })
+            .collect(),
+    };
+    let found = heatmaps.into_iter().zip(beliefs);
+    Ok(found.map(|(heatmap, belief)| Pseudo { heatmap, belief }).collect())
+}
+
+/// Probabilities that agree with their masks: what the mask leaves out of likely pixels is sure
+/// background, and what it takes in of unlikely ones, its holes, is sure foreground.
+fn believed(refined: Refined) -> Vec<f32> {
+    let Refined { probabilities, masks } = refined;
+    let one = |(p, mask): (f32, u8)| match (p > 0.5, mask > 0) {
+        (true, false) => 0.0,
+        (false, true) => 1.0,
+        _ => p,
+    };
+    probabilities.into_iter().zip(masks).map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beliefs_agree_with_their_masks() {
+        let probabilities = vec![0.9, 0.9, 0.2, 0.2];
+        let refined = Refined { probabilities, masks: vec![1, 0, 1, 0] };
+        assert_eq!(believed(refined), [0.9, 0.0, 1.0, 0.2]);
+    }
+}

@@ -1,0 +1,260 @@
+//! One seed of a weakly supervised segmentation, from the classifier to the scores.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::classifier::Classifier;
+use super::pseudo::{Pseudo, pseudo};
+use super::results::SeedResult;
+use super::score::{self, CUT, Line, Origin};
+use super::unmasked::Unmasked;
+use super::{Options, figure, scores_file};
+use crate::data::{Class, Grey, Prepared, Roi, Split};
+use crate::error::{Error, Result};
+use crate::experiment::{Material, tables};
+use crate::files;
+use crate::gpu::Gpu;
+use crate::train::{Segmenter, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
+use crate::weights;
+
+/// What to run.
+pub struct Job<'a> {
+    pub gpu: &'a Arc<Gpu>,
+    pub options: &'a Options,
+    pub material: &'a Material,
+    pub split: &'a Split,
+    pub seed: u64,
+}
+
+/// The masks of an abnormal image of the validation side, at its own size.
+pub struct Masks<'a> {
+    pub roi: &'a Roi,
+    /// The heatmap, in levels of 255.
+    pub heatmap: Vec<u8>,
+    /// The pseudo-mask, and those of both networks: 0 and 255.
+    pub masks: [(Origin, Vec<u8>); 3],
+    /// Of all origins.
+    pub lines: Vec<Line>,
+}
+
+impl Job<'_> {
+    /// Runs everything, and writes weights, masks, scores and a contact sheet.
+    pub fn run(&self) -> Result<SeedResult> {
+        let start = Instant::now();
+        let rois = &self.material.rois;
+        for folder in ["weights", "scores", "figures"] {
+            files::create_folder(&self.options.out.join(folder))?;
+        }
+        // What the weak side learns from goes through here, and nothing of the truth with it.
+        let images: Vec<Unmasked> = rois.iter().map(Unmasked::from).collect();
+        let classifier = self.classifier(&images)?;
+        let val_acc = classifier.accuracy(self.gpu, &images, &self.split.validation)?;
+        let abnormal: Vec<usize> =
+            (0..images.len()).filter(|&at| images[at].class == Class::Abnormal).collect();
+        let greys: Vec<&Grey> = abnormal.iter().map(|&at| images[at].image).collect();
+        let size = [self.options.segmenter.size.0, self.options.segmenter.size.1];
+        let found = pseudo(self.gpu, &classifier, &greys, &self.options.recipe, size)?;
+        drop(classifier);
+        let mut beliefs: Vec<Option<Pseudo>> = vec![None; images.len()];
+        abnormal.iter().zip(found).for_each(|(&at, pseudo)| beliefs[at] = Some(pseudo));
+
+        let taught = self.taught(&images);
+        let inputs = self.prepare(taught.iter().map(|&at| images[at].image));
+        let weak = self.train(Origin::Weak, &inputs, &self.weak_targets(&taught, &beliefs))?;
+        let truth = supervised_targets(taught.iter().map(|&at| &rois[at]), size);
+        let supervised = self.train(Origin::Supervised, &inputs, &truth)?;
+        let (weak_losses, supervised_losses) = (weak.losses.clone(), supervised.losses.clone());
+
+        let sides = |side: &[usize]| -> Vec<(usize, Pseudo)> {
+            let pair = |&at: &usize| Some((at, beliefs[at].clone()?));
+            side.iter().filter_map(pair).collect()
+        };
+        let cam_threshold = score::best_threshold(
+            sides(&self.split.train)
+                .iter()
+                .map(|(at, own)| (&rois[*at], score::levels(&own.heatmap, size, &rois[*at]))),
+        )?;
+        let judged = sides(&self.split.validation);
+        let inputs = self.prepare(judged.iter().map(|(at, _)| images[*at].image));
+        let all: Vec<usize> = (0..judged.len()).collect();
+        let masks = |trained: TrainedSegmenter| {
+            Segmenter::new(self.gpu, trained.model, &trained.store)?.probabilities(&inputs, &all)
+        };
+        let (weak, supervised) = (masks(weak)?, masks(supervised)?);
+        let networks = weak.into_iter().zip(supervised);
+        let rows: Vec<Masks> = judged
+            .iter()
+            .zip(networks)
+            .map(|((at, own), (weak, supervised))| {
+                let roi = &rois[*at];
+                let heatmap = score::levels(&own.heatmap, size, roi);
+                let threshold = self.options.recipe.threshold;
+                let masks = [
+                    (Origin::Pseudo, score::mask(&own.belief, size, roi, 0.5)),
+                    (Origin::Weak, score::mask(&weak, size, roi, threshold)),
+                    (Origin::Supervised, score::mask(&supervised, size, roi, threshold)),
+                ];
+                let mut lines = score::trivial(roi)?.to_vec();
+                lines.push(score::line(roi, Origin::Cam, &heatmap, cam_threshold)?);
+                for (origin, mask) in &masks {
+                    lines.push(score::line(roi, *origin, mask, CUT)?);
+                }
+                Ok(Masks { roi, heatmap, masks, lines })
+            })
+            .collect::<Result<_>>()?;
+        self.write_masks(&rows)?;
+        figure::write(self, &rows)?;
+        let lines: Vec<Line> = rows.into_iter().flat_map(|row| row.lines).collect();
+        tables::write(&scores_file(&self.options.out, self.seed), &lines)?;
+        Ok(SeedResult {
+            seed: self.seed,
+            val_acc,
+            cam_threshold,
+            weak_losses,
+            supervised_losses,
+            seconds: start.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The classifier of an earlier run, or one that is trained now.
+    fn classifier(&self, images: &[Unmasked]) -> Result<Classifier> {
+        let (gpu, setup) = (self.gpu, &self.options.classifier);
+        if let Some(run) = &self.options.weights {
+            let folder = run.join("weights").join(setup.network.name);
+            return Classifier::read(
+                gpu,
+                setup,
+                &folder.join(format!("{}.safetensors", self.seed)),
+            );
+        }
+        let path = self.weights_file(setup.network.name);
+        if path.exists() {
+            return Classifier::read(gpu, setup, &path);
+        }
+        let state = self.state(setup.network.name);
+        Classifier::train(gpu, setup, images, self.split, self.seed, &path, state)
+    }
+
+    /// The images of the training side that a segmenter learns from: of ROIs the abnormal ones, since
+    /// every ROI that will be segmented is one; of whole images all.
+    fn taught(&self, images: &[Unmasked]) -> Vec<usize> {
+        let taught = |at: &&usize| self.options.whole || images[**at].class == Class::Abnormal;
+        self.split.train.iter().filter(taught).copied().collect()
+    }
+
+    fn prepare<'a>(&self, images: impl Iterator<Item = &'a Grey>) -> Prepared {
+        let setup = &self.options.segmenter;
+        let images = images.map(|image| (image, 0));
+        Prepared::from_images(images, setup.size, setup.network.channels, setup.scaling)
+    }
+
+    /// Pseudo-masks, and of normal images that nothing in them is foreground: so says their label.
+    fn weak_targets(&self, taught: &[usize], beliefs: &[Option<Pseudo>]) -> Targets {
+        let pixels = self.options.segmenter.size.0 * self.options.segmenter.size.1;
+        let mut targets = Targets::default();
+        for &at in taught {
+            let own = match &beliefs[at] {
+                Some(own) => self.options.recipe.targets(&own.belief),
+                None => Targets { probability: vec![0.0; pixels], weight: vec![1.0; pixels] },
+            };
+            targets.probability.extend(own.probability);
+            targets.weight.extend(own.weight);
+        }
+        targets
+    }
+
+    fn train(
+        &self,
+        origin: Origin,
+        images: &Prepared,
+        targets: &Targets,
+    ) -> Result<TrainedSegmenter> {
+        let setup = &self.options.segmenter;
+        let name = stem(origin);
+        let options =
+            TrainOptions { seed: self.seed, state: Some(self.state(name)), ..setup.train.clone() };
+        let title = format!("{} on {name} masks, seed {}", setup.network.name, self.seed);
+        let mut trained =
+            train_segmenter(self.gpu, setup.network, images, targets, &options, &title)?;
+        let seen = if self.options.whole { "whole" } else { "rois" };
+        trained.weights.metadata.insert("images".to_owned(), seen.to_owned());
+        let (path, layers) = (self.weights_file(name), &trained.model.layers);
+        weights::save(&path, &trained.weights, layers, None)?;
+        Ok(trained)
+    }
+
+    fn write_masks(&self, rows: &[Masks]) -> Result<()> {
+        let folder = self.options.out.join("masks").join(self.seed.to_string());
+        files::create_folder(&folder)?;
+        for row in rows {
+            let (width, height) = (row.roi.image.width, row.roi.image.height);
+            for (origin, mask) in &row.masks {
+                let pixels = mask.clone();
+                let path = folder.join(format!("{}.{}.png", row.roi.name, stem(*origin)));
+                Grey { width, height, pixels }.write(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn weights_file(&self, what: &str) -> PathBuf {
+        self.options.out.join("weights").join(format!("{}.{what}.safetensors", self.seed))
+    }
+
+    /// The state of a training; it is there while the seed is not finished.
+    fn state(&self, what: &str) -> PathBuf {
+        self.options.out.join("checkpoints").join(format!("{}.{what}.safetensors", self.seed))
+    }
+
+    fn trainings(&self) -> [&'static str; 3] {
+        let classifier = self.options.classifier.network.name;
+        [classifier, stem(Origin::Weak), stem(Origin::Supervised)]
+    }
+
+    /// Deletes what an earlier call has trained: all of it shall begin anew.
+    pub fn forget(&self) -> Result<()> {
+        self.forget_states()?;
+        self.trainings().iter().try_for_each(|what| delete(&self.weights_file(what)))
+    }
+
+    /// Deletes the states of trainings that are finished.
+    pub fn forget_states(&self) -> Result<()> {
+        self.trainings().iter().try_for_each(|what| delete(&self.state(what)))?;
+        // It goes once it is empty.
+        let _ = std::fs::remove_dir(self.options.out.join("checkpoints"));
+        Ok(())
+    }
+}
+
+/// The name in files.
+fn stem(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Weak => "weak",
+        Origin::Supervised => "supervised",
+        Origin::Pseudo => "pseudo",
+        Origin::Cam => "cam",
+        Origin::Ones => "ones",
+        Origin::Ellipse => "ellipse",
+    }
+}
+
+/// The truth of each pixel, as far as the size lets it be told.
+fn supervised_targets<'a>(rois: impl Iterator<Item = &'a Roi>, size: [usize; 2]) -> Targets {
+    let mut probability = Vec::new();
+    for roi in rois {
+        let mask = roi.mask_or_empty().resize(size[0], size[1]);
+        probability.extend(mask.iter().map(|value| value / 255.0));
+    }
+    let weight = vec![1.0; probability.len()];
+    Targets { probability, weight }
+}
+
+fn delete(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::file("delete", path, error))
+        }
+        _ => Ok(()),
+    }
+}
