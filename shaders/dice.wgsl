@@ -5,18 +5,22 @@
 // regions: (N, 3), first element, height and width of each image in these. dice: (N, 256).
 // Scratch, which each dispatch sees under the name that says what it does with it:
 //   counts, bins, totals: (N, 512), of each image the pixels of each level inside the mask, then
-//   those outside of it, without level 0, which no threshold needs;
+//   those outside of it, without level 0, which no threshold needs; for `tallies` and
+//   `scores_of_sums` the pixels of at least each level inside the mask, then all of at least it;
 //   counts, peaks, most: (N), the bits of the largest value; bits of positive floats order as they do.
 //
 // Versions of the levels: `peaks_naive`, one invocation an image looks for the largest value;
 // `peaks_chunks`, workgroups share the image out. Then `scale`.
 // Versions of Dice: `dice_naive`, 256 passes over the pixels, one a threshold; `histogram` and
-// `scores`, one pass that counts, from which sums over levels above t give all thresholds.
+// `scores`, one pass that counts, from which sums over levels above t give all thresholds;
+// `tallies` and `scores_of_sums`, the same for software drivers: an invocation counts in memory of
+// its own, since there an atomic costs more than all else that is done with a pixel.
 
 struct Params {
     images: u32, // N
     capacity: u32,
     chunks: u32,  // workgroups an image
+    piece: u32,   // fours of pixels that a workgroup of `tallies` takes, at most 8 * 16383
     cleared: u32, // words of scratch
     values_offset: u32,
     regions_offset: u32,
@@ -36,6 +40,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read> mask: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dice: array<f32>;
 
+@group(0) @binding(2) var<storage, read> gray4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> mask4: array<vec4<f32>>;
 
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(5) var<storage, read_write> peaks: array<atomic<u32>>;
@@ -291,4 +297,75 @@ fn scores(
         bright = anywhere[lane + 1u];
     }
     dice[params.dice_offset + image * params.dice_stride + lane] = score(both, inside[0] + bright);
+}
+
+@compute @workgroup_size(8)
+fn tallies(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    let gray_start = params.gray_offset / 4u;
+    let mask_start = params.mask_offset / 4u;
+    let id = group.y * groups.x + group.x;
+    let image = id / params.chunks;
+    if image >= params.images {
+        return;
+    }
+    // In fours of pixels, the first and last of which may be other images' in part.
+    let r = region(image);
+    let begin = r.first / 4u + id % params.chunks * params.piece;
+    let end = min((r.first + r.count + 3u) / 4u, begin + params.piece);
+    if begin >= end {
+        return;
+    }
+    // The pixels of each level, and 2^16 times those inside the mask: one invocation sees fewer.
+    var tally: array<u32, 256>;
+    for (var four = begin + lane; four < end; four += 8u) {
+        let value = clamp(gray4[gray_start + four], vec4(0.0), vec4(255.0));
+        // The last bits of a float from 2^23 on are a whole number.
+        let shade = bitcast<vec4<u32>>(value + vec4(8388608.0)) & vec4(255u);
+        let one = select(vec4(1u), vec4(65537u), mask4[mask_start + four] > vec4(0.5));
+        // Wraps where a pixel lies before the image, and is too large then as well.
+        let pixel = four * 4u + vec4(0u, 1u, 2u, 3u) - r.first;
+        let count = select(vec4(0u), one, pixel < vec4(r.count));
+        tally[shade.x] += count.x;
+        tally[shade.y] += count.y;
+        tally[shade.z] += count.z;
+        tally[shade.w] += count.w;
+    }
+    var inside_above = 0u;
+    var above = 0u;
+    for (var darker = 0u; darker < 256u; darker++) {
+        let shade = 255u - darker;
+        inside_above += tally[shade] >> 16u;
+        above += tally[shade] & 0xffffu;
+        let all_inside_above = subgroupAdd(inside_above);
+        let all_above = subgroupAdd(above);
+        if subgroup_lane == 0u {
+            atomicAdd(&bins[image * 512u + shade], all_inside_above);
+            atomicAdd(&bins[image * 512u + 256u + shade], all_above);
+        }
+    }
+}
+
+@compute @workgroup_size(256)
+fn scores_of_sums(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let image = group.y * groups.x + group.x;
+    if image >= params.images {
+        return;
+    }
+    let size = totals[image * 512u];
+    var both = 0u;
+    var bright = 0u;
+    if lane < 255u {
+        both = totals[image * 512u + lane + 1u];
+        bright = totals[image * 512u + 256u + lane + 1u];
+    }
+    dice[params.dice_offset + image * params.dice_stride + lane] = score(both, size + bright);
 }

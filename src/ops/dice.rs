@@ -36,7 +36,24 @@ const GRAY: &[Variant] = &[
 const DICE: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "histogram", needs: Needs::Nothing },
+    Variant { name: "tallies", needs: Needs::Subgroup },
 ];
+
+/// Fours of pixels that one workgroup of `tallies` may take: an invocation, which takes an eighth,
+/// counts in 16 bits.
+const LARGEST_PIECE: usize = 8 * 16_383;
+const _: () = assert!(4 * (LARGEST_PIECE / 8) < 1 << 16);
+
+/// Fours of pixels that one workgroup of `tallies` takes: a sixteenth of all, if that is worth the sums
+/// at its end. Only the workgroups that a region reaches into do anything.
+fn piece(capacity: usize) -> usize {
+    capacity.div_ceil(64).next_multiple_of(8).clamp(1024, LARGEST_PIECE)
+}
+
+/// Whether `tallies` can do it: four pixels at a time.
+fn in_fours(lowering: &Lowering) -> bool {
+    lowering.views[..2].iter().all(|view| view.offset.is_multiple_of(4))
+}
 
 /// A dispatch of `workgroups` over `images` regions, each shared out among `chunks` workgroups.
 fn dispatch(
@@ -49,6 +66,7 @@ fn dispatch(
         .param("images", images)
         .param("capacity", capacity)
         .param("chunks", chunks)
+        .param("piece", piece(capacity))
         .param("cleared", cleared)
         .workgroups(grid(workgroups, lowering.capabilities.max_workgroups))
 }
@@ -172,10 +190,27 @@ impl Operation for DiceThresholds {
         DICE
     }
 
+    /// Private memory that is indexed by a number is fast on a processor, and slow on a GPU.
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        let capabilities = lowering.capabilities;
+        let tallies = capabilities.software && Needs::Subgroup.met_by(capabilities);
+        if tallies && in_fours(lowering) { "tallies" } else { "histogram" }
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let images = lowering.inputs[2].rows();
         let capacity = lowering.inputs[0].elements();
-        let chunks = chunks(capacity, images);
+        let (chunks, count, finish) = match lowering.variant {
+            "tallies" if !in_fours(lowering) => {
+                let problem = "tallies takes pixels that start at a multiple of four";
+                return Err(Error::shape(self.name(), problem));
+            }
+            "tallies" => {
+                let pieces = capacity.div_ceil(4).div_ceil(piece(capacity)).max(1);
+                (pieces, "tallies", "scores_of_sums")
+            }
+            _ => (chunks(capacity, images), "histogram", "scores"),
+        };
         let cleared = images * 2 * LEVELS;
         let shape = [images, capacity, chunks, cleared];
         let read = |dispatch: Dispatch| {
@@ -191,12 +226,12 @@ impl Operation for DiceThresholds {
             return Ok(naive.bind("dice", Operand::Output).into());
         }
         let clear = dispatch("clear", lowering, shape, cleared.div_ceil(256));
-        let histogram = read(dispatch("histogram", lowering, shape, images * chunks));
-        let scores = dispatch("scores", lowering, shape, images);
+        let count = read(dispatch(count, lowering, shape, images * chunks));
+        let scores = dispatch(finish, lowering, shape, images);
         Ok(Lowered {
             dispatches: vec![
                 clear.bind("counts", Operand::Scratch(0)),
-                histogram.bind("bins", Operand::Scratch(0)),
+                count.bind("bins", Operand::Scratch(0)),
                 scores.bind("totals", Operand::Scratch(0)).bind("dice", Operand::Output),
             ],
             scratch: vec![cleared],
