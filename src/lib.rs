@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod cam;
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod digest;
 pub mod error;

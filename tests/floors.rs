@@ -15,7 +15,7 @@ const FLOORS: [(u8, &[&str]); 7] = [
     (2, &["plan", "gpu"]),
     (3, &["session"]),
     (4, &["models", "weights", "data", "cam", "refine", "metrics"]),
-    (5, &["bench", "train", "experiment", "report", "segment", "tune"]),
+    (5, &["bench", "train", "experiment", "compare", "report", "segment", "tune"]),
     (6, &["main", "cli"]),
 ];
 

@@ -108,6 +108,11 @@ impl Method {
             Kind::Sampled(sampling) => sampling.of_layer(),
         }
     }
+
+    /// Whether it runs many changed copies of each image, which takes long.
+    pub fn samples(&self) -> bool {
+        matches!(self.kind, Kind::Sampled(_))
+    }
 }
 
 /// The method called `name`.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cam;
+mod compare;
 mod data;
 mod devices;
 mod environment;
@@ -87,6 +88,8 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     /// Segment without masks to learn from: heatmaps to pseudo-masks to a U-Net
     Weak(weak::Weak),
+    /// Methods, models and metrics compared, with intervals, a ranked table and figures
+    Compare(compare::Compare),
     /// Make report.html of a run's folder again
     Report(report::Report),
     /// Train one classifier
@@ -127,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Data(command) => command.run(global),
         Command::Reproduce(command) => command.run(global),
         Command::Weak(command) => command.run(global),
+        Command::Compare(command) => command.run(global),
         Command::Report(command) => command.run(global),
         Command::Train(command) => command.run(global),
         Command::Predict(command) => command.run(global),
@@ -165,6 +169,13 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
         Error::content("standard output", error.to_string(), "this is a bug, please report it")
     })?;
     print(&(text + "\n"))
+}
+
+/// The values without those that stood before: the same run twice is one run.
+fn distinct<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
+    let first =
+        |(index, value): (usize, &T)| (!values[..index].contains(value)).then(|| value.clone());
+    values.iter().enumerate().filter_map(first).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::train::Training;
-use super::{Global, print, print_json};
+use super::{Global, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Options, Setup};
 use crate::models;
@@ -57,13 +57,6 @@ fn weights_of(path: &Path, model: &str) -> Result<PathBuf> {
         let hint = format!("put {model}.safetensors there, or .weights.h5, .h5 or .keras");
         Error::content(path, format!("there are no weights of {model}"), hint)
     })
-}
-
-/// The values without those that stood before: the same run twice is one run.
-pub fn distinct<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
-    let first =
-        |(index, value): (usize, &T)| (!values[..index].contains(value)).then(|| value.clone());
-    values.iter().enumerate().filter_map(first).collect()
 }
 
 impl Reproduce {

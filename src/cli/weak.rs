@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::reproduce::distinct;
+use super::distinct;
 use super::train::Training;
 use super::{Global, print, print_json};
 use crate::cam;

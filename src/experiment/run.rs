@@ -19,7 +19,7 @@ use crate::gpu::Gpu;
 use crate::metrics::dice::best_threshold;
 use crate::metrics::epoch::EpochRecord;
 use crate::metrics::normalise::WAYS;
-use crate::train::{Classifier, TrainOptions, Trained, probabilities, train};
+use crate::train::{Classifier, TrainOptions, Trained, train};
 use crate::weights;
 
 /// What to run.
@@ -137,22 +137,8 @@ impl Job<'_> {
         let indices = &self.split.validation;
         let mut classifier = Classifier::new(self.gpu, trained.model.clone(), &trained.store)?;
         let rows = classifier.predict(prepared, indices)?;
-        let line = |(&index, row): (&usize, &Vec<f32>)| {
-            let roi = &self.material.rois[index];
-            let abnormal = probabilities(row).last().copied().unwrap_or_default();
-            // As the accuracy has it: of equal scores the first class.
-            let says = match row[..] {
-                [unit] => unit > 0.0,
-                [normal, abnormal] => abnormal > normal,
-                _ => false,
-            };
-            Prediction {
-                name: roi.name.clone(),
-                class: roi.class.name().to_owned(),
-                abnormal,
-                right: u8::from(says == (roi.class == Class::Abnormal)),
-            }
-        };
+        let line =
+            |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);
         let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
         let path = predictions_file(&self.options.out, self.setup.network.name, self.seed, phase);
         if let Some(folder) = path.parent() {

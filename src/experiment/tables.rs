@@ -6,8 +6,10 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::data::{Class, Roi};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::train::probabilities;
 
 /// A line of `scores.csv`: the heatmaps of one abnormal ROI. All but the threshold's column are
 /// mean-Dice.
@@ -68,6 +70,24 @@ pub struct Prediction {
     pub abnormal: f64,
     /// 1 where the likelier class is the ROI's, else 0.
     pub right: u8,
+}
+
+impl Prediction {
+    /// What class scores before softmax or sigmoid, `logits`, say of `roi`.
+    pub(crate) fn new(roi: &Roi, logits: &[f32]) -> Self {
+        // As the accuracy has it: of equal scores the first class.
+        let says = match logits {
+            [unit] => *unit > 0.0,
+            [normal, abnormal] => abnormal > normal,
+            _ => false,
+        };
+        Prediction {
+            name: roi.name.clone(),
+            class: roi.class.name().to_owned(),
+            abnormal: probabilities(logits).last().copied().unwrap_or_default(),
+            right: u8::from(says == (roi.class == Class::Abnormal)),
+        }
+    }
 }
 
 /// Writes `lines` to `path`, whole or not at all.

@@ -62,6 +62,12 @@ impl Baseline {
     }
 }
 
+/// What is dark in the ROI's own `image`: 255 - grey, pixel by pixel, without any smoothing. Masses are
+/// dark in ultrasound and bright in mammograms, so this looks at the image and at no network.
+pub fn darkness(image: &[u8]) -> Vec<u8> {
+    image.iter().map(|grey| 255 - grey).collect()
+}
+
 /// The centre of pixel `index` of `count`, from -0.5 to 0.5.
 fn centred(index: u32, count: u32) -> f64 {
     (f64::from(index) + 0.5) / f64::from(count) - 0.5

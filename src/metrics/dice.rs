@@ -20,7 +20,8 @@
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use super::levels::Levels;
+use crate::error::Result;
 
 /// How many thresholds there are: t = 0..=255.
 pub const THRESHOLDS: usize = 256;
@@ -45,25 +46,10 @@ pub struct Scores {
 /// Scores `heatmap` against `mask`, pixel by pixel in the same order.
 ///
 /// # Errors
-/// [`Error::Shape`] when they differ in length or are empty.
+/// [`Error::Shape`](crate::error::Error::Shape) when they differ in length or are empty.
 pub fn score(mask: &[u8], heatmap: &[u8]) -> Result<Scores> {
-    if mask.len() != heatmap.len() || mask.is_empty() {
-        return Err(Error::shape(
-            "dice",
-            format!(
-                "the mask has {} pixels and the heatmap {}; both must have the same size, not zero",
-                mask.len(),
-                heatmap.len()
-            ),
-        ));
-    }
-    let mut inside = [0u64; THRESHOLDS];
-    let mut everywhere = [0u64; THRESHOLDS];
-    for (&a, &b) in mask.iter().zip(heatmap) {
-        everywhere[usize::from(b)] += 1;
-        inside[usize::from(b)] += u64::from(a != 0);
-    }
-    Ok(from_histograms(&inside, &everywhere))
+    let levels = Levels::count(mask, heatmap)?;
+    Ok(from_histograms(&levels.inside, &levels.everywhere))
 }
 
 /// The same from the two histograms of the heatmap's values: inside the mask, and everywhere.

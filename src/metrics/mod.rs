@@ -1,9 +1,17 @@
 //! Scores on the CPU, in plain loops: the reference that the GPU's scores are tested against, and
 //! the truth behind `parula score`; and what many scores say together.
 
+pub mod average_precision;
 pub mod baselines;
+pub mod deletion;
 pub mod dice;
+pub mod energy;
 pub mod epoch;
 pub mod interval;
+pub mod iou;
+pub mod levels;
 pub mod normalise;
+pub mod otsu;
+pub mod pointing;
 pub mod rank;
+pub mod road;

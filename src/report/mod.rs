@@ -3,13 +3,16 @@
 //! Everything here but `html` takes plain data and gives back text or the bytes of a PNG. The font travels inside the
 //! binary, so pictures are the same on every machine. `html` makes the one page of a run out of its folder.
 
+pub mod bars;
 pub mod chart;
 pub mod colormap;
 pub mod contact_sheet;
+pub mod curve_grid;
 pub mod curves;
 pub mod dice_curve;
 pub mod draw;
 pub mod explained;
+pub mod gallery;
 pub mod html;
 pub mod mask_sheet;
 pub mod panels;

@@ -1,0 +1,132 @@
+//! `parula compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::train::Training;
+use super::{Global, distinct, print, print_json};
+use crate::cam::{self, METHODS, Method};
+use crate::compare::{self, Options};
+use crate::error::Result;
+use crate::experiment::Setup;
+use crate::models;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  parula compare --data BUSI --epochs 6 --out compared\n  \
+    parula compare --data BUSI --weights out/busi --seeds 0,1,2 --out compared\n  \
+    parula compare --data BUSI --methods gradcam,layercam,scorecam --models compact-resnet \\\n      \
+    --images 40 --rank-by road --out compared\n  \
+    the same command with --resume goes on where it was stopped\n\n\
+    OUT has compare.json (everything), compare.md (the ranked tables), compare.csv (a line for each model, \
+    seed, map and metric), summary.csv (means over seeds, with intervals), scores/MODEL/SEED/MAP.csv (a line \
+    for each ROI), curves/MODEL/SEED/MAP.csv (Dice by threshold) and figures/: bars.png, dice.png, \
+    gallery-MODEL.png.")]
+pub struct Compare {
+    /// The data set; without it, synthetic mammograms
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Methods of explanation, see `parula cam --help` [all of them]
+    #[arg(long, value_delimiter = ',')]
+    methods: Vec<String>,
+    /// Networks, see `parula models`
+    #[arg(long, value_delimiter = ',', default_value = "compact-xception,compact-resnet")]
+    models: Vec<String>,
+    /// One network of every model for each: it fixes split, initial weights and all draws
+    #[arg(long, value_delimiter = ',', default_value = "0")]
+    seeds: Vec<u64>,
+    /// Explain the networks of this run, the --out of `parula reproduce` on the same data, instead of
+    /// training
+    #[arg(long, value_name = "RUN")]
+    weights: Option<PathBuf>,
+    /// Score only this many ROIs of each validation side, drawn at random [all]
+    #[arg(long, value_name = "N")]
+    images: Option<usize>,
+    /// Training ROIs that each map's threshold is chosen on
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    training_images: usize,
+    /// Of the validation ROIs, measure deletion, insertion and ROAD on this many; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    faithfulness_images: usize,
+    /// Steps of deletion, insertion and ROAD: a tenth of the pixels at a time
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    steps: usize,
+    /// Samples of smoothgrad, integrated-gradients and gradientshap; without it, 50
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Side of the square that occlusion covers, in pixels of the network's input; without it, an
+    /// eighth of the input
+    #[arg(long, value_name = "PIXELS")]
+    patch: Option<usize>,
+    /// Distance of these squares; without it, half their side
+    #[arg(long, value_name = "PIXELS")]
+    stride: Option<usize>,
+    /// The metric that the maps of a model are ranked by, as compare.json names it
+    #[arg(long, value_name = "METRIC", default_value = "mean_dice")]
+    rank_by: String,
+    /// Also the paper's own metric: train each model from scratch on ROIs times their heatmaps, once for
+    /// every map and seed. It takes as long as so many trainings; give the options of the first
+    #[arg(long)]
+    retrain: bool,
+    /// Keep the heatmaps of all scored ROIs, not only those of the galleries
+    #[arg(long)]
+    heatmaps: bool,
+    /// Where everything is written
+    #[arg(long, default_value = "compared")]
+    out: PathBuf,
+    /// Go on where an earlier call with the same options was stopped; more methods, models and seeds may
+    /// be asked for
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    training: Training,
+}
+
+impl Compare {
+    pub fn run(&self, global: &Global) -> Result<()> {
+        let methods: Vec<&'static Method> = match &self.methods[..] {
+            [] => METHODS.iter().collect(),
+            names => distinct(names).iter().map(|name| cam::find(name)).collect::<Result<_>>()?,
+        };
+        let setup =
+            |name: &String| -> Result<Setup> { self.training.setup(models::find(name)?, None) };
+        let options = Options {
+            data: self.data.clone(),
+            out: self.out.clone(),
+            weights: self.weights.clone(),
+            models: distinct(&self.models).iter().map(setup).collect::<Result<_>>()?,
+            methods,
+            seeds: distinct(&self.seeds),
+            seed: global.seed,
+            whole: self.training.whole,
+            images: self.images,
+            training_images: self.training_images,
+            faithfulness_images: self.faithfulness_images,
+            steps: self.steps,
+            samples: self.samples,
+            patch: self.patch,
+            stride: self.stride,
+            rank_by: compare::find(&self.rank_by)?,
+            retrain: self.retrain,
+            heatmaps: self.heatmaps,
+            resume: self.resume,
+        };
+        let gpu = global.open()?;
+        eprintln!("on {}", gpu.report());
+        let results = compare::compare(&gpu, &options)?;
+        if global.json {
+            return print_json(&results);
+        }
+        print(&format!(
+            "{}ranked by {}, with its 95 % interval from {} bootstrap resamples of {} seed(s) and their \
+             validation ROIs; heatmaps explain the class {}\nsee {}: compare.md, compare.json, compare.csv, \
+             summary.csv, scores, curves, figures\n",
+            compare::text(&results),
+            options.rank_by.title,
+            results.intervals.resamples,
+            results.config.seeds.len(),
+            results.explained_class,
+            self.out.display(),
+        ))
+    }
+}

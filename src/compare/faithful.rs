@@ -1,0 +1,158 @@
+//! Deletion, insertion and ROAD of a heatmap: what the network says of an ROI whose pixels are changed in
+//! the heatmap's order.
+//!
+//! The order is that of the 8-bit heatmap, resized (bilinear) to the network's input. For S steps there
+//! are 4 S - 1 changed copies of an ROI, which are run in batches.
+
+use std::sync::Arc;
+
+use super::network::Trained;
+use crate::data::{Class, Grey, Roi, Scaling};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::metrics::deletion::{area, blurred, part, ranked};
+use crate::metrics::road::imputed;
+use crate::models::{Head, Mode};
+use crate::train::{Classifier, probabilities};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Faithful {
+    /// Area under the probability as pixels are taken away.
+    pub deletion: f64,
+    /// Area under the probability as they are put back.
+    pub insertion: f64,
+    /// Mean probability with the highest pixels imputed.
+    pub morf: f64,
+    /// Mean probability with the lowest pixels imputed.
+    pub lerf: f64,
+}
+
+/// A changed copy: `.0` of all steps.
+#[derive(Clone, Copy)]
+enum Copy {
+    Without(usize),
+    Back(usize),
+    Most(usize),
+    Least(usize),
+}
+
+/// A network ready to judge changed ROIs.
+pub struct Faithfulness {
+    classifier: Classifier,
+    batch: usize,
+    copies: Vec<Copy>,
+    steps: usize,
+    size: [usize; 2],
+    channels: usize,
+    scaling: Scaling,
+    unit: usize,
+    seed: u64,
+}
+
+impl Faithfulness {
+    /// Prepares `steps` steps, at least 2.
+    pub fn new(gpu: &Arc<Gpu>, trained: &Trained, steps: usize, seed: u64) -> Result<Self> {
+        let mut copies: Vec<Copy> = (0..=steps).map(Copy::Without).collect();
+        // What has all of its pixels back is what has none taken away.
+        copies.extend((0..steps).map(Copy::Back));
+        copies.extend((1..steps).map(Copy::Most));
+        copies.extend((1..steps).map(Copy::Least));
+        let mut most = if gpu.capabilities().software { 16 } else { 64 };
+        loop {
+            // As many batches as it takes, and those all of one size.
+            let batch = copies.len().div_ceil(copies.len().div_ceil(most));
+            let network = trained.network;
+            let model = network.build(Mode::Inference, batch, trained.size, trained.units)?;
+            match Classifier::new(gpu, model, &trained.store) {
+                Err(Error::TooLarge { .. }) if batch > 1 => most = batch / 2,
+                Err(error) => return Err(error),
+                Ok(classifier) => {
+                    return Ok(Faithfulness {
+                        classifier,
+                        batch,
+                        copies,
+                        steps,
+                        size: trained.size,
+                        channels: network.channels,
+                        scaling: trained.scaling,
+                        unit: Class::Abnormal.index(),
+                        seed,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Measures `heatmap`, of the ROI's size.
+    pub fn measure(&mut self, roi: &Roi, heatmap: &[u8]) -> Result<Faithful> {
+        let [height, width] = self.size;
+        let image = roi.image.resize(height, width);
+        let heatmap = Grey { pixels: heatmap.to_vec(), ..roi.image };
+        let order = ranked(&heatmap.resize(height, width), self.seed);
+        let blurred = blurred(&image, self.size);
+        let mut found = Vec::with_capacity(self.copies.len());
+        for some in self.copies.chunks(self.batch) {
+            let mut numbers = Vec::with_capacity(self.batch * order.len() * self.channels);
+            for &copy in some {
+                self.append(copy, &image, &blurred, &order, &mut numbers);
+            }
+            // Rows that are left over are not looked at.
+            numbers.resize(self.batch * order.len() * self.channels, 0.0);
+            let answer = self.classifier.logits(&numbers)?;
+            let rows = answer.logits.chunks(answer.classes).take(some.len());
+            found.extend(rows.map(|row| probability(row, self.unit)));
+        }
+        let (without, rest) = found.split_at(self.steps + 1);
+        let (back, rest) = rest.split_at(self.steps);
+        let (most, least) = rest.split_at(self.steps - 1);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        Ok(Faithful {
+            deletion: area(without),
+            insertion: area(&[back, &without[..1]].concat()),
+            morf: mean(most),
+            lerf: mean(least),
+        })
+    }
+
+    /// Appends the scaled numbers of a copy of `image`, (H, W, C).
+    fn append(
+        &self,
+        copy: Copy,
+        image: &[f32],
+        blurred: &[f32],
+        order: &[usize],
+        numbers: &mut Vec<f32>,
+    ) {
+        let count = |step| part(order.len(), step, self.steps);
+        let mut levels = image.to_vec();
+        let mut empty: &[usize] = &[];
+        match copy {
+            Copy::Without(step) => empty = &order[..count(step)],
+            Copy::Back(step) => {
+                order[count(step)..].iter().for_each(|&pixel| levels[pixel] = blurred[pixel]);
+            }
+            Copy::Most(step) => {
+                levels = imputed(image, self.size, &order[..count(step)], self.seed);
+            }
+            Copy::Least(step) => {
+                let lowest = &order[order.len() - count(step)..];
+                levels = imputed(image, self.size, lowest, self.seed);
+            }
+        }
+        let first = numbers.len();
+        let affine: Vec<(f32, f32)> = (0..self.channels).map(|c| self.scaling.affine(c)).collect();
+        for level in levels {
+            numbers.extend(affine.iter().map(|(factor, summand)| level * factor + summand));
+        }
+        for &pixel in empty {
+            numbers[first + pixel * self.channels..][..self.channels].fill(0.0);
+        }
+    }
+}
+
+/// The probability of class `class` of two.
+fn probability(logits: &[f32], class: usize) -> f64 {
+    let unit = Head::of(logits.len()).unit(class);
+    probabilities(logits).get(unit).copied().unwrap_or_default()
+}

@@ -1,0 +1,130 @@
+//! What is compared: the heatmaps of a method, and those of maps that look at no network.
+
+use std::sync::Arc;
+
+use super::Options;
+use super::network::Trained;
+use crate::cam::{Explainer, Method, Request, Settings};
+use crate::data::{Class, Roi, batch};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::metrics::baselines::{self, Baseline};
+use crate::models::{Head, Mode};
+
+/// One way to a heatmap.
+#[derive(Clone, Copy, Debug)]
+pub enum Map {
+    /// A method of explanation.
+    Method(&'static Method),
+    /// A map that knows nothing of the image.
+    Baseline(Baseline),
+    /// 255 - grey of the ROI.
+    Darkness,
+}
+
+/// The maps that stand beside every method.
+pub const TRIVIAL: [Map; 4] = [
+    Map::Baseline(Baseline::Ones),
+    Map::Baseline(Baseline::Gaussian),
+    Map::Baseline(Baseline::Ellipse),
+    Map::Darkness,
+];
+
+impl Map {
+    /// As in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Map::Method(method) => method.name,
+            Map::Baseline(baseline) => baseline.name(),
+            Map::Darkness => "darkness",
+        }
+    }
+
+    /// Whether it looks at no network.
+    pub fn is_trivial(self) -> bool {
+        !matches!(self, Map::Method(_))
+    }
+
+    /// How many ROIs are explained at once: with methods of samples few, so that Ctrl-C need not wait.
+    fn batch(self) -> usize {
+        match self {
+            Map::Method(method) if method.samples() => 4,
+            _ => 16,
+        }
+    }
+}
+
+/// Gives the heatmaps of one map and one network.
+pub struct Heatmaps<'a> {
+    map: Map,
+    trained: &'a Trained,
+    explainer: Option<Explainer>,
+}
+
+impl<'a> Heatmaps<'a> {
+    /// Prepares ROIs of up to `largest` pixels.
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        map: Map,
+        trained: &'a Trained,
+        seed: u64,
+        options: &Options,
+        largest: usize,
+    ) -> Result<Self> {
+        let explainer = match map {
+            Map::Method(method) => {
+                let settings = Settings {
+                    seed,
+                    samples: options.samples,
+                    patch: options.patch,
+                    stride: options.stride,
+                    scaling: Some(trained.scaling),
+                    ..Settings::new(method)
+                };
+                let network = trained.network;
+                let model =
+                    network.build(Mode::Inference, map.batch(), trained.size, trained.units)?;
+                Some(Explainer::new(gpu, model, &trained.store, &settings, largest)?)
+            }
+            _ => None,
+        };
+        Ok(Heatmaps { map, trained, explainer })
+    }
+
+    /// How many ROIs to ask for at once.
+    pub fn batch(&self) -> usize {
+        self.map.batch()
+    }
+
+    /// The heatmaps of `rois` for the class `abnormal`, each of its ROI's size, grey levels 0 to 255.
+    pub fn of(&mut self, rois: &[&Roi]) -> Result<Vec<Vec<u8>>> {
+        let Some(explainer) = &mut self.explainer else {
+            return Ok(rois.iter().map(|roi| trivial(self.map, roi)).collect());
+        };
+        let (trained, [height, width]) = (self.trained, self.trained.size);
+        let channels = trained.network.channels;
+        let images = batch::tensor(rois, (height, width), channels, trained.scaling);
+        let class = Head::of(trained.units).unit(Class::Abnormal.index());
+        let requests: Vec<Request> = images
+            .chunks(height * width * channels)
+            .zip(rois)
+            .map(|(image, roi)| Request {
+                image,
+                class: Some(class),
+                size: [roi.image.height, roi.image.width],
+                mask: None,
+            })
+            .collect();
+        let explained = explainer.explain(&requests)?;
+        Ok(explained.into_iter().map(|explanation| explanation.heatmap).collect())
+    }
+}
+
+fn trivial(map: Map, roi: &Roi) -> Vec<u8> {
+    match map {
+        Map::Baseline(baseline) => {
+            baseline.heatmap(roi.image.width as u32, roi.image.height as u32)
+        }
+        _ => baselines::darkness(&roi.image.pixels),
+    }
+}

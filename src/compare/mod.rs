@@ -1,0 +1,271 @@
+//! Methods of explanation compared: every method of every model with every seed, scored by every metric on
+//! the same validation ROIs, beside maps that look at no network.
+//!
+//! A *unit* is one map of one model with one seed. It leaves a table of ROIs and one of Dice by threshold;
+//! everything else is computed from these, and a run that was stopped goes on after the last unit.
+
+mod chosen;
+mod faithful;
+mod figures;
+mod maps;
+mod metric;
+mod network;
+mod results;
+mod retrain;
+mod summary;
+mod tables;
+mod unit;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cam::Method;
+use crate::data::RoiOptions;
+use crate::error::{Error, Result};
+use crate::experiment::progress::Rough;
+use crate::experiment::{self, Material, Setup};
+use crate::files;
+use crate::gpu::Gpu;
+
+pub use maps::{Map, TRIVIAL};
+pub use metric::{METRICS, Metric, Score, find};
+pub use results::{Config, Results, Retrained, Summary, Unit};
+pub use tables::{markdown, text};
+
+use chosen::Chosen;
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A data set; without it synthetic mammograms are made in the output folder.
+    pub data: Option<PathBuf>,
+    /// Where everything is written.
+    pub out: PathBuf,
+    /// The folder of an earlier experiment whose networks are explained; without it they are trained.
+    pub weights: Option<PathBuf>,
+    /// The networks, and how each is trained.
+    pub models: Vec<Setup>,
+    /// The methods.
+    pub methods: Vec<&'static Method>,
+    /// One network of every model for each: it fixes the split, the initial weights and all draws.
+    pub seeds: Vec<u64>,
+    /// Fixes the padding of ROIs, the places of normal ones, and which ROIs are drawn.
+    pub seed: u64,
+    /// Whole images in the place of ROIs.
+    pub whole: bool,
+    /// Validation ROIs of lesions that are scored; all without it.
+    pub images: Option<usize>,
+    /// Training ROIs of lesions that the threshold is chosen on.
+    pub training_images: usize,
+    /// Of the validation ROIs, those that deletion, insertion and ROAD are measured on.
+    pub faithfulness_images: usize,
+    /// Steps of deletion, insertion and ROAD: pixels change in that many parts. At least 2.
+    pub steps: usize,
+    /// Samples of methods that take any number; without it, each method's own.
+    pub samples: Option<usize>,
+    /// Side of the square that occlusion covers.
+    pub patch: Option<usize>,
+    /// Distance of these squares.
+    pub stride: Option<usize>,
+    /// What the ranks are by.
+    pub rank_by: &'static Metric,
+    /// Whether networks are also trained from scratch on ROIs times their heatmaps.
+    pub retrain: bool,
+    /// Whether the heatmaps of all scored ROIs are kept, not only those of the gallery.
+    pub heatmaps: bool,
+    /// Go on where an earlier call with the same options was stopped in `out`.
+    pub resume: bool,
+}
+
+/// The folders in the output folder.
+const FOLDERS: &[&str] =
+    &["checkpoints", "curves", "figures", "heatmaps", "predictions", "scores", "weights"];
+
+/// ROIs of a gallery.
+const GALLERY: usize = 4;
+
+/// Runs all units. `compare.json` is rewritten after each; the summary, the tables and the figures come at
+/// the end.
+///
+/// # Errors
+/// [`Error::Usage`] for options out of range; those of reading the data and weights, of the GPU, and of
+/// writing; [`Error::Content`] when `out` is to be resumed and is of other options; after Ctrl-C
+/// [`Error::Interrupted`]. Units that were finished before stay in `out`.
+pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
+    check(options)?;
+    files::create_folder(&options.out)?;
+    files::sweep(&options.out, FOLDERS)?;
+    let path = options.out.join("compare.json");
+    let earlier = earlier(gpu, options, &path)?;
+    let folder = match &options.data {
+        Some(folder) => folder.clone(),
+        None => experiment::synthetic(&options.out, options.seed)?,
+    };
+    let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
+    let material = Material::read(&folder, &rois, &options.seeds)?;
+    let dataset = material.summary();
+    let run = match &options.weights {
+        Some(folder) => Some(network::check(folder, options, &dataset.fingerprint)?),
+        None => None,
+    };
+    let mut config = Config::new(options);
+    let mut units = Vec::new();
+    if let Some(earlier) = earlier {
+        let changed = earlier.dataset.fingerprint != dataset.fingerprint;
+        let data = (&earlier.config.data, &config.data);
+        refuse(
+            &path,
+            changed.then(|| format!("data was {}, is {} with other ROIs", data.0, data.1)),
+        )?;
+        config.take_in(earlier.config);
+        units = earlier.units;
+    }
+    let mut results = Results::new(gpu, config, dataset);
+    results.units = units;
+    results.write(&path)?;
+    run_all(gpu, options, &material, run.as_ref(), &mut results)?;
+    results.summarize(&options.out, options.rank_by)?;
+    results.write(&path)?;
+    tables::write_all(&results, &options.out)?;
+    figures::draw_all(&results, options, &material)?;
+    Ok(results)
+}
+
+fn check(options: &Options) -> Result<()> {
+    let least = [
+        ("--steps", options.steps, 2),
+        ("--training-images", options.training_images, 1),
+        ("--images", options.images.unwrap_or(1), 1),
+    ];
+    if let Some((name, _, least)) = least.iter().find(|(_, value, least)| value < least) {
+        return Err(Error::usage(format!("{name} must be {least} or more"), "see --help"));
+    }
+    if options.rank_by.of.is_none() && !options.retrain {
+        let problem = format!("{} is not measured without --retrain", options.rank_by.name);
+        return Err(Error::usage(problem, "add it, or rank by something else"));
+    }
+    Ok(())
+}
+
+/// What is in `path`, where it is to be gone on with.
+fn earlier(gpu: &Gpu, options: &Options, path: &Path) -> Result<Option<Results>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    if !options.resume {
+        eprintln!("{} is replaced; with --resume it would be gone on with", path.display());
+        return Ok(None);
+    }
+    let earlier = Results::read(path)?;
+    let differs = |what: &str, then: &str, now: &str| {
+        (then != now).then(|| format!("{what} was {then}, is {now}"))
+    };
+    let difference = Config::new(options)
+        .difference(&earlier.config)
+        .or_else(|| differs("the adapter", &earlier.adapter, &gpu.report().to_string()))
+        .or_else(|| differs("the tuning", &earlier.tuning, &gpu.choices().digest()))
+        .or_else(|| differs("parula's version", &earlier.version, env!("CARGO_PKG_VERSION")));
+    refuse(path, difference)?;
+    Ok(Some(earlier))
+}
+
+/// An error when what is to be resumed differs.
+fn refuse(path: &Path, difference: Option<String>) -> Result<()> {
+    let Some(difference) = difference else { return Ok(()) };
+    Err(Error::content(
+        path,
+        format!("it is from other options: {difference}"),
+        "give the same options, another --out, or leave --resume away",
+    ))
+}
+
+/// Runs the units that `results` lacks.
+fn run_all(
+    gpu: &Arc<Gpu>,
+    options: &Options,
+    material: &Material,
+    run: Option<&experiment::Results>,
+    results: &mut Results,
+) -> Result<()> {
+    let maps: Vec<Map> = options.methods.iter().map(|&m| Map::Method(m)).chain(TRIVIAL).collect();
+    let all = options.models.len() * options.seeds.len() * maps.len();
+    let mut number = 0;
+    for setup in &options.models {
+        for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+            let name = setup.network.name;
+            let missing: Vec<Map> =
+                maps.iter().filter(|map| !results.has(name, seed, map.name())).copied().collect();
+            number += maps.len() - missing.len();
+            if missing.is_empty() {
+                continue;
+            }
+            let chosen = Chosen::new(options, material, split)?;
+            let trained = network::load(gpu, options, setup, seed, material, split)?;
+            let val_acc = run.and_then(|run| run.run(name, seed)).map(|run| run.val_acc);
+            let mut job =
+                unit::Job::new(gpu, options, material, split, setup, seed, &trained, &chosen)?;
+            for map in missing {
+                number += 1;
+                let expected = expected(results, &maps, options)
+                    .map_or(String::new(), |time| format!(", about {} left", Rough(time)));
+                eprintln!("{number} of {all}{expected}: {name} seed {seed}, {}", map.name());
+                let unit = job.run(map, val_acc)?;
+                results.units.push(unit);
+                results.write(&options.out.join("compare.json"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The time that is left: each unit takes what the finished ones of its map and model took, else those
+/// of its map, else nothing is known.
+fn expected(results: &Results, maps: &[Map], options: &Options) -> Option<Duration> {
+    let mut seconds = 0.0;
+    for setup in &options.models {
+        for &seed in &options.seeds {
+            for map in maps {
+                let (model, method) = (setup.network.name, map.name());
+                if results.has(model, seed, method) {
+                    continue;
+                }
+                let mean = |same_model: bool| {
+                    let alike = results.units.iter().filter(|unit| {
+                        unit.method == method && (!same_model || unit.model == model)
+                    });
+                    let times: Vec<f64> = alike.map(|unit| unit.seconds).collect();
+                    (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
+                };
+                seconds += mean(true).or_else(|| mean(false))?;
+            }
+        }
+    }
+    Some(Duration::from_secs_f64(seconds))
+}
+
+/// A file of a unit in one of the folders.
+fn file(out: &Path, folder: &str, model: &str, seed: u64, method: &str) -> PathBuf {
+    out.join(folder).join(model).join(seed.to_string()).join(format!("{method}.csv"))
+}
+
+/// A heatmap that was kept.
+fn heatmap(out: &Path, model: &str, seed: u64, method: &str, roi: &str) -> PathBuf {
+    let folder = out.join("heatmaps").join(model).join(seed.to_string()).join(method);
+    folder.join(format!("{roi}.png"))
+}
+
+/// The state of a training that is not finished.
+fn checkpoint(out: &Path, model: &str, stem: &str) -> PathBuf {
+    out.join("checkpoints").join(model).join(format!("{stem}.safetensors"))
+}
+
+/// Creates the folder that `path` is in.
+fn folder_of(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), files::create_folder)
+}
+
+/// Seconds since `start`.
+fn since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

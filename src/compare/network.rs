@@ -1,0 +1,141 @@
+//! The trained networks that are explained: those of an earlier run of `parula reproduce`, or trained here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Material, Options, checkpoint};
+use crate::data::{Scaling, Split};
+use crate::error::{Error, Result};
+use crate::experiment::{Results as Run, Setup};
+use crate::files;
+use crate::gpu::Gpu;
+use crate::models::{Mode, Network};
+use crate::session::Store;
+use crate::train::{TrainOptions, train};
+use crate::weights::{self, Raw, Top};
+
+/// A trained network on the GPU.
+pub struct Trained {
+    pub network: &'static Network,
+    /// Height and width of its input.
+    pub size: [usize; 2],
+    /// Units of its head.
+    pub units: usize,
+    pub scaling: Scaling,
+    pub store: Store,
+}
+
+/// The weights of a model and seed below `folder`.
+fn file(folder: &Path, model: &str, seed: u64) -> PathBuf {
+    folder.join("weights").join(model).join(format!("{seed}.safetensors"))
+}
+
+/// Refuses the run in `folder` where its networks are not of these ROIs and seeds: what is validation
+/// here would have been learnt from there.
+pub fn check(folder: &Path, options: &Options, fingerprint: &str) -> Result<Run> {
+    let path = folder.join("results.json");
+    if !path.exists() {
+        let hint = "give the --out of `parula reproduce`, or leave --weights away to train";
+        return Err(Error::content(folder, "no run of parula: results.json is missing", hint));
+    }
+    let run = Run::read(&path)?;
+    if run.dataset.fingerprint != fingerprint {
+        return Err(Error::content(
+            path,
+            "its networks learnt from other ROIs than those of --data and --seed, so that some of them \
+             may be validation ROIs here",
+            "give the --data and the --seed of that run, or leave --weights away to train",
+        ));
+    }
+    for setup in &options.models {
+        for &seed in &options.seeds {
+            let name = setup.network.name;
+            let path = file(folder, name, seed);
+            if !path.exists() || run.run(name, seed).is_none() {
+                let problem = format!("there are no weights of {name} with seed {seed}");
+                let hint = "give the --models and --seeds of that run, or leave --weights away";
+                return Err(Error::content(path, problem, hint));
+            }
+        }
+    }
+    Ok(run)
+}
+
+/// The network of `setup` with `seed`: of the run that [`Options::weights`] names, else trained, else,
+/// where that is already done and to be resumed, of `out`.
+pub fn load(
+    gpu: &Arc<Gpu>,
+    options: &Options,
+    setup: &Setup,
+    seed: u64,
+    material: &Material,
+    split: &Split,
+) -> Result<Trained> {
+    let network = setup.network;
+    let path = match &options.weights {
+        Some(folder) => file(folder, network.name, seed),
+        None => {
+            let path = file(&options.out, network.name, seed);
+            let state = checkpoint(&options.out, network.name, &seed.to_string());
+            // The weights of the best epoch so far are there before the training ends; its state goes
+            // when it does.
+            if !(options.resume && path.exists() && !state.exists()) {
+                learn(gpu, options, setup, seed, material, split, &path)?;
+            }
+            path
+        }
+    };
+    let raw = Raw::read(&path)?;
+    let (Some(size), Some(units)) = (raw.input(), raw.classes()) else {
+        let hint = "give the --out of `parula reproduce`, or leave --weights away to train";
+        return Err(Error::content(path, "it does not say its input's size or its classes", hint));
+    };
+    let scaling = raw.scaling().and_then(Scaling::named).unwrap_or(setup.scaling);
+    let model = network.build(Mode::Inference, 1, size, units)?;
+    let store = Store::new(gpu, &model.graph, seed)?;
+    raw.resolve(&model, Top::Keep)?.put(&store)?;
+    Ok(Trained { network, size, units, scaling, store })
+}
+
+fn learn(
+    gpu: &Arc<Gpu>,
+    options: &Options,
+    setup: &Setup,
+    seed: u64,
+    material: &Material,
+    split: &Split,
+    path: &Path,
+) -> Result<()> {
+    let name = setup.network.name;
+    if let Some(folder) = path.parent() {
+        files::create_folder(folder)?;
+    }
+    let state = checkpoint(&options.out, name, &seed.to_string());
+    if !options.resume {
+        forget(&state)?;
+    }
+    let prepared = setup.prepare(&material.rois);
+    let own = TrainOptions {
+        seed,
+        checkpoint: Some(path.to_owned()),
+        state: Some(state.clone()),
+        ..setup.train.clone()
+    };
+    let title = format!("{name} seed {seed}");
+    let trained = train(gpu, setup.network, &prepared, split, &own, &title)?;
+    weights::save(path, &trained.weights, &trained.model.layers, None)?;
+    forget(&state)
+}
+
+/// Deletes the state of a training that is finished or shall begin anew, and the folders that it leaves
+/// empty.
+pub fn forget(state: &Path) -> Result<()> {
+    if state.exists() {
+        std::fs::remove_file(state).map_err(|source| Error::file("delete", state, source))?;
+    }
+    // Folders that are not empty refuse.
+    for folder in state.ancestors().skip(1).take(2) {
+        let _ = std::fs::remove_dir(folder);
+    }
+    Ok(())
+}
