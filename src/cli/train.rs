@@ -51,7 +51,7 @@ pub struct Training {
     /// Height and width of the network's input [the network's usual ones; paper: 320]
     #[arg(long)]
     size: Option<usize>,
-    /// Learn from whole images, abnormal and normal, instead of ROIs
+    /// Learn from whole images, abnormal and normal, instead of ROIs; they are not turned upside down
     #[arg(long)]
     pub(super) whole: bool,
 }
@@ -83,7 +83,11 @@ impl Training {
                 Some(0) => None,
                 given => given.or(usual.patience),
             },
-            flips: if self.no_flips { Flips::default() } else { usual.flips },
+            flips: match (self.no_flips, self.whole) {
+                (true, _) => Flips::default(),
+                (false, true) => usual.flips.upright(),
+                (false, false) => usual.flips,
+            },
             ..usual
         };
         if train.epochs == 0 {

@@ -129,6 +129,9 @@ impl Weak {
         }
         let mut setup = Setup::new(network, None);
         setup.train.epochs = self.segmenter_epochs;
+        if self.training.whole {
+            setup.train.flips = setup.train.flips.upright();
+        }
         if let Some(size) = self.segmenter_size {
             setup.size = (size, size);
         }

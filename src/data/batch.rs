@@ -92,6 +92,13 @@ impl Flips {
     }
 }
 
+impl Flips {
+    /// The same without top and bottom: a whole image has the skin above and shadows below.
+    pub fn upright(self) -> Self {
+        Flips { vertical: false, ..self }
+    }
+}
+
 /// The ROIs as one tensor, `rois.len()` x `size.0` x `size.1` x `channels`, grey in every channel.
 pub fn tensor(rois: &[&Roi], size: (usize, usize), channels: usize, scaling: Scaling) -> Vec<f32> {
     let images = rois.iter().map(|roi| (&roi.image, 0));
