@@ -85,6 +85,21 @@ fn rois_hold_their_lesion_and_the_classes_are_equal() {
 }
 
 #[test]
+fn whole_images_are_taken_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    simple(folder.path(), 4);
+    let set = dataset::read(folder.path()).unwrap();
+    let options = RoiOptions { seed: 3, whole: true, ..RoiOptions::default() };
+    let rois = roi::build(&set, &options).unwrap();
+    assert_eq!(roi::counts(&rois), [4, 4]);
+    for roi in &rois {
+        assert_eq!(roi.image, image(), "{}", roi.name);
+        assert_eq!((roi.padding, roi.rect.x, roi.rect.y), ([0.0; 4], 0, 0));
+        assert_eq!(roi.mask, (roi.class == Class::Abnormal).then(lesion));
+    }
+}
+
+#[test]
 fn the_seed_decides_and_growth_does_not() {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 5);
