@@ -1,5 +1,4 @@
 // y[i] = 1 / (1 + exp(-(u[i] + a A[i] + b B[i])))        one mean-field step of a binary dense CRF
-// y[i] = 1 / (1 + exp(-u[i]))        `sigmoid`: what the first step starts from
 //
 //   A[i] = sum_(j != i) k(i, j) (2 q[j] - 1) / sum_j k(i, j)      appearance
 //   k(i, j) = exp(-d^2 / (2 alpha^2) - (image[i] - image[j])^2 / (2 beta^2))
@@ -75,19 +74,6 @@ fn total(reach: vec2<u32>) -> f32 {
         sum += fall(f32(t) - f32(reach.x));
     }
     return sum;
-}
-
-@compute @workgroup_size(64)
-fn sigmoid(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
-    if pixel < params.count {
-        let odds = u[params.u_offset + pixel * params.u_stride];
-        y[params.y_offset + pixel * params.y_stride] = 1.0 / (1.0 + exp(-odds));
-    }
 }
 
 @compute @workgroup_size(64)

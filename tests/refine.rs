@@ -11,7 +11,12 @@ use std::sync::{Arc, OnceLock};
 use common::adapter;
 use parula::error::Error;
 use parula::gpu::Gpu;
-use parula::refine::{Crf, Part, Prior, Recipe, Refiner};
+use parula::graph::Graph;
+use parula::ops::{Components, Keep, Operation, Slic};
+use parula::plan::{self, Options};
+use parula::refine::{Crf, Part, Prior, Proposal, Recipe, Refiner, Superpixels};
+use parula::session::{Session, Store};
+use proptest::prelude::*;
 
 fn gpu() -> &'static Arc<Gpu> {
     static GPU: OnceLock<Arc<Gpu>> = OnceLock::new();
@@ -34,7 +39,7 @@ fn disc([height, width]: [usize; 2]) -> (Vec<f32>, Vec<u8>, Vec<f32>) {
         let y = (pixel / width) as f32 / height as f32 - 0.5;
         let x = (pixel % width) as f32 / width as f32 - 0.5;
         let inside = y.hypot(x) < 0.33;
-        image.push(if inside { 70.0 } else { 130.0 } + 60.0 * (noise(pixel) - 0.5));
+        image.push((if inside { 70.0 } else { 130.0 }) + 60.0 * (noise(pixel) - 0.5));
         truth.push(u8::from(inside));
         map.push((-((y - 0.08).powi(2) + (x + 0.08).powi(2)) / (2.0 * 0.25f32.powi(2))).exp());
     }
@@ -57,7 +62,14 @@ fn a_coarse_map_of_a_noisy_disc_becomes_the_disc() {
             dice(&mask, &truth)
         })
         .fold(0.0, f64::max);
-    for recipe in [Recipe::default(), Recipe::anywhere()] {
+    let by_map = Recipe { map: 6.0, prior: None, darkness: None, ..Recipe::default() };
+    let by_superpixels = Recipe {
+        superpixels: Some(Superpixels { cell: 5, ..Superpixels::default() }),
+        open: 2,
+        close: 2,
+        ..by_map.clone()
+    };
+    for recipe in [Recipe::default(), by_map, by_superpixels] {
         let mut refiner = Refiner::new(gpu(), size, 1, &recipe).unwrap();
         let refined = refiner.segment(&image, &map).unwrap();
         let found = dice(&refined.masks, &truth);
@@ -65,6 +77,42 @@ fn a_coarse_map_of_a_noisy_disc_becomes_the_disc() {
         assert!(found > coarse + 0.04, "{coarse:.3} became {found:.3} by {recipe:?}");
         assert!(refined.probabilities.iter().all(|p| (0.0..=1.0).contains(p)));
     }
+}
+
+#[test]
+fn of_two_dark_spots_that_is_proposed_which_the_map_means() {
+    let size @ [height, width] = [72, 80];
+    let spots = [(24.0, 26.0, 9.0), (50.0, 55.0, 10.0)];
+    let inside = |pixel: usize, (y, x, radius): (f32, f32, f32)| {
+        ((pixel / width) as f32 - y).hypot((pixel % width) as f32 - x) < radius
+    };
+    let image: Vec<f32> = (0..height * width)
+        .map(|pixel| {
+            let dark = spots.iter().any(|&spot| inside(pixel, spot));
+            (if dark { 60.0 } else { 130.0 }) + 40.0 * (noise(pixel) - 0.5)
+        })
+        .collect();
+    let mut refiner = Refiner::new(gpu(), size, 1, &Recipe::anywhere()).unwrap();
+    for (y, x, radius) in spots {
+        // A map as coarse as a network's, beside the spot.
+        let map: Vec<f32> = (0..height * width)
+            .map(|pixel| {
+                let (row, column) =
+                    ((pixel / width / 8 * 8) as f32, (pixel % width / 8 * 8) as f32);
+                (-((row - y - 4.0).powi(2) + (column - x).powi(2)) / 300.0).exp()
+            })
+            .collect();
+        let truth: Vec<u8> =
+            (0..height * width).map(|pixel| u8::from(inside(pixel, (y, x, radius)))).collect();
+        let refined = refiner.segment(&image, &map).unwrap();
+        let found = dice(&refined.masks, &truth);
+        assert!(found > 0.8, "{found:.3}");
+    }
+    let nothing = Proposal { shares: [0.9, 1.0], ..Proposal::default() };
+    let recipe = Recipe { proposal: Some(nothing), ..Recipe::anywhere() };
+    let mut refiner = Refiner::new(gpu(), size, 1, &recipe).unwrap();
+    let refined = refiner.segment(&image, &vec![0.5; height * width]).unwrap();
+    assert!(refined.masks.iter().all(|mask| *mask == 0), "no part is so large");
 }
 
 /// The fixed point iteration of the fully connected model, in double precision.
@@ -181,4 +229,115 @@ fn nothing_to_see_gives_numbers_and_an_empty_or_full_mask() {
     }
     let mut refiner = Refiner::new(gpu(), [1, 1], 1, &Recipe::default()).unwrap();
     assert_eq!(refiner.segment(&[3.0], &[0.2]).unwrap().masks, [1]);
+}
+
+/// The largest component of `marked` by flood fill, the first of equal ones; and `marked` without its
+/// holes.
+fn by_flooding(marked: &[bool], [height, width]: [usize; 2]) -> [Vec<bool>; 2] {
+    let flood = |start: usize, of: &[bool], seen: &mut [bool]| -> Vec<usize> {
+        let (mut found, mut stack) = (Vec::new(), vec![start]);
+        while let Some(pixel) = stack.pop() {
+            if std::mem::replace(&mut seen[pixel], true) || !of[pixel] {
+                continue;
+            }
+            found.push(pixel);
+            let (y, x) = (pixel / width, pixel % width);
+            stack.extend((y > 0).then(|| pixel - width));
+            stack.extend((y + 1 < height).then(|| pixel + width));
+            stack.extend((x > 0).then(|| pixel - 1));
+            stack.extend((x + 1 < width).then(|| pixel + 1));
+        }
+        found
+    };
+    let mut seen = vec![false; marked.len()];
+    let mut largest = Vec::new();
+    for start in 0..marked.len() {
+        if marked[start] && !seen[start] {
+            let found = flood(start, marked, &mut seen);
+            if found.len() > largest.len() {
+                largest = found;
+            }
+        }
+    }
+    let mut one = vec![false; marked.len()];
+    largest.into_iter().for_each(|pixel| one[pixel] = true);
+    // From the border inwards, through corners too.
+    let mut full = vec![true; marked.len()];
+    let border = |pixel: usize| {
+        let (y, x) = (pixel / width, pixel % width);
+        y == 0 || x == 0 || y + 1 == height || x + 1 == width
+    };
+    let mut stack: Vec<usize> =
+        (0..marked.len()).filter(|&pixel| border(pixel) && !marked[pixel]).collect();
+    while let Some(pixel) = stack.pop() {
+        if !std::mem::replace(&mut full[pixel], false) {
+            continue;
+        }
+        let (y, x) = (pixel / width, pixel % width);
+        for row in y.saturating_sub(1)..(y + 2).min(height) {
+            for column in x.saturating_sub(1)..(x + 2).min(width) {
+                let other = row * width + column;
+                if !marked[other] && full[other] {
+                    stack.push(other);
+                }
+            }
+        }
+    }
+    [one, full]
+}
+
+/// The output of one operation on an image (height, width).
+fn run(operation: impl Operation, image: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, height, width, 1]).unwrap();
+    let y = graph.add("y", operation, &[x]).unwrap();
+    let plan = plan::build(&graph, &[y], &[], gpu().capabilities(), &Options::default()).unwrap();
+    let store = Store::new(gpu(), &graph, 0).unwrap();
+    let mut session = Session::new(gpu(), plan, &store).unwrap();
+    session.set("x", image).unwrap();
+    session.run().unwrap();
+    session.read("y").unwrap().into_data()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn components_are_those_of_a_flood_fill(
+        height in 1usize..24,
+        width in 1usize..40,
+        density in 0.2f32..0.95,
+        seed in 0usize..1_000_000,
+    ) {
+        let size = [height, width];
+        let image: Vec<f32> = (0..height * width).map(|at| noise(seed + 7 * at)).collect();
+        let marked: Vec<bool> = image.iter().map(|value| *value > 1.0 - density).collect();
+        let wanted = by_flooding(&marked, size);
+        for (keep, wanted) in [Keep::Largest, Keep::WithoutHoles].into_iter().zip(wanted) {
+            let operation = Components { threshold: 1.0 - density, diagonal: false, keep };
+            let found: Vec<bool> =
+                run(operation, &image, size).iter().map(|value| *value == 1.0).collect();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+
+    #[test]
+    fn superpixels_part_the_image_among_cells_nearby(
+        height in 1usize..40,
+        width in 1usize..40,
+        cell in 2usize..12,
+        seed in 0usize..1_000_000,
+    ) {
+        let image: Vec<f32> = (0..height * width).map(|at| 255.0 * noise(seed + at)).collect();
+        let slic = Slic { cell, compactness: 20, iterations: 4 };
+        let labels = run(slic, &image, [height, width]);
+        let across = width.div_ceil(cell);
+        for (pixel, label) in labels.iter().enumerate() {
+            prop_assert_eq!(label.fract(), 0.0);
+            let label = *label as usize;
+            prop_assert!(label < height.div_ceil(cell) * across);
+            prop_assert!((label / across).abs_diff(pixel / width / cell) <= 1);
+            prop_assert!((label % across).abs_diff(pixel % width / cell) <= 1);
+        }
+    }
 }

@@ -37,12 +37,12 @@ pub struct Components {
 
 const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
-const LABEL: Operand = Operand::Scratch(0);
-const PARENT: Operand = Operand::Scratch(1);
-const CHANGED: Operand = Operand::Scratch(2);
-const WEIGHT: Operand = Operand::Scratch(3);
-const BEST: Operand = Operand::Scratch(4);
-const WINNER: Operand = Operand::Scratch(5);
+pub(super) const LABEL: Operand = Operand::Scratch(0);
+pub(super) const PARENT: Operand = Operand::Scratch(1);
+pub(super) const CHANGED: Operand = Operand::Scratch(2);
+pub(super) const WEIGHT: Operand = Operand::Scratch(3);
+pub(super) const BEST: Operand = Operand::Scratch(4);
+pub(super) const WINNER: Operand = Operand::Scratch(5);
 
 /// Sums of 4096ths stay below 2^32.
 const MOST_PIXELS: usize = 1 << 20;
@@ -52,15 +52,79 @@ impl Components {
     fn corners(&self) -> bool {
         self.diagonal != (self.keep == Keep::WithoutHoles)
     }
+}
 
-    /// Dispatch pairs that are enough for any image, see the shader.
-    fn rounds([h, w]: [usize; 2]) -> usize {
-        2 * (h * w.div_ceil(2)).ilog2() as usize
+/// How many rounds are enough for any image, see the shader.
+pub(super) fn rounds([h, w]: [usize; 2]) -> usize {
+    2 * (h * w.div_ceil(2)).ilog2() as usize
+}
+
+/// What the dispatches of [`labelling`] share: [`LABEL`], [`PARENT`] and so on, in this order.
+pub(super) fn scratch([n, h, w, _]: [usize; 4], rounds: usize) -> Vec<usize> {
+    let area = n * h * w;
+    vec![area, area, (n * rounds).max(1), area, n, n]
+}
+
+/// A kernel of the shader over `count` invocations in workgroups of `size`.
+fn kernel(
+    entry: &'static str,
+    lowering: &Lowering,
+    [_, h, w, _]: [usize; 4],
+    [count, size, rounds, round]: [usize; 4],
+    threshold: f32,
+) -> Dispatch {
+    Dispatch::new("components", entry)
+        .param("count", count)
+        .param("height", h)
+        .param("width", w)
+        .param("round", round)
+        .param("rounds", rounds)
+        .param("threshold", threshold)
+        .workgroups(grid(count.div_ceil(size), lowering.capabilities.max_workgroups))
+}
+
+/// The dispatches that label the components of input 0, (N, H, W, 1) `size`.
+pub(super) fn labelling(
+    lowering: &Lowering,
+    size: [usize; 4],
+    rounds: usize,
+    threshold: f32,
+    below: bool,
+    corners: bool,
+) -> Vec<Dispatch> {
+    let [n, h, w, _] = size;
+    let starts = kernel("starts", lowering, size, [n * h, 64, rounds, 0], threshold)
+        .rounds(w + rounds)
+        .constant("BELOW", u32::from(below))
+        .bind("x", Operand::Input(0))
+        .bind("label", LABEL)
+        .bind("parent", PARENT)
+        .bind("changed", CHANGED)
+        .bind("weight", WEIGHT)
+        .bind("best", BEST)
+        .bind("winner", WINNER);
+    let mut dispatches = vec![starts];
+    for round in 0..rounds {
+        let pixels =
+            |entry| kernel(entry, lowering, size, [n * h * w, 256, rounds, round], threshold);
+        let hook = pixels("hook")
+            .constant("DIAGONAL", u32::from(corners))
+            .bind("labels", LABEL)
+            .bind("parent", PARENT)
+            .bind("changed", CHANGED);
+        // A chain goes through roots, of which there is one a run at most.
+        let settle = pixels("settle")
+            .rounds(h * w.div_ceil(2))
+            .bind("label", LABEL)
+            .bind("parents", PARENT)
+            .bind("changes", CHANGED);
+        dispatches.extend([hook, settle]);
     }
+    dispatches
 }
 
 /// The pixels of each component of `marked` (h, w), by rows and then columns of their first.
-fn flood(marked: &[bool], [h, w]: [usize; 2], corners: bool) -> Vec<Vec<usize>> {
+pub(super) fn flood(marked: &[bool], [h, w]: [usize; 2], corners: bool) -> Vec<Vec<usize>> {
     let mut left = marked.to_vec();
     let mut components = Vec::new();
     for start in 0..left.len() {
@@ -157,48 +221,13 @@ impl Operation for Components {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let [n, h, w, _] = expect_nhwc(self.name(), lowering.output)?;
-        let rounds = if self.keep == Keep::All { 0 } else { Self::rounds([h, w]) };
-        let limit = lowering.capabilities.max_workgroups;
-        let dispatch = |entry, count: usize, size: usize| {
-            Dispatch::new("components", entry)
-                .param("count", count)
-                .param("height", h)
-                .param("width", w)
-                .param("round", 0usize)
-                .param("rounds", rounds)
-                .param("threshold", self.threshold)
-                .workgroups(grid(count.div_ceil(size), limit))
-        };
-        let pixels = |entry| dispatch(entry, n * h * w, 256);
-        let starts = dispatch("starts", n * h, 64)
-            .rounds(w + rounds)
-            .constant("BELOW", u32::from(self.keep == Keep::WithoutHoles))
-            .bind("x", Operand::Input(0))
-            .bind("label", LABEL)
-            .bind("parent", PARENT)
-            .bind("changed", CHANGED)
-            .bind("weight", WEIGHT)
-            .bind("best", BEST)
-            .bind("winner", WINNER);
-        let mut dispatches = vec![starts];
-        for round in 0..rounds {
-            let hook = pixels("hook")
-                .constant("DIAGONAL", u32::from(self.corners()))
-                .bind("labels", LABEL)
-                .bind("parent", PARENT)
-                .bind("changed", CHANGED);
-            // A chain goes through roots, of which there is one a run at most.
-            let settle = pixels("settle")
-                .rounds(h * w.div_ceil(2))
-                .bind("label", LABEL)
-                .bind("parents", PARENT)
-                .bind("changes", CHANGED);
-            dispatches.extend([hook, settle].map(|mut dispatch| {
-                dispatch.params.retain(|(name, _)| *name != "round");
-                dispatch.param("round", round)
-            }));
-        }
+        let size @ [n, h, w, _] = expect_nhwc(self.name(), lowering.output)?;
+        let rounds = if self.keep == Keep::All { 0 } else { rounds([h, w]) };
+        let below = self.keep == Keep::WithoutHoles;
+        let mut dispatches =
+            labelling(lowering, size, rounds, self.threshold, below, self.corners());
+        let pixels =
+            |entry| kernel(entry, lowering, size, [n * h * w, 256, rounds, 0], self.threshold);
         let labelled = |entry| pixels(entry).bind("labels", LABEL);
         let weighed = |entry| labelled(entry).bind("weights", WEIGHT);
         let kept = labelled("keep")
@@ -221,9 +250,7 @@ impl Operation for Components {
                 dispatches.extend([border, weighed("fill").bind("y", Operand::Output)]);
             }
         }
-        let area = n * h * w;
-        let scratch = vec![area, area, (n * rounds).max(1), area, n, n];
-        Ok(Lowered { dispatches, scratch })
+        Ok(Lowered { dispatches, scratch: scratch(size, rounds) })
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {

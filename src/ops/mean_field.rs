@@ -33,12 +33,6 @@ pub struct MeanField {
     pub gamma: f32,
 }
 
-/// u (N, H, W, 1) -> 1 / (1 + exp(-u)): the probabilities that the first step starts from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sigmoid;
-
-const SIGMOID: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
-
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "fours", needs: Needs::Nothing },
@@ -172,45 +166,6 @@ impl Operation for MeanField {
     }
 }
 
-impl Operation for Sigmoid {
-    fn name(&self) -> &'static str {
-        "mean_field"
-    }
-
-    fn describe(&self) -> String {
-        "sigmoid".to_owned()
-    }
-
-    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
-        expect_inputs("sigmoid", inputs, 1)?;
-        match expect_nhwc("sigmoid", inputs[0])? {
-            [_, _, _, 1] => Ok(inputs[0].clone()),
-            _ => {
-                Err(Error::shape("sigmoid", format!("takes one channel, was given {}", inputs[0])))
-            }
-        }
-    }
-
-    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
-        let u = inputs[0];
-        vec![Tensor::from_fn(u.shape().clone(), |at| 1.0 / (1.0 + (-u.data()[at]).exp()))]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        SIGMOID
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let count = lowering.output.elements();
-        Ok(Dispatch::new("mean_field", "sigmoid")
-            .param("count", count)
-            .bind("u", Operand::Input(0))
-            .bind("y", Operand::Output)
-            .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups))
-            .into())
-    }
-}
-
 /// Windows within the image and beyond it, dilated ones, one pixel, one row, one column.
 pub fn cases() -> Vec<Case> {
     let usual = MeanField {
@@ -241,13 +196,6 @@ pub fn cases() -> Vec<Case> {
         ("parts want to differ", MeanField { appearance: -3.0, ..usual }, [1, 9, 9, 1]),
     ] {
         cases.push(Case::new(name, operation, inputs(dims)));
-    }
-    for (name, dims, fill) in [
-        ("sigmoid", [3, 7, 9, 1], Fill::Uniform(-9.0, 9.0)),
-        ("sigmoid, one pixel", [1, 1, 1, 1], Fill::Signed),
-        ("sigmoid, far out", [1, 2, 3, 1], Fill::Values(&[-80.0, 80.0, 0.0])),
-    ] {
-        cases.push(Case::new(name, Sigmoid, [(dims.into(), fill)]));
     }
     let large = MeanField { radius: 7, alpha: 20.0, beta: 13.0, ..usual };
     for (name, operation) in [

@@ -9,6 +9,7 @@ mod channel_sum;
 mod channel_weights;
 mod choices;
 mod components;
+mod contrast;
 mod conv2d;
 mod conv2d_gradients;
 mod dense;
@@ -27,9 +28,11 @@ mod optimizer;
 mod pad;
 mod pool;
 mod principal;
+mod proposals;
 mod regions;
 mod resize;
 mod rows;
+mod sigmoid;
 mod spec;
 mod stretch;
 mod sum_rows;
@@ -59,6 +62,7 @@ pub use channel_sum::{ChannelSum, LargestMagnitude};
 pub use channel_weights::ChannelWeights;
 pub use choices::Choices;
 pub use components::{Components, Keep};
+pub use contrast::{Contrast, Levels};
 pub use conv2d::Conv2d;
 pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
 pub use dense::Dense;
@@ -74,13 +78,15 @@ pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub use lower::{
     Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
-pub use mean_field::{MeanField, Sigmoid};
+pub use mean_field::MeanField;
 pub use morphology::Morphology;
 pub use optimizer::{Optimize, Optimizer};
 pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
 pub use principal::Principal;
+pub use proposals::Proposals;
 pub use resize::{ResizeBilinear, ResizeToRegions};
+pub use sigmoid::Sigmoid;
 pub use spec::{CaseSpec, custom_case};
 pub use stretch::Stretch;
 pub use sum_rows::SumRows;
@@ -269,6 +275,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "channel_sum", cases: channel_sum::cases },
     Entry { name: "channel_weights", cases: channel_weights::cases },
     Entry { name: "components", cases: components::cases },
+    Entry { name: "contrast", cases: contrast::cases },
     Entry { name: "conv2d", cases: conv2d::cases },
     Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
     Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
@@ -289,7 +296,9 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "pad", cases: pad::cases },
     Entry { name: "pool", cases: pool::cases },
     Entry { name: "principal", cases: principal::cases },
+    Entry { name: "proposals", cases: proposals::cases },
     Entry { name: "resize", cases: resize::cases },
+    Entry { name: "sigmoid", cases: sigmoid::cases },
     Entry { name: "stretch", cases: stretch::cases },
     Entry { name: "sum_rows", cases: sum_rows::cases },
     Entry { name: "superpixels", cases: superpixels::cases },

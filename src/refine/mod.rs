@@ -5,8 +5,10 @@
 //! label. The probabilities that come of it are cut at a threshold, and of the mask the largest part
 //! remains, without holes. All of it is one graph, and a batch is one submit.
 
+mod limits;
 mod recipe;
 mod refiner;
+mod stages;
 
-pub use recipe::{Crf, Darkness, Part, Prior, Recipe};
+pub use recipe::{Crf, Darkness, Part, Prior, Proposal, Recipe, Superpixels};
 pub use refiner::{Refined, Refiner};

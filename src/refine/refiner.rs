@@ -1,17 +1,14 @@
-//! The graph of a recipe, and running it.
+//! Running a recipe on batch after batch.
 
 use std::sync::Arc;
 
-use super::recipe::{Part, Recipe};
+use super::recipe::Recipe;
+use super::stages::{IMAGE, MAP, build};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{Graph, Value};
-use crate::ops::{Blur, Components, Evidence, Keep, MeanField, Operation, Sigmoid};
+use crate::graph::Graph;
 use crate::plan::{self, Options};
 use crate::session::{Session, Store};
-
-const IMAGE: &str = "image";
-const MAP: &str = "map";
 
 /// A recipe made ready for images of one size.
 #[derive(Debug)]
@@ -134,66 +131,4 @@ impl Refiner {
         }
         Ok(())
     }
-}
-
-/// Adds the stages of `recipe`: probabilities and masks, (batch, height, width, 1).
-fn build(
-    graph: &mut Graph,
-    [height, width]: [usize; 2],
-    batch: usize,
-    recipe: &Recipe,
-) -> Result<[Value; 2]> {
-    let image = graph.input(IMAGE, [batch, height, width, 1])?;
-    let map = graph.input(MAP, [batch, height, width, 1])?;
-    let mut add = |name: &str, operation: Arc<dyn Operation>, inputs: &[Value]| {
-        let name = graph.unique(name);
-        graph.add_shared(name, operation, inputs)
-    };
-
-    let darkness = recipe.darkness.unwrap_or_default();
-    let seen = match recipe.darkness {
-        Some(darkness) if darkness.blur > 0.0 => {
-            add("blurred", Arc::new(Blur { deviation: darkness.blur }), &[image])?
-        }
-        _ => image,
-    };
-    let evidence = Evidence {
-        map: recipe.map,
-        prior: recipe.prior.map_or(0.0, |prior| prior.weight),
-        darkness: recipe.darkness.map_or(0.0, |darkness| darkness.weight),
-        bias: recipe.bias,
-        axes: recipe.axes,
-        edge: recipe.prior.map_or(0.0, |prior| prior.edge),
-        inner: darkness.inner,
-        outer: darkness.outer,
-    };
-    let odds = add("evidence", Arc::new(evidence), &[map, seen])?;
-    let mut probability = add("start", Arc::new(Sigmoid), &[odds])?;
-    if let Some(crf) = &recipe.crf {
-        let step = Arc::new(MeanField {
-            radius: crf.radius,
-            dilation: crf.dilation,
-            appearance: crf.appearance,
-            alpha: crf.alpha,
-            beta: crf.beta,
-            smoothness: crf.smoothness,
-            gamma: crf.gamma,
-        });
-        for _ in 0..crf.iterations {
-            probability = add("step", step.clone(), &[odds, probability, image])?;
-        }
-    }
-
-    let mut mask = probability;
-    let mut threshold = recipe.threshold;
-    let part = match recipe.part {
-        None => Keep::All,
-        Some(Part::Largest) => Keep::Largest,
-        Some(Part::Heaviest) => Keep::Heaviest,
-    };
-    for keep in [part].into_iter().chain(recipe.fill_holes.then_some(Keep::WithoutHoles)) {
-        mask = add("mask", Arc::new(Components { threshold, diagonal: false, keep }), &[mask])?;
-        threshold = 0.5;
-    }
-    Ok([probability, mask])
 }
