@@ -1,4 +1,4 @@
-// d = (far - near) / deviation of near       `contrast`: how much darker a pixel is than its surroundings
+// d = turn (far - near) / deviation of near   `contrast`: how much darker, or with turn -1 brighter
 // y[n, l] = 1 where d[n] > level l, else 0   `levels`: one mask a level
 //
 // near, far, d (y of `contrast`): (N, H, W, 1), an image blurred by little and by much; the deviation is that of one image.
@@ -27,6 +27,9 @@ struct Params {
     y_offset: u32,
     y_stride: u32,
 }
+
+// 1, or -1.
+override TURN: f32 = 1.0;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> near: array<f32>;
@@ -90,8 +93,8 @@ fn contrast(
     if pixel >= params.images * params.area {
         return;
     }
-    let apart = far[params.far_offset + pixel * params.far_stride]
-        - near[params.near_offset + pixel * params.near_stride];
+    let apart = TURN * (far[params.far_offset + pixel * params.far_stride]
+        - near[params.near_offset + pixel * params.near_stride]);
     y[params.y_offset + pixel * params.y_stride] = apart * scale[pixel / params.area];
 }
 

@@ -1,18 +1,20 @@
-// u = m (map - mean of map) + p (edge - r) + s d clamp((mid - image) / deviation, -2, 2) + bias
+// u = m (map - middle of map) + p (edge - r) + s d clamp((mid - image) / deviation, -2, 2) + bias
 //
 // what speaks for foreground in each pixel by itself, as log-odds. map, image, u: (N, H, W, 1).
 // r is the distance from the centre of the image in half axes of an ellipse:
 //   r^2 = ((y + 1/2) / H - 1/2)^2 / axis_y^2 + ((x + 1/2) / W - 1/2)^2 / axis_x^2
 // mid: the mean of in and out, the means of the image where r < inner and where r > outer;
+// middle: a number, or the mean of an image's map.
 // s: the sign of out - in; deviation: of the whole image. Where one of the two has no pixel, or the
 // image no deviation, the third term is 0.
 //
-// found: (N, 4), scratch: mean of map, mid, 1 / deviation, s, by `measure`, a workgroup an image.
+// found: (N, 4), scratch: middle of map, mid, 1 / deviation, s, by `measure`, a workgroup an image.
 
 struct Params {
     images: u32,
     height: u32,
     width: u32,
+    middle: f32,
     map_weight: f32,
     prior_weight: f32,
     dark_weight: f32,
@@ -29,6 +31,9 @@ struct Params {
     u_offset: u32,
     u_stride: u32,
 }
+
+// Whether the middle is each map's mean.
+override OWN_MEAN: bool = true;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> map: array<f32>;
@@ -108,7 +113,7 @@ fn measure(
     if total.x == 0.0 || total.z == 0.0 || deviation < 1e-3 {
         turn = 0.0;
     }
-    found[4u * number] = means.x;
+    found[4u * number] = select(params.middle, means.x, OWN_MEAN);
     found[4u * number + 1u] = 0.5 * (inside + outside);
     found[4u * number + 2u] = 1.0 / max(deviation, 1e-3);
     found[4u * number + 3u] = turn;

@@ -7,7 +7,9 @@ mod seeded;
 
 use std::sync::{Arc, OnceLock};
 
-use parula::cam::{Baseline, Explainer, Explanation, METHODS, Method, Request, Settings, find};
+use parula::cam::{
+    Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
+};
 use parula::error::Error;
 use parula::gpu::{self, Choice, Gpu};
 use parula::metrics::dice;
@@ -245,6 +247,34 @@ fn the_sign_of_the_settings_is_the_opposite_of_the_other() {
         let against = explain(&gpu, &against, &[4]).unwrap().remove(0);
         assert_eq!(both.opposite.unwrap().data(), against.signed.data(), "{name}");
         assert_eq!(both.signed.data(), against.opposite.unwrap().data(), "{name}");
+    }
+}
+
+#[test]
+fn maps_of_several_layers_are_combined_as_asked() {
+    let Some(gpu) = gpu() else { return };
+    // Two layers of one size: nothing is resized.
+    let layers = ["out_relu", "Conv_1_bn"].map(str::to_owned);
+    let of = |layers: &[String], fusion| {
+        let settings =
+            Settings { layers: layers.to_vec(), fusion, ..settings(find("gradcam").unwrap()) };
+        explain(&gpu, &settings, &[4]).unwrap().remove(0).map.data().to_vec()
+    };
+    let alone = layers.each_ref().map(|layer| {
+        let map = of(std::slice::from_ref(layer), Fusion::Max);
+        let most = map.iter().copied().fold(0.0, f32::max);
+        map.iter().map(|value| value / most).collect::<Vec<f32>>()
+    });
+    let ways: [(Fusion, fn(f32, f32) -> f32); 3] = [
+        (Fusion::Max, f32::max),
+        (Fusion::Mean, |a, b| 0.5 * (a + b)),
+        (Fusion::Product, |a, b| a * b),
+    ];
+    for (fusion, combine) in ways {
+        let wanted = alone[0].iter().zip(&alone[1]).map(|(a, b)| combine(*a, *b));
+        for (found, wanted) in of(&layers, fusion).into_iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-4, "{fusion:?}: {found} instead of {wanted}");
+        }
     }
 }
 

@@ -203,6 +203,18 @@ fn the_experiment_writes_what_can_be_scored_again() {
     assert_eq!(several[0]["layer"], "conv3_block1_out,post_relu");
     let levels = Grey::read(Path::new(several[0]["png"].as_str().unwrap())).unwrap().pixels;
     assert_eq!((levels.iter().min(), levels.iter().max()), (Some(&0), Some(&255)));
+    for known in ["roi", "whole"] {
+        of(&["--refine", known, "--fuse", "mean", "--layer", "conv3_block1_out,post_relu"]);
+        let stem = Path::new(found[0]["png"].as_str().unwrap()).with_extension("");
+        for (ending, levels) in [("refined", 256), ("mask", 2)] {
+            let refined = Grey::read(&stem.with_extension(format!("{ending}.png"))).unwrap();
+            assert_eq!((refined.width, refined.height), (original.width, original.height));
+            let mut seen = refined.pixels.clone();
+            seen.sort_unstable();
+            seen.dedup();
+            assert!(seen.len() <= levels, "{known}: {} levels", seen.len());
+        }
+    }
     let squares = of(&["--method", "occlusion", "--patch", "24", "--stride", "24", "--against"]);
     assert_eq!(squares[0]["method"], "occlusion");
     assert_eq!(squares[0]["layer"], "input");

@@ -108,6 +108,17 @@ fn of_two_dark_spots_that_is_proposed_which_the_map_means() {
         let found = dice(&refined.masks, &truth);
         assert!(found > 0.8, "{found:.3}");
     }
+    // Bright spots on dark ground are the same, turned.
+    let turned: Vec<f32> = image.iter().map(|grey| 190.0 - grey).collect();
+    let flat = vec![0.5; image.len()];
+    let proposal = Some(Proposal { bright: true, ..Proposal::default() });
+    let bright = Recipe { proposal, ..Recipe::anywhere() };
+    let found = Refiner::new(gpu(), size, 1, &bright).unwrap().segment(&turned, &flat).unwrap();
+    assert_eq!(found.masks, refiner.segment(&image, &flat).unwrap().masks);
+    assert!(found.masks.contains(&1), "the darkest, where the map says nothing");
+    assert!(found.probabilities.iter().all(|p| *p < 1e-6 || *p > 1.0 - 1e-6), "nothing in between");
+    let ground = refiner.segment(&vec![90.0; image.len()], &image).unwrap();
+    assert!(!ground.masks.contains(&1), "no contrast, no proposal");
     let nothing = Proposal { shares: [0.9, 1.0], ..Proposal::default() };
     let recipe = Recipe { proposal: Some(nothing), ..Recipe::anywhere() };
     let mut refiner = Refiner::new(gpu(), size, 1, &recipe).unwrap();

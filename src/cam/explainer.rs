@@ -133,7 +133,8 @@ impl Explainer {
         } else {
             let class = graph.input("class", [model.batch, model.classes])?;
             let class = graph.add("top_class", TopClass, &[logits, class])?;
-            let mut map = |sign| maps::add(&mut graph, &model, method, &layers, class, sign);
+            let of = (&layers[..], settings.fusion);
+            let mut map = |sign| maps::add(&mut graph, &model, method, of, class, sign);
             for &sign in &signs {
                 outputs.extend(map(sign)?);
             }

@@ -1,7 +1,7 @@
 //! From a network to the nodes of a method's map: the gradients it needs, its own nodes, and several
 //! layers made one.
 
-use super::{Kind, Method, Site};
+use super::{Fusion, Kind, Method, Site};
 use crate::error::{Error, Result};
 use crate::graph::{Backward, Graph, Value, gradients_by};
 use crate::models::{IMAGES, Model};
@@ -43,7 +43,7 @@ pub(super) fn add(
     graph: &mut Graph,
     model: &Model,
     method: &Method,
-    layers: &[Value],
+    (layers, fusion): (&[Value], Fusion),
     class: Value,
     sign: f32,
 ) -> Result<Option<Value>> {
@@ -66,12 +66,12 @@ pub(super) fn add(
             map(graph, &Site { activation, gradient, logits, seed, sign })
         })
         .collect::<Result<Vec<Value>>>()?;
-    combine(graph, &maps).map(Some)
+    combine(graph, &maps, fusion).map(Some)
 }
 
-/// Of several maps one: each cut off at 0, resized to the largest, divided by its maximum; then the
-/// largest value of each position. One map stays as it is.
-fn combine(graph: &mut Graph, maps: &[Value]) -> Result<Value> {
+/// Of several maps one: each cut off at 0, resized to the largest, divided by its maximum; then
+/// combined. One map stays as it is.
+fn combine(graph: &mut Graph, maps: &[Value], fusion: Fusion) -> Result<Value> {
     if let [map] = maps {
         return Ok(*map);
     }
@@ -83,10 +83,17 @@ fn combine(graph: &mut Graph, maps: &[Value]) -> Result<Value> {
         let mut part = add_unique(graph, "relu", Elementwise::relu(), &[map])?;
         part = add_unique(graph, "resized", resize, &[part])?;
         part = add_unique(graph, "stretched", Stretch { from_least: false }, &[part])?;
-        whole = Some(match whole {
-            None => part,
+        if fusion == Fusion::Mean {
+            part = scaled(graph, part, 1.0 / maps.len() as f32)?;
+        }
+        whole = Some(match (whole, fusion) {
+            (None, _) => part,
+            (Some(a), Fusion::Mean) => add_unique(graph, "mean", Elementwise::add(), &[a, part])?,
+            (Some(a), Fusion::Product) => {
+                add_unique(graph, "product", Elementwise::multiply(), &[a, part])?
+            }
             // max(a, b) = max(0, b - a) + a.
-            Some(a) => {
+            (Some(a), Fusion::Max) => {
                 let minus = scaled(graph, a, -1.0)?;
                 let over = add_unique(graph, "over", Elementwise::add(), &[part, minus])?;
                 let over = add_unique(graph, "over", Elementwise::relu(), &[over])?;

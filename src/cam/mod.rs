@@ -36,7 +36,7 @@ use crate::graph::{Backward, Graph, Value};
 pub use explainer::{Explainer, Explanation, Request};
 pub use gradcam::grad_cam;
 pub use npy::npy;
-pub use settings::{Baseline, Settings};
+pub use settings::{Baseline, Fusion, Settings};
 
 use sampled::Sampling;
 

@@ -12,9 +12,10 @@ pub struct Settings {
     /// The method.
     pub method: &'static Method,
     /// The layers of a method of layers; without one, the network's CAM layer. With several, their
-    /// maps are cut off at 0, resized to the largest of them, divided by their maxima, and the largest
-    /// value of each position counts (Jiang and others 2021, there for LayerCAM).
+    /// maps are cut off at 0, resized to the largest of them, divided by their maxima, and combined.
     pub layers: Vec<String>,
+    /// How the maps of several layers become one.
+    pub fusion: Fusion,
     /// 1 for what speaks for the class, -1 for what speaks against it.
     pub sign: f32,
     /// How the map becomes grey levels.
@@ -43,6 +44,18 @@ pub struct Settings {
     pub copies: Option<usize>,
 }
 
+/// How several maps, each from 0 to 1, become one: position by position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Fusion {
+    /// The largest value: what any layer shows (Jiang and others 2021, there for LayerCAM).
+    #[default]
+    Max,
+    /// The mean.
+    Mean,
+    /// The product: what all layers show.
+    Product,
+}
+
 /// What stands for "nothing" in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Baseline {
@@ -58,6 +71,7 @@ impl Settings {
         Settings {
             method,
             layers: Vec::new(),
+            fusion: Fusion::default(),
             sign: 1.0,
             normalisation: Normalisation::ReluMax,
             both: false,

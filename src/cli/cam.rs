@@ -1,17 +1,21 @@
 //! `parula cam`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::network::{Loaded, Source, stems};
 use super::{Global, print, print_json};
-use crate::cam::{Baseline, Explainer, METHODS, Request, Settings, find, npy};
+use crate::cam::{Baseline, Explainer, Fusion, METHODS, Request, Settings, find, npy};
+use crate::data::image::resize_plane;
 use crate::data::{Class, Colour, Grey};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::gpu::Gpu;
 use crate::metrics::normalise::Normalisation;
+use crate::refine::{Recipe, Refiner};
 use crate::report::explained;
 use crate::train::{interruption, probabilities};
 
@@ -28,9 +32,12 @@ pub struct Cam {
     #[arg(long, default_value = "gradcam", value_parser = methods())]
     method: String,
     /// The layer whose feature maps are weighted; without it, the last before pooling. The maps of
-    /// several, A,B,C, are each divided by their maximum, and the largest value of each position counts
+    /// several, A,B,C, are each divided by their maximum and combined
     #[arg(long, value_delimiter = ',')]
     layer: Vec<String>,
+    /// How the maps of several layers become one, position by position
+    #[arg(long, value_enum, default_value = "max")]
+    fuse: Fusion,
     /// The class to explain: its number, from 0. Without it, abnormal (1) of two classes, else each
     /// image's class with the highest score
     #[arg(long)]
@@ -62,6 +69,10 @@ pub struct Cam {
     /// The most changed copies of an image to run at once; without it 64, or 16 on a processor
     #[arg(long, value_name = "N")]
     copies: Option<usize>,
+    /// Also write NAME.refined.png and NAME.mask.png: how likely each pixel is foreground, by the heatmap
+    /// and the image, and the mask of that
+    #[arg(long, value_enum)]
+    refine: Option<Refinement>,
     /// Also draw NAME.figure.png: the input, the heatmap over it, the mask, and the input filtered by
     /// the mask, as the paper's Figure 1
     #[arg(long)]
@@ -73,6 +84,47 @@ pub struct Cam {
     /// at the image's size
     #[arg(long)]
     out: PathBuf,
+}
+
+/// What is known of an image that a heatmap is refined by.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Refinement {
+    /// It is cut around a lesion, as ROIs are
+    Roi,
+    /// Nothing but that a lesion is darker than what is around it
+    Whole,
+}
+
+impl Refinement {
+    fn refiner(self, gpu: &Arc<Gpu>) -> Result<Refiner> {
+        let recipe = match self {
+            Refinement::Roi => Recipe::default(),
+            Refinement::Whole => Recipe::anywhere(),
+        };
+        Refiner::new(gpu, REFINED, 1, &recipe)
+    }
+}
+
+/// Height and width that images are refined at: the recipes count in pixels of about this size.
+const REFINED: [usize; 2] = [128, 128];
+
+/// Refines a heatmap by its image; writes probability and mask, at the image's size, as `stem` with
+/// an ending.
+fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>, stem: &str) -> Result<()> {
+    let (width, height) = (image.width, image.height);
+    let small = |grey: &Grey| grey.resize(REFINED[0], REFINED[1]);
+    let heatmap = Grey { width, height, pixels: heatmap };
+    let map: Vec<f32> = small(&heatmap).iter().map(|level| level / 255.0).collect();
+    let refined = refiner.segment(&small(&image.grey()), &map)?;
+    let mask: Vec<f32> = refined.masks.iter().map(|&mask| f32::from(mask)).collect();
+    for (ending, numbers) in [("refined", &refined.probabilities), ("mask", &mask)] {
+        let cut = ending == "mask";
+        let level = |p: f32| if cut { 255 * u8::from(p > 0.5) } else { (255.0 * p).round() as u8 };
+        let resized = resize_plane(numbers, REFINED, [height, width]);
+        let pixels = resized.into_iter().map(level).collect();
+        Grey { width, height, pixels }.write(Path::new(&format!("{stem}.{ending}.png")))?;
+    }
+    Ok(())
 }
 
 impl Cam {
@@ -103,6 +155,7 @@ impl Cam {
         let model = loaded.model.clone();
         let settings = self.settings(global, &loaded)?;
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
+        let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
         files::create_folder(&self.out)?;
         let stems = stems(&self.images);
         let mut documents = Vec::new();
@@ -137,6 +190,10 @@ impl Cam {
                     let path = self.out.join(format!("{}.figure.png", names[index]));
                     explained::draw(&title, &about, image, &explained.heatmap)?.save(&path)?;
                 }
+                if let Some(refinement) = &mut refiner {
+                    let stem = self.out.join(&names[index]).display().to_string();
+                    refine(refinement, image, explained.heatmap.clone(), &stem)?;
+                }
                 let (width, height) = (image.width, image.height);
                 Grey { width, height, pixels: explained.heatmap }.write(&png)?;
                 documents.push(serde_json::json!({
@@ -161,6 +218,7 @@ impl Cam {
         };
         Ok(Settings {
             layers: self.layer.clone(),
+            fusion: self.fuse,
             sign: if self.against { -1.0 } else { 1.0 },
             normalisation: self.normalisation,
             samples: self.samples,

@@ -11,7 +11,7 @@ use crate::cam;
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
 use crate::models;
-use crate::segment::{self, Options, Recipe, Source};
+use crate::segment::{self, Options, Recipe};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  parula weak --out weak\n  \
@@ -72,8 +72,8 @@ impl RecipeArgs {
         if !self.method.is_empty() {
             recipe.methods.clone_from(&self.method);
         }
-        if let Source::Proposed(proposals) = &mut recipe.from {
-            proposals.bright = self.bright;
+        if let Some(proposal) = &mut recipe.from.proposal {
+            proposal.bright = self.bright;
         }
         Ok(recipe)
     }

@@ -11,7 +11,10 @@ use crate::tensor::Tensor;
 /// (near, far, both (N, H, W, 1)) -> (N, H, W, 1): (far - near) / the deviation of near in its image,
 /// 0 where there is none. `near` and `far` are an image blurred by little and by much.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Contrast;
+pub struct Contrast {
+    /// Whether the result is turned: how much brighter each pixel is.
+    pub bright: bool,
+}
 
 /// d (N, H, W, 1) -> (N L, H, W, 1): for each image and each of L levels, 1 where d is above, else 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,13 +54,20 @@ fn dispatch(
     Ok(dispatch)
 }
 
+impl Contrast {
+    fn turn(&self) -> f32 {
+        if self.bright { -1.0 } else { 1.0 }
+    }
+}
+
 impl Operation for Contrast {
     fn name(&self) -> &'static str {
         "contrast"
     }
 
     fn describe(&self) -> String {
-        "darker than around, in deviations".to_owned()
+        let what = if self.bright { "brighter" } else { "darker" };
+        format!("{what} than around, in deviations")
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
@@ -82,6 +92,7 @@ impl Operation for Contrast {
                 let mean = near.iter().sum::<f64>() / count;
                 let square = near.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
                 let scale = if square.sqrt() >= FLAT { 1.0 / square.sqrt() } else { 0.0 };
+                let scale = f64::from(self.turn()) * scale;
                 near.iter().zip(far).map(move |(near, far)| scale * (far - near))
             })
             .collect();
@@ -99,6 +110,7 @@ impl Operation for Contrast {
             .bind("near", Operand::Input(0))
             .bind("found", Operand::Scratch(0));
         let contrast = dispatch("contrast", lowering, &[], (n * h * w).div_ceil(64))?
+            .constant("TURN", self.turn())
             .bind("near", Operand::Input(0))
             .bind("far", Operand::Input(1))
             .bind("scale", Operand::Scratch(0))
@@ -161,14 +173,14 @@ impl Operation for Levels {
 /// Odd sizes, one pixel, one row, no contrast, one level and the most.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (name, dims, near) in [
-        ("odd sizes", [2, 13, 11, 1], Fill::Uniform(0.0, 255.0)),
-        ("one pixel", [2, 1, 1, 1], Fill::Uniform(0.0, 255.0)),
-        ("one row", [3, 1, 70, 1], Fill::Uniform(0.0, 255.0)),
-        ("no contrast", [1, 9, 8, 1], Fill::Values(&[31.0])),
+    for (name, dims, near, bright) in [
+        ("odd sizes", [2, 13, 11, 1], Fill::Uniform(0.0, 255.0), false),
+        ("one pixel", [2, 1, 1, 1], Fill::Uniform(0.0, 255.0), false),
+        ("one row", [3, 1, 70, 1], Fill::Uniform(0.0, 255.0), true),
+        ("no contrast", [1, 9, 8, 1], Fill::Values(&[31.0]), true),
     ] {
         let inputs = [(dims.into(), near), (dims.into(), Fill::Uniform(0.0, 255.0))];
-        cases.push(Case::new(name, Contrast, inputs));
+        cases.push(Case::new(name, Contrast { bright }, inputs));
     }
     for (name, dims, levels) in [
         ("levels", [3, 7, 9, 1], vec![-0.5, 0.0, 0.15, 0.4, 0.45, 0.6]),

@@ -12,8 +12,10 @@ use crate::tensor::Tensor;
 /// from how dark it is. `shaders/evidence.wgsl` has the formula.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evidence {
-    /// Weight of the map less its mean.
+    /// Weight of the map less `middle`.
     pub map: f32,
+    /// What of the map says nothing; without it, the mean of each image's map.
+    pub middle: Option<f32>,
     /// Weight of `edge` - r, r being the distance from the centre in half axes.
     pub prior: f32,
     /// Weight of the darkness, in deviations of the image, 2 at most. Where the outside is the darker
@@ -90,7 +92,7 @@ impl Operation for Evidence {
             let outside = side(&|r| r > f64::from(self.outer));
             let grey = mean(image.iter().copied()).unwrap_or(0.0);
             let deviation = mean(image.iter().map(|x| (x - grey).powi(2))).unwrap_or(0.0).sqrt();
-            let shown = mean(map.iter().copied()).unwrap_or(0.0);
+            let shown = self.middle.map(f64::from).or(mean(map.iter().copied())).unwrap_or(0.0);
             for pixel in 0..h * w {
                 let dark = match (inside, outside) {
                     (Some(a), Some(b)) if deviation >= FLAT && a != b => {
@@ -120,6 +122,8 @@ impl Operation for Evidence {
         let dispatch = |entry, groups: usize| {
             Dispatch::new("evidence", entry)
                 .rounds(2 * (h * w).div_ceil(64))
+                .constant("OWN_MEAN", u32::from(self.middle.is_none()))
+                .param("middle", self.middle.unwrap_or(0.0))
                 .param("images", n)
                 .param("height", h)
                 .param("width", w)
@@ -152,6 +156,7 @@ impl Operation for Evidence {
 pub fn cases() -> Vec<Case> {
     let usual = Evidence {
         map: 2.0,
+        middle: None,
         prior: 6.0,
         darkness: 0.7,
         bias: -0.25,
@@ -170,6 +175,7 @@ pub fn cases() -> Vec<Case> {
         ("larger than a workgroup", usual, [3, 31, 29, 1], any),
         ("no contrast", usual, [1, 9, 8, 1], Fill::Values(&[77.0])),
         ("nothing outside", Evidence { outer: 9.0, ..usual }, [1, 9, 8, 1], any),
+        ("a map with a middle", Evidence { middle: Some(0.4), ..usual }, [2, 9, 8, 1], any),
         ("the map alone", Evidence { prior: 0.0, darkness: 0.0, ..usual }, [1, 9, 8, 1], any),
     ] {
         let inputs = [(dims.into(), Fill::Uniform(0.0, 1.0)), (dims.into(), image)];

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Recipe {
     /// Whether the map is first made the mean over superpixels of the image.
     pub superpixels: Option<Superpixels>,
-    /// Whether the map is then replaced by the one dark part of the image that suits it best.
+    /// Whether the map is then replaced by the one dark or bright part of the image that suits it best.
     pub proposal: Option<Proposal>,
-    /// Log-odds for the map's value less the map's mean; -100 to 100.
+    /// Log-odds for the map's value less the map's mean, or less 1/2 where it is a proposal; -100 to 100.
     pub map: f32,
     /// Added to all log-odds; -100 to 100.
     pub bias: f32,
@@ -66,6 +66,8 @@ pub struct Superpixels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proposal {
+    /// Whether parts are brighter than their surroundings, as in mammograms, and contrast is turned.
+    pub bright: bool,
     /// Deviation of the Gaussian against speckle, as a share of the shorter side; above 0, 1 at most.
     pub near: f32,
     /// Deviation of the Gaussian that stands for the surroundings, as `near`.
@@ -180,6 +182,7 @@ impl Default for Superpixels {
 impl Default for Proposal {
     fn default() -> Self {
         Proposal {
+            bright: false,
             near: 1.0 / 64.0,
             far: 1.0 / 8.0,
             levels: vec![0.0, 0.15, 0.3, 0.45, 0.6, 0.8],
@@ -189,8 +192,8 @@ impl Default for Proposal {
             border: 0.3,
             size: 0.3,
             roundness: 0.5,
-            usual: 0.05,
-            shares: [0.0037, 0.45],
+            usual: 800.0 / (128.0 * 128.0),
+            shares: [60.0 / (128.0 * 128.0), 0.45],
         }
     }
 }
@@ -227,7 +230,7 @@ impl Recipe {
     pub fn anywhere() -> Self {
         Recipe {
             proposal: Some(Proposal::default()),
-            map: 8.0,
+            map: 40.0,
             prior: None,
             darkness: None,
             crf: None,

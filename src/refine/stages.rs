@@ -76,7 +76,7 @@ fn proposal(
         add(graph, name, Blur { deviation: (share * side).max(0.1) }, &[image])
     };
     let (near, far) = (blurred("near", settings.near)?, blurred("far", settings.far)?);
-    let contrast = add(graph, "contrast", Contrast, &[near, far])?;
+    let contrast = add(graph, "contrast", Contrast { bright: settings.bright }, &[near, far])?;
     let levels = Levels { levels: settings.levels.clone() };
     let cuts = add(graph, "cuts", levels, &[contrast])?;
     let opened = opened(graph, cuts, (settings.open * side).round() as usize)?;
@@ -106,6 +106,8 @@ fn evidence(graph: &mut Graph, recipe: &Recipe, image: Value, map: Value) -> Res
     };
     let evidence = Evidence {
         map: recipe.map,
+        // A proposal is 0 or 1, and what of it is foreground does not depend on its size.
+        middle: recipe.proposal.is_some().then_some(0.5),
         prior: recipe.prior.map_or(0.0, |prior| prior.weight),
         darkness: recipe.darkness.map_or(0.0, |darkness| darkness.weight),
         bias: recipe.bias,

@@ -10,8 +10,6 @@
 
 mod classifier;
 mod figure;
-mod plane;
-mod proposals;
 mod pseudo;
 mod recipe;
 mod results;
@@ -30,9 +28,8 @@ use crate::gpu::Gpu;
 use crate::train::interruption;
 
 pub use classifier::Classifier;
-pub use proposals::Proposals;
 pub use pseudo::{Pseudo, pseudo};
-pub use recipe::{Recipe, Source};
+pub use recipe::Recipe;
 pub use results::{Config, Results, SeedResult};
 pub use score::{Line, Origin, Summary};
 pub use unmasked::Unmasked;

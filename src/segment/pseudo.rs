@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::classifier::Classifier;
-use super::recipe::{Recipe, Source};
+use super::recipe::Recipe;
 use crate::data::{Grey, Prepared, Scaling};
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -36,22 +36,10 @@ pub fn pseudo(
     let pixels = size[0] * size[1];
     let labelled = images.iter().map(|&image| (image, 0));
     let grey = Prepared::from_images(labelled, (size[0], size[1]), 1, Scaling::None).images;
-    let beliefs: Vec<Vec<f32>> = match &recipe.from {
-        Source::Refined(refinement) => {
-            let batch = BATCH.min(images.len().max(1));
-            let mut refiner = Refiner::new(gpu, size, batch, refinement)?;
-            let refined = refiner.segment(&grey, &heatmaps.concat())?;
-            believed(refined).chunks(pixels).map(<[f32]>::to_vec).collect()
-        }
-        Source::Proposed(proposals) => grey
-            .chunks(pixels)
-            .zip(&heatmaps)
-            .map(|(image, heatmap)| {
-                let region = proposals.choose(image, heatmap, size);
-                region.into_iter().map(|inside| f32::from(u8::from(inside))).collect()
-            })
-            .collect(),
-    };
+    let batch = BATCH.min(images.len().max(1));
+    let refined =
+        Refiner::new(gpu, size, batch, &recipe.from)?.segment(&grey, &heatmaps.concat())?;
+    let beliefs: Vec<Vec<f32>> = believed(refined).chunks(pixels).map(<[f32]>::to_vec).collect();
     let found = heatmaps.into_iter().zip(beliefs);
     Ok(found.map(|(heatmap, belief)| Pseudo { heatmap, belief }).collect())
 }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Proposals;
 use crate::refine;
 use crate::train::Targets;
 
@@ -11,22 +10,12 @@ use crate::train::Targets;
 pub struct Recipe {
     /// The methods of explanation whose heatmaps are averaged.
     pub methods: Vec<String>,
-    /// From the mean heatmap to a pseudo-mask.
-    pub from: Source,
+    /// From the mean heatmap and the image to a pseudo-mask.
+    pub from: refine::Recipe,
     /// Pixels whose probability is nearer to 1/2 than this teach nothing.
     pub ignore: f32,
     /// The probability above which a pixel is in a network's mask.
     pub threshold: f32,
-}
-
-/// From a heatmap and its image to a pseudo-mask.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The heatmap, the place and the grey of each pixel, and what its neighbours say.
-    Refined(refine::Recipe),
-    /// One of the regions that are darker or brighter than their surroundings.
-    Proposed(Proposals),
 }
 
 impl Recipe {
@@ -34,7 +23,7 @@ impl Recipe {
     pub fn rois() -> Self {
         Recipe {
             methods: vec!["gradcam".to_owned()],
-            from: Source::Refined(refine::Recipe::default()),
+            from: refine::Recipe::default(),
             ignore: 0.1,
             threshold: 0.5,
         }
@@ -42,8 +31,7 @@ impl Recipe {
 
     /// For whole images, of which nothing is known but the class.
     pub fn whole() -> Self {
-        let from = Source::Proposed(Proposals::default());
-        Recipe { from, threshold: 0.4, ..Recipe::rois() }
+        Recipe { from: refine::Recipe::anywhere(), threshold: 0.4, ..Recipe::rois() }
     }
 
     /// What a network learns of the beliefs for an abnormal image: each as it is, with no weight where it
