@@ -8,7 +8,7 @@ use parula::bench::Subject;
 use parula::error::Error;
 use parula::gpu::{self, Gpu};
 use parula::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
-use parula::models::{self, Mode, NETWORKS};
+use parula::models::{self, Mode};
 use parula::ops::{
     Capabilities, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill, Instruction,
     Needs, Optimizer, Padding, REGISTRY, Window,
@@ -296,7 +296,7 @@ fn a_deep_residual_network_stays_near_what_is_alive_forward_and_backward() {
 
 #[test]
 fn networks_stay_near_what_is_alive() {
-    for network in NETWORKS {
+    for network in models::all() {
         // At their own size Keras's networks train in batches of 8 within WebGPU's default limits.
         let batch = if network.channels == 1 { 32 } else { 8 };
         let model = network.build(Mode::Inference, batch, network.input, 2).unwrap();
@@ -311,7 +311,7 @@ fn networks_stay_near_what_is_alive() {
 #[test]
 fn networks_compile_and_bind_on_default_limits() {
     let gpu = Arc::new(gpu::open_noop());
-    for network in NETWORKS {
+    for network in models::all() {
         let step = TrainingGraph::build(network, 2, [75, 75], 2, &Optimizer::adam()).unwrap();
         let outputs = [step.loss, step.logits];
         let capabilities = gpu.capabilities();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use parula::graph::{Kind, Role};
-use parula::models::{self, Mode, Model, NETWORKS};
+use parula::models::{self, Mode, Model};
 use parula::tensor::Tensor;
 use parula::weights::{self, Format, Raw, RawLayer, Top, Weights, keras_order};
 
@@ -28,7 +28,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn model(name: &str, classes: usize) -> Model {
-    let network = models::find(name).unwrap();
+    let network = models::find_any(name).unwrap();
     network.build(Mode::Inference, 1, network.input, classes).unwrap()
 }
 
@@ -314,7 +314,7 @@ fn what_is_wrong_is_named_with_both_shapes() {
 #[test]
 fn every_network_knows_its_own_weights_and_names_those_of_others() {
     let other = model("compact-resnet", 3);
-    for network in NETWORKS {
+    for network in models::all() {
         let model = model(network.name, 3);
         let raw = raw(&some(&model), &model);
         assert_eq!(raw.identify().unwrap().name, network.name);

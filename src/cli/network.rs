@@ -101,8 +101,7 @@ impl Source {
                 "leave --classes away",
             ));
         }
-        let noted = raw.metadata.get("classes").and_then(|units| units.parse().ok());
-        let units = noted.filter(|units| (1..=2).contains(units)).unwrap_or(network.classes);
+        let units = raw.units(network).unwrap_or(network.classes);
         let scaling = raw.scaling().and_then(Scaling::named);
         let batch = self.batch.clamp(1, images.max(1));
         let model = network.build(Mode::Inference, batch, size, units)?;

@@ -63,10 +63,10 @@ impl Convert {
         let format = Format::of_ending(&self.to)?;
         let mut raw = Raw::read(&self.from)?;
         let network = match &self.model {
-            Some(name) => models::find(name)?,
+            Some(name) => models::find_any(name)?,
             None => raw.identify()?,
         };
-        let classes = raw.classes();
+        let classes = raw.units(network);
         let top = if classes.is_some() { Top::Keep } else { Top::Drop };
         let model = network.build(Mode::Inference, 1, network.input, classes.unwrap_or(1))?;
         let config = raw.config.take();
@@ -112,6 +112,7 @@ impl Inspect {
             Err(error) => (None, Some(error.to_string())),
         };
         let name = network.map(|network: &Network| network.name);
+        let classes = network.map_or(raw.classes(), |network| raw.units(network));
         if global.json {
             let layers: Vec<_> = raw
                 .layers
@@ -128,7 +129,7 @@ impl Inspect {
                 .collect();
             return print_json(&serde_json::json!({
                 "file": self.file, "format": raw.format.to_string(), "model": name,
-                "problem": problem, "classes": raw.classes(), "numbers": raw.numbers(),
+                "problem": problem, "classes": classes, "numbers": raw.numbers(),
                 "metadata": raw.metadata, "layers": layers,
             }));
         }
@@ -138,7 +139,7 @@ impl Inspect {
             raw.format,
             raw.numbers(),
             raw.layers.len(),
-            head_in_words(raw.classes()),
+            head_in_words(classes),
         );
         text += &match (name, problem) {
             (Some(name), _) => format!("network: {name}\n"),

@@ -13,7 +13,7 @@
 //! An input of 96x96 goes down to 6x6. Every convolution but the head is followed by batch normalisation
 //! and ReLU.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Conv, Heads, Layers, MASK, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{Padding::Same, Window};
@@ -60,7 +60,7 @@ fn build(l: &mut Layers, images: Value, units: usize) -> Result<Heads> {
         }
     }
     let cam = x;
-    x = l.conv2d("mask", x, Conv::square(units, 1).bias())?;
+    x = l.conv2d(MASK, x, Conv::square(units, 1).bias())?;
     let logits = l.resize("mask_resize", x, size)?;
     Ok(Heads { cam, logits })
 }

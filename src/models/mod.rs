@@ -201,6 +201,9 @@ pub struct Model {
 /// The name of the input node of every model: images (N, H, W, C), scaled.
 pub const IMAGES: &str = "images";
 
+/// The name of every segmenter's last convolution, 1x1, whose output is resized to the images.
+pub const MASK: &str = "mask";
+
 /// The name of the input that dropout draws its numbers from: the step, from 1. Only in training.
 pub const STEP: &str = "step";
 

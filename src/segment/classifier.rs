@@ -101,7 +101,7 @@ impl Classifier {
             let model = self.model.clone();
             let mut explainer = Explainer::new(gpu, model, &self.store, &settings, pixels)?;
             for (images, sums) in images.chunks(batch).zip(sums.chunks_mut(batch)) {
-                interruption(|| "the weights are written".to_owned())?;
+                interruption(|| "the heatmaps are not finished".to_owned())?;
                 let prepared = self.prepare(images.iter().map(|&image| (image, 0)));
                 let numbers = prepared.all();
                 let requests: Vec<Request> = numbers

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{hdf5, keras_archive, keras_h5, keras_weights, safetensors};
 use crate::error::{Error, Result};
+use crate::models::{MASK, Network};
 use crate::tensor::Tensor;
 
 /// What a file says of itself: `model`, `classes`, `input`, `scaling`. Only in files that we wrote.
@@ -165,6 +166,17 @@ impl Raw {
         let head = &self.layers[self.head()?];
         let matrix = head.tensors.iter().find(|(_, tensor)| tensor.shape().rank() == 2);
         matrix.map(|(_, tensor)| tensor.shape().channels())
+    }
+
+    /// Units of the head, which of a segmenter is its last convolution, if these are weights of `network`.
+    pub fn units(&self, network: &Network) -> Option<usize> {
+        if !network.segments() {
+            return self.classes();
+        }
+        let head = self.layers.iter().find(|layer| layer.name.as_deref() == Some(MASK));
+        let mut tensors = head.into_iter().flat_map(|layer| &layer.tensors);
+        let kernel = tensors.find(|(_, tensor)| tensor.shape().rank() == 4);
+        Some(kernel.map_or(network.classes, |(_, kernel)| kernel.shape().channels().max(1)))
     }
 
     /// Height and width that these weights were trained at, where the file says so.

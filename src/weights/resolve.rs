@@ -78,7 +78,7 @@ impl Raw {
                 "the training that made it has diverged: use an earlier checkpoint",
             ));
         }
-        let head_kept = top == Top::Keep && self.head().is_some();
+        let head_kept = top == Top::Keep && self.units(model.network).is_some();
         weights.metadata = self.metadata;
         weights.metadata.insert("model".to_owned(), name.to_owned());
         weights.metadata.insert("format".to_owned(), "parula".to_owned());
@@ -103,7 +103,7 @@ impl Raw {
         }
         let mut nearest: Option<(&Network, Misfit)> = None;
         for network in models::all() {
-            let classes = self.classes().unwrap_or(1).max(1);
+            let classes = self.units(network).unwrap_or(1).max(1);
             let model = network.build(Mode::Inference, 1, network.input, classes)?;
             let top = if self.head().is_some() { Top::Keep } else { Top::Drop };
             match self.places(&model, top) {
