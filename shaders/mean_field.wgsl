@@ -154,45 +154,51 @@ fn step_fours(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    // Uniforms are read before the first branch: inside of one they cost a software driver more.
+    let width = params.width;
+    let radius = params.radius;
+    let dilation = params.dilation;
+    let near = params.near;
+    let alike = params.alike;
+    let image_offset = params.image_offset;
+    let image_stride = params.image_stride;
+    let q_offset = params.q_offset;
+    let q_stride = params.q_stride;
     let index = (group.y * groups.x + group.x) * 64u + lane;
-    let line = index / (params.blocks * params.dilation);
-    let rest = index % (params.blocks * params.dilation) / params.blocks;
+    let line = index / (params.blocks * dilation);
+    let rest = index % (params.blocks * dilation) / params.blocks;
     // In steps of dilation from column `rest`.
     let at = 4u * (index % params.blocks);
-    if index >= params.count || rest + at * params.dilation >= params.width {
-        return;
-    }
-    let most = (params.width - 1u - rest) / params.dilation;
-    let radius = params.radius;
     let row = line % params.height;
     let reach_y = reach(row, params.height);
+    if index >= params.count || rest + at * dilation >= width {
+        return;
+    }
+    let most = (width - 1u - rest) / dilation;
     let columns = min(vec4(at, at + 1u, at + 2u, at + 3u), vec4(most));
     let left = max(at, radius) - radius;
     let right = min(at + 3u + radius, most);
-    let start = line * params.width + rest;
-    let own = start + columns * params.dilation;
+    let start = line * width + rest;
+    let own = start + columns * dilation;
     let here = vec4(grey(own.x), grey(own.y), grey(own.z), grey(own.w));
     let sides = vec4(side(own.x), side(own.y), side(own.z), side(own.w));
-    let scale = f32(params.dilation);
+    let scale = f32(dilation);
     let centre = vec4<f32>(columns);
     let far = vec4(f32(radius));
-    let near = params.near;
-    let alike = params.alike;
     var sum = vec4(0.0);
     var weights = vec4(0.0);
     for (var i = 0u; i <= reach_y.x + reach_y.y; i += 1u) {
         let dy = (f32(i) - f32(reach_y.x)) * scale;
         let far_y = near * dy * dy;
-        let first = start + i * params.dilation * params.width
-            - reach_y.x * params.dilation * params.width;
+        let first = start + i * dilation * width - reach_y.x * dilation * width;
         for (var j = left; j <= right; j += 1u) {
-            let other = first + j * params.dilation;
+            let other = first + j * dilation;
             let steps = abs(vec4(f32(j)) - centre);
             let dx = steps * scale;
-            let apart = vec4(grey(other)) - here;
+            let apart = vec4(image[image_offset + other * image_stride]) - here;
             let power = vec4(far_y) + near * dx * dx + alike * apart * apart;
             let weight = select(vec4(0.0), exp2(power), steps <= far);
-            sum += weight * side(other);
+            sum += weight * (2.0 * q[q_offset + other * q_stride] - 1.0);
             weights += weight;
         }
     }
