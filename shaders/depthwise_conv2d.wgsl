@@ -11,8 +11,9 @@
 //
 // Versions:
 //   naive  one number an invocation.
-//   strip  four channels of STRIP pixels next to each other an invocation, line after line for
-//          `lines` of them: a row of x is loaded once for all the lines that it belongs to. Takes
+//   strip  four channels of STRIP lines an invocation, column after column for `columns` of them: a
+//          column of x is loaded once for all the columns of y that it belongs to. What is written
+//          next lies near what was written last, which is what a processor fetches ahead. Takes
 //          channels in fours, a square kernel of KERNEL, a stride of STRIDE, no dilation.
 
 struct Params {
@@ -39,7 +40,7 @@ struct Params {
     pad_left: u32,
     dilation_y: u32,
     dilation_x: u32,
-    lines: u32, // of y that an invocation of `strip` computes
+    columns: u32, // of y that an invocation of `strip` computes
 }
 
 // What follows the sum, in this order. ACTIVATION: 0 none, 1 ReLU, 2 ReLU6.
@@ -51,7 +52,7 @@ override ACTIVATION: u32 = 0u;
 const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
 const STRIP: u32 = 4u;
-// Pixels of a row of x under a strip, and lines that a row of x belongs to.
+// Pixels of a column of x under a strip, and columns of y that a column of x belongs to.
 const REACH: u32 = (STRIP - 1u) * STRIDE + KERNEL;
 const PENDING: u32 = (KERNEL + STRIDE - 1u) / STRIDE;
 
@@ -142,19 +143,19 @@ fn strip(
     let bias_start = params.bias_offset / 4u;
     let affine_start = params.affine_offset / 4u;
 
-    let strips = (params.out_width + STRIP - 1u) / STRIP;
-    let blocks = (params.out_height + params.lines - 1u) / params.lines;
+    let strips = (params.out_height + STRIP - 1u) / STRIP;
+    let blocks = (params.out_width + params.columns - 1u) / params.columns;
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
-    let ox = index / channels4 % strips * STRIP;
-    let block = index / (channels4 * strips);
-    let n = block / blocks;
-    let first = block % blocks * params.lines;
-    let count = min(params.lines, params.out_height - first);
-    let first_line = n * params.out_height + first;
-    let image = i32(n) * height;
-    let first_y = i32(first * STRIDE) - i32(params.pad_top);
-    let first_x = i32(ox * STRIDE) - i32(params.pad_left);
+    let first = index / channels4 % blocks * params.columns;
+    let strip = index / (channels4 * blocks);
+    let oy = strip % strips * STRIP;
+    let n = strip / strips;
+    let count = min(params.columns, out_width - first);
+    let first_pixel = (n * params.out_height + oy) * out_width + first;
+    let rows_left = params.out_height - oy;
+    let first_y = i32(oy * STRIDE) - i32(params.pad_top);
+    let first_x = i32(first * STRIDE) - i32(params.pad_left);
     if n >= params.batch {
         return;
     }
@@ -163,59 +164,72 @@ fn strip(
     for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
         factors[tap] = w4[w_start + tap * channels4 + c4];
     }
-    var offset = vec4(0.0);
+    var offset: vec4<f32>;
     if EPILOGUE_BIAS {
         offset = bias4[bias_start + c4];
     }
-    var scale = vec4(1.0);
-    var shift = vec4(0.0);
+    var scale: vec4<f32>;
+    var shift: vec4<f32>;
     if EPILOGUE_AFFINE {
         scale = affine4[affine_start + c4];
         shift = affine4[affine_start + channels4 + c4];
     }
+    // Where the rows of x under the strip start, and whether they are there.
+    var starts: array<u32, REACH>;
+    var there: array<bool, REACH>;
+    for (var i = 0u; i < REACH; i++) {
+        let iy = first_y + i32(i);
+        let row = i32(n) * height + clamp(iy, 0, height - 1);
+        starts[i] = x_start + u32(row * width) * x_step + c4;
+        there[i] = iy >= 0 && iy < height;
+    }
 
-    // sums[d * STRIP + i]: pixel i of the line d above the one that is begun.
+    // sums[d * STRIP + i]: pixel i of the column d before the one that is begun.
     var sums: array<vec4<f32>, PENDING * STRIP>;
     for (var i = 0u; i < PENDING * STRIP; i++) {
         sums[i] = vec4(0.0);
     }
     for (var begun = 0u; begun < count + PENDING - 1u; begun++) {
         for (var t = 0u; t < STRIDE; t++) {
-            let iy = first_y + i32(begun * STRIDE + t);
-            let line_seen = iy >= 0 && iy < height;
-            let row = (image + clamp(iy, 0, height - 1)) * width;
+            let ix = first_x + i32(begun * STRIDE + t);
+            let seen = ix >= 0 && ix < width;
+            let across = u32(clamp(ix, 0, width - 1)) * x_step;
             var pixels: array<vec4<f32>, REACH>;
             for (var i = 0u; i < REACH; i++) {
-                let ix = first_x + i32(i);
-                let seen = line_seen && ix >= 0 && ix < width;
-                let value = x4[x_start + u32(row + clamp(ix, 0, width - 1)) * x_step + c4];
-                pixels[i] = select(vec4(0.0), value, seen);
+                let value = x4[starts[i] + across];
+                pixels[i] = select(vec4(0.0), value, seen && there[i]);
             }
             for (var d = 0u; d < PENDING; d++) {
-                let ky = d * STRIDE + t;
-                if ky < KERNEL {
+                let kx = d * STRIDE + t;
+                if kx < KERNEL {
                     for (var i = 0u; i < STRIP; i++) {
                         var sum = sums[d * STRIP + i];
-                        for (var kx = 0u; kx < KERNEL; kx++) {
-                            sum += factors[ky * KERNEL + kx] * pixels[i * STRIDE + kx];
+                        for (var ky = 0u; ky < KERNEL; ky++) {
+                            sum += factors[ky * KERNEL + kx] * pixels[i * STRIDE + ky];
                         }
                         sums[d * STRIP + i] = sum;
                     }
                 }
             }
         }
-        let line = first_line + begun - (PENDING - 1u);
+        let column = first_pixel + begun - (PENDING - 1u);
         for (var i = 0u; i < STRIP; i++) {
-            if begun >= PENDING - 1u && ox + i < out_width {
-                let pixel = line * out_width + ox + i;
-                var value = (sums[(PENDING - 1u) * STRIP + i] + offset) * scale + shift;
+            if begun >= PENDING - 1u && i < rows_left {
+                let pixel = column + i * out_width;
+                var value = sums[(PENDING - 1u) * STRIP + i];
+                if EPILOGUE_BIAS {
+                    value += offset;
+                }
+                if EPILOGUE_AFFINE {
+                    value = value * scale + shift;
+                }
                 if EPILOGUE_RESIDUAL {
                     value += residual4[residual_start + pixel * residual_step + c4];
                 }
                 y4[y_start + pixel * y_step + c4] = activate(value);
             }
         }
-        // The next line begins, from the last sum to the first.
+        // The next column begins, from the last sum to the first.
         for (var i = 0u; i < PENDING * STRIP; i++) {
             let to = PENDING * STRIP - 1u - i;
             if to >= STRIP {

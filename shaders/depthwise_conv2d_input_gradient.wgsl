@@ -9,11 +9,10 @@
 //
 // Versions, as in depthwise_conv2d.wgsl:
 //   naive  one number an invocation.
-//   strip  four channels of STRIP pixels next to each other an invocation, line after line for
-//          `lines` of them. Strips start where ix + pad_left is a multiple of the stride, and blocks of
-//          lines where iy + pad_top is, so that which pixel meets which tap is known when the kernel is
-//          compiled; the first ones may start outside of the image. STRIP and `lines` are multiples of
-//          STRIDE.
+//   strip  four channels of STRIP lines an invocation, column after column for `columns` of them.
+//          Strips start where iy + pad_top is a multiple of the stride, and blocks of columns where
+//          ix + pad_left is, so that which pixel meets which tap is known when the kernel is compiled;
+//          the first ones may start outside of the image. STRIP and `columns` are multiples of STRIDE.
 
 struct Params {
     dy_offset: u32,
@@ -35,7 +34,7 @@ struct Params {
     pad_left: u32,
     dilation_y: u32,
     dilation_x: u32,
-    lines: u32, // of dx that an invocation of `strip` computes
+    columns: u32, // of dx that an invocation of `strip` computes
 }
 
 const KERNEL: u32 = 3u;
@@ -44,7 +43,7 @@ const STRIP: u32 = 4u;
 // Pixels of dy that a strip meets: the last pixel's first tap, back to the first pixel's last tap.
 const BEFORE: u32 = (KERNEL - 1u) / STRIDE;
 const REACH: u32 = BEFORE + (STRIP - 1u) / STRIDE + 1u;
-// Lines of dx that a row of dy belongs to, or that are finished with it.
+// Columns of dx that a column of dy belongs to, or that are finished with it.
 const PENDING: u32 = max(KERNEL, STRIDE);
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -112,22 +111,22 @@ fn strip(
     let dx_step = params.dx_stride / 4u;
     let w_start = params.w_offset / 4u;
     let channels4 = params.channels / 4u;
-    let lines = params.lines;
+    let columns = params.columns;
 
     let left = params.pad_left % STRIDE;
     let above = params.pad_top % STRIDE;
-    let strips = (params.width + left + STRIP - 1u) / STRIP;
-    let blocks = (params.height + above + lines - 1u) / lines;
+    let strips = (params.height + above + STRIP - 1u) / STRIP;
+    let blocks = (params.width + left + columns - 1u) / columns;
     let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
     let c4 = index % channels4;
-    let first_x = i32(index / channels4 % strips * STRIP) - i32(left);
-    let block = index / (channels4 * strips);
-    let n = i32(block / blocks);
-    let first_y = i32(block % blocks * lines) - i32(above);
-    // Pixel `first_x` meets pixel `ox` of dy through tap 0, and line `first_y` row `oy`.
+    let first_x = i32(index / channels4 % blocks * columns) - i32(left);
+    let strip = index / (channels4 * blocks);
+    let n = i32(strip / strips);
+    let first_y = i32(strip % strips * STRIP) - i32(above);
+    // Column `first_x` meets column `ox` of dy through tap 0, and line `first_y` row `oy`.
     let ox = (first_x + i32(params.pad_left)) / i32(STRIDE);
     let oy = (first_y + i32(params.pad_top)) / i32(STRIDE);
-    if block >= params.batch * blocks {
+    if strip >= params.batch * strips {
         return;
     }
 
@@ -135,40 +134,47 @@ fn strip(
     for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
         factors[tap] = w4[w_start + tap * channels4 + c4];
     }
-    // sums[m * STRIP + i]: pixel i of the line that row `step` of dy meets through tap m.
+    // Where the rows of dy that the strip meets start, and whether they are there.
+    var starts: array<u32, REACH>;
+    var there: array<bool, REACH>;
+    for (var i = 0u; i < REACH; i++) {
+        let y = oy + i32(i) - i32(BEFORE);
+        let row = n * out_height + clamp(y, 0, out_height - 1);
+        starts[i] = dy_start + u32(row * out_width) * dy_step + c4;
+        there[i] = y >= 0 && y < out_height;
+    }
+
+    // sums[m * STRIP + i]: line i of the column that column `step` of dy meets through tap m.
     var sums: array<vec4<f32>, PENDING * STRIP>;
     for (var i = 0u; i < PENDING * STRIP; i++) {
         sums[i] = vec4(0.0);
     }
-    for (var step = 0u; step < BEFORE + lines / STRIDE; step++) {
-        let y = oy + i32(step) - i32(BEFORE);
-        let line_seen = y >= 0 && y < out_height;
-        let row = (n * out_height + clamp(y, 0, out_height - 1)) * out_width;
+    for (var step = 0u; step < BEFORE + columns / STRIDE; step++) {
+        let x = ox + i32(step) - i32(BEFORE);
+        let seen = x >= 0 && x < out_width;
+        let across = u32(clamp(x, 0, out_width - 1)) * dy_step;
         var pixels: array<vec4<f32>, REACH>;
         for (var i = 0u; i < REACH; i++) {
-            let x = ox + i32(i) - i32(BEFORE);
-            let seen = line_seen && x >= 0 && x < out_width;
-            let value = dy4[dy_start + u32(row + clamp(x, 0, out_width - 1)) * dy_step + c4];
-            pixels[i] = select(vec4(0.0), value, seen);
+            pixels[i] = select(vec4(0.0), dy4[starts[i] + across], seen && there[i]);
         }
-        for (var ky = 0u; ky < KERNEL; ky++) {
+        for (var kx = 0u; kx < KERNEL; kx++) {
             for (var i = 0u; i < STRIP; i++) {
-                var sum = sums[ky * STRIP + i];
-                for (var kx = 0u; kx < KERNEL; kx++) {
-                    // i - kx, moved to stay positive.
-                    let apart = i + BEFORE * STRIDE + STRIDE - kx;
+                var sum = sums[kx * STRIP + i];
+                for (var ky = 0u; ky < KERNEL; ky++) {
+                    // i - ky, moved to stay positive.
+                    let apart = i + BEFORE * STRIDE + STRIDE - ky;
                     if apart % STRIDE == 0u {
                         sum += factors[ky * KERNEL + kx] * pixels[apart / STRIDE - 1u];
                     }
                 }
-                sums[ky * STRIP + i] = sum;
+                sums[kx * STRIP + i] = sum;
             }
         }
-        // No later row of dy meets the first STRIDE lines.
+        // No later column of dy meets the first STRIDE columns.
         for (var m = 0u; m < STRIDE; m++) {
-            let iy = first_y + i32(step * STRIDE + m) - i32(BEFORE * STRIDE);
+            let ix = first_x + i32(step * STRIDE + m) - i32(BEFORE * STRIDE);
             for (var i = 0u; i < STRIP; i++) {
-                let ix = first_x + i32(i);
+                let iy = first_y + i32(i);
                 if step >= BEFORE && iy >= 0 && iy < height && ix >= 0 && ix < width {
                     let pixel = u32((n * height + iy) * width + ix);
                     dx4[dx_start + pixel * dx_step + c4] = sums[m * STRIP + i];

@@ -89,13 +89,17 @@ fn choose(lowering: &Lowering, window: &Window) -> &'static str {
     if fits_strip(lowering, window) { "strip" } else { "naive" }
 }
 
-/// How many pixels next to each other one invocation computes. Software drivers compile on the
-/// processor, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps for each of
-/// four pixels took seconds.
-fn strip(window: &Window, capabilities: &Capabilities) -> usize {
+/// How many pixels next to each other one invocation computes: on a processor `most`. Software drivers
+/// compile there as well, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps
+/// for each of four pixels took seconds.
+fn strip(window: &Window, capabilities: &Capabilities, most: usize) -> usize {
     let taps = window.size[0] * window.size[1];
-    if capabilities.software { (48 / taps.max(1)).clamp(1, 4) } else { 4 }
+    if capabilities.software { (12 * most / taps.max(1)).clamp(1, most) } else { 4 }
 }
+
+/// Lines of a strip of the forward operation and the input gradient on a processor: more of them keep
+/// more sums than it has registers for.
+const STRIP_LINES: usize = 2;
 
 fn tiles(dispatch: Dispatch, window: &Window, strip: usize) -> Dispatch {
     dispatch
@@ -104,13 +108,13 @@ fn tiles(dispatch: Dispatch, window: &Window, strip: usize) -> Dispatch {
         .tile("STRIP", strip as u32)
 }
 
-/// How many of `height` lines one invocation of `strip` goes through, so that enough are left to go
+/// How many of `width` columns one invocation of `strip` goes through, so that enough are left to go
 /// through side by side: a multiple of `whole`.
-fn lines(lowering: &Lowering, height: usize, side_by_side: usize, whole: usize) -> usize {
+fn columns(lowering: &Lowering, width: usize, side_by_side: usize, whole: usize) -> usize {
     let wanted = if lowering.capabilities.software { 4096 } else { 1 << 17 };
-    let most = (height * side_by_side / wanted).clamp(1, 32);
+    let most = (width * side_by_side / wanted).clamp(1, 32);
     // As even as can be.
-    height.div_ceil(height.div_ceil(most)).next_multiple_of(whole)
+    width.div_ceil(width.div_ceil(most)).next_multiple_of(whole)
 }
 
 impl Operation for DepthwiseConv2d {
@@ -197,15 +201,15 @@ impl Operation for DepthwiseConv2d {
             if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
-            let strip = strip(&self.window, lowering.capabilities);
+            let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
             dispatch = tiles(dispatch, &self.window, strip);
             let [height, width] = sizes.geometry.output;
-            let row = sizes.batch * width.div_ceil(strip) * sizes.in_channels / 4;
-            let lines = lines(lowering, height, row, 1);
-            dispatch = dispatch.param("lines", lines);
-            count = row * height.div_ceil(lines);
+            let column = sizes.batch * height.div_ceil(strip) * sizes.in_channels / 4;
+            let columns = columns(lowering, width, column, 1);
+            dispatch = dispatch.param("columns", columns);
+            count = column * width.div_ceil(columns);
         } else {
-            dispatch = dispatch.param("lines", 1u32);
+            dispatch = dispatch.param("columns", 1u32);
         }
         let limit = lowering.capabilities.max_workgroups;
         Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
@@ -311,18 +315,19 @@ impl Operation for DepthwiseConv2dInputGradient {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
             let stride = self.window.stride[0];
-            let strip = strip(&self.window, lowering.capabilities).next_multiple_of(stride);
+            let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
+            let strip = strip.next_multiple_of(stride);
             dispatch = tiles(dispatch, &self.window, strip);
             // The first strips may start outside of the image.
             let [above, left] =
                 [0, 1].map(|axis| sizes.geometry.before[axis] % self.window.stride[axis]);
-            let strips = (self.width + left).div_ceil(strip);
-            let row = sizes.batch * strips * sizes.in_channels / 4;
-            let lines = lines(lowering, self.height, row, stride);
-            dispatch = dispatch.param("lines", lines);
-            count = row * (self.height + above).div_ceil(lines);
+            let strips = (self.height + above).div_ceil(strip);
+            let column = sizes.batch * strips * sizes.in_channels / 4;
+            let columns = columns(lowering, self.width, column, stride);
+            dispatch = dispatch.param("columns", columns);
+            count = column * (self.width + left).div_ceil(columns);
         } else {
-            dispatch = dispatch.param("lines", 1u32);
+            dispatch = dispatch.param("columns", 1u32);
         }
         let limit = lowering.capabilities.max_workgroups;
         Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
@@ -404,7 +409,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
             if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
-            sum = tiles(sum, &self.window, strip(&self.window, lowering.capabilities));
+            sum = tiles(sum, &self.window, strip(&self.window, lowering.capabilities, 4));
             invocations = sizes.in_channels / 4;
         }
         let [height, width] = sizes.geometry.output;
