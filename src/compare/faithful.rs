@@ -28,9 +28,9 @@ pub struct Faithful {
     pub lerf: f64,
 }
 
-/// A changed copy: `.0` of all steps.
+/// How a copy is changed: after this many of all steps.
 #[derive(Clone, Copy)]
-enum Copy {
+enum Change {
     Without(usize),
     Back(usize),
     Most(usize),
@@ -41,7 +41,7 @@ enum Copy {
 pub struct Faithfulness {
     classifier: Classifier,
     batch: usize,
-    copies: Vec<Copy>,
+    copies: Vec<Change>,
     steps: usize,
     size: [usize; 2],
     channels: usize,
@@ -53,11 +53,11 @@ pub struct Faithfulness {
 impl Faithfulness {
     /// Prepares `steps` steps, at least 2.
     pub fn new(gpu: &Arc<Gpu>, trained: &Trained, steps: usize, seed: u64) -> Result<Self> {
-        let mut copies: Vec<Copy> = (0..=steps).map(Copy::Without).collect();
+        let mut copies: Vec<Change> = (0..=steps).map(Change::Without).collect();
         // What has all of its pixels back is what has none taken away.
-        copies.extend((0..steps).map(Copy::Back));
-        copies.extend((1..steps).map(Copy::Most));
-        copies.extend((1..steps).map(Copy::Least));
+        copies.extend((0..steps).map(Change::Back));
+        copies.extend((1..steps).map(Change::Most));
+        copies.extend((1..steps).map(Change::Least));
         let mut most = if gpu.capabilities().software { 16 } else { 64 };
         loop {
             // As many batches as it takes, and those all of one size.
@@ -94,8 +94,8 @@ impl Faithfulness {
         let mut found = Vec::with_capacity(self.copies.len());
         for some in self.copies.chunks(self.batch) {
             let mut numbers = Vec::with_capacity(self.batch * order.len() * self.channels);
-            for &copy in some {
-                self.append(copy, &image, &blurred, &order, &mut numbers);
+            for &change in some {
+                self.append(change, &image, &blurred, &order, &mut numbers);
             }
             // Rows that are left over are not looked at.
             numbers.resize(self.batch * order.len() * self.channels, 0.0);
@@ -118,7 +118,7 @@ impl Faithfulness {
     /// Appends the scaled numbers of a copy of `image`, (H, W, C).
     fn append(
         &self,
-        copy: Copy,
+        change: Change,
         image: &[f32],
         blurred: &[f32],
         order: &[usize],
@@ -127,15 +127,15 @@ impl Faithfulness {
         let count = |step| part(order.len(), step, self.steps);
         let mut levels = image.to_vec();
         let mut empty: &[usize] = &[];
-        match copy {
-            Copy::Without(step) => empty = &order[..count(step)],
-            Copy::Back(step) => {
+        match change {
+            Change::Without(step) => empty = &order[..count(step)],
+            Change::Back(step) => {
                 order[count(step)..].iter().for_each(|&pixel| levels[pixel] = blurred[pixel]);
             }
-            Copy::Most(step) => {
+            Change::Most(step) => {
                 levels = imputed(image, self.size, &order[..count(step)], self.seed);
             }
-            Copy::Least(step) => {
+            Change::Least(step) => {
                 let lowest = &order[order.len() - count(step)..];
                 levels = imputed(image, self.size, lowest, self.seed);
             }

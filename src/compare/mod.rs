@@ -105,10 +105,9 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
     let material = Material::read(&folder, &rois, &options.seeds)?;
     let dataset = material.summary();
-    let run = match &options.weights {
-        Some(folder) => Some(network::check(folder, options, &dataset.fingerprint)?),
-        None => None,
-    };
+    if let Some(folder) = &options.weights {
+        network::check(folder, options, &dataset.fingerprint)?;
+    }
     let mut config = Config::new(options);
     let mut units = Vec::new();
     if let Some(earlier) = earlier {
@@ -124,7 +123,7 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let mut results = Results::new(gpu, config, dataset);
     results.units = units;
     results.write(&path)?;
-    run_all(gpu, options, &material, run.as_ref(), &mut results)?;
+    run_all(gpu, options, &material, &mut results)?;
     results.summarize(&options.out, options.rank_by)?;
     results.write(&path)?;
     tables::write_all(&results, &options.out)?;
@@ -185,7 +184,6 @@ fn run_all(
     gpu: &Arc<Gpu>,
     options: &Options,
     material: &Material,
-    run: Option<&experiment::Results>,
     results: &mut Results,
 ) -> Result<()> {
     let maps: Vec<Map> = options.methods.iter().map(|&m| Map::Method(m)).chain(TRIVIAL).collect();
@@ -202,15 +200,23 @@ fn run_all(
             }
             let chosen = Chosen::new(options, material, split)?;
             let trained = network::load(gpu, options, setup, seed, material, split)?;
-            let val_acc = run.and_then(|run| run.run(name, seed)).map(|run| run.val_acc);
-            let mut job =
-                unit::Job::new(gpu, options, material, split, setup, seed, &trained, &chosen)?;
+            let mut job = unit::Job {
+                gpu,
+                options,
+                material,
+                split,
+                setup,
+                seed,
+                faithfulness: unit::Job::faithfulness(gpu, options, &trained, &chosen, seed)?,
+                trained: &trained,
+                chosen: &chosen,
+            };
             for map in missing {
                 number += 1;
                 let expected = expected(results, &maps, options)
                     .map_or(String::new(), |time| format!(", about {} left", Rough(time)));
                 eprintln!("{number} of {all}{expected}: {name} seed {seed}, {}", map.name());
-                let unit = job.run(map, val_acc)?;
+                let unit = job.run(map)?;
                 results.units.push(unit);
                 results.write(&options.out.join("compare.json"))?;
             }

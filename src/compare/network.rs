@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Material, Options, checkpoint};
-use crate::data::{Scaling, Split};
+use crate::data::{Prepared, Roi, Scaling, Split};
 use crate::error::{Error, Result};
 use crate::experiment::{Results as Run, Setup};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::models::{Mode, Network};
 use crate::session::Store;
-use crate::train::{TrainOptions, train};
+use crate::train::{Classifier, TrainOptions, train};
 use crate::weights::{self, Raw, Top};
 
 /// A trained network on the GPU.
@@ -23,6 +23,8 @@ pub struct Trained {
     pub units: usize,
     pub scaling: Scaling,
     pub store: Store,
+    /// Its accuracy on the validation side.
+    pub val_acc: f64,
 }
 
 /// The weights of a model and seed below `folder`.
@@ -32,7 +34,7 @@ fn file(folder: &Path, model: &str, seed: u64) -> PathBuf {
 
 /// Refuses the run in `folder` where its networks are not of these ROIs and seeds: what is validation
 /// here would have been learnt from there.
-pub fn check(folder: &Path, options: &Options, fingerprint: &str) -> Result<Run> {
+pub fn check(folder: &Path, options: &Options, fingerprint: &str) -> Result<()> {
     let path = folder.join("results.json");
     if !path.exists() {
         let hint = "give the --out of `parula reproduce`, or leave --weights away to train";
@@ -58,7 +60,7 @@ pub fn check(folder: &Path, options: &Options, fingerprint: &str) -> Result<Run>
             }
         }
     }
-    Ok(run)
+    Ok(())
 }
 
 /// The network of `setup` with `seed`: of the run that [`Options::weights`] names, else trained, else,
@@ -76,12 +78,11 @@ pub fn load(
         Some(folder) => file(folder, network.name, seed),
         None => {
             let path = file(&options.out, network.name, seed);
-            let state = checkpoint(&options.out, network.name, &seed.to_string());
-            // The weights of the best epoch so far are there before the training ends; its state goes
-            // when it does.
-            if !(options.resume && path.exists() && !state.exists()) {
+            if !(options.resume && path.exists()) {
                 learn(gpu, options, setup, seed, material, split, &path)?;
             }
+            // Killed between the weights and this, a process leaves it.
+            forget(&checkpoint(&options.out, network.name, &seed.to_string()))?;
             path
         }
     };
@@ -91,12 +92,19 @@ pub fn load(
         return Err(Error::content(path, "it does not say its input's size or its classes", hint));
     };
     let scaling = raw.scaling().and_then(Scaling::named).unwrap_or(setup.scaling);
-    let model = network.build(Mode::Inference, 1, size, units)?;
+    let batch = setup.train.batch.clamp(1, split.validation.len().max(1));
+    let model = network.build(Mode::Inference, batch, size, units)?;
     let store = Store::new(gpu, &model.graph, seed)?;
     raw.resolve(&model, Top::Keep)?.put(&store)?;
-    Ok(Trained { network, size, units, scaling, store })
+    let validation: Vec<Roi> =
+        split.validation.iter().map(|&index| material.rois[index].clone()).collect();
+    let prepared = Prepared::new(&validation, (size[0], size[1]), network.channels, scaling);
+    let all: Vec<usize> = (0..validation.len()).collect();
+    let val_acc = Classifier::new(gpu, model, &store)?.score(&prepared, &all)?.accuracy();
+    Ok(Trained { network, size, units, scaling, store, val_acc })
 }
 
+/// Trains and writes the weights to `path`, which is there only once that is done.
 fn learn(
     gpu: &Arc<Gpu>,
     options: &Options,
@@ -115,16 +123,10 @@ fn learn(
         forget(&state)?;
     }
     let prepared = setup.prepare(&material.rois);
-    let own = TrainOptions {
-        seed,
-        checkpoint: Some(path.to_owned()),
-        state: Some(state.clone()),
-        ..setup.train.clone()
-    };
+    let own = TrainOptions { seed, state: Some(state), ..setup.train.clone() };
     let title = format!("{name} seed {seed}");
     let trained = train(gpu, setup.network, &prepared, split, &own, &title)?;
-    weights::save(path, &trained.weights, &trained.model.layers, None)?;
-    forget(&state)
+    weights::save(path, &trained.weights, &trained.model.layers, None)
 }
 
 /// Deletes the state of a training that is finished or shall begin anew, and the folders that it leaves

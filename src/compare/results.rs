@@ -71,8 +71,8 @@ pub struct Unit {
     pub method: String,
     /// Whether it looks at no network.
     pub trivial: bool,
-    /// The network's accuracy on the validation side, where it is known.
-    pub val_acc: Option<f64>,
+    /// The network's accuracy on the whole validation side.
+    pub val_acc: f64,
     /// The threshold with the best mean Dice over training ROIs.
     pub threshold: u8,
     /// Training ROIs that it was chosen on.

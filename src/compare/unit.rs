@@ -41,9 +41,10 @@ pub struct Job<'a> {
     pub split: &'a Split,
     pub setup: &'a Setup,
     pub seed: u64,
-    trained: &'a Trained,
-    chosen: &'a Chosen,
-    faithfulness: Option<Faithfulness>,
+    pub trained: &'a Trained,
+    pub chosen: &'a Chosen,
+    /// Where it is to be measured.
+    pub faithfulness: Option<Faithfulness>,
 }
 
 /// A mean of Dice by threshold, as it grows.
@@ -64,27 +65,22 @@ impl Curve {
 }
 
 impl<'a> Job<'a> {
-    /// Prepares the units of a network.
-    #[expect(clippy::too_many_arguments, reason = "each is one thing that all units share")]
-    pub fn new(
-        gpu: &'a Arc<Gpu>,
-        options: &'a Options,
-        material: &'a Material,
-        split: &'a Split,
-        setup: &'a Setup,
+    /// What measures faithfulness, where any ROI is chosen for it.
+    pub fn faithfulness(
+        gpu: &Arc<Gpu>,
+        options: &Options,
+        trained: &Trained,
+        chosen: &Chosen,
         seed: u64,
-        trained: &'a Trained,
-        chosen: &'a Chosen,
-    ) -> Result<Self> {
-        let faithfulness = match chosen.faithful.is_empty() {
-            true => None,
-            false => Some(Faithfulness::new(gpu, trained, options.steps, seed)?),
-        };
-        Ok(Job { gpu, options, material, split, setup, seed, trained, chosen, faithfulness })
+    ) -> Result<Option<Faithfulness>> {
+        match chosen.faithful.is_empty() {
+            true => Ok(None),
+            false => Faithfulness::new(gpu, trained, options.steps, seed).map(Some),
+        }
     }
 
     /// Runs the unit of `map`, and writes its tables.
-    pub fn run(&mut self, map: Map, val_acc: Option<f64>) -> Result<Unit> {
+    pub fn run(&mut self, map: Map) -> Result<Unit> {
         let start = Instant::now();
         let rois = &self.material.rois;
         let chosen = self.chosen;
@@ -149,14 +145,12 @@ impl<'a> Job<'a> {
             .zip(validation.mean())
             .map(|(threshold, dice)| Point { threshold, dice })
             .collect();
-        for (folder, write) in [("curves", true), ("scores", false)] {
-            let path = file(&self.options.out, folder, name, self.seed, map.name());
-            folder_of(&path)?;
-            match write {
-                true => tables::write(&path, &curve)?,
-                false => tables::write(&path, &lines)?,
-            }
+        let path = |folder| file(&self.options.out, folder, name, self.seed, map.name());
+        for folder in ["curves", "scores"] {
+            folder_of(&path(folder))?;
         }
+        tables::write(&path("curves"), &curve)?;
+        tables::write(&path("scores"), &lines)?;
         let accuracy = retrained.as_ref().map(|retrained| retrained.val_acc);
         let value = |metric: &super::Metric| match metric.of {
             None => accuracy,
@@ -171,7 +165,7 @@ impl<'a> Job<'a> {
             seed: self.seed,
             method: map.name().to_owned(),
             trivial: map.is_trivial(),
-            val_acc,
+            val_acc: self.trained.val_acc,
             threshold,
             training_rois: chosen.training.len(),
             rois: lines.len(),
