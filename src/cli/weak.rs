@@ -56,7 +56,8 @@ pub struct Weak {
 /// How pseudo-masks are made: shared with `segment`.
 #[derive(Debug, Args)]
 pub struct RecipeArgs {
-    /// The methods of explanation whose heatmaps are averaged [gradcam]
+    /// The methods of explanation whose heatmaps are averaged [gradcam; of whole images
+    /// layercam]
     #[arg(long, value_delimiter = ',')]
     method: Vec<String>,
     /// Of whole images: lesions are brighter than what is around them, as in mammograms, not darker

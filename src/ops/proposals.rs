@@ -179,7 +179,7 @@ impl Operation for Proposals {
 /// Noise, several masks and one, nothing of a permitted size, ties, one pixel, one row.
 pub fn cases() -> Vec<Case> {
     let usual = Proposals {
-        map: 1.3,
+        map: 1.0,
         darkness: 0.25,
         border: 0.3,
         size: 0.3,

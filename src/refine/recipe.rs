@@ -187,7 +187,7 @@ impl Default for Proposal {
             far: 1.0 / 8.0,
             levels: vec![0.0, 0.15, 0.3, 0.45, 0.6, 0.8],
             open: 1.0 / 64.0,
-            map: 1.3,
+            map: 1.0,
             darkness: 0.25,
             border: 0.3,
             size: 0.3,

@@ -29,9 +29,15 @@ impl Recipe {
         }
     }
 
-    /// For whole images, of which nothing is known but the class.
+    /// For whole images, of which nothing is known but the class. The method and the weights of a
+    /// proposal were chosen on training lesions of BUSI.
     pub fn whole() -> Self {
-        Recipe { from: refine::Recipe::anywhere(), threshold: 0.4, ..Recipe::rois() }
+        Recipe {
+            methods: vec!["layercam".to_owned()],
+            from: refine::Recipe::anywhere(),
+            threshold: 0.4,
+            ..Recipe::rois()
+        }
     }
 
     /// What a network learns of the beliefs for an abnormal image: each as it is, with no weight where it
