@@ -1,12 +1,14 @@
 // Batch normalisation in training, forward and backward.
 //
 //   statistics      mean = sum(x) / rows,  variance = sum((x - mean)^2) / rows
-//   normalize       y = act(gamma * normal + beta),  normal = (x - mean) / sqrt(variance + epsilon)
+//   normalize       y = act(gamma * normal + beta [+ residual]),
+//                   normal = (x - mean) / sqrt(variance + epsilon)
 //   sums            dgamma = sum(d * normal),  dbeta = sum(d),  d = dy where act passes a gradient
 //   input_gradient  dx = gamma / sqrt(variance + epsilon) * (d - (dbeta + normal * dgamma) / rows)
+//                        [+ residual]
 //   moving_average  moving = moving * momentum + statistic * (1 - momentum)
 //
-// x, dy, y (dy's and dx's shape too): (rows, channels), each with its own offset and distance of
+// x, dy, residual, y (dy's and dx's shape too): (rows, channels), each with its own offset and distance of
 // rows. stats: (2, channels), mean and variance. sums: (2, channels), dgamma and dbeta. gamma, beta,
 // moving: (channels). result: (2, channels). part, parts: (blocks, 2, channels).
 //
@@ -39,6 +41,8 @@ struct Params {
     x_stride: u32,
     dy_offset: u32,
     dy_stride: u32,
+    residual_offset: u32,
+    residual_stride: u32,
     y_offset: u32,
     y_stride: u32,
     stats_offset: u32,
@@ -51,6 +55,8 @@ struct Params {
 
 // 0 none, 1 max(a, 0), 2 clamp(a, 0, 6).
 override ACTIVATION: u32 = 0u;
+// Whether `residual` is added: by normalize before the activation, by input_gradient to dx.
+override RESIDUAL: bool = false;
 
 // A workgroup merges the sums of this many channels, in this many slices.
 const MERGED: u32 = 8u;
@@ -72,6 +78,8 @@ const SLICES: u32 = 16u;
 @group(0) @binding(5) var<storage, read> beta4: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> sums4: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> y4: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read> residual: array<f32>;
+@group(0) @binding(8) var<storage, read> residual4: array<vec4<f32>>;
 
 @group(0) @binding(6) var<storage, read_write> part: array<f32>;
 @group(0) @binding(6) var<storage, read_write> part4: array<vec4<f32>>;
@@ -238,8 +246,11 @@ fn normalize_naive(
     let variance = stats[params.stats_offset + params.channels + channel];
     let scale = gamma[params.gamma_offset + channel] * inverse_deviation(vec4(variance)).x;
     let centred = x[params.x_offset + row * params.x_stride + channel] - mean;
-    y[params.y_offset + row * params.y_stride + channel] =
-        activate(vec4(centred * scale + beta[params.beta_offset + channel])).x;
+    var value = centred * scale + beta[params.beta_offset + channel];
+    if RESIDUAL {
+        value += residual[params.residual_offset + row * params.residual_stride + channel];
+    }
+    y[params.y_offset + row * params.y_stride + channel] = activate(vec4(value)).x;
 }
 
 @compute @workgroup_size(64)
@@ -260,10 +271,16 @@ fn normalize_quad(
     let shift = beta4[params.beta_offset / 4u + channel];
     let first = block * params.near;
     var origin = (params.x_offset + first * params.x_stride) / 4u + channel;
+    var added = (params.residual_offset + first * params.residual_stride) / 4u + channel;
     var to = (params.y_offset + first * params.y_stride) / 4u + channel;
     let n = rows_of(block);
     for (var j = 0u; j < n; j += 1u) {
-        y4[to] = activate((x4[origin] - mean) * scale + shift);
+        var value = (x4[origin] - mean) * scale + shift;
+        if RESIDUAL {
+            value += residual4[added];
+            added += params.far * params.residual_stride / 4u;
+        }
+        y4[to] = activate(value);
         origin += params.far * params.x_stride / 4u;
         to += params.far * params.y_stride / 4u;
     }
@@ -392,8 +409,11 @@ fn input_gradient_naive(
     let centred = x[params.x_offset + row * params.x_stride + channel] - mean;
     let upstream = dy[params.dy_offset + row * params.dy_stride + channel];
     let d = masked(vec4(centred * scale + shift), vec4(upstream)).x;
-    y[params.y_offset + row * params.y_stride + channel] =
-        scale * (d - (dbeta + centred * inverse * dgamma) / f32(params.rows));
+    var value = scale * (d - (dbeta + centred * inverse * dgamma) / f32(params.rows));
+    if RESIDUAL {
+        value += residual[params.residual_offset + row * params.residual_stride + channel];
+    }
+    y[params.y_offset + row * params.y_stride + channel] = value;
 }
 
 @compute @workgroup_size(64)
@@ -419,12 +439,18 @@ fn input_gradient_quad(
     let first = block * params.near;
     var at = (params.x_offset + first * params.x_stride) / 4u + channel;
     var origin = (params.dy_offset + first * params.dy_stride) / 4u + channel;
+    var added = (params.residual_offset + first * params.residual_stride) / 4u + channel;
     var to = (params.y_offset + first * params.y_stride) / 4u + channel;
     let n = rows_of(block);
     for (var j = 0u; j < n; j += 1u) {
         let centred = x4[at] - mean;
         let d = masked(centred * scale + shift, dy4[origin]);
-        y4[to] = scale * (d - level - centred * slope);
+        var value = scale * (d - level - centred * slope);
+        if RESIDUAL {
+            value += residual4[added];
+            added += params.far * params.residual_stride / 4u;
+        }
+        y4[to] = value;
         at += params.far * params.x_stride / 4u;
         origin += params.far * params.dy_stride / 4u;
         to += params.far * params.y_stride / 4u;

@@ -48,7 +48,7 @@ fn layer(dims: [usize; 4], activation: Activation) -> (Graph, Given, Value, [Val
     let gamma = graph.input("gamma", [channels]).unwrap();
     let beta = graph.input("beta", [channels]).unwrap();
     let stats = graph.add("statistics", BatchNormStatistics, &[x]).unwrap();
-    let normalize = BatchNormNormalize { epsilon: EPSILON, activation: Activation::None };
+    let normalize = BatchNormNormalize::new(EPSILON);
     let mut y = graph.add("bn", normalize, &[x, stats, gamma, beta]).unwrap();
     match activation {
         Activation::None => {}
@@ -288,7 +288,7 @@ fn moving_averages_follow_the_statistics() {
 #[test]
 fn shapes_that_do_not_fit_are_named() {
     let [x, stats, vector] = [Shape::from([2, 3, 3, 4]), Shape::from([2, 4]), Shape::from([3])];
-    let normalize = BatchNormNormalize { epsilon: EPSILON, activation: Activation::None };
+    let normalize = BatchNormNormalize::new(EPSILON);
     let error = normalize.infer(&[&x, &stats, &vector, &vector]).unwrap_err().to_string();
     assert!(error.contains("gamma must be 4, was given 3"), "{error}");
     let error = BatchNormStatistics.infer(&[&Shape::from([0, 3, 3, 4])]).unwrap_err().to_string();

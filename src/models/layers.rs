@@ -262,7 +262,7 @@ impl Layers {
             let inputs = [mean, variance, statistics];
             let update = self.graph.add(format!("{name}/moving_average"), average, &inputs)?;
             self.updates.push(update);
-            let normalize = BatchNormNormalize { epsilon, activation: Activation::None };
+            let normalize = BatchNormNormalize::new(epsilon);
             self.graph.add(name, normalize, &[x, statistics, gamma, beta])?
         };
         Ok(self.record(name, "BatchNormalization", &[x], y, weights))
