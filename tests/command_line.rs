@@ -519,7 +519,7 @@ fn the_bench_times_layers_and_sets_them_against_an_older_report() {
         );
     }
     assert!(report["not_timed"].as_array().unwrap().is_empty(), "{}", report["not_timed"]);
-    for cost in ["dispatch", "submit"] {
+    for cost in ["dispatch", "record", "submit"] {
         assert!(report["overhead"][cost]["ms"].as_f64() > Some(0.0), "{cost}");
     }
     assert!(["gpu timestamps", "host clock"].contains(&report["timer"].as_str().unwrap()));

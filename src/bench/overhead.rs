@@ -16,12 +16,18 @@ pub struct Overhead {
     /// Of one dispatch of one workgroup among many in a pass, each waiting for the one before it; by the
     /// report's timer.
     pub dispatch: Timing,
+    /// Time of the processor for one dispatch among 400: recording all of them and handing them
+    /// over, bind groups and pipelines being there; by the host's clock.
+    pub record: Timing,
     /// From before a submission of one such dispatch until the host knows that it is done; by the host's
     /// clock.
     pub submit: Timing,
 }
 
-/// Measures both.
+/// About as many dispatches as a step of a large network takes.
+const RECORDED: usize = 400;
+
+/// Measures all of them.
 ///
 /// # Errors
 /// [`Error::Gpu`](crate::error::Error::Gpu) when memory or a kernel is refused.
@@ -30,6 +36,16 @@ pub fn overhead(gpu: &Gpu, effort: Effort) -> Result<Overhead> {
     let bound = [("x", &from), ("y", &to)];
     let commands = [command(gpu, "copy", &[], &bound, 0, 64, [1, 1, 1])?];
     let dispatch = time_repeatedly(effort, |repeats| gpu.time(&commands, repeats))?;
+    let many = vec![commands[0].clone(); RECORDED];
+    let mut times = Vec::new();
+    for _ in 0..effort.samples {
+        gpu.wait()?;
+        let start = Instant::now();
+        gpu.submit(&many);
+        times.push(start.elapsed().as_secs_f64() * 1e3 / RECORDED as f64);
+    }
+    gpu.wait()?;
+    let record = Timing::of(&times, RECORDED);
     let submit = time_repeatedly(effort, |repeats| {
         gpu.wait()?;
         let start = Instant::now();
@@ -39,5 +55,5 @@ pub fn overhead(gpu: &Gpu, effort: Effort) -> Result<Overhead> {
         }
         Ok(start.elapsed() / repeats.max(1) as u32)
     })?;
-    Ok(Overhead { dispatch, submit })
+    Ok(Overhead { dispatch, record, submit })
 }

@@ -113,12 +113,16 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "a dispatch costs {} us, a submission with its wait {} us",
+            "a dispatch costs {} us, of the processor {} us to record it, a submission with its wait {} us",
             short(1e3 * self.overhead.dispatch.ms),
+            short(1e3 * self.overhead.record.ms),
             short(1e3 * self.overhead.submit.ms),
         )?;
         if self.tuning != "none" {
             writeln!(f, "with the variants of `parula tune` ({})", self.tuning)?;
+        }
+        if self.precision != "f32" {
+            writeln!(f, "models store activations in {}", self.precision)?;
         }
         if !self.results.is_empty() {
             writeln!(f, "\n{}* what is used by default", self.kernels())?;
