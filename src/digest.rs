@@ -4,10 +4,14 @@
 ///
 /// It tells texts apart that differ by accident; it is no defence against anyone.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    // No UTF-8 text has a byte 0xff, so it marks the end of a part.
+    digest_bytes(parts.into_iter().flat_map(|part| part.bytes().chain([0xff])))
+}
+
+/// Of bytes, as 16 hexadecimal digits.
+pub fn digest_bytes(bytes: impl Iterator<Item = u8>) -> String {
     const START: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
-    // No UTF-8 text has a byte 0xff, so it marks the end of a part.
-    let bytes = parts.into_iter().flat_map(|part| part.bytes().chain([0xff]));
     let number = bytes.fold(START, |state, byte| (state ^ u64::from(byte)).wrapping_mul(PRIME));
     format!("{number:016x}")
 }

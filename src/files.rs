@@ -1,7 +1,7 @@
 //! Files are written whole or not at all: to a temporary name beside the target, synced, renamed.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -38,6 +38,27 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// [`Error::File`] with the folder's name.
 pub fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))
+}
+
+/// Where what can be made again is kept: the folder that `PARULA_CACHE` names, or the system's for such
+/// things; none where neither is known.
+pub fn cache_folder() -> Option<PathBuf> {
+    cache_folder_of(&|name| std::env::var_os(name).filter(|value| !value.is_empty()))
+}
+
+/// The same in an environment that `variable` gives.
+fn cache_folder_of(variable: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).map(PathBuf::from);
+    let system = || match std::env::consts::OS {
+        "windows" => Some(path("LOCALAPPDATA")?.join("parula").join("cache")),
+        "macos" => Some(path("HOME")?.join("Library").join("Caches").join("parula")),
+        // By the XDG base directory specification a path that is not absolute is ignored.
+        _ => path("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(path("HOME")?.join(".cache")))
+            .map(|cache| cache.join("parula")),
+    };
+    path("PARULA_CACHE").or_else(system)
 }
 
 /// Deletes what processes that were killed while they wrote have left in `folder`, and in and below
@@ -113,5 +134,21 @@ mod tests {
         };
         assert_eq!(left(&own), ["kept.txt", "x.parula-"]);
         assert_eq!(left(&other).len(), 3, "another's folder");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_folder_is_the_user_s_wish_or_the_system_s() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            cache_folder_of(&|name| {
+                let found = pairs.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| value.into())
+            })
+        };
+        let is = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(with(&[("HOME", "/h"), ("PARULA_CACHE", "here")]), is("here"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), is("/c/parula"));
+        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]), is("/h/.cache/parula"));
+        assert_eq!(with(&[]), None);
     }
 }
