@@ -67,7 +67,12 @@ fn add(
         if pipelines.contains_key(&key) {
             continue;
         }
-        let wgsl = shaders::source_with(dispatch.shader, &dispatch.tiles, dispatch.texels)?;
+        let wgsl = shaders::source_with(
+            dispatch.shader,
+            &dispatch.tiles,
+            dispatch.texels,
+            &dispatch.halves,
+        )?;
         let pipeline = json!({
             "shader": dispatch.shader,
             "wgsl": shaders::without_subgroups(&wgsl),

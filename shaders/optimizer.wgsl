@@ -14,7 +14,8 @@
 // 5 RMSprop            v                rho, 1 - rho, rate, epsilon
 // 6 with momentum      v, m             rho, 1 - rho, rate, epsilon, momentum
 //
-// What depends on the step is in h already, computed on the host in double precision.
+// What depends on the step is in h already, computed on the host in double precision. h[6] multiplies
+// every gradient first: one over the loss scale, 1 where there is none.
 //
 // Versions: `naive`, one parameter an invocation; `quad`, four vectors of four, which also spreads
 // the cost of reading h.
@@ -52,6 +53,7 @@ struct Hyper {
     d: f32,
     e: f32,
     f: f32,
+    unscale: f32,
 }
 
 struct Update {
@@ -68,11 +70,18 @@ fn finite() -> bool {
 fn numbers() -> Hyper {
     let at = params.hyper_offset;
     return Hyper(
-        hyper[at], hyper[at + 1u], hyper[at + 2u], hyper[at + 3u], hyper[at + 4u], hyper[at + 5u]
+        hyper[at],
+        hyper[at + 1u],
+        hyper[at + 2u],
+        hyper[at + 3u],
+        hyper[at + 4u],
+        hyper[at + 5u],
+        hyper[at + 6u],
     );
 }
 
-fn update(h: Hyper, before: Update, g: vec4<f32>) -> Update {
+fn update(h: Hyper, before: Update, scaled: vec4<f32>) -> Update {
+    let g = scaled * h.unscale;
     var after = before;
     switch RULE {
         case 1u: {

@@ -7,8 +7,9 @@
 //! in f32 elements, and are filled in by the session.
 //!
 //! On drivers where a load from a storage buffer is slow, kernels read through textures instead: the
-//! session copies tensors into textures just before a dispatch, and [`through_texels`] rewrites the
-//! reads. The planner decides; a kernel knows nothing of it.
+//! session copies tensors into textures just before a dispatch, and [`rewrite`] changes the reads.
+//! Tensors that are stored in 16 bits are another change of the same kind. The planner decides; a
+//! kernel knows nothing of it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,9 +17,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::error::{Error, Result};
 
-mod texels;
+mod rewrite;
 
-pub use texels::{TEXELS_PER_ROW, texture_bytes, through_texels};
+pub use rewrite::{TEXELS_PER_ROW, rewrite, row_bytes, texture_bytes};
 
 macro_rules! sources {
     ($($name:literal),* $(,)?) => {
@@ -39,6 +40,7 @@ sources![
     "components",
     "contrast",
     "conv2d",
+    "conv2d_half",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",
     "copy",
@@ -49,6 +51,7 @@ sources![
     "dropout",
     "elementwise",
     "evidence",
+    "finite",
     "global_pool",
     "losses",
     "mean_field",
@@ -122,7 +125,7 @@ pub fn source(name: &str) -> Result<&'static str> {
 
 /// The text of `name` with its register-tile constants replaced: `const NAME: u32 = 8;` becomes
 /// the value given. These cannot be overrides, which WGSL does not allow as sizes of private arrays.
-/// `texels`: reads go [through textures](through_texels).
+/// `texels`, `halves`: as [`rewrite`] takes them.
 ///
 /// # Errors
 /// [`Error::Usage`] when the shader or a constant is unknown.
@@ -130,6 +133,7 @@ pub fn source_with(
     name: &str,
     constants: &[(&str, u32)],
     texels: bool,
+    halves: &[&str],
 ) -> Result<Cow<'static, str>> {
     let mut text = Cow::Borrowed(source(name)?);
     for (constant, value) in constants {
@@ -141,11 +145,16 @@ pub fn source_with(
         replaced.replace_range(start..end, &format!("{value}u"));
         text = Cow::Owned(replaced);
     }
-    Ok(if texels { Cow::Owned(through_texels(&text)) } else { text })
+    // The side of a cooperative matrix is part of its type's name.
+    if constants.contains(&("SIZE", 8)) {
+        text = Cow::Owned(text.replace("coop_mat16x16", "coop_mat8x8"));
+    }
+    let plain = !texels && halves.is_empty();
+    Ok(if plain { text } else { Cow::Owned(rewrite(&text, texels, halves)) })
 }
 
 /// The interface of `entry` in the shader `name`, read once and kept. `texels`: as in
-/// [`source_with`].
+/// [`source_with`]; whether numbers have 16 bits makes no difference to it.
 ///
 /// # Errors
 /// [`Error::Gpu`] when the file does not compile or has no such entry point.
@@ -157,7 +166,7 @@ pub fn interface(name: &'static str, entry: &'static str, texels: bool) -> Resul
     if let Some(found) = lock().get(&(name, entry, texels)) {
         return Ok(found.clone());
     }
-    for (point, interface) in reflect(name, &source_with(name, &[], texels)?)? {
+    for (point, interface) in reflect(name, &source_with(name, &[], texels, &[])?)? {
         // Entry point names are interned through the lookup below; others wait for their turn.
         if point == entry {
             lock().insert((name, entry, texels), Arc::new(interface));
@@ -238,13 +247,28 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
 /// `text` without the functions that use subgroup operations, for devices that would refuse the
 /// whole file because of them. Line numbers stay.
 pub fn without_subgroups(text: &str) -> String {
+    let words = ["(subgroup_", "subgroupBroadcast", "subgroupAdd", "subgroupShuffle"];
+    without(text, &words)
+}
+
+/// The same for cooperative matrices: their directive and their types go too.
+pub fn without_cooperative(text: &str) -> String {
+    without(text, &["wgpu_cooperative_matrix", "coop_mat", "coopLoad"])
+}
+
+/// `text` without the functions, and the single lines outside of functions, that have one of `words`.
+fn without(text: &str, words: &[&str]) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut function: Vec<&str> = Vec::new();
     let mut inside = false;
+    let uses = |line: &str| {
+        let code = line.split("//").next().unwrap_or_default();
+        words.iter().any(|word| code.contains(word))
+    };
     for line in text.lines() {
         let starts = ["@compute", "@must_use", "fn "].iter().any(|head| line.starts_with(head));
         if !inside && !starts {
-            kept += line;
+            kept += if uses(line) { "" } else { line };
             kept.push('\n');
             continue;
         }
@@ -252,13 +276,7 @@ pub fn without_subgroups(text: &str) -> String {
         inside = true;
         function.push(line);
         if line == "}" || (line.starts_with("fn ") && line.ends_with('}')) {
-            let uses = function.iter().any(|line| {
-                let code = line.split("//").next().unwrap_or_default();
-                code.contains("(subgroup_")
-                    || code.contains("subgroupBroadcast")
-                    || code.contains("subgroupAdd")
-                    || code.contains("subgroupShuffle")
-            });
+            let uses = function.iter().any(|line| uses(line));
             for line in function.drain(..) {
                 kept += if uses { "" } else { line };
                 kept.push('\n');
@@ -294,10 +312,18 @@ mod tests {
     }
 
     #[test]
+    fn cooperative_matrices_go_with_their_directive() {
+        let text = "enable f16;\nenable wgpu_cooperative_matrix;\n\
+            alias Left = coop_mat8x8<f16, A>;\nfn f() {\n    let a = coopLoadT<Left>(&x[0], 8u);\n}\n\
+            fn g() {}\n";
+        assert_eq!(without_cooperative(text), "enable f16;\n\n\n\n\n\nfn g() {}\n");
+    }
+
+    #[test]
     fn every_shader_compiles_as_it_stands_and_with_texels() {
         for (name, text) in SOURCES {
             reflect(name, text).unwrap();
-            reflect(name, &through_texels(text)).unwrap();
+            reflect(name, &rewrite(text, true, &[])).unwrap();
         }
     }
 }

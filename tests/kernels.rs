@@ -7,13 +7,13 @@ mod common {
     pub mod adapter;
 }
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use common::adapter;
-use parula::gpu::Gpu;
+use parula::gpu::{Gpu, Precision};
 use parula::graph::{Graph, Init, Role, Value, gradients};
-use parula::ops::{Case, Concat, REGISTRY, SliceChannels};
+use parula::ops::{Case, Concat, Elementwise, Instruction, Needs, REGISTRY, SliceChannels};
 use parula::plan::{self, Options};
 use parula::session::{Session, Store, evaluate};
 use parula::tensor::Tensor;
@@ -42,14 +42,24 @@ enum Lie {
 const LIES: [Lie; 3] =
     [Lie::Dense, Lie::Within { start: 4, wider: 8 }, Lie::Within { start: 3, wider: 5 }];
 
-/// The graph of a case, with the numbers of its inputs, and the value to compare.
-fn build(case: &Case, lie: Lie) -> (Graph, HashMap<String, Tensor<f64>>, Value, Vec<Value>) {
+/// The graph of a case, with the numbers of its inputs, and the value to compare. `half`: activations
+/// come from another kernel and go to one, so that they can be stored in 16 bits, which their numbers
+/// need no more than.
+fn build(
+    case: &Case,
+    lie: Lie,
+    half: bool,
+) -> (Graph, HashMap<String, Tensor<f64>>, Value, Vec<Value>) {
     let mut graph = Graph::new();
     let mut given = HashMap::new();
     let updates = case.operation.updates();
     let mut inputs = Vec::new();
-    for (index, tensor) in case.tensors(7).into_iter().enumerate() {
+    let outside = if half { 6e4 } else { 1e6 };
+    for (index, mut tensor) in case.tensors(7).into_iter().enumerate() {
         let name = format!("input_{index}");
+        if half {
+            tensor.data_mut().iter_mut().for_each(|value| *value = rounded(*value));
+        }
         let shape = tensor.shape().clone();
         let lie = if case.dense.contains(&index) { Lie::Dense } else { lie };
         let value = match (lie, shape.nhwc()) {
@@ -62,16 +72,20 @@ fn build(case: &Case, lie: Lie) -> (Graph, HashMap<String, Tensor<f64>>, Value, 
                     let (row, channel) = (at / (c + wider), at % (c + wider));
                     // What is not part of the tensor must not matter.
                     let inside = channel >= start && channel < start + c;
-                    if inside { tensor.data()[row * c + channel - start] } else { 1e6 }
+                    if inside { tensor.data()[row * c + channel - start] } else { outside }
                 });
                 given.insert(name.clone(), wide);
-                let wide = graph.input(name, [n, h, w, c + wider]).unwrap();
+                let mut wide = graph.input(name, [n, h, w, c + wider]).unwrap();
+                if half {
+                    wide = stored(&mut graph, wide);
+                }
                 let slice = SliceChannels { start, count: c };
                 graph.add(format!("slice_{index}"), slice, &[wide]).unwrap()
             }
             _ => {
                 given.insert(name.clone(), tensor);
-                graph.input(name, shape).unwrap()
+                let value = graph.input(name, shape).unwrap();
+                if half { stored(&mut graph, value) } else { value }
             }
         };
         inputs.push(value);
@@ -92,7 +106,23 @@ fn build(case: &Case, lie: Lie) -> (Graph, HashMap<String, Tensor<f64>>, Value, 
             .collect();
         output = graph.add("concat", Concat, &[sides[0], output, sides[1]]).unwrap();
     }
+    if half && updates.is_empty() {
+        output = stored(&mut graph, output);
+    }
     (graph, given, output, inputs)
+}
+
+/// `value` as another kernel has stored it.
+fn stored(graph: &mut Graph, value: Value) -> Value {
+    let name = graph.unique(&format!("{}/stored", graph.node(value).name));
+    graph.add(name, Elementwise::one(Instruction::Scale(1.0)), &[value]).unwrap()
+}
+
+/// The nearest number that 16 bits can hold.
+fn rounded(value: f64) -> f64 {
+    let exponent = value.abs().log2().floor().max(-14.0);
+    let step = (exponent - 10.0).exp2();
+    if value == 0.0 { value } else { (value / step).round() * step }
 }
 
 /// Runs `graph` on the GPU and compares `wanted` with the reference.
@@ -148,7 +178,8 @@ fn difference(found: &Tensor, truth: &Tensor<f64>, tolerance: f64) -> Result<(),
     }
     let scale = truth.data().iter().fold(1e-3f64, |most, value| most.max(value.abs()));
     for (index, (&a, &b)) in found.data().iter().zip(truth.data()).enumerate() {
-        let apart = (f64::from(a) - b).abs() / scale;
+        // Infinities have no difference.
+        let apart = if f64::from(a) == b { 0.0 } else { (f64::from(a) - b).abs() / scale };
         if apart.is_nan() || apart > tolerance {
             return Err(format!("element {index} is {a}, the reference says {b} ({apart:.1e})"));
         }
@@ -176,7 +207,7 @@ fn kernels(checked: bool) {
             // The bounds checks are about indices, which all ways to lie share.
             let lies = if checked { &LIES[..1] } else { &LIES[..] };
             for (lie, texels_from) in ways(&gpu, lies) {
-                let (graph, given, output, _) = build(&case, lie);
+                let (graph, given, output, _) = build(&case, lie, false);
                 let update = !case.operation.updates().is_empty();
                 let options =
                     Options { variant: Some(variant.name), texels_from, ..Options::default() };
@@ -207,7 +238,8 @@ fn ways(gpu: &Gpu, lies: &[Lie]) -> Vec<(Lie, u64)> {
 }
 
 /// What a variant says of a shape that it leaves to another.
-const UNSUPPORTED: [&str; 2] = ["takes channels in fours", "and this driver stops after"];
+const UNSUPPORTED: [&str; 3] =
+    ["takes channels in fours", "takes one group of channels", "and this driver stops after"];
 
 #[test]
 fn every_kernel_equals_the_reference() {
@@ -224,7 +256,7 @@ fn every_gradient_equals_finite_differences_and_runs_on_the_gpu() {
     let gpu = Arc::new(adapter::open());
     let (mut run, mut failures) = (0, Vec::new());
     for (name, case) in cases().into_iter().filter(|(_, case)| !case.differentiate.is_empty()) {
-        let (mut graph, mut given, output, inputs) = build(&case, Lie::Dense);
+        let (mut graph, mut given, output, inputs) = build(&case, Lie::Dense, false);
         let shape = graph.shape(output).clone();
         let seed = graph.input("seed", shape.clone()).unwrap();
         let weights =
@@ -278,4 +310,110 @@ fn every_gradient_equals_finite_differences_and_runs_on_the_gpu() {
         }
     }
     report("gradients", run, &failures);
+}
+
+// ---- in 16 bits ----
+
+/// What rounding to 16 bits may change: 11 bits of precision, rounded to nearest or cut, which WGSL leaves
+/// to the driver.
+const HALF: f64 = 1.0 / 1024.0;
+
+/// The adapter, if it has numbers of 16 bits.
+fn in_halves() -> Option<Gpu> {
+    match adapter::open_in(Precision::F16) {
+        Ok(gpu) => Some(gpu),
+        Err(why) => {
+            println!("SKIPPED 16 bits: {why}");
+            None
+        }
+    }
+}
+
+/// Inputs are exact in 16 bits and sums are in 32, so all that differs from the reference is that results
+/// are rounded once; variants that round what they multiply find it rounded.
+fn halves(checked: bool) {
+    let Some(mut gpu) = in_halves() else { return };
+    gpu.check_shaders(checked);
+    let gpu = Arc::new(gpu);
+    let (mut run, mut failures) = (0, Vec::new());
+    let (mut declared, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for (name, case) in cases() {
+        declared.extend(case.operation.halves().iter().map(|binding| (name, *binding)));
+        for variant in case.operation.variants() {
+            let rounds = matches!(variant.needs, Needs::Half | Needs::Cooperative);
+            if !variant.needs.met_by(gpu.capabilities()) {
+                println!("SKIPPED {name}/{}: the adapter lacks {:?}", variant.name, variant.needs);
+                continue;
+            }
+            // Other variants' indices are those that `kernels` has checked.
+            if (checked || case.operation.halves().is_empty()) && !rounds {
+                continue;
+            }
+            let lies = if checked { &LIES[..1] } else { &LIES[..] };
+            for (lie, texels_from) in ways(&gpu, lies) {
+                let (graph, given, output, _) = build(&case, lie, true);
+                let options = Options {
+                    half: true,
+                    fuse: false,
+                    variant: Some(variant.name),
+                    texels_from,
+                    ..Options::default()
+                };
+                let tolerance = case.tolerance + HALF;
+                let result = compare(&gpu, &graph, &given, &[output], false, &options, tolerance);
+                if matches!(&result, Err(why) if UNSUPPORTED.iter().any(|u| why.contains(u))) {
+                    continue;
+                }
+                run += 1;
+                if let Err(why) = result {
+                    failures.push(format!("{name}/{} {} {lie:?}: {why}", variant.name, case.name));
+                }
+                let plan =
+                    plan::build(&graph, &[output], &[], gpu.capabilities(), &options).unwrap();
+                let own = plan.steps.iter().filter(|step| step.layer == "output");
+                let halves = own.flat_map(|step| &step.dispatches).flat_map(|one| &one.halves);
+                seen.extend(halves.map(|binding| (name, *binding)));
+            }
+        }
+    }
+    report("kernels that store halves", run, &failures);
+    let missing: Vec<_> = declared.difference(&seen).collect();
+    assert!(checked || missing.is_empty(), "never stored in 16 bits: {missing:?}");
+}
+
+#[test]
+fn every_kernel_stores_halves() {
+    halves(false);
+}
+
+#[test]
+fn kernels_that_round_stay_within_their_arrays() {
+    halves(true);
+}
+
+/// Gradients pass several kernels, each of which rounds what it stores.
+#[test]
+fn every_gradient_of_halves_equals_the_reference() {
+    let Some(gpu) = in_halves() else { return };
+    let gpu = Arc::new(gpu);
+    let (mut run, mut failures) = (0, Vec::new());
+    for (name, case) in cases().into_iter().filter(|(_, case)| !case.differentiate.is_empty()) {
+        let (mut graph, mut given, output, inputs) = build(&case, Lie::Dense, true);
+        let shape = graph.shape(output).clone();
+        let seed = graph.input("seed", shape.clone()).unwrap();
+        let weights = |index: usize| rounded(f64::from(((index * 37 % 19) as f32 - 9.0) / 9.0));
+        given.insert("seed".to_owned(), Tensor::from_fn(shape, weights));
+        let seed = stored(&mut graph, seed);
+        let wanted: Vec<Value> = case.differentiate.iter().map(|&index| inputs[index]).collect();
+        let found = gradients(&mut graph, output, seed, &wanted).unwrap();
+        let found: Vec<Value> = found.into_iter().map(|one| stored(&mut graph, one)).collect();
+        let options = Options { half: true, fuse: false, ..Options::default() };
+        run += 1;
+        let tolerance = case.tolerance.max(2e-5) + 4.0 * HALF;
+        let result = compare(&gpu, &graph, &given, &found, false, &options, tolerance);
+        if let Err(why) = result {
+            failures.push(format!("{name} {}: {why}", case.name));
+        }
+    }
+    report("gradients of halves", run, &failures);
 }

@@ -31,6 +31,8 @@ struct Kernel {
     entry: &'static str,
     tiles: Vec<(&'static str, u32)>,
     texels: bool,
+    /// Tensors in 16 bits.
+    halves: Vec<&'static str>,
     /// Names and the bits of values.
     constants: Vec<(&'static str, u64)>,
 }
@@ -43,12 +45,23 @@ impl Kernel {
             entry: dispatch.entry,
             tiles: dispatch.tiles.clone(),
             texels: dispatch.texels,
+            halves: dispatch.halves.clone(),
             constants: dispatch.constants.iter().map(bits).collect(),
         }
     }
 
+    /// The same with all of `halves` in 16 bits that it reaches, if there are any.
+    fn in_halves(&self, halves: &'static [&'static str]) -> Option<Self> {
+        let interface = shaders::interface(self.shader, self.entry, self.texels).unwrap();
+        let reached = |name: &&str| interface.bindings.iter().any(|bound| bound.name == *name);
+        let halves: Vec<&str> = halves.iter().copied().filter(reached).collect();
+        (!halves.is_empty()).then(|| Kernel { halves, ..self.clone() })
+    }
+
     fn text(&self) -> String {
-        shaders::source_with(self.shader, &self.tiles, self.texels).unwrap().into_owned()
+        shaders::source_with(self.shader, &self.tiles, self.texels, &self.halves)
+            .unwrap()
+            .into_owned()
     }
 }
 
@@ -63,6 +76,16 @@ fn adapters() -> Vec<Capabilities> {
             software: texels,
             workgroup_memory: 32 << 10,
             max_invocations: 1024,
+            ..Capabilities::default()
+        });
+    }
+    for side in [16, 8] {
+        adapters.push(Capabilities {
+            subgroup: Some((32, 32)),
+            workgroup_memory: 32 << 10,
+            f16: true,
+            rounding: true,
+            cooperative: Some(side),
             ..Capabilities::default()
         });
     }
@@ -89,7 +112,11 @@ fn kernels() -> BTreeMap<Kernel, bool> {
                 for dispatch in plan.setup.iter().chain(&plan.steps).flat_map(|s| &s.dispatches) {
                     let baseline =
                         variant.needs == Needs::Nothing && adapter == Capabilities::default();
-                    *kernels.entry(Kernel::of(dispatch)).or_default() |= baseline;
+                    let kernel = Kernel::of(dispatch);
+                    if let Some(narrow) = kernel.in_halves(case.operation.halves()) {
+                        kernels.entry(narrow).or_default();
+                    }
+                    *kernels.entry(kernel).or_default() |= baseline;
                 }
             }
         }
@@ -129,6 +156,7 @@ fn with_defaults() -> Vec<Kernel> {
                 entry: point.name.leak(),
                 tiles: Vec::new(),
                 texels: false,
+                halves: Vec::new(),
                 constants: Vec::new(),
             })
         })
@@ -145,7 +173,8 @@ fn for_each(
     let (mut count, mut failures) = (0, Vec::new());
     for kernel in kernels {
         count += 1;
-        let key = (kernel.shader, kernel.tiles.clone(), kernel.texels);
+        let halves = kernel.halves.clone();
+        let key = (kernel.shader, kernel.tiles.clone(), kernel.texels, halves);
         let (module, info) = modules.entry(key).or_insert_with(|| {
             compile(kernel.shader, &kernel.text()).unwrap_or_else(|error| panic!("{error}"))
         });
@@ -184,7 +213,16 @@ fn translate(kernel: &Kernel, module: &Module, info: &ModuleInfo) -> Result<(), 
         name.map_err(|error| format!("MSL: {error}"))?;
     }
 
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+    // DX12 has no cooperative matrices: no adapter there is offered such a kernel.
+    if kernel.entry == "cooperative" {
+        return if metal.contains("simdgroup") { Ok(()) } else { Err("no matrices".to_owned()) };
+    }
+    // 16-bit numbers came with 6.2.
+    let shader_model = match kernel.text().contains("enable f16") {
+        true => hlsl::ShaderModel::V6_2,
+        false => hlsl::ShaderModel::V6_0,
+    };
+    let options = hlsl::Options { shader_model, ..Default::default() };
     let point = hlsl::PipelineOptions { entry_point: Some((stage, kernel.entry.to_owned())) };
     let mut direct = String::new();
     let points = hlsl::Writer::new(&mut direct, &options, &point)
@@ -253,7 +291,7 @@ fn files_without_their_subgroup_kernels_need_no_feature() {
         .map(|(kernel, _)| (kernel.shader, kernel.tiles))
         .collect();
     for (shader, tiles) in baseline {
-        let text = shaders::source_with(shader, &tiles, false).unwrap();
+        let text = shaders::source_with(shader, &tiles, false, &[]).unwrap();
         let text = shaders::without_subgroups(&text);
         let module = naga::front::wgsl::parse_str(&text)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(&text, shader)));
@@ -301,8 +339,14 @@ fn every_file_is_registered_and_every_entry_point_is_run() {
 /// What [`within_limits`] says of a shader.
 fn refused(text: &str) -> String {
     let (module, info) = compile("made up", text).unwrap();
-    let kernel =
-        Kernel { shader: "copy", entry: "naive", tiles: vec![], texels: false, constants: vec![] };
+    let kernel = Kernel {
+        shader: "copy",
+        entry: "naive",
+        tiles: vec![],
+        texels: false,
+        halves: vec![],
+        constants: vec![],
+    };
     let entry = module.entry_points[0].name.clone();
     let point = (ShaderStage::Compute, entry.as_str());
     let (module, info) =

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use common::adapter;
 use parula::data::{Flips, Grey, Prepared, Scaling, Split};
 use parula::error::Error;
+use parula::gpu::{Gpu, Precision};
 use parula::models::{self, Head};
 use parula::ops::{Choices, Optimizer};
 use parula::train::{INTERRUPTED, TrainOptions, Trained, train};
@@ -45,7 +46,15 @@ fn images() -> (Prepared, Split) {
 
 #[test]
 fn training_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
-    let gpu = Arc::new(adapter::open());
+    interrupted(adapter::open());
+    match adapter::open_in(Precision::F16) {
+        Ok(gpu) => interrupted(gpu),
+        Err(why) => println!("SKIPPED 16 bits: {why}"),
+    }
+}
+
+fn interrupted(gpu: Gpu) {
+    let gpu = Arc::new(gpu);
     let (prepared, split) = images();
     let folder = tempfile::tempdir().unwrap();
     let network = models::find("compact-xception").unwrap();
@@ -112,7 +121,15 @@ fn training_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
     let error = refused(TrainOptions { seed: 1, ..options.clone() });
     assert!(error.contains("seed was 0, is 1"), "{error}");
     // Other variants of kernels may round otherwise.
-    let mut tuned = adapter::open();
+    let other = if gpu.half() { Precision::F32 } else { Precision::F16 };
+    if let Ok(other) = adapter::open_in(other) {
+        let wanted = format!("precision was \"{}\", is \"{}\"", gpu.precision(), other.precision());
+        let result = train(&Arc::new(other), network, &prepared, &split, &options, network.name);
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(&wanted), "{error}");
+    }
+    let own = if gpu.half() { Precision::F16 } else { Precision::F32 };
+    let mut tuned = adapter::open_in(own).unwrap();
     let mut choices = Choices::default();
     choices.insert("some operation", "some variant");
     tuned.choose(choices);

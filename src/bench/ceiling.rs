@@ -141,6 +141,6 @@ pub(super) fn command(
         let memory = Bindable::Range { buffer, start: 0, bytes: buffer.bytes() };
         resources.push(Resource { index: binding.index, memory });
     }
-    let pipeline = gpu.pipeline(&Key::new(SHADER, entry, constants, &[], false))?;
+    let pipeline = gpu.pipeline(&Key::new(SHADER, entry, constants, &[], false, &[]))?;
     gpu.command(&pipeline, &resources, workgroups)
 }

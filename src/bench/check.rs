@@ -71,7 +71,7 @@ impl Checker {
         }
         let smaller = match &self.truth {
             Some(Truth { case: Some(own), results, .. }) if own.name == case.name => {
-                compare(&what, &found()?, results, case.tolerance)?;
+                compare(&what, &found()?, results, tolerance(case, variant))?;
                 return Ok("reference".to_owned());
             }
             Some(Truth { case: Some(own), tensors, results, .. }) => {
@@ -89,7 +89,8 @@ impl Checker {
         let found = found()?;
         match &self.first {
             Some((of, name, results)) if *of == key => {
-                compare(&what, &found, results, case.tolerance.max(1e-5) * TWO_SUMS)?;
+                let apart = case.tolerance.max(1e-5) * TWO_SUMS + variant.needs.rounding();
+                compare(&what, &found, results, apart)?;
                 Ok(format!("{how}, {name} on this one"))
             }
             _ => {
@@ -140,7 +141,8 @@ impl Checker {
             let (mut session, store) =
                 subject.session(&self.gpu, Some(variant.name), &narrow(tensors))?;
             session.run()?;
-            compare(&what, &subject.results(&session, &store)?, truth, case.tolerance)?;
+            let found = subject.results(&session, &store)?;
+            compare(&what, &found, truth, tolerance(case, variant))?;
         }
         Ok(true)
     }
@@ -158,6 +160,11 @@ impl Truth {
         let results = case.as_ref().map(|case| reference(case, &tensors)).unwrap_or_default();
         Truth { of, case, tensors, results }
     }
+}
+
+/// How far from the reference `variant` may be.
+fn tolerance(case: &Case, variant: &Variant) -> f64 {
+    case.tolerance + variant.needs.rounding()
 }
 
 /// What a case is told apart by.

@@ -7,10 +7,10 @@ use crate::cam;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value, gradients};
-use crate::models::{Mode, Network};
-use crate::ops::{Capabilities, Choices, Optimizer};
+use crate::models::{CLASS, Mode, Network};
+use crate::ops::{Capabilities, Optimizer};
 use crate::plan::{self, Options, Plan, Work};
-use crate::session::{Session, Store};
+use crate::session::{self, Session, Store};
 use crate::train::TrainingGraph;
 
 /// The graph of a phase, and what is asked of it.
@@ -52,19 +52,19 @@ impl PhaseGraph {
             ));
         }
         if phase == Phase::GradCam {
-            let class = graph.input("class", [batch, classes])?;
+            let class = graph.input(CLASS, [batch, classes])?;
             let gradient = gradients(&mut graph, heads.logits, class, &[heads.cam])?[0];
             outputs.push(cam::grad_cam(&mut graph, heads.cam, gradient)?);
         }
         Ok(PhaseGraph { graph, outputs, updates: Vec::new() })
     }
 
-    /// Its plan on an adapter, with the variants that `choices` have.
+    /// Its plan on an adapter, as `options` say; the gradients of an explanation have 32 bits.
     ///
     /// # Errors
     /// [`Error::TooLarge`](crate::error::Error::TooLarge) when a tensor does not fit.
-    pub fn plan(&self, capabilities: &Capabilities, choices: &Arc<Choices>) -> Result<Plan> {
-        let options = Options { choices: choices.clone(), ..Options::default() };
+    pub fn plan(&self, capabilities: &Capabilities, options: &Options) -> Result<Plan> {
+        let options = Options { single_from: &[CLASS], ..options.clone() };
         plan::build(&self.graph, &self.outputs, &self.updates, capabilities, &options)
     }
 
@@ -81,7 +81,7 @@ impl PhaseGraph {
     /// # Errors
     /// Those of planning and of the GPU.
     pub fn session(&self, gpu: &Arc<Gpu>) -> Result<Session> {
-        let plan = self.plan(gpu.capabilities(), gpu.choices())?;
+        let plan = self.plan(gpu.capabilities(), &session::options(gpu))?;
         let store = Store::new(gpu, &self.graph, 0)?;
         let mut session = Session::new(gpu, plan, &store)?;
         session.run()?;

@@ -45,6 +45,8 @@ pub struct Report {
     pub timer: &'static str,
     /// What stands for the variants that `parula tune` chose, or `none`.
     pub tuning: String,
+    /// How models store activations: `f32` or `f16`.
+    pub precision: &'static str,
     /// The most that the adapter can do.
     pub ceiling: Ceiling,
     /// What a dispatch and a submission cost.
@@ -71,6 +73,7 @@ impl Report {
             version: env!("CARGO_PKG_VERSION"),
             timer: gpu.timer(),
             tuning: gpu.choices().digest(),
+            precision: gpu.precision(),
             ceiling,
             overhead,
             results: Vec::new(),
@@ -150,7 +153,7 @@ pub(super) mod tests {
             multiply_add: "4 x vec4".to_owned(),
         };
         let timing = Timing::of(&[1.0, 1.5, 2.0, 2.5, 3.0], 7);
-        let overhead = Overhead { dispatch: timing, submit: timing };
+        let overhead = Overhead { dispatch: timing, record: timing, submit: timing };
         let mut report = Report::new(&crate::gpu::open_noop(), ceiling, overhead);
         report.results.push(Measurement {
             op: "conv2d".to_owned(),

@@ -8,10 +8,10 @@ use super::{Kind, Method, Settings, maps};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
-use crate::models::{IMAGES, Model};
+use crate::models::{CLASS, IMAGES, Model};
 use crate::ops::TopClass;
 use crate::plan::{self, Options};
-use crate::session::{Session, Store};
+use crate::session::{self, Session, Store};
 use crate::tensor::Tensor;
 
 /// The name of the input of maps that were made elsewhere.
@@ -131,7 +131,7 @@ impl Explainer {
             let (last, _) = open(gpu, &graph, &scored, &own)?;
             samples = Some(Samples { sampler, last });
         } else {
-            let class = graph.input("class", [model.batch, model.classes])?;
+            let class = graph.input(CLASS, [model.batch, model.classes])?;
             let class = graph.add("top_class", TopClass, &[logits, class])?;
             let of = (&layers[..], settings.fusion);
             let mut map = |sign| maps::add(&mut graph, &model, method, of, class, sign);
@@ -238,8 +238,8 @@ impl Explainer {
         }
         self.session.set(IMAGES, &images)?;
         // A map that knows no class leaves no trace of it in the plan.
-        if self.session.plan().inputs.iter().any(|input| input.name == "class") {
-            self.session.set("class", &class)?;
+        if self.session.plan().inputs.iter().any(|input| input.name == CLASS) {
+            self.session.set(CLASS, &class)?;
         }
         Ok(())
     }
@@ -301,7 +301,7 @@ fn open(
     outputs: &[Value],
     store: &Store,
 ) -> Result<(Session, Vec<String>)> {
-    let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+    let options = Options { single_from: &[CLASS], ..session::options(gpu) };
     let plan = plan::build(graph, outputs, &[], gpu.capabilities(), &options)?;
     let names = outputs.iter().map(|&value| graph.node(value).name.clone()).collect();
     Ok((Session::new(gpu, plan, store)?, names))

@@ -11,10 +11,10 @@ use super::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value, gradients, splice};
-use crate::models::{IMAGES, Mode, Model};
+use crate::models::{CLASS, IMAGES, Mode, Model};
 use crate::ops::{Elementwise, Reshape, SumRows};
 use crate::plan::{self, Options};
-use crate::session::{Session, Store};
+use crate::session::{self, Session, Store};
 use crate::tensor::Tensor;
 
 /// The name of the input that holds the image or the activation, (1, H, W, C).
@@ -194,7 +194,7 @@ impl Sampler {
         let output = match made.reads {
             Reads::Scores => logits,
             Reads::Gradient | Reads::GradientTimes(_) => {
-                let class = graph.input("class", [copies, classes])?;
+                let class = graph.input(CLASS, [copies, classes])?;
                 let mut found = gradients(&mut graph, logits, class, &[made.stand_in])?[0];
                 if let Reads::GradientTimes(by) = made.reads {
                     found = graph.add("copies/times", Elementwise::multiply(), &[found, by])?;
@@ -204,7 +204,7 @@ impl Sampler {
                 graph.add("copies/sum", SumRows, &[flat])?
             }
         };
-        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+        let options = Options { single_from: &[CLASS], ..session::options(gpu) };
         let plan = plan::build(&graph, &[output], &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         for (name, numbers) in &made.fixed {
@@ -267,7 +267,7 @@ impl Sampler {
                 for row in class.chunks_mut(self.classes).take(filled) {
                     row[subject.class] = 1.0;
                 }
-                self.session.set("class", &class)?;
+                self.session.set(CLASS, &class)?;
             }
             self.session.run()?;
             let read = self.session.read(&self.output)?;

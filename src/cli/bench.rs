@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Global, print, print_json};
+use super::{Global, Numbers, print, print_json};
 use crate::bench::{
     self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
 };
@@ -69,12 +69,14 @@ pub struct Bench {
     /// faster or slower only where the difference is more than either was spread
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
         let cases = self.cases()?;
-        let gpu = global.open()?;
+        let gpu = global.open(self.numbers.precision)?;
         let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());
         let old = self.compare.as_ref().map(read).transpose()?;
         let effort = if self.quick { Effort::QUICK } else { Effort::FULL };

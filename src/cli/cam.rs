@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::network::{Loaded, Source, stems};
-use super::{Global, print, print_json};
+use super::{Global, Numbers, print, print_json};
 use crate::cam::{Baseline, Explainer, Fusion, METHODS, Request, Settings, find, npy};
 use crate::data::image::resize_plane;
 use crate::data::{Class, Colour, Grey};
@@ -84,6 +84,8 @@ pub struct Cam {
     /// at the image's size
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 /// What is known of an image that a heatmap is refined by.
@@ -130,7 +132,7 @@ fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>, stem: &str) -
 impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
-        let gpu = global.open()?;
+        let gpu = global.open(self.numbers.precision)?;
         let loaded = self.source.load(&gpu, self.images.len(), global.seed)?;
         // All are looked at before the first is computed: a wrong path shall not show after an hour.
         let sizes: Vec<[usize; 2]> =

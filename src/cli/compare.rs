@@ -10,6 +10,7 @@ use crate::cam::{self, METHODS, Method};
 use crate::compare::{self, Options};
 use crate::error::Result;
 use crate::experiment::Setup;
+use crate::gpu::Precision;
 use crate::models;
 
 #[derive(Debug, Args)]
@@ -111,7 +112,7 @@ impl Compare {
             heatmaps: self.heatmaps,
             resume: self.resume,
         };
-        let gpu = global.open()?;
+        let gpu = global.open(Precision::F32)?;
         eprintln!("on {}", gpu.report());
         let results = compare::compare(&gpu, &options)?;
         if global.json {

@@ -1,16 +1,15 @@
 //! `parula explain`.
 
-use std::sync::Arc;
-
 use clap::{Args, ValueEnum};
 
-use super::{Global, print, print_json};
+use super::{Global, Numbers, print, print_json};
 use crate::bench::{Phase, PhaseGraph};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::models;
-use crate::ops::{Capabilities, Choices};
-use crate::plan::{self, Plan};
+use crate::ops::Capabilities;
+use crate::plan::{self, Options, Plan};
+use crate::session;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula explain --model compact-xception\n  \
@@ -37,6 +36,8 @@ pub struct Explain {
     /// Plan for WebGPU's default limits instead of the GPU at hand
     #[arg(long)]
     baseline: bool,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,10 +53,10 @@ enum Purpose {
 impl Explain {
     pub fn run(&self, global: &Global) -> Result<()> {
         let (graph, plan) = if self.baseline {
-            self.plan(&Capabilities::default(), &Arc::default())?
+            self.plan(&Capabilities::default(), &Options::default())?
         } else {
-            let gpu = global.open()?;
-            self.plan(gpu.capabilities(), gpu.choices())?
+            let gpu = global.open(self.numbers.precision)?;
+            self.plan(gpu.capabilities(), &session::options(&gpu))?
         };
         if global.json {
             return print_json(&document(&plan));
@@ -67,7 +68,7 @@ impl Explain {
         print(&(text + &plan.to_string()))
     }
 
-    fn plan(&self, capabilities: &Capabilities, choices: &Arc<Choices>) -> Result<(Graph, Plan)> {
+    fn plan(&self, capabilities: &Capabilities, options: &Options) -> Result<(Graph, Plan)> {
         let network = models::find_any(&self.model)?;
         let size = self.size.map_or(network.input, |size| [size, size]);
         let phase = match self.purpose {
@@ -77,7 +78,7 @@ impl Explain {
             Purpose::Training => Phase::TrainingStep,
         };
         let graph = PhaseGraph::new(network, phase, self.batch.max(1), size)?;
-        let plan = graph.plan(capabilities, choices)?;
+        let plan = graph.plan(capabilities, options)?;
         Ok((graph.graph, plan))
     }
 }

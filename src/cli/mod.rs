@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::gpu::{self, Backend, Choice, Gpu};
+use crate::gpu::{self, Backend, Choice, Gpu, Precision};
 use crate::train::INTERRUPTED;
 
 /// Train image classifiers on any GPU, explain them with Grad-CAM, and score the heatmaps as
@@ -62,15 +62,25 @@ pub struct Global {
     no_tuning: bool,
 }
 
+/// The precision, for commands that run networks.
+#[derive(Clone, Debug, Args)]
+struct Numbers {
+    /// How activations are stored between kernels; weights, sums and the optimiser have 32 bits in any
+    /// case
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
+}
+
 impl Global {
     fn choice(&self) -> Choice {
-        Choice { adapter: self.adapter.clone(), backend: self.backend }
+        Choice { adapter: self.adapter.clone(), backend: self.backend, ..Choice::default() }
     }
 
-    fn open(&self) -> Result<Arc<Gpu>> {
-        let mut gpu = gpu::open(&self.choice())?;
+    /// The GPU, with what `parula tune` found for it, and plans of this precision.
+    fn open(&self, precision: Precision) -> Result<Arc<Gpu>> {
+        let mut gpu = gpu::open(&Choice { precision, ..self.choice() })?;
         if !self.no_tuning {
-            gpu.choose(crate::tune::choices(gpu.report()));
+            gpu.choose(crate::tune::choices(gpu.report(), gpu.precision()));
         }
         Ok(Arc::new(gpu))
     }

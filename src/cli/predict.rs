@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::network::Source;
-use super::{Global, print, print_json};
+use super::{Global, Numbers, print, print_json};
 use crate::data::Colour;
 use crate::error::Result;
 use crate::train::{Classifier, probabilities};
@@ -19,11 +19,13 @@ pub struct Predict {
     /// Images: PNG, TIFF or JPEG
     #[arg(required = true)]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let gpu = global.open()?;
+        let gpu = global.open(self.numbers.precision)?;
         let loaded = self.source.load(&gpu, self.images.len(), global.seed)?;
         let batch = loaded.model.batch;
         // All are looked at before the first is computed: a wrong path shall not show after an hour.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::train::Training;
-use super::{Global, distinct, print, print_json};
+use super::{Global, Numbers, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Options, Setup};
 use crate::models;
@@ -44,6 +44,8 @@ pub struct Reproduce {
     resume: bool,
     #[command(flatten)]
     training: Training,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 /// The weights of `model` in `path`, a file or a folder.
@@ -76,7 +78,7 @@ impl Reproduce {
             experiments: distinct(&self.experiments),
             resume: self.resume,
         };
-        let gpu = global.open()?;
+        let gpu = global.open(self.numbers.precision)?;
         eprintln!("on {}", gpu.report());
         let tell = |results: &experiment::Results| {
             eprintln!("so far:\n{}", experiment::table(results).to_text());

@@ -11,6 +11,7 @@ use crate::data::image::resize_plane;
 use crate::data::{Colour, Grey};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::gpu::Precision;
 use crate::segment::{Classifier, Recipe, pseudo};
 use crate::train::{Segmenter, interruption};
 
@@ -51,7 +52,7 @@ impl Segment {
                 "give a probability between 0 and 1",
             ));
         }
-        let gpu = global.open()?;
+        let gpu = global.open(Precision::F32)?;
         let loaded = self.source.load_any(&gpu, self.images.len(), global.seed)?;
         // All are looked at before the first is computed: a wrong path shall not show after an hour.
         self.images.iter().try_for_each(|path| Colour::size_of(path).map(|_| ()))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::network::fitted;
-use super::{Global, print, print_json};
+use super::{Global, Numbers, print, print_json};
 use crate::data::{Flips, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
@@ -131,6 +131,8 @@ pub struct Train {
     resume: bool,
     #[command(flatten)]
     training: Training,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 /// Where the state of a training is kept that writes its weights to `out`.
@@ -172,7 +174,7 @@ impl Train {
         cut.note(&self.data).iter().for_each(|note| eprintln!("{note}"));
         let rois = cut.rois;
         let split = split::split(&rois, split::VALIDATION, seed)?;
-        let gpu = global.open()?;
+        let gpu = global.open(self.numbers.precision)?;
         let prepared = setup.prepare(&rois);
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
         weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::bench::networks;
-use super::{Global, print, print_json};
+use super::{Global, Numbers, print, print_json};
 use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::error::{Error, Result};
 use crate::models::{NETWORKS, Network};
@@ -44,6 +44,8 @@ pub struct Tune {
     /// Tune again what is known already
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,8 +61,8 @@ enum Purpose {
 impl Tune {
     pub fn run(&self, global: &Global) -> Result<()> {
         let mut layers = self.layers()?;
-        let gpu = global.open()?;
-        let path = tune::path(gpu.report())?;
+        let gpu = global.open(self.numbers.precision)?;
+        let path = tune::path(gpu.report(), gpu.precision())?;
         let mut known = match Tuning::read(&path, gpu.report()) {
             Ok(known) => known.unwrap_or_else(|| Tuning::new(gpu.report())),
             // It was reported when the GPU was opened, and is replaced.

@@ -10,6 +10,7 @@ use super::{Global, print, print_json};
 use crate::cam;
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
+use crate::gpu::Precision;
 use crate::models;
 use crate::segment::{self, Options, Recipe};
 
@@ -95,7 +96,7 @@ impl Weak {
             seed: global.seed,
             resume: self.resume,
         };
-        let gpu = global.open()?;
+        let gpu = global.open(Precision::F32)?;
         eprintln!("on {}", gpu.report());
         let results = segment::weak(&gpu, &options)?;
         if global.json {

@@ -85,6 +85,7 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         let adapter = gpu.report().to_string();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let tuning = gpu.choices().digest();
+        let precision = gpu.precision().to_owned();
         let differs = |what: &str, then: &String, now: &String| {
             (then != now).then(|| format!("{what} was {then}, is {now}"))
         };
@@ -92,6 +93,7 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
             .difference(&earlier.config)
             .or_else(|| differs("the adapter", &earlier.adapter, &adapter))
             .or_else(|| differs("the tuning", &earlier.tuning, &tuning))
+            .or_else(|| differs("the precision", &earlier.precision, &precision))
             .or_else(|| differs("parula's version", &earlier.version, &version));
         refuse(&path, difference)?;
     }

@@ -24,6 +24,9 @@ pub struct Results {
     /// What stands for the kernel variants that `parula tune` chose, or `none`.
     #[serde(default = "untuned")]
     pub tuning: String,
+    /// How activations were stored: `f32` or `f16`.
+    #[serde(default = "single")]
+    pub precision: String,
     /// The options that decide the outcome.
     pub config: Config,
     /// The ROIs.
@@ -50,6 +53,11 @@ pub struct Results {
 /// Of results from before there was tuning.
 fn untuned() -> String {
     Choices::default().digest()
+}
+
+/// Of results from before there was a choice.
+fn single() -> String {
+    "f32".to_owned()
 }
 
 /// How intervals were found.
@@ -219,6 +227,7 @@ impl Results {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: gpu.report().to_string(),
             tuning: gpu.choices().digest(),
+            precision: gpu.precision().to_owned(),
             config,
             dataset,
             baselines,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
+use super::disk::Disk;
 use super::{Gpu, one_line, pipeline};
 use crate::error::{Error, Result};
 use crate::ops::Capabilities;
@@ -22,6 +23,34 @@ pub enum Backend {
     Gl,
 }
 
+/// How activations and their gradients are stored between kernels. Weights, statistics, sums, gradients
+/// of weights and the optimiser's memory have 32 bits in any case, and so has arithmetic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// In 32 bits.
+    #[default]
+    F32,
+    /// In 16 bits: half the memory and half its traffic, three decimal digits.
+    F16,
+    /// In 16 bits where the GPU can; never on a processor, which gains nothing by it.
+    Auto,
+}
+
+impl Precision {
+    /// Whether it means 16 bits on this adapter.
+    fn is_half(self, report: &AdapterReport) -> Result<bool> {
+        match self {
+            Precision::F32 => Ok(false),
+            Precision::F16 if !report.f16 => Err(Error::Adapter {
+                problem: format!("{report} has no numbers of 16 bits"),
+                hint: "use --precision f32, or another adapter, see `parula devices`".to_owned(),
+            }),
+            Precision::F16 => Ok(true),
+            Precision::Auto => Ok(report.f16 && report.kind != "cpu"),
+        }
+    }
+}
+
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
@@ -29,6 +58,8 @@ pub struct Choice {
     pub adapter: Option<String>,
     /// Only this backend.
     pub backend: Option<Backend>,
+    /// How plans for it store activations.
+    pub precision: Precision,
 }
 
 /// An adapter in words and numbers, as `parula devices --json` prints it.
@@ -204,19 +235,29 @@ fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
 /// Opens the adapter that `choice` names, or the best.
 ///
 /// # Errors
-/// [`Error::Adapter`] when there is none, with what to install or the names there are.
+/// [`Error::Adapter`] when there is none, with what to install or the names there are; or where
+/// `choice` asks for 16 bits and the adapter does not have them.
 pub fn open(choice: &Choice) -> Result<Gpu> {
     // A number or a name may mean any of them.
     let mut found = ranked(choice, choice.adapter.is_some());
     let reports: Vec<AdapterReport> = found.iter().map(|(_, report)| report.clone()).collect();
     let (adapter, report) = found.swap_remove(pick(&reports, choice)?);
-    let wanted =
-        wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+    let half = choice.precision.is_half(&report)?;
+    let wanted = wgpu::Features::SUBGROUP
+        | wgpu::Features::SHADER_F16
+        | wgpu::Features::TIMESTAMP_QUERY
+        | wgpu::Features::PIPELINE_CACHE;
+    let cooperative = if half { cooperative_side(&adapter, &report) } else { None };
+    let wanted = match cooperative {
+        Some(_) => wanted | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+        None => wanted,
+    };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("parula"),
         required_features: adapter.features() & wanted,
         required_limits: adapter.limits(),
         memory_hints: wgpu::MemoryHints::Performance,
+        experimental_features: experimental(cooperative.is_some()),
         ..Default::default()
     };
     let (device, queue) =
@@ -245,9 +286,42 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
             "cpu" => limits.max_storage_textures_per_shader_stage,
             _ => 0,
         },
+        f16: report.f16,
+        rounding: half,
+        cooperative,
         longest_loop: if report.kind == "cpu" { 65_535 } else { u64::MAX },
     };
-    Ok(assemble(device, queue, report, capabilities))
+    Ok(assemble(device, queue, report, capabilities, half))
+}
+
+/// The side of the square matrices that subgroups of this adapter multiply, 16-bit factors into 32-bit
+/// sums. None on a processor: newer versions of Mesa's lavapipe offer it and gain nothing by it.
+fn cooperative_side(adapter: &wgpu::Adapter, report: &AdapterReport) -> Option<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let there = adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+    if !there || report.kind == "cpu" {
+        return None;
+    }
+    let found = adapter.cooperative_matrix_properties();
+    [16, 8].into_iter().find(|&side| {
+        found.iter().any(|one| {
+            [one.m_size, one.n_size, one.k_size] == [side; 3]
+                && (one.ab_type, one.cr_type) == (F16, F32)
+        })
+    })
+}
+
+/// Leave to use wgpu's experimental features, where one is `wanted`.
+#[allow(unsafe_code)]
+fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
+    if !wanted {
+        return wgpu::ExperimentalFeatures::disabled();
+    }
+    // SAFETY: what wgpu asks for here is to know that the feature, cooperative matrices, may have bugs.
+    // One kernel uses it, `cooperative` in shaders/conv2d_half.wgsl, which is never chosen by itself:
+    // `parula tune` takes it where its results were those of the reference on this adapter.
+    // tests/kernels.rs runs it checked where there is such an adapter.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 /// A device that runs nothing and checks everything: plans and shaders can be tested with no driver.
@@ -275,7 +349,7 @@ pub fn open_noop() -> Gpu {
         f16: false,
         unusable: Some("it runs nothing".to_owned()),
     };
-    assemble(device, queue, report, capabilities)
+    assemble(device, queue, report, capabilities, false)
 }
 
 fn assemble(
@@ -283,6 +357,7 @@ fn assemble(
     queue: wgpu::Queue,
     report: AdapterReport,
     capabilities: Capabilities,
+    half: bool,
 ) -> Gpu {
     let failure: Arc<Mutex<Option<String>>> = Arc::default();
     let sink = failure.clone();
@@ -291,15 +366,18 @@ fn assemble(
         slot.get_or_insert_with(|| one_line(&error.to_string()));
     }));
     let timestamps = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+    let disk = Disk::open(&device, &report);
     Gpu {
         device,
         queue,
         report,
         capabilities,
         choices: Arc::default(),
+        half,
         timestamps,
         checked: false,
         pipelines: Mutex::new(pipeline::Cache::default()),
+        disk,
         failure,
     }
 }

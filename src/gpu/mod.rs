@@ -1,16 +1,17 @@
 //! The GPU: adapters, buffers, pipelines, submission. The only module that names wgpu.
 
 mod adapter;
+mod disk;
 mod pipeline;
 mod transfer;
 
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
-use crate::ops::{Capabilities, Choices};
-use crate::shaders::{TEXELS_PER_ROW, texture_bytes};
+use crate::ops::{Capabilities, Choices, Element};
+use crate::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 
-pub use adapter::{AdapterReport, Backend, Choice, adapters, open, open_noop};
+pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop};
 pub use pipeline::{Bindable, Key, Pipeline, Resource};
 
 /// Memory on the GPU.
@@ -30,6 +31,14 @@ impl Buffer {
 pub struct Texture {
     texture: wgpu::Texture,
     view: wgpu::TextureView,
+    element: Element,
+}
+
+fn texture_format(element: Element) -> wgpu::TextureFormat {
+    match element {
+        Element::F32 => wgpu::TextureFormat::Rgba32Float,
+        Element::F16 => wgpu::TextureFormat::Rgba16Float,
+    }
 }
 
 /// Something that is ready to be recorded.
@@ -68,9 +77,11 @@ pub struct Gpu {
     report: AdapterReport,
     capabilities: Capabilities,
     choices: Arc<Choices>,
+    half: bool,
     timestamps: bool,
     checked: bool,
     pipelines: Mutex<pipeline::Cache>,
+    disk: Option<disk::Disk>,
     failure: Arc<Mutex<Option<String>>>,
 }
 
@@ -98,6 +109,16 @@ impl Gpu {
     /// Has plans for this adapter use the variants of `choices`.
     pub fn choose(&mut self, choices: Choices) {
         self.choices = Arc::new(choices);
+    }
+
+    /// Whether activations are stored in 16 bits.
+    pub fn half(&self) -> bool {
+        self.half
+    }
+
+    /// How activations are stored: `f16` or `f32`.
+    pub fn precision(&self) -> &'static str {
+        if self.half { "f16" } else { "f32" }
     }
 
     /// Compiles kernels from now on with wgpu's bounds checks: slower, and the proof that no index
@@ -134,24 +155,24 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// A texture of at least `bytes` that tensors can be copied into.
+    /// A texture of at least `bytes` that tensors of `element`s can be copied into.
     ///
     /// # Errors
     /// [`Error::Gpu`] when the driver has not enough memory.
-    pub fn texture(&self, label: &str, bytes: u64) -> Result<Texture> {
+    pub fn texture(&self, label: &str, bytes: u64, element: Element) -> Result<Texture> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let texture = self.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d {
                 width: TEXELS_PER_ROW as u32,
-                height: (texture_bytes(bytes) / (16 * TEXELS_PER_ROW)) as u32,
+                height: (texture_bytes(bytes, element) / row_bytes(element)) as u32,
                 depth_or_array_layers: 1,
             },
             mip_level_count: 1,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
-            format: wgpu::TextureFormat::Rgba32Float,
+            format: texture_format(element),
             usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
             view_formats: &[],
         });
@@ -163,7 +184,7 @@ impl Gpu {
             });
         }
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        Ok(Texture { texture, view })
+        Ok(Texture { texture, view, element })
     }
 
     fn allocate(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
@@ -201,6 +222,18 @@ impl Gpu {
         match failure {
             Some(message) => Err(Error::Gpu { doing: "running kernels".to_owned(), message }),
             None => Ok(()),
+        }
+    }
+}
+
+/// Pipelines that were compiled are kept for the next process. That is worth no error: without them
+/// everything runs, only later.
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        if self.compiled() > 0
+            && let Some(disk) = &self.disk
+        {
+            let _ = disk.save();
         }
     }
 }
@@ -267,7 +300,7 @@ fn stage(
     bytes: u64,
     texture: &Texture,
 ) {
-    let row = 16 * TEXELS_PER_ROW;
+    let row = row_bytes(texture.element);
     let (rows, left) = (bytes / row, bytes % row);
     for (from, y, width, height) in [(0, 0, row, rows), (rows * row, rows, left, 1)] {
         if width == 0 || height == 0 {
@@ -289,7 +322,7 @@ fn stage(
                 aspect: wgpu::TextureAspect::All,
             },
             wgpu::Extent3d {
-                width: width.div_ceil(16) as u32,
+                width: width.div_ceil(row / TEXELS_PER_ROW) as u32,
                 height: height as u32,
                 depth_or_array_layers: 1,
             },

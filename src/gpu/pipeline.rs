@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::{Buffer, Command, Gpu, Texture, one_line};
+use super::disk::Disk;
+use super::{Buffer, Command, Gpu, Texture, one_line, texture_format};
 use crate::error::{Error, Result};
+use crate::ops::Element;
 use crate::shaders::{self, Access};
 
 /// What a pipeline is made from.
@@ -21,6 +23,8 @@ pub struct Key {
     pub tiles: Vec<(&'static str, u32)>,
     /// Whether it reads through textures.
     pub texels: bool,
+    /// The tensors that it reaches in 16 bits.
+    pub halves: Vec<&'static str>,
 }
 
 impl Key {
@@ -31,9 +35,10 @@ impl Key {
         constants: &[(&'static str, f64)],
         tiles: &[(&'static str, u32)],
         texels: bool,
+        halves: &[&'static str],
     ) -> Self {
         let constants = constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
-        Key { shader, entry, constants, tiles: tiles.to_vec(), texels }
+        Key { shader, entry, constants, tiles: tiles.to_vec(), texels, halves: halves.to_vec() }
     }
 }
 
@@ -51,7 +56,7 @@ impl Pipeline {
     }
 }
 
-type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool, bool);
+type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool, Vec<&'static str>, bool);
 
 /// Modules and pipelines made so far.
 #[derive(Debug, Default)]
@@ -100,7 +105,8 @@ impl Gpu {
         if let Some(found) = cache.pipelines.get(&full) {
             return Ok(found.clone());
         }
-        let module_key = (key.shader, key.tiles.clone(), key.texels, self.checked);
+        let (tiles, halves) = (key.tiles.clone(), key.halves.clone());
+        let module_key = (key.shader, tiles, key.texels, halves, self.checked);
         let module = match cache.modules.get(&module_key) {
             Some(module) => module.clone(),
             None => {
@@ -121,9 +127,12 @@ impl Gpu {
 
     #[allow(unsafe_code)]
     fn compile_module(&self, key: &Key) -> Result<wgpu::ShaderModule> {
-        let mut text = shaders::source_with(key.shader, &key.tiles, key.texels)?;
+        let mut text = shaders::source_with(key.shader, &key.tiles, key.texels, &key.halves)?;
         if self.capabilities.subgroup.is_none() {
             text = shaders::without_subgroups(&text).into();
+        }
+        if !self.device.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            text = shaders::without_cooperative(&text).into();
         }
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(key.shader),
@@ -170,7 +179,10 @@ impl Gpu {
                     }
                     Access::Texels => wgpu::BindingType::StorageTexture {
                         access: wgpu::StorageTextureAccess::ReadOnly,
-                        format: wgpu::TextureFormat::Rgba32Float,
+                        format: match key.halves.contains(&binding.name.as_str()) {
+                            true => texture_format(Element::F16),
+                            false => texture_format(Element::F32),
+                        },
                         view_dimension: wgpu::TextureViewDimension::D2,
                     },
                 },
@@ -200,7 +212,7 @@ impl Gpu {
                 // Every kernel writes workgroup memory before it reads it.
                 zero_initialize_workgroup_memory: false,
             },
-            cache: None,
+            cache: self.disk.as_ref().map(Disk::cache),
         });
         match pollster::block_on(scope.pop()) {
             None => Ok(Pipeline { pipeline, layout, label }),

@@ -204,6 +204,10 @@ pub const IMAGES: &str = "images";
 /// The name of every segmenter's last convolution, 1x1, whose output is resized to the images.
 pub const MASK: &str = "mask";
 
+/// The name of the input that says which class is explained, (N, classes): one-hot rows, the gradient of
+/// the explained score with respect to all scores. Only where a model is explained.
+pub const CLASS: &str = "class";
+
 /// The name of the input that dropout draws its numbers from: the step, from 1. Only in training.
 pub const STEP: &str = "step";
 

@@ -134,6 +134,10 @@ impl Operation for ChannelAffine {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         pointwise(lowering, ["affine_naive", "affine_quad"], &["x", "affine"], self.activation)
     }
@@ -207,6 +211,10 @@ impl Operation for ChannelScale {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         rows::choose(lowering)
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["dy", "out", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

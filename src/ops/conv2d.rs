@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::conv2d_half::{self, Mode};
 use super::epilogue::Epilogue;
 use super::{
     Capabilities, Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry,
@@ -229,6 +230,8 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
+    Variant { name: "half", needs: Needs::Half },
+    Variant { name: "cooperative", needs: Needs::Cooperative },
 ];
 
 /// The variant of `conv2d` for these sizes. `wide`, `narrow`: whether the kernels of that name can do
@@ -277,6 +280,9 @@ pub(super) fn lower_forward(
     const ROW_BLOCKS: usize = 4;
     let capabilities = lowering.capabilities;
     let entry = lowering.variant;
+    if conv2d_half::is_half(entry) {
+        return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
+    }
     let (wide, narrow) = fours(lowering, sizes, epilogue);
     let rows = sizes.output().rows();
     let mut dispatch = Dispatch::new("conv2d", entry)
@@ -388,6 +394,10 @@ impl Operation for Conv2d {
             Ok(sizes) => choose_forward(lowering, &sizes, &self.epilogue),
             Err(_) => "naive",
         }
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "residual", "y", "left", "out"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -1,6 +1,8 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
 use super::conv2d::{BLOCK_ROWS, Sizes, Subgroups, TILE, VARIANTS, choose, examples, needs_fours};
+use super::conv2d_half::{self, Mode};
+use super::epilogue::Epilogue;
 use super::{
     Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
     Variant, Window, expect_inputs, expect_nhwc, grid,
@@ -44,6 +46,8 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "blocked", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup", needs: Needs::Subgroup },
+    Variant { name: "half", needs: Needs::Half },
+    Variant { name: "cooperative", needs: Needs::Cooperative },
 ];
 
 fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
@@ -106,10 +110,18 @@ impl Operation for Conv2dInputGradient {
         }
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["dy", "dx", "left", "out"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         const ROW_BLOCKS: usize = 4;
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         let entry = lowering.variant;
+        if conv2d_half::is_half(entry) {
+            let nothing = Epilogue::default();
+            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
+        }
         let dispatch = Dispatch::new("conv2d_input_gradient", entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
@@ -258,10 +270,18 @@ impl Operation for Conv2dWeightGradient {
         }
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "dy", "left", "right"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         let limit = lowering.capabilities.max_workgroups;
         let entry = lowering.variant;
+        if conv2d_half::is_half(entry) {
+            let nothing = Epilogue::default();
+            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing);
+        }
         let start = |entry| {
             let dispatch = Dispatch::new("conv2d_weight_gradient", entry);
             sizes.channel_params(sizes.params(dispatch))

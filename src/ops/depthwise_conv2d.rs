@@ -187,6 +187,10 @@ impl Operation for DepthwiseConv2d {
         choose(lowering, &self.window)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "residual", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
         let entry = lowering.variant;
@@ -300,6 +304,10 @@ impl Operation for DepthwiseConv2dInputGradient {
         choose(lowering, &self.window)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["dy", "dx"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0])?;
         let entry = lowering.variant;
@@ -392,6 +400,10 @@ impl Operation for DepthwiseConv2dWeightGradient {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         choose(lowering, &self.window)
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "dy"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

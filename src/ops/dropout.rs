@@ -89,6 +89,10 @@ impl Operation for Dropout {
         rows::choose(&Lowering { inputs: &lowering.inputs[..1], ..*lowering })
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         // The step is one number, wherever it lies.
         let elements = Lowering { inputs: &lowering.inputs[..1], ..*lowering };

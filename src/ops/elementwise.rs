@@ -203,6 +203,10 @@ impl Operation for Elementwise {
         }
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x0", "x1", "x2", "x3", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         const OPS: [&str; LONGEST] = ["OP0", "OP1", "OP2", "OP3", "OP4", "OP5", "OP6", "OP7"];
         const ARGS: [&str; LONGEST] =

@@ -61,6 +61,10 @@ impl Operation for GlobalAveragePool {
         }
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.inputs[0])?;
         let version = rows::version(lowering, ["mean_naive", "mean_quad"])?;
@@ -146,6 +150,10 @@ impl Operation for SpreadMean {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         rows::choose(lowering)
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["dx"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

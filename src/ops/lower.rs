@@ -28,6 +28,13 @@ pub struct Capabilities {
     /// Mesa's software drivers, where a load from a storage buffer takes up to thirty times as long
     /// (`benches/NOTES.md`).
     pub texels: u32,
+    /// Whether shaders may compute and store numbers of 16 bits.
+    pub f16: bool,
+    /// Whether kernels may round what they multiply to 16 bits: only where the user asked for it.
+    pub rounding: bool,
+    /// The side of the square matrices of 16-bit numbers that a subgroup multiplies into 32-bit sums: 16
+    /// or 8, where the adapter has such an instruction and [`Self::rounding`] allows it.
+    pub cooperative: Option<u32>,
     /// How many rounds all loops of one invocation may take together. Mesa's software drivers leave
     /// them after 65,535, without an error: LP_MAX_TGSI_LOOP_ITERATIONS in their source.
     pub longest_loop: u64,
@@ -47,6 +54,9 @@ impl Default for Capabilities {
             subgroup: None,
             software: false,
             texels: 0,
+            f16: false,
+            rounding: false,
+            cooperative: None,
             longest_loop: u64::MAX,
         }
     }
@@ -59,6 +69,10 @@ pub enum Needs {
     Nothing,
     /// Subgroup operations.
     Subgroup,
+    /// Numbers of 16 bits, and leave to round to them.
+    Half,
+    /// Products of matrices of 16-bit numbers by subgroups of 32, and leave to round to them.
+    Cooperative,
 }
 
 impl Needs {
@@ -67,6 +81,25 @@ impl Needs {
         match self {
             Needs::Nothing => true,
             Needs::Subgroup => capabilities.subgroup.is_some(),
+            Needs::Half => capabilities.f16 && capabilities.rounding,
+            Needs::Cooperative => {
+                // The sums of a workgroup, and what it multiplies at a time.
+                let bytes = |size: u32| (4 * size) * (4 * size) * 4 + 2 * (4 * size) * size * 2;
+                Needs::Half.met_by(capabilities)
+                    && capabilities.subgroup == Some((32, 32))
+                    && capabilities
+                        .cooperative
+                        .is_some_and(|size| bytes(size) <= capabilities.workgroup_memory)
+            }
+        }
+    }
+
+    /// How far a result may be from that in 32 bits, over the largest magnitude: factors of 11 bits, in
+    /// sums that cancel.
+    pub fn rounding(self) -> f64 {
+        match self {
+            Needs::Nothing | Needs::Subgroup => 0.0,
+            Needs::Half | Needs::Cooperative => 1.0 / 256.0,
         }
     }
 }
@@ -78,6 +111,26 @@ pub struct Variant {
     pub name: &'static str,
     /// What it asks of the adapter.
     pub needs: Needs,
+}
+
+/// How a tensor's numbers are stored. Kernels compute with 32 bits either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// IEEE 754 binary32.
+    #[default]
+    F32,
+    /// IEEE 754 binary16: 11 bits of precision, up to 65504, below 6.1e-5 with fewer bits.
+    F16,
+}
+
+impl Element {
+    /// Bytes of one number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Element::F32 => 4,
+            Element::F16 => 2,
+        }
+    }
 }
 
 /// Where a tensor lies in its buffer, in elements: element (row, channel) stands at

@@ -12,6 +12,7 @@ mod components;
 mod contrast;
 mod conv2d;
 mod conv2d_gradients;
+mod conv2d_half;
 mod dense;
 mod depthwise_conv2d;
 mod dice;
@@ -19,6 +20,7 @@ mod dropout;
 mod elementwise;
 mod epilogue;
 mod evidence;
+mod finite;
 mod global_pool;
 mod losses;
 mod lower;
@@ -73,14 +75,15 @@ pub use dice::{DiceThresholds, HeatmapToGray};
 pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
 pub use evidence::Evidence;
+pub use finite::Finite;
 pub use global_pool::{GlobalAveragePool, SpreadMean};
 pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
 pub use lower::{
-    Capabilities, Dispatch, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
+    Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
 pub use mean_field::MeanField;
 pub use morphology::Morphology;
-pub use optimizer::{Optimize, Optimizer};
+pub use optimizer::{Optimize, Optimizer, UNSCALE};
 pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
 pub use principal::Principal;
@@ -148,6 +151,12 @@ pub trait Operation: Any + fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::Shape`] where the variant cannot do this shape.
     fn lower(&self, lowering: &Lowering) -> Result<Lowered>;
+
+    /// The bindings of its kernels that may be stored in 16 bits: activations and their gradients, each
+    /// element of which is read for itself or written once. None by default.
+    fn halves(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Floating point operations, a multiply-add counted as two.
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -288,6 +297,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
     Entry { name: "evidence", cases: evidence::cases },
+    Entry { name: "finite", cases: finite::cases },
     Entry { name: "global_pool", cases: global_pool::cases },
     Entry { name: "losses", cases: losses::cases },
     Entry { name: "mean_field", cases: mean_field::cases },

@@ -80,7 +80,8 @@ impl Optimizer {
     }
 
     /// Every number of the rule that is the same for all parameters, for update number `step`,
-    /// counted from 1. What they are stands in `shaders/optimizer.wgsl`.
+    /// counted from 1. What they are stands in `shaders/optimizer.wgsl`; number [`UNSCALE`] multiplies
+    /// gradients, by 1 here.
     pub fn hyper(&self, learning_rate: f64, step: u64) -> [f32; 8] {
         let step = step.max(1);
         // 1 - beta^step
@@ -112,7 +113,7 @@ impl Optimizer {
             }
         };
         let [a, b, c, d, e, f] = values.map(|value| value as f32);
-        [a, b, c, d, e, f, 0.0, 0.0]
+        [a, b, c, d, e, f, 1.0, 0.0]
     }
 
     /// Which rule, as the shader counts them.
@@ -159,6 +160,10 @@ impl Optimizer {
         }
     }
 }
+
+/// Which of [`Optimizer::hyper`]'s numbers multiplies gradients before the rule sees them: one over the
+/// loss scale.
+pub const UNSCALE: usize = 6;
 
 /// (parameters (P), gradients (P), hyper (8), loss (1), then a (P) for each of
 /// [`Optimizer::states`]): changes parameters and states in place. `hyper` is
@@ -219,12 +224,14 @@ impl Operation for Optimize {
         if !inputs[3].data()[0].is_finite() {
             return results;
         }
+        let unscale = inputs[2].data()[UNSCALE];
         for index in 0..inputs[0].data().len() {
             let mut state = [0.0; 2];
             for (place, input) in state.iter_mut().zip(&inputs[4..]) {
                 *place = input.data()[index];
             }
-            let (parameter, gradient) = (inputs[0].data()[index], inputs[1].data()[index]);
+            let parameter = inputs[0].data()[index];
+            let gradient = unscale * inputs[1].data()[index];
             let new = self.optimizer.update(inputs[2].data(), parameter, gradient, &mut state);
             for (result, value) in results.iter_mut().zip([new, state[0], state[1]]) {
                 result.data_mut()[index] = value;
@@ -297,13 +304,13 @@ pub fn cases() -> Vec<Case> {
     let rms_momentum = Optimizer::RmsProp { rho: 0.9, momentum: 0.8, epsilon: 1e-7 };
     // What `hyper` gives for a learning rate of about 0.01 at step 3.
     let rules: [(Optimizer, &'static [f64]); 7] = [
-        (Optimizer::sgd(), &[0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
-        (momentum, &[0.01, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
-        (nesterov, &[0.01, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
-        (Optimizer::adam(), &[0.1, 0.001, 0.002, 1e-7, 0.0, 0.0, 0.0, 0.0]),
-        (Optimizer::nadam(), &[0.1, 0.001, 0.0054, 0.0064, 333.6, 1e-7, 0.0, 0.0]),
-        (Optimizer::rms_prop(), &[0.9, 0.1, 0.01, 1e-7, 0.0, 0.0, 0.0, 0.0]),
-        (rms_momentum, &[0.9, 0.1, 0.01, 1e-7, 0.8, 0.0, 0.0, 0.0]),
+        (Optimizer::sgd(), &[0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        (momentum, &[0.01, 0.9, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        (nesterov, &[0.01, 0.9, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        (Optimizer::adam(), &[0.1, 0.001, 0.002, 1e-7, 0.0, 0.0, 0.125, 0.0]),
+        (Optimizer::nadam(), &[0.1, 0.001, 0.0054, 0.0064, 333.6, 1e-7, 1.0, 0.0]),
+        (Optimizer::rms_prop(), &[0.9, 0.1, 0.01, 1e-7, 0.0, 0.0, 1.0, 0.0]),
+        (rms_momentum, &[0.9, 0.1, 0.01, 1e-7, 0.8, 0.0, 1.0, 0.0]),
     ];
     let make = |optimizer: Optimizer, hyper, loss: &'static [f64], count: usize| {
         let operation = Optimize { optimizer };

@@ -110,6 +110,10 @@ impl Operation for ZeroPad {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         lower(lowering, self.top as i32, self.left as i32)
     }
@@ -180,6 +184,10 @@ impl Operation for Crop {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         rows::choose(lowering)
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -184,6 +184,10 @@ impl Operation for Pool {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [_, h, w, _] = expect_nhwc("pool", lowering.inputs[0])?;
         let over = expect_nhwc("pool", lowering.output)?;
@@ -278,6 +282,10 @@ impl Operation for MaxPoolGradient {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "dy", "dx"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let over = expect_nhwc("pool", lowering.output)?;
         let windows = expect_nhwc("pool", lowering.inputs[1])?;
@@ -361,6 +369,10 @@ impl Operation for AveragePoolGradient {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         rows::choose(lowering)
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["dy", "dx"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -38,6 +38,10 @@ impl Operation for SumRows {
         VARIANTS
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let (rows, channels) = (lowering.inputs[0].rows(), lowering.inputs[0].channels());
         let capabilities = lowering.capabilities;

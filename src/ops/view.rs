@@ -38,6 +38,10 @@ impl Operation for Copy {
         COPY
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let count = lowering.output.elements();
         Ok(Dispatch::new("copy", "naive")

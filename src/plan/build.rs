@@ -7,10 +7,10 @@ use super::layout::{Layout, Root, VariableLayout};
 use super::memory::{Tenant, live_bytes, pack};
 use super::operations::Wanted;
 use super::place::Places;
-use super::{Plan, Port, staging};
+use super::{Plan, Port, halves, staging};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, Value};
-use crate::ops::{self, Alias, Capabilities, Choices, Copy, Lowering, Operation, View};
+use crate::ops::{self, Alias, Capabilities, Choices, Copy, Element, Lowering, Operation, View};
 use crate::shape::Shape;
 
 /// How a plan is made.
@@ -25,6 +25,12 @@ pub struct Options {
     /// On adapters that gain by it, dispatches that read this many bytes or more read them through
     /// textures; copying fewer is not worth its while.
     pub texels_from: u64,
+    /// Store activations and their gradients in 16 bits, where every kernel that touches them can.
+    /// Inputs, outputs, variables, sums and gradients of variables have 32.
+    pub half: bool,
+    /// With `half`: what is computed from inputs of these names has 32 bits still, such as the
+    /// gradients of an explanation, which no loss scale keeps from underflow.
+    pub single_from: &'static [&'static str],
     /// Variants that were measured to be faster than those that operations choose by themselves. One
     /// that the adapter or the layout of tensors does not allow is passed over.
     pub choices: Arc<Choices>,
@@ -37,6 +43,8 @@ impl Default for Options {
             keep_all: false,
             variant: None,
             texels_from: 4096,
+            half: false,
+            single_from: &[],
             choices: Arc::default(),
         }
     }
@@ -83,8 +91,13 @@ pub fn build(
         input_nodes: &input_nodes,
         tenants: Vec::new(),
         tenant_of: BTreeMap::new(),
+        halves: BTreeSet::new(),
     };
     let lowered = planner.lower(&jobs, options)?;
+    if options.half {
+        planner.halves = halves::find(graph, &layout, &jobs, &lowered, outputs, options);
+    }
+    planner.sizes()?;
     let outputs_kept: Vec<Value> = if options.keep_all {
         graph
             .nodes()
@@ -123,9 +136,9 @@ pub fn build(
         steps,
         inputs,
         outputs,
-        peak_bytes: packing.bytes() + staged.sizes.iter().sum::<u64>() + fixed,
+        peak_bytes: packing.bytes() + staged.bytes() + fixed,
         live_bytes: live_bytes(&planner.tenants, &jobs_staged(&jobs, &staged)) + fixed,
-        staging: staged.sizes,
+        staging: staged.textures,
         slots: packing.buffers,
         variables,
     })
@@ -222,6 +235,8 @@ pub(super) struct Planner<'a> {
     pub input_nodes: &'a [Value],
     pub tenants: Vec<Tenant>,
     pub tenant_of: BTreeMap<Value, usize>,
+    /// Nodes whose memory is stored in 16 bits.
+    pub halves: BTreeSet<Value>,
 }
 
 impl Planner<'_> {
@@ -253,7 +268,10 @@ impl Planner<'_> {
                 if let Root::Own(value) = root
                     && !self.tenant_of.contains_key(value)
                 {
-                    self.check_node(*value)?;
+                    // What has 16 bits is known when all is lowered.
+                    if !options.half {
+                        self.check_node(*value)?;
+                    }
                     self.tenant_of.insert(*value, self.tenants.len());
                     self.tenants.push(tenant(self.graph.shape(*value).elements()));
                 }
@@ -300,9 +318,28 @@ impl Planner<'_> {
         Ok(all)
     }
 
+    /// How the numbers behind `root` are stored.
+    pub fn element(&self, root: Root) -> Element {
+        match root {
+            Root::Own(value) if self.halves.contains(&value) => Element::F16,
+            _ => Element::F32,
+        }
+    }
+
+    /// Sizes tenants by how their numbers are stored, and refuses what cannot be bound.
+    fn sizes(&mut self) -> Result<()> {
+        for &value in &self.halves {
+            let elements = self.graph.shape(value).elements().max(1) as u64;
+            self.tenants[self.tenant_of[&value]].bytes =
+                (Element::F16.bytes() * elements).next_multiple_of(4);
+        }
+        self.tenant_of.keys().try_for_each(|&value| self.check_node(value))
+    }
+
     fn check_node(&self, value: Value) -> Result<()> {
         let node = self.graph.node(value);
-        let bytes = 4 * node.shape.elements() as u64;
+        let each = self.element(Root::Own(value)).bytes();
+        let bytes = each * node.shape.elements() as u64;
         self.check(&format!("{} {}", node.name, node.shape), node.shape.nhwc(), bytes)
     }
 

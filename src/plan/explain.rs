@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Memory, Plan};
+use crate::ops::Element;
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,13 +35,13 @@ impl fmt::Display for Plan {
                     step.dispatches.iter().map(|d| format!("{}/{}", d.shader, d.entry)).collect();
                 kernels.dedup();
                 let kernels = kernels.join(", ") + if step.tuned { " (tuned)" } else { "" };
-                let memory =
-                    step.output.as_ref().map_or("in place".to_owned(), |place| {
-                        match place.view.offset {
-                            0 => place.memory.to_string(),
-                            offset => format!("{} +{offset}", place.memory),
-                        }
-                    });
+                let memory = step.output.as_ref().map_or("in place".to_owned(), |place| {
+                    let half = if place.element == Element::F16 { " f16" } else { "" };
+                    match place.view.offset {
+                        0 => format!("{}{half}", place.memory),
+                        offset => format!("{}{half} +{offset}", place.memory),
+                    }
+                });
                 writeln!(
                     f,
                     "{:<44} {:<18} {:<34} {:<40} {memory:>14} {:>11.3} {:>9.3}",

@@ -2,6 +2,7 @@
 
 mod build;
 mod explain;
+mod halves;
 mod layout;
 mod memory;
 mod operations;
@@ -11,7 +12,7 @@ mod staging;
 use std::collections::BTreeMap;
 
 use crate::graph::Role;
-use crate::ops::View;
+use crate::ops::{Element, View};
 use crate::shape::Shape;
 
 pub use build::{Options, build};
@@ -42,6 +43,8 @@ pub struct Place {
     pub bytes: u64,
     /// Offset and stride in elements from `start`.
     pub view: View,
+    /// How its numbers are stored.
+    pub element: Element,
     /// The tensor's shape.
     pub shape: Shape,
 }
@@ -76,6 +79,8 @@ pub struct Bound {
     pub start: u64,
     /// In bytes.
     pub bytes: u64,
+    /// How the tensor's numbers are stored.
+    pub element: Element,
 }
 
 /// One run of one entry point, with everything that a GPU needs to know.
@@ -91,6 +96,8 @@ pub struct Dispatch {
     pub tiles: Vec<(&'static str, u32)>,
     /// Whether it reads through textures.
     pub texels: bool,
+    /// The tensors that it reaches in 16 bits, by name, in alphabetical order.
+    pub halves: Vec<&'static str>,
     /// Storage and texture bindings, by index.
     pub bindings: Vec<Bound>,
     /// `@binding(index)` of the uniform block and its bytes.
@@ -124,6 +131,15 @@ pub struct Step {
     pub dispatches: Vec<Dispatch>,
 }
 
+/// A texture that tensors are copied into to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Staging {
+    /// Its size.
+    pub bytes: u64,
+    /// Of the tensors that it holds.
+    pub element: Element,
+}
+
 /// A tensor that the host writes or reads by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {
@@ -142,8 +158,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Bytes of each slot.
     pub slots: Vec<u64>,
-    /// Bytes of each texture that tensors are copied into to be read.
-    pub staging: Vec<u64>,
+    /// Textures that tensors are copied into to be read.
+    pub staging: Vec<Staging>,
     /// Tensors that the host writes.
     pub inputs: Vec<Port>,
     /// Tensors that the host may read after a run.
@@ -173,7 +189,8 @@ impl Plan {
         let mut keys = BTreeMap::new();
         for dispatch in self.setup.iter().chain(&self.steps).flat_map(|step| &step.dispatches) {
             let constants = format!("{:?}{:?}", dispatch.constants, dispatch.tiles);
-            keys.insert((dispatch.shader, dispatch.entry, constants, dispatch.texels), ());
+            let form = (dispatch.texels, &dispatch.halves);
+            keys.insert((dispatch.shader, dispatch.entry, constants, form), ());
         }
         keys.len()
     }

@@ -6,7 +6,7 @@ use super::build::{Job, LoweredJob, Planner};
 use super::layout::Root;
 use super::{Bound, Dispatch, Memory, Place, Reach, Step};
 use crate::error::{Error, Result};
-use crate::ops::{self, Operand, View, Word};
+use crate::ops::{self, Element, Operand, View, Word};
 use crate::shaders::{self, Access};
 use crate::shape::Shape;
 
@@ -36,27 +36,35 @@ impl Places<'_> {
             }
             Root::Variables(role) => (Memory::Variables(role), 0, u64::MAX),
         };
+        let element = self.planner.element(root);
         // From the last aligned byte before the tensor to its end.
-        let alignment = self.planner.capabilities.storage_alignment as usize / 4;
+        let alignment = (self.planner.capabilities.storage_alignment / element.bytes()) as usize;
         let skipped = view.offset / alignment * alignment;
         let length = (shape.rows().max(1) - 1) * view.stride + shape.channels();
-        let own = 4 * (view.offset - skipped + length).next_multiple_of(4) as u64;
+        let own = element.bytes() * (view.offset - skipped + length) as u64;
+        let own = own.next_multiple_of(16);
         // A small part of a large buffer, such as one gradient of all, is bound alone: what is bound is
         // what is copied where reads go through textures. Parts of about the same size are bound as
         // the whole that they share, which then is copied once.
         let (start, bytes, view) = if own < bytes / 2 {
-            (start + 4 * skipped as u64, own, View { offset: view.offset - skipped, ..view })
+            (
+                start + element.bytes() * skipped as u64,
+                own,
+                View { offset: view.offset - skipped, ..view },
+            )
         } else {
             (start, bytes, view)
         };
-        Place { memory, start, bytes, view, shape: shape.clone() }
+        Place { memory, start, bytes, view, element, shape: shape.clone() }
     }
 
     /// A lowered job with its operands in place.
     pub fn step(&self, job: &Job, lowered: LoweredJob) -> Result<Step> {
         let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
-        let elements: usize = shapes.iter().map(|shape| shape.elements()).sum();
-        let written = if job.updates { 0 } else { job.output.2.elements() };
+        let bytes = |(root, _, shape): &(Root, View, Shape)| {
+            self.planner.element(*root).bytes() * shape.elements() as u64
+        };
+        let written = if job.updates { 0 } else { bytes(&job.output) };
         let dispatches = lowered
             .lowered
             .dispatches
@@ -73,7 +81,7 @@ impl Places<'_> {
             shape: shape.clone(),
             output: (!job.updates).then(|| self.place(*root, *view, shape)),
             flops: job.operation.flops(&shapes, shape),
-            bytes: 4 * (elements + written) as u64,
+            bytes: job.inputs.iter().map(bytes).sum::<u64>() + written,
             dispatches,
         })
     }
@@ -94,7 +102,14 @@ impl Places<'_> {
                 let bytes = self.planner.tenants[tenant].bytes;
                 let shape = Shape::from([lowered.lowered.scratch[index]]);
                 let view = View::dense(&shape);
-                Place { memory: Memory::Slot(slot), start, bytes, view, shape }
+                Place {
+                    memory: Memory::Slot(slot),
+                    start,
+                    bytes,
+                    view,
+                    element: Element::F32,
+                    shape,
+                }
             }
         }
     }
@@ -173,6 +188,7 @@ impl Places<'_> {
                         memory: place.memory,
                         start: place.start,
                         bytes: place.bytes.next_multiple_of(16),
+                        element: place.element,
                     });
                 }
                 None => {
@@ -184,10 +200,18 @@ impl Places<'_> {
                         memory: Memory::Unused,
                         start: 0,
                         bytes: 16,
+                        element: Element::F32,
                     });
                 }
             }
         }
+        let half = |operand| self.operand(job, lowered, operand).element == Element::F16;
+        let mut halves: Vec<&'static str> = dispatch
+            .bindings
+            .iter()
+            .filter_map(|(name, operand)| half(*operand).then_some(*name))
+            .collect();
+        halves.sort_unstable();
         let mut block = vec![0u8; interface.uniform_bytes as usize];
         for (field, offset) in &interface.fields {
             let word = words.get(field);
@@ -211,6 +235,7 @@ impl Places<'_> {
             constants: dispatch.constants.clone(),
             tiles: dispatch.tiles.clone(),
             texels,
+            halves,
             bindings,
             uniform: uniform.map(|index| (index, block)),
             workgroups: dispatch.workgroups,

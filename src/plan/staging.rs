@@ -1,17 +1,25 @@
 //! Which texture each tensor is read through, where a kernel reads through textures.
 
-use super::{Bound, Dispatch, Memory, Reach, Step};
+use super::{Bound, Dispatch, Memory, Reach, Staging, Step};
+use crate::ops::Element;
 use crate::shaders::texture_bytes;
 
 /// The textures of a plan.
 #[derive(Debug, Default)]
 pub struct Staged {
-    /// Bytes of each texture.
-    pub sizes: Vec<u64>,
+    /// Each texture.
+    pub textures: Vec<Staging>,
     /// Bytes of textures that each setup step reads at once.
     pub setup: Vec<u64>,
     /// Bytes of textures that each step reads at once.
     pub steps: Vec<u64>,
+}
+
+impl Staged {
+    /// Bytes of all textures.
+    pub fn bytes(&self) -> u64 {
+        self.textures.iter().map(|texture| texture.bytes).sum()
+    }
 }
 
 /// What a texture holds: a range of a buffer.
@@ -20,15 +28,18 @@ struct Content {
     memory: Memory,
     start: u64,
     bytes: u64,
+    element: Element,
 }
 
 impl Content {
     fn of(bound: &Bound) -> Self {
-        Content { memory: bound.memory, start: bound.start, bytes: bound.bytes }
+        let Bound { memory, start, bytes, element, .. } = *bound;
+        Content { memory, start, bytes, element }
     }
 
-    fn texture_bytes(&self) -> u64 {
-        texture_bytes(self.bytes)
+    /// Whether `texture` can hold it.
+    fn fits(&self, texture: &Staging) -> bool {
+        self.element == texture.element && texture.bytes >= texture_bytes(self.bytes, self.element)
     }
 
     fn overlaps(&self, other: &Content) -> bool {
@@ -41,20 +52,25 @@ impl Content {
 /// Gives every binding that is read through a texture its texture. A tensor that a texture still
 /// holds from an earlier dispatch is not copied again.
 ///
-/// Texture k is as large as the k-th largest tensor that any one dispatch reads: less could not hold
-/// that dispatch's tensors side by side. Placing the largest first then never finds all that are
-/// large enough taken.
+/// Of each kind of element, texture k is as large as the k-th largest tensor that any one dispatch
+/// reads: less could not hold that dispatch's tensors side by side. Placing the largest first then
+/// never finds all that are large enough taken.
 pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
-    let mut sizes: Vec<u64> = Vec::new();
-    for dispatch in setup.iter().chain(steps.iter()).flat_map(|step| &step.dispatches) {
-        for (rank, content) in contents(dispatch).iter().enumerate() {
-            sizes.resize(sizes.len().max(rank + 1), 0);
-            sizes[rank] = sizes[rank].max(content.texture_bytes());
+    let mut textures: Vec<Staging> = Vec::new();
+    for element in [Element::F32, Element::F16] {
+        let mut sizes: Vec<u64> = Vec::new();
+        for dispatch in setup.iter().chain(steps.iter()).flat_map(|step| &step.dispatches) {
+            let contents = contents(dispatch).into_iter().filter(|held| held.element == element);
+            for (rank, content) in contents.enumerate() {
+                sizes.resize(sizes.len().max(rank + 1), 0);
+                sizes[rank] = sizes[rank].max(texture_bytes(content.bytes, element));
+            }
         }
+        textures.extend(sizes.into_iter().map(|bytes| Staging { bytes, element }));
     }
-    let setup = assign_to(setup, &sizes);
-    let steps = assign_to(steps, &sizes);
-    Staged { sizes, setup, steps }
+    let setup = assign_to(setup, &textures);
+    let steps = assign_to(steps, &textures);
+    Staged { textures, setup, steps }
 }
 
 /// What a dispatch reads through textures, the largest first, each once.
@@ -71,9 +87,9 @@ fn contents(dispatch: &Dispatch) -> Vec<Content> {
 }
 
 /// Returns the bytes that each step reads through textures at once.
-fn assign_to(steps: &mut [Step], sizes: &[u64]) -> Vec<u64> {
+fn assign_to(steps: &mut [Step], textures: &[Staging]) -> Vec<u64> {
     // What each texture holds, and the number of the dispatch that last read it.
-    let mut held: Vec<(Option<Content>, usize)> = vec![(None, 0); sizes.len()];
+    let mut held: Vec<(Option<Content>, usize)> = vec![(None, 0); textures.len()];
     let mut now = 0;
     let mut read = Vec::new();
     for step in steps {
@@ -83,10 +99,9 @@ fn assign_to(steps: &mut [Step], sizes: &[u64]) -> Vec<u64> {
             let wanted = contents(dispatch);
             most = most.max(wanted.iter().map(|content| content.bytes).sum());
             for (index, &content) in wanted.iter().enumerate() {
-                let fits = |&texture: &usize| {
-                    held[texture].1 != now && sizes[texture] >= content.texture_bytes()
-                };
-                let free = || (0..sizes.len()).filter(fits);
+                let fits =
+                    |&texture: &usize| held[texture].1 != now && content.fits(&textures[texture]);
+                let free = || (0..textures.len()).filter(fits);
                 let there = free().find(|&texture| held[texture].0 == Some(content));
                 let staging = there.or_else(|| {
                     // The one not read for longest, but none that this dispatch reads.
@@ -127,8 +142,14 @@ mod tests {
 
     /// A step whose one dispatch reads inputs of these numbers and KiB, and writes a slot.
     fn step(reads: &[(usize, u64)], writes: usize) -> Step {
-        let bound =
-            |memory, kib: u64, reach| Bound { index: 0, reach, memory, start: 0, bytes: kib << 10 };
+        let bound = |memory, kib: u64, reach| Bound {
+            index: 0,
+            reach,
+            memory,
+            start: 0,
+            bytes: kib << 10,
+            element: Element::F32,
+        };
         let texels = Reach::Texels { staging: 99, copy: true };
         let mut bindings: Vec<Bound> =
             reads.iter().map(|&(slot, kib)| bound(Memory::Slot(slot), kib, texels)).collect();
@@ -149,6 +170,7 @@ mod tests {
                 constants: Vec::new(),
                 tiles: Vec::new(),
                 texels: true,
+                halves: Vec::new(),
                 bindings,
                 uniform: None,
                 workgroups: [1; 3],
@@ -178,17 +200,32 @@ mod tests {
         ];
         let staged = assign(&mut [], &mut steps);
         // A row is 32 kB; their number is never a power of two.
-        assert_eq!(staged.sizes, [640 << 10, 160 << 10, 96 << 10]);
+        let sizes: Vec<u64> = staged.textures.iter().map(|texture| texture.bytes).collect();
+        assert_eq!(sizes, [640 << 10, 160 << 10, 96 << 10]);
         assert_eq!(staged.steps[2], 448 << 10);
         for step in &steps {
             let mut used: Vec<usize> = reads(step).iter().map(|(texture, _)| *texture).collect();
             for (bound, texture) in step.dispatches[0].bindings.iter().zip(&used) {
-                assert!(bound.bytes <= staged.sizes[*texture]);
+                assert!(bound.bytes <= staged.textures[*texture].bytes);
             }
             used.sort_unstable();
             used.dedup();
             assert_eq!(used.len(), reads(step).len(), "two tensors in one texture");
         }
+    }
+
+    #[test]
+    fn halves_have_textures_of_their_own() {
+        let mut steps = [step(&[(0, 64), (1, 640)], 9), step(&[(2, 320)], 9)];
+        steps[0].dispatches[0].bindings[1].element = Element::F16;
+        let staged = assign(&mut [], &mut steps);
+        let found = staged.textures.iter().map(|texture| (texture.bytes >> 10, texture.element));
+        // A row of halves is 16 kB; 640 kB are 40 of them.
+        assert_eq!(found.collect::<Vec<_>>(), [(320, Element::F32), (640, Element::F16)]);
+        assert_eq!(
+            (reads(&steps[0]), reads(&steps[1])),
+            (vec![(0, true), (1, true)], vec![(0, true)])
+        );
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource, Texture};
-use crate::plan::{Memory, Place, Plan, Port, Reach, Step};
+use crate::ops::Element;
+use crate::plan::{Memory, Options, Place, Plan, Port, Reach, Step};
 use crate::tensor::Tensor;
 
 pub use reference::{Evaluated, evaluate};
@@ -56,7 +57,7 @@ impl Session {
             .staging
             .iter()
             .enumerate()
-            .map(|(index, &bytes)| gpu.texture(&format!("staging {index}"), bytes))
+            .map(|(index, one)| gpu.texture(&format!("staging {index}"), one.bytes, one.element))
             .collect::<Result<Vec<Texture>>>()?;
 
         // All uniform blocks of the plan stand in one buffer.
@@ -81,6 +82,7 @@ impl Session {
                         &dispatch.constants,
                         &dispatch.tiles,
                         dispatch.texels,
+                        &dispatch.halves,
                     );
                     let pipeline = gpu.pipeline(&key)?;
                     let mut resources = Vec::new();
@@ -141,7 +143,7 @@ impl Session {
     /// Bytes that this session and its variables have allocated for tensors.
     pub fn allocated_bytes(&self) -> u64 {
         let own: u64 = self.inputs.iter().chain(&self.slots).map(Buffer::bytes).sum();
-        own + self.plan.staging.iter().sum::<u64>() + self.store.bytes()
+        own + self.plan.staging.iter().map(|one| one.bytes).sum::<u64>() + self.store.bytes()
     }
 
     /// Writes the input `name`.
@@ -208,10 +210,21 @@ impl Session {
                     return Err(Error::shape("output", "it has no memory"));
                 }
             };
-            ranges.push((buffer, start + 4 * place.view.offset as u64, span(place)));
+            let start = start + place.element.bytes() * place.view.offset as u64;
+            // Transfers are of whole words of 32 bits.
+            let skipped = start % 4;
+            let bytes = skipped + place.element.bytes() * span(place) as u64;
+            ranges.push((buffer, start - skipped, bytes.div_ceil(4) as usize));
         }
         let raw = self.gpu.read(&ranges)?;
-        places.into_iter().zip(raw).map(|(place, raw)| dense(place, raw)).collect()
+        let numbers = places.iter().zip(raw).map(|(place, raw)| match place.element {
+            Element::F32 => raw,
+            Element::F16 => {
+                let first = place.view.offset % 2;
+                raw.into_iter().flat_map(halves).skip(first).take(span(place)).collect()
+            }
+        });
+        places.iter().zip(numbers).map(|(place, raw)| dense(place, raw)).collect()
     }
 
     /// GPU time of one run, and of each step of it, measured apart; for `parula bench`.
@@ -236,6 +249,28 @@ impl Session {
     pub fn time(&self, repeats: usize) -> Result<Duration> {
         self.gpu.time(&self.steps, repeats)
     }
+}
+
+/// How plans for `gpu` are made: with the variants and the precision that were chosen for it.
+pub fn options(gpu: &Gpu) -> Options {
+    Options { choices: gpu.choices().clone(), half: gpu.half(), ..Options::default() }
+}
+
+/// The two numbers of 16 bits that stand in a word.
+fn halves(word: f32) -> [f32; 2] {
+    let bits = word.to_bits();
+    [widen(bits as u16), widen((bits >> 16) as u16)]
+}
+
+/// An IEEE 754 binary16 as binary32, exactly.
+fn widen(half: u16) -> f32 {
+    let (exponent, fraction) = (u32::from(half) >> 10 & 31, u32::from(half) & 1023);
+    let magnitude = match exponent {
+        0 => fraction as f32 / 16_777_216.0,
+        31 => f32::from_bits(0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
+    };
+    if half >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 fn position(ports: &[Port], name: &str) -> Result<usize> {
@@ -286,5 +321,28 @@ impl Buffers<'_> {
             Memory::Unused if written => (&self.unused.written, 0),
             Memory::Unused => (&self.unused.read, 0),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::widen;
+
+    #[test]
+    fn halves_are_widened_exactly() {
+        let pairs = [
+            (0x0000, 0.0),
+            (0x0001, 2f32.powi(-24)),
+            (0x03ff, 1023.0 * 2f32.powi(-24)),
+            (0x0400, 2f32.powi(-14)),
+            (0x3c01, 1.0 + 2f32.powi(-10)),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0xfc00, f32::NEG_INFINITY),
+        ];
+        for (bits, number) in pairs {
+            assert_eq!(widen(bits), number, "{bits:04x}");
+        }
+        assert!(widen(0x7e00).is_nan() && widen(0x8000).is_sign_negative());
     }
 }

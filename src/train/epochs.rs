@@ -38,7 +38,8 @@ pub fn train(
     let start = Instant::now();
     let size = [prepared.size.0, prepared.size.1];
     let classes = options.head.units();
-    let build = |batch| TrainingGraph::build(network, batch, size, classes, &options.optimizer);
+    let graph = if gpu.half() { TrainingGraph::scaled } else { TrainingGraph::build };
+    let build = |batch| graph(network, batch, size, classes, &options.optimizer);
     let batch = options.batch.clamp(1, split.train.len().max(1));
     let whole = build(batch)?;
     let store = Store::new(gpu, &whole.graph, options.seed)?;
@@ -55,11 +56,7 @@ pub fn train(
     let classifier = Classifier::new(gpu, model.clone(), &store)?;
     let configuration = match options.state {
         None => Configuration::new(),
-        Some(_) => {
-            let adapter = gpu.report().to_string();
-            let material = state::material(prepared, split);
-            state::configuration(&adapter, gpu.choices(), network, material, options)
-        }
+        Some(_) => state::configuration(gpu, network, state::material(prepared, split), options),
     };
     let steps_an_epoch = split.train.len().div_ceil(batch) as u64;
     let mut run = Run {
@@ -132,8 +129,8 @@ impl Run<'_> {
             Some(best) => Some(Weights { tensors: best.tensors, metadata: now.metadata }),
             None => (self.best.epoch > 0).then_some(now),
         };
+        self.steps.go_on_after(done * self.steps_an_epoch, progress.loss_scale);
         self.progress = progress;
-        self.steps.go_on_after(done * self.steps_an_epoch);
         self.bar.set_position(done * self.steps_an_epoch);
         self.bar.reset_eta();
         self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
@@ -159,13 +156,17 @@ impl Run<'_> {
         };
         let total = u64::from(options.epochs) * self.steps_an_epoch;
         let mut seen = Scores::default();
-        for images in Batches::new(self.prepared, &self.split.train, order) {
+        let mut batches = Batches::new(self.prepared, &self.split.train, order);
+        let mut batch = batches.next();
+        while let Some(images) = batch {
             super::interruption(|| self.finished())?;
             let targets = targets(&images, options.head, self.class_weights);
             let (count, images, labels) = (images.labels.len(), images.images, images.labels);
             let lesson = Lesson { count, images: &images, targets };
-            seen.add(&self.steps.step(&lesson, total)?.1, &labels);
+            let (_, answer, next) = self.steps.step(&lesson, total, || batches.next())?;
+            seen.add(&answer, &labels);
             self.bar.inc(1);
+            batch = next;
         }
         let validation = self.classifier.score(self.prepared, &self.split.validation)?;
         let record = EpochRecord {
@@ -188,7 +189,8 @@ impl Run<'_> {
         }
         if let Some(path) = &options.state {
             let seconds = self.seconds();
-            let progress = Progress { seconds, records: self.progress.records.clone() };
+            let records = self.progress.records.clone();
+            let progress = Progress { seconds, records, loss_scale: self.steps.scale() };
             let best = self.kept.as_ref().filter(|_| !improved);
             state::save(path, &self.configuration, &progress, &weights, best, &self.store)?;
         }

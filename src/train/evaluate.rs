@@ -6,8 +6,8 @@ use crate::data::{BatchOptions, Batches, Flips, Prepared};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, Model};
-use crate::plan::{self, Options};
-use crate::session::{Session, Store};
+use crate::plan;
+use crate::session::{self, Session, Store};
 
 /// Class scores of a batch.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ impl Classifier {
     /// [`Error::TooLarge`](crate::error::Error::TooLarge) or those of the GPU.
     pub fn new(gpu: &Arc<Gpu>, model: Model, store: &Store) -> Result<Self> {
         let logits = model.heads.logits;
-        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+        let options = session::options(gpu);
         let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         let logits = model.graph.node(logits).name.clone();

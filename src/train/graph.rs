@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
 use crate::models::{Head, Mode, Network};
-use crate::ops::{Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy, SoftmaxCrossEntropy};
+use crate::ops::{
+    Finite, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy, SoftmaxCrossEntropy,
+};
 
 /// A training step as a graph for one batch size.
 #[derive(Clone, Debug)]
@@ -14,6 +16,9 @@ pub struct TrainingGraph {
     pub loss: Value,
     /// Class scores: (N, classes), or of a segmenter (N, H, W, classes).
     pub logits: Value,
+    /// The loss where all gradients are finite, infinity otherwise; only where the loss is scaled. The
+    /// optimiser then changes nothing.
+    pub finite: Option<Value>,
     /// What changes variables: running statistics, then the optimiser.
     pub updates: Vec<Value>,
     /// Images in the batch.
@@ -29,7 +34,7 @@ pub mod inputs {
     pub const WEIGHTS: &str = "weights";
     /// The optimiser's numbers of this step, from [`Optimizer::hyper`](crate::ops::Optimizer::hyper).
     pub const HYPER: &str = "hyper";
-    /// The gradient of the loss with respect to itself: 1.
+    /// The gradient of the loss with respect to itself: 1, or the loss scale.
     pub const ONE: &str = "one";
 }
 
@@ -45,6 +50,31 @@ impl TrainingGraph {
         size: [usize; 2],
         classes: usize,
         optimizer: &Optimizer,
+    ) -> Result<Self> {
+        Self::of(network, batch, size, classes, optimizer, false)
+    }
+
+    /// The same for a loss that is scaled: a step in which a gradient overflows changes no parameter.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn scaled(
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+        classes: usize,
+        optimizer: &Optimizer,
+    ) -> Result<Self> {
+        Self::of(network, batch, size, classes, optimizer, true)
+    }
+
+    fn of(
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+        classes: usize,
+        optimizer: &Optimizer,
+        scaled: bool,
     ) -> Result<Self> {
         let model = network.build(Mode::Training, batch, size, classes)?;
         let (mut graph, logits) = (model.graph, model.heads.logits);
@@ -81,7 +111,11 @@ impl TrainingGraph {
         let packed = graph.add("parameters", Pack, &parameters)?;
         let gradient = graph.add("gradients", Pack, &found)?;
         let hyper = graph.input(inputs::HYPER, [8])?;
-        let mut operands = vec![packed, gradient, hyper, loss];
+        let finite = match scaled {
+            true => Some(graph.add("finite", Finite, &[loss, gradient])?),
+            false => None,
+        };
+        let mut operands = vec![packed, gradient, hyper, finite.unwrap_or(loss)];
         let count = graph.shape(packed).clone();
         for state in optimizer.states() {
             let name = format!("optimizer/{state}");
@@ -90,6 +124,6 @@ impl TrainingGraph {
         }
         let optimize = Optimize { optimizer: *optimizer };
         updates.push(graph.add("optimizer", optimize, &operands)?);
-        Ok(TrainingGraph { graph, loss, logits, updates, batch })
+        Ok(TrainingGraph { graph, loss, logits, finite, updates, batch })
     }
 }

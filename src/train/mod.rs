@@ -4,6 +4,7 @@
 mod epochs;
 mod evaluate;
 mod graph;
+mod loss_scale;
 mod options;
 mod schedule;
 mod segmenter;

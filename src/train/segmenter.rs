@@ -18,8 +18,8 @@ use crate::data::{Batch, BatchOptions, Batches, Flips, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Head, IMAGES, Mode, Model, Network};
-use crate::plan::{self, Options};
-use crate::session::{Session, Store};
+use crate::plan;
+use crate::session::{self, Session, Store};
 use crate::weights::Weights;
 
 /// What each pixel of some images shall be; all of N x H x W.
@@ -72,7 +72,8 @@ pub fn train_segmenter(
     let start = Instant::now();
     let size = [images.size.0, images.size.1];
     let units = options.head.units();
-    let build = |batch| TrainingGraph::build(network, batch, size, units, &options.optimizer);
+    let graph = if gpu.half() { TrainingGraph::scaled } else { TrainingGraph::build };
+    let build = |batch| graph(network, batch, size, units, &options.optimizer);
     let batch = options.batch.clamp(1, images.len());
     let whole = build(batch)?;
     let store = Store::new(gpu, &whole.graph, options.seed)?;
@@ -122,8 +123,7 @@ fn configuration(
     let numbers = targets.probability.iter().chain(&targets.weight);
     let targets = digest(numbers.map(|value| u64::from(value.to_bits())));
     material.insert("targets".to_owned(), json!(format!("{targets:016x}")));
-    let adapter = gpu.report().to_string();
-    state::configuration(&adapter, gpu.choices(), network, material, options)
+    state::configuration(gpu, network, material, options)
 }
 
 /// A training run between two epochs.
@@ -154,7 +154,7 @@ impl Run<'_> {
         let (progress, _) = state::restore(path, &self.configuration, &self.store)?;
         self.progress = progress;
         let done = self.progress.records.len() as u64;
-        self.steps.go_on_after(done * self.steps_an_epoch);
+        self.steps.go_on_after(done * self.steps_an_epoch, self.progress.loss_scale);
         self.bar.set_position(done * self.steps_an_epoch);
         self.bar.reset_eta();
         self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
@@ -174,19 +174,24 @@ impl Run<'_> {
         };
         let total = u64::from(options.epochs) * self.steps_an_epoch;
         let mut sum = 0.0;
-        for batch in Batches::new(self.images, &self.indices, order) {
+        let mut batches = Batches::new(self.images, &self.indices, order);
+        let mut now = batches.next();
+        while let Some(batch) = now {
             interruption(|| self.finished())?;
             let targets = self.targets_of(&batch);
             let count = batch.indices.len();
             let lesson = Lesson { count, images: &batch.images, targets };
-            sum += f64::from(self.steps.step(&lesson, total)?.0) * count as f64;
+            let (loss, _, next) = self.steps.step(&lesson, total, || batches.next())?;
+            sum += f64::from(loss) * count as f64;
             self.bar.inc(1);
+            now = next;
         }
         let loss = sum / self.images.len() as f64;
         self.progress.records.push(loss);
         if let Some(path) = &options.state {
             let seconds = self.seconds();
-            let progress = Progress { seconds, records: self.progress.records.clone() };
+            let records = self.progress.records.clone();
+            let progress = Progress { seconds, records, loss_scale: self.steps.scale() };
             let weights = Weights::of(&self.model, &self.store)?;
             state::save(path, &self.configuration, &progress, &weights, None, &self.store)?;
         }
@@ -269,7 +274,7 @@ impl Segmenter {
     /// [`Error::TooLarge`] or those of the GPU.
     pub fn new(gpu: &Arc<Gpu>, model: Model, store: &Store) -> Result<Self> {
         let logits = model.heads.logits;
-        let options = Options { choices: gpu.choices().clone(), ..Options::default() };
+        let options = session::options(gpu);
         let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         let logits = model.graph.node(logits).name.clone();

@@ -11,15 +11,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::loss_scale::LossScale;
 use super::{TrainOptions, difference};
 use crate::data::draw::mix;
 use crate::data::{Prepared, Split};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::gpu::Gpu;
 use crate::graph::Role;
 use crate::metrics::epoch::EpochRecord;
 use crate::models::Network;
-use crate::ops::Choices;
 use crate::session::Store;
 use crate::tensor::Tensor;
 use crate::weights::{self, Raw, Weights};
@@ -42,12 +43,15 @@ pub struct Progress<R = EpochRecord> {
     pub records: Vec<R>,
     /// Time that they took.
     pub seconds: f64,
+    /// After the last of them, in 16 bits.
+    #[serde(default)]
+    pub loss_scale: Option<LossScale>,
 }
 
 impl<R> Progress<R> {
     /// Before the first epoch.
     pub fn start() -> Self {
-        Progress { records: Vec::new(), seconds: 0.0 }
+        Progress { records: Vec::new(), seconds: 0.0, loss_scale: None }
     }
 }
 
@@ -70,19 +74,19 @@ pub fn material(prepared: &Prepared, split: &Split) -> Configuration {
 }
 
 /// The configuration of training `network` on `material` as `options` say, on an adapter with the
-/// variants that `choices` have for it.
+/// variants and the precision that were chosen for it.
 pub fn configuration(
-    adapter: &str,
-    choices: &Choices,
+    gpu: &Gpu,
     network: &Network,
     material: Configuration,
     options: &TrainOptions,
 ) -> Configuration {
     let mut configuration: Configuration = [
-        ("adapter", json!(adapter)),
+        ("adapter", json!(gpu.report().to_string())),
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         // Another variant of a kernel may round otherwise.
-        ("tuning", json!(choices.digest())),
+        ("tuning", json!(gpu.choices().digest())),
+        ("precision", json!(gpu.precision())),
         ("model", json!(network.name)),
         ("seed", json!(options.seed)),
     ]

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::evaluate::Answer;
 use super::graph::{TrainingGraph, inputs};
+use super::loss_scale::LossScale;
 use super::{Schedule, TrainOptions};
+use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, STEP};
-use crate::ops::Optimizer;
+use crate::ops::{Optimizer, UNSCALE};
 use crate::plan::{self, Options};
-use crate::session::{Session, Store};
+use crate::session::{self, Session, Store};
 
 /// What a step learns from.
 pub struct Lesson<'a> {
@@ -32,6 +34,14 @@ pub struct Steps {
     learning_rate: f64,
     schedule: Schedule,
     done: u64,
+    /// Only in 16 bits.
+    scale: Option<LossScale>,
+    /// Whether the images of the next step are on the GPU already.
+    uploaded: bool,
+}
+
+fn no_step(size: usize) -> Error {
+    Error::shape("training step", format!("no step for a batch of {size}"))
 }
 
 impl Steps {
@@ -44,13 +54,16 @@ impl Steps {
             learning_rate: options.learning_rate,
             schedule: options.schedule,
             done: 0,
+            scale: gpu.half().then(LossScale::default),
+            uploaded: false,
         }
     }
 
     /// Prepares steps of the batch size of `training`.
     pub fn add(&mut self, training: TrainingGraph) -> Result<()> {
-        let outputs = [training.loss, training.logits];
-        let options = Options { choices: self.gpu.choices().clone(), ..Options::default() };
+        let mut outputs = vec![training.loss, training.logits];
+        outputs.extend(training.finite);
+        let options = session::options(&self.gpu);
         let plan = plan::build(
             &training.graph,
             &outputs,
@@ -59,15 +72,20 @@ impl Steps {
             &options,
         )?;
         let session = Session::new(&self.gpu, plan, &self.store)?;
-        session.set(inputs::ONE, &[1.0])?;
         self.sessions.insert(training.batch, (training, session));
         Ok(())
     }
 
-    /// Goes on after `done` steps that an earlier process took: the learning rate and what is drawn
-    /// depend on their number.
-    pub fn go_on_after(&mut self, done: u64) {
+    /// Goes on after `done` steps that an earlier process took, which left the loss at `scale`: the
+    /// learning rate and what is drawn depend on their number.
+    pub fn go_on_after(&mut self, done: u64, scale: Option<LossScale>) {
         self.done = done;
+        self.scale = scale.or(self.scale);
+    }
+
+    /// The loss scale, where there is one.
+    pub fn scale(&self) -> Option<LossScale> {
+        self.scale
     }
 
     /// How many steps were taken.
@@ -75,42 +93,77 @@ impl Steps {
         self.done
     }
 
-    /// One step on `lesson`, of `total` in the whole run: the loss and the scores before the update.
-    pub fn step(&mut self, lesson: &Lesson, total: u64) -> Result<(f32, Answer)> {
+    /// One step on `lesson`, of `total` in the whole run: the loss and the scores before the update. While
+    /// the GPU works, `next` makes the batch of the step after this one, which is uploaded.
+    pub fn step(
+        &mut self,
+        lesson: &Lesson,
+        total: u64,
+        next: impl FnOnce() -> Option<Batch>,
+    ) -> Result<(f32, Answer, Option<Batch>)> {
         self.done += 1;
         let size = lesson.count;
+        if !std::mem::take(&mut self.uploaded) {
+            self.upload(size, lesson.images)?;
+        }
         let Some((training, session)) = self.sessions.get_mut(&size) else {
-            return Err(Error::shape("training step", format!("no step for a batch of {size}")));
+            return Err(no_step(size));
         };
         let classes = training.graph.shape(training.logits).channels();
         let rate = self.learning_rate * self.schedule.factor(self.done, total);
-        session.set(IMAGES, lesson.images)?;
         lesson.targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
-        session.set(inputs::HYPER, &self.optimizer.hyper(rate, self.done))?;
+        // Steps that were left out do not count for the optimiser.
+        let (factor, skipped) = self.scale.map_or((1.0, 0), |s| (s.factor(), s.skipped()));
+        let mut hyper = self.optimizer.hyper(rate, self.done.saturating_sub(skipped));
+        hyper[UNSCALE] = 1.0 / factor;
+        session.set(inputs::HYPER, &hyper)?;
+        session.set(inputs::ONE, &[factor])?;
         if session.plan().inputs.iter().any(|input| input.name == STEP) {
             session.set(STEP, &[self.done as f32])?;
         }
         session.run()?;
+        let following = next();
+        if let Some(following) = &following {
+            self.upload(following.indices.len(), &following.images)?;
+            self.uploaded = true;
+        }
+
+        let (training, session) = self.sessions.get(&size).ok_or_else(|| no_step(size))?;
         let graph = &training.graph;
-        let names = [training.loss, training.logits].map(|value| graph.node(value).name.as_str());
+        let mut outputs = vec![training.loss, training.logits];
+        outputs.extend(training.finite);
+        let names: Vec<&str> = outputs.iter().map(|&v| graph.node(v).name.as_str()).collect();
         let mut outputs = session.read_all(&names)?.into_iter();
         let mut next = || outputs.next().map(|tensor| tensor.into_data()).unwrap_or_default();
         let (loss, logits) = (next(), next());
         let loss = loss.first().copied().unwrap_or(f32::NAN);
+        let finite = next().first().is_none_or(|guard| guard.is_finite());
         if !loss.is_finite() {
             let training = training.clone();
             let layer = self.find_non_finite(&training, lesson)?;
             return Err(Error::NotFinite { loss, step: self.done, layer });
         }
-        Ok((loss, Answer { logits, classes }))
+        if let Some(scale) = &mut self.scale
+            && !scale.learn(finite)
+        {
+            let layer = "gradients, in 16 bits and without a loss scale".to_owned();
+            return Err(Error::NotFinite { loss, step: self.done, layer });
+        }
+        Ok((loss, Answer { logits, classes }, following))
+    }
+
+    /// Writes `images` where the step of `size` of them reads them; ordered after the steps submitted so
+    /// far.
+    fn upload(&self, size: usize, images: &[f32]) -> Result<()> {
+        let (_, session) = self.sessions.get(&size).ok_or_else(|| no_step(size))?;
+        session.set(IMAGES, images)
     }
 
     /// The first layer whose output on `lesson` is not finite. The optimiser changes nothing when the
     /// loss is not finite, so the weights are still those that led to it.
     fn find_non_finite(&self, training: &TrainingGraph, lesson: &Lesson) -> Result<String> {
         let graph = &training.graph;
-        let choices = self.gpu.choices().clone();
-        let options = Options { keep_all: true, choices, ..Options::default() };
+        let options = Options { keep_all: true, ..session::options(&self.gpu) };
         let plan = plan::build(graph, &[training.loss], &[], self.gpu.capabilities(), &options)?;
         let names: Vec<String> = plan.outputs.iter().map(|output| output.name.clone()).collect();
         for name in self.store.names() {

@@ -135,32 +135,18 @@ impl Tuning {
 }
 
 /// Where the tuning of `adapter` is kept: in the folder that `PARULA_CACHE` names, or the system's for
-/// what can be made again.
+/// what can be made again. Precisions, as [`Gpu::precision`](crate::gpu::Gpu::precision) has them, have a
+/// file each: where 16 bits are allowed, more variants compete.
 ///
 /// # Errors
 /// [`Error::Usage`] when neither is known.
-pub fn path(adapter: &AdapterReport) -> Result<PathBuf> {
-    let folder = folder(&|name| std::env::var_os(name).filter(|value| !value.is_empty()))
-        .ok_or_else(|| {
-            Error::usage("no folder is known for the tuning", "name one in PARULA_CACHE")
-        })?;
-    let parts = [&adapter.name, &adapter.backend, &adapter.driver].map(String::as_str);
+pub fn path(adapter: &AdapterReport, precision: &str) -> Result<PathBuf> {
+    let folder = files::cache_folder().ok_or_else(|| {
+        Error::usage("no folder is known for the tuning", "name one in PARULA_CACHE")
+    })?;
+    let own = [&adapter.name, &adapter.backend, &adapter.driver].map(String::as_str);
+    let parts = own.into_iter().chain((precision != "f32").then_some(precision));
     Ok(folder.join(format!("tuning-{}.json", digest(parts))))
-}
-
-/// The folder, from the environment as `variable` gives it.
-fn folder(variable: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
-    let path = |name: &str| variable(name).map(PathBuf::from);
-    let system = || match std::env::consts::OS {
-        "windows" => Some(path("LOCALAPPDATA")?.join("parula").join("cache")),
-        "macos" => Some(path("HOME")?.join("Library").join("Caches").join("parula")),
-        // By the XDG base directory specification a path that is not absolute is ignored.
-        _ => path("XDG_CACHE_HOME")
-            .filter(|path| path.is_absolute())
-            .or_else(|| Some(path("HOME")?.join(".cache")))
-            .map(|cache| cache.join("parula")),
-    };
-    path("PARULA_CACHE").or_else(system)
 }
 
 #[cfg(test)]
@@ -216,21 +202,5 @@ mod tests {
         refused("format 9");
         Tuning { version: "9.9.9".to_owned(), ..good }.write(&path).unwrap();
         refused("9.9.9");
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn the_folder_is_the_user_s_wish_or_the_system_s() {
-        let with = |pairs: &'static [(&str, &str)]| {
-            folder(&|name| {
-                let found = pairs.iter().find(|(key, _)| *key == name);
-                found.map(|(_, value)| value.into())
-            })
-        };
-        let is = |text: &str| Some(PathBuf::from(text));
-        assert_eq!(with(&[("HOME", "/h"), ("PARULA_CACHE", "here")]), is("here"));
-        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/c")]), is("/c/parula"));
-        assert_eq!(with(&[("HOME", "/h"), ("XDG_CACHE_HOME", "c")]), is("/h/.cache/parula"));
-        assert_eq!(with(&[]), None);
     }
 }

@@ -19,10 +19,10 @@ pub use report::{Candidate, Report, Tuned};
 /// A variant that takes this many times as long as the fastest is out after one run.
 const HOPELESS: u32 = 4;
 
-/// What is known of `adapter`, for the planner. A file that cannot be used is reported on stderr and
+/// What is known of `adapter` at a precision, for the planner. A file that cannot be used is reported on stderr and
 /// ignored: without it everything runs, only not as fast.
-pub fn choices(adapter: &AdapterReport) -> Choices {
-    let Ok(path) = path(adapter) else { return Choices::default() };
+pub fn choices(adapter: &AdapterReport, precision: &str) -> Choices {
+    let Ok(path) = path(adapter, precision) else { return Choices::default() };
     match Tuning::read(&path, adapter) {
         Ok(tuning) => tuning.map(|tuning| tuning.choices()).unwrap_or_default(),
         Err(error) => {

@@ -1,9 +1,17 @@
 //! The adapter that the tests run on.
 
-use parula::gpu::{self, Choice, Gpu};
+use parula::error::Error;
+use parula::gpu::{self, Choice, Gpu, Precision};
 
 /// The one at hand, or what `PARULA_ADAPTER` and `PARULA_BACKEND` name.
+#[allow(dead_code, reason = "each test takes what it needs")]
 pub fn open() -> Gpu {
+    open_in(Precision::F32).unwrap()
+}
+
+/// The same with plans of this precision, where it has that.
+#[allow(dead_code, reason = "each test takes what it needs")]
+pub fn open_in(precision: Precision) -> Result<Gpu, Error> {
     let backend = std::env::var("PARULA_BACKEND").ok().map(|name| match name.as_str() {
         "vulkan" => gpu::Backend::Vulkan,
         "metal" => gpu::Backend::Metal,
@@ -11,9 +19,9 @@ pub fn open() -> Gpu {
         "gl" => gpu::Backend::Gl,
         other => panic!("PARULA_BACKEND={other}: not one of vulkan, metal, dx12, gl"),
     });
-    let choice = Choice { adapter: std::env::var("PARULA_ADAPTER").ok(), backend };
-    let gpu = gpu::open(&choice).unwrap();
+    let adapter = std::env::var("PARULA_ADAPTER").ok();
+    let gpu = gpu::open(&Choice { adapter, backend, precision })?;
     let report = gpu.report();
     println!("adapter: {} ({}, {})", report.name, report.backend, report.driver);
-    gpu
+    Ok(gpu)
 }

@@ -15,7 +15,7 @@ use parula::gpu::{self, Choice, Gpu};
 fn gpu() -> Option<Arc<Gpu>> {
     let adapter = std::env::var("PARULA_ADAPTER").ok();
     let named = adapter.is_some();
-    match gpu::open(&Choice { adapter, backend: None }) {
+    match gpu::open(&Choice { adapter, ..Choice::default() }) {
         Ok(gpu) => Some(Arc::new(gpu)),
         Err(Error::Adapter { problem, .. }) if !named => {
             println!("SKIPPED: {problem}");

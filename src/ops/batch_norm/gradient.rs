@@ -57,6 +57,10 @@ impl Operation for BatchNormGradientSums {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "dy"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let entries = ["sums_naive", "sums_quad"];
         sums(lowering, entries, "sums_merge", self.epsilon, self.activation, |dispatch| {
@@ -129,6 +133,10 @@ impl Operation for BatchNormInputGradient {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         rows::choose(lowering)
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "dy", "residual", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

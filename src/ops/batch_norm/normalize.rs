@@ -109,6 +109,10 @@ impl Operation for BatchNormNormalize {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "residual", "y"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let names = ["x", "stats", "gamma", "beta"];
         let entries = ["normalize_naive", "normalize_quad"];

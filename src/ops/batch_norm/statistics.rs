@@ -53,6 +53,10 @@ impl Operation for BatchNormStatistics {
         rows::choose(lowering)
     }
 
+    fn halves(&self) -> &'static [&'static str] {
+        &["x"]
+    }
+
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let entry = ["statistics_naive", "statistics_quad"];
         sums(lowering, entry, "statistics_merge", 0.0, Activation::None, |dispatch| {

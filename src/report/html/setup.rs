@@ -44,6 +44,9 @@ pub fn section(run: &Run) -> String {
     };
     add("parula", &run.results["version"]);
     add("adapter", &run.results["adapter"]);
+    if run.results["precision"] != Value::Null {
+        add("precision", &run.results["precision"]);
+    }
     for (group, prefix) in [("config", ""), ("dataset", "ROIs: ")] {
         for (key, value) in run.results[group].as_object().into_iter().flatten() {
             match value {
