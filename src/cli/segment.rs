@@ -41,7 +41,7 @@ pub struct Segment {
 /// What gives the probability of each pixel.
 enum Masker {
     Network(Box<Segmenter>),
-    Heatmaps(Box<Classifier>, Recipe),
+    Heatmaps(Box<(Classifier, Recipe)>),
 }
 
 impl Segment {
@@ -61,7 +61,10 @@ impl Segment {
                 let model = loaded.model.clone();
                 Masker::Network(Box::new(Segmenter::new(&gpu, model, &loaded.store)?))
             }
-            false => Masker::Heatmaps(Box::new(classifier(&loaded)?), self.recipe.get(self.whole)?),
+            false => {
+                let recipe = self.recipe.get(self.whole)?;
+                Masker::Heatmaps(Box::new((classifier(&loaded)?, recipe)))
+            }
         };
         files::create_folder(&self.out)?;
         let (size, batch) = (loaded.model.size, loaded.model.batch);
@@ -75,7 +78,8 @@ impl Segment {
                     let all: Vec<usize> = (0..images.len()).collect();
                     segmenter.probabilities(&prepared, &all)?
                 }
-                Masker::Heatmaps(classifier, recipe) => {
+                Masker::Heatmaps(heatmaps) => {
+                    let (classifier, recipe) = &**heatmaps;
                     let greys: Vec<Grey> = images.iter().map(Colour::grey).collect();
                     let greys: Vec<&Grey> = greys.iter().collect();
                     let found = pseudo(&gpu, classifier, &greys, recipe, size)?;
