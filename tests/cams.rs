@@ -254,15 +254,16 @@ fn the_sign_of_the_settings_is_the_opposite_of_the_other() {
 fn maps_of_several_layers_are_combined_as_asked() {
     let Some(gpu) = gpu() else { return };
     // Two layers of one size: nothing is resized.
-    let layers = ["out_relu", "Conv_1_bn"].map(str::to_owned);
+    let layers = ["out_relu", "block_16_depthwise_relu"].map(str::to_owned);
     let of = |layers: &[String], fusion| {
-        let settings =
-            Settings { layers: layers.to_vec(), fusion, ..settings(find("gradcam").unwrap()) };
+        let of = settings(find("activation").unwrap());
+        let settings = Settings { layers: layers.to_vec(), fusion, ..of };
         explain(&gpu, &settings, &[4]).unwrap().remove(0).map.data().to_vec()
     };
     let alone = layers.each_ref().map(|layer| {
         let map = of(std::slice::from_ref(layer), Fusion::Max);
         let most = map.iter().copied().fold(0.0, f32::max);
+        assert!(most > 0.0, "{layer} shows nothing");
         map.iter().map(|value| value / most).collect::<Vec<f32>>()
     });
     let ways: [(Fusion, fn(f32, f32) -> f32); 3] = [
