@@ -42,10 +42,10 @@ pub fn find(
             Kind::Input => options.single_from.contains(&node.name.as_str()),
             _ => node.inputs.iter().any(|input| single[input.index()]),
         };
-        if single[value.index()] || outputs.contains(&value) {
-            if let Root::Own(root) = layout.spot(value).root {
-                refused.insert(root);
-            }
+        if (single[value.index()] || outputs.contains(&value))
+            && let Root::Own(root) = layout.spot(value).root
+        {
+            refused.insert(root);
         }
     }
     &found - &refused
