@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::{Normalized, addition, expect_normalized, expect_shape, mask, pointwise, sums};
 use crate::error::Result;
-use crate::ops::rows;
-use crate::ops::{Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs};
+use crate::ops::{Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, rows};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

@@ -8,10 +8,9 @@ use super::{
 };
 use crate::error::Result;
 use crate::graph::Value;
-use crate::ops::rows;
 use crate::ops::{
     Activation, Elementwise, Instruction, Lowered, Lowering, Operation, Row, Rule, Variant,
-    expect_inputs,
+    expect_inputs, rows,
 };
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -19,7 +18,7 @@ use crate::tensor::Tensor;
 /// (x, stats (2, C), gamma (C), beta (C)) -> activation(gamma * (x - mean) / sqrt(variance + epsilon)
 /// + beta), or with a residual like x as the fifth input, activation(... + beta + residual).
 ///
-/// Its gradient takes `stats` to be [`BatchNormStatistics`] of `x` and includes the terms through
+/// Its gradient takes `stats` to be [`BatchNormStatistics`](super::BatchNormStatistics) of `x` and includes the terms through
 /// them; that of gamma and beta holds for any `stats`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormNormalize {

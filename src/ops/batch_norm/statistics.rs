@@ -2,10 +2,9 @@
 
 use super::{expect_elements, expect_shape, sums};
 use crate::error::Result;
-use crate::ops::rows;
 use crate::ops::{
     Activation, Dispatch, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
+    grid, rows,
 };
 use crate::shape::Shape;
 use crate::tensor::Tensor;
