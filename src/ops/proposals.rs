@@ -98,7 +98,7 @@ impl Operation for Proposals {
             );
             return Err(Error::shape(self.name(), problem));
         }
-        if !(1..MOST_PIXELS).contains(&(h * w)) || !(self.usual > 0.0) {
+        if !(1..MOST_PIXELS).contains(&(h * w)) || self.usual.is_nan() || self.usual <= 0.0 {
             let problem = format!("takes 1 to {} pixels, and a usual share", MOST_PIXELS - 1);
             return Err(Error::shape(self.name(), problem));
         }
