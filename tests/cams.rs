@@ -266,7 +266,8 @@ fn maps_of_several_layers_are_combined_as_asked() {
         assert!(most > 0.0, "{layer} shows nothing");
         map.iter().map(|value| value / most).collect::<Vec<f32>>()
     });
-    let ways: [(Fusion, fn(f32, f32) -> f32); 3] = [
+    type Combine = fn(f32, f32) -> f32;
+    let ways: [(Fusion, Combine); 3] = [
         (Fusion::Max, f32::max),
         (Fusion::Mean, |a, b| 0.5 * (a + b)),
         (Fusion::Product, |a, b| a * b),
