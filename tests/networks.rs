@@ -164,7 +164,7 @@ fn steps_of_training_equal_the_reference() {
                 let soft = noise(&[pixels, 1], 17 + number as u32);
                 let soft = Tensor::from_fn([pixels, 1], |at| (0.5 + 0.5 * soft.data()[at]).round());
                 given.insert("labels".to_owned(), soft);
-                let weight = |at: usize| f64::from(u8::from(at % 3 != 0));
+                let weight = |at: usize| f64::from(u8::from(!at.is_multiple_of(3)));
                 given.insert("weights".to_owned(), Tensor::from_fn([pixels], weight));
             } else {
                 given.insert(
@@ -284,7 +284,7 @@ fn masks_are_learned_and_what_weighs_nothing_teaches_nothing() {
     let truth: Vec<bool> = pixels.iter().map(|&(image, i)| inside(image, i)).collect();
     for head in [Head::Sigmoid, Head::Softmax] {
         // A tenth of the targets are wrong, and count nothing.
-        let ignored = |at: usize| at % 10 == 0;
+        let ignored = |at: usize| at.is_multiple_of(10);
         let right = |(at, &inside): (usize, &bool)| f32::from(u8::from(inside != ignored(at)));
         let targets = Targets {
             probability: truth.iter().enumerate().map(right).collect(),

@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// x (..., C) -> (2, C): the mean of each channel over all rows, and the variance (divided by the
 /// number of rows).
 ///
-/// It has no gradient of its own: [`BatchNormNormalize`] differentiates through the statistics.
+/// It has no gradient of its own: [`BatchNormNormalize`](super::BatchNormNormalize) differentiates through the statistics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormStatistics;
 
