@@ -196,10 +196,12 @@ fn a_gradient_is_not_copied_together_with_all_others() {
 /// Plans above 1.15, and no further. The first tensor of `compact-resnet` is four times as large as
 /// the next, and no dispatch may read and write one buffer: two of the next must lie outside of its
 /// memory. Textures lie outside of all buffers.
-const KNOWN: [(&str, bool, f64); 3] = [
+const KNOWN: [(&str, bool, f64); 5] = [
     ("compact-resnet", false, 1.17),
     ("compact-resnet", true, 1.23),
+    ("compact-unet", true, 1.17),
     ("mobilenet-v2, training step", true, 1.16),
+    ("resnet50-v2, training step", true, 1.16),
 ];
 
 /// Plans `outputs` for the smallest adapter and for a software driver, and holds both to 1.15 times
