@@ -104,7 +104,9 @@ fn image(index: usize) -> Vec<f32> {
 
 fn settings(method: &'static Method) -> Settings {
     let (samples, patch, stride) = (Some(6), Some(25), Some(20));
-    Settings { samples, patch, stride, seed: 3, ..Settings::new(method) }
+    // As in tests/reference/cam.py, which says why.
+    let seed = if method.name == "gradientshap" { 4 } else { 3 };
+    Settings { samples, patch, stride, seed, ..Settings::new(method) }
 }
 
 fn explain(
