@@ -154,7 +154,7 @@ fn the_reference_evaluates_packed_variables() {
         ("b", tensor([5.0, 6.0])),
         ("da", tensor([1.0, 0.0, -1.0, 2.0])),
         ("db", tensor([10.0, 20.0])),
-        ("hyper", tensor([0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])),
+        ("hyper", tensor(Optimizer::sgd().hyper(0.5, 1).map(f64::from))),
         ("loss", tensor([1.0])),
     ]
     .map(|(name, tensor)| (name.to_owned(), tensor))
