@@ -29,8 +29,8 @@ impl Recipe {
         }
     }
 
-    /// For whole images, of which nothing is known but the class. The method and the weights of a
-    /// proposal were chosen on training lesions of BUSI.
+    /// For whole images, of which nothing is known but the class. The method and the numbers of a
+    /// proposal were chosen by their Dice on lesions of BUSI (docs/weak.md).
     pub fn whole() -> Self {
         Recipe {
             methods: vec!["layercam".to_owned()],
