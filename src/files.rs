@@ -3,6 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::error::{Error, Result};
 
 /// How the names of files begin that are not whole yet.
@@ -30,6 +33,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Writes `document` to `path` as JSON for people to read, whole or not at all.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written.
+pub fn write_json(path: &Path, document: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(document).map_err(|error| {
+        Error::content(path, error.to_string(), "this is a bug, please report it")
+    })?;
+    text.push(b'\n');
+    write(path, &text)
+}
+
+/// Reads what [`write_json`] wrote to the folder of an `--out`; `what` is meant to be there.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read, [`Error::Content`] when it is something else.
+pub fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    let text = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    serde_json::from_slice(&text).map_err(|error| {
+        let hint = "give another --out, or leave --resume away";
+        Error::content(path, format!("not {what} of this version ({error})"), hint)
+    })
 }
 
 /// Creates `folder` and its parents.

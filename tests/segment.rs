@@ -209,7 +209,7 @@ fn whole_images_are_segmented_and_a_finished_run_is_not_run_again() {
     assert!(results["config"]["training"].is_null());
     let arguments = ["weak", "--data", path(&data), "--out", path(&other), "--whole"];
     let error = failure(&[&arguments[..], &run].concat());
-    assert!(error.contains("trained on other ROIs"), "{error}");
+    assert!(error.contains("learnt from other ROIs"), "{error}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::cam::Method;
 use crate::data::RoiOptions;
 use crate::error::{Error, Result};
 use crate::experiment::progress::Rough;
-use crate::experiment::{self, Material, Setup};
+use crate::experiment::{self, Material, Setup, earlier};
 use crate::files;
 use crate::gpu::Gpu;
 
@@ -106,7 +106,8 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let material = Material::read(&folder, &rois, &options.seeds)?;
     let dataset = material.summary();
     if let Some(folder) = &options.weights {
-        network::check(folder, options, &dataset.fingerprint)?;
+        let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();
+        earlier::check(folder, &models, &options.seeds, &dataset.fingerprint)?;
     }
     let mut config = Config::new(options);
     let mut units = Vec::new();

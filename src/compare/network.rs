@@ -1,12 +1,13 @@
 //! The trained networks that are explained: those of an earlier run of `parula reproduce`, or trained here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Material, Options, checkpoint};
 use crate::data::{Prepared, Roi, Scaling, Split};
 use crate::error::{Error, Result};
-use crate::experiment::{Results as Run, Setup};
+use crate::experiment::Setup;
+use crate::experiment::earlier::weights_of;
 use crate::files;
 use crate::gpu::Gpu;
 use crate::models::{Mode, Network};
@@ -27,42 +28,6 @@ pub struct Trained {
     pub val_acc: f64,
 }
 
-/// The weights of a model and seed below `folder`.
-fn file(folder: &Path, model: &str, seed: u64) -> PathBuf {
-    folder.join("weights").join(model).join(format!("{seed}.safetensors"))
-}
-
-/// Refuses the run in `folder` where its networks are not of these ROIs and seeds: what is validation
-/// here would have been learnt from there.
-pub fn check(folder: &Path, options: &Options, fingerprint: &str) -> Result<()> {
-    let path = folder.join("results.json");
-    if !path.exists() {
-        let hint = "give the --out of `parula reproduce`, or leave --weights away to train";
-        return Err(Error::content(folder, "no run of parula: results.json is missing", hint));
-    }
-    let run = Run::read(&path)?;
-    if run.dataset.fingerprint != fingerprint {
-        return Err(Error::content(
-            path,
-            "its networks learnt from other ROIs than those of --data and --seed, so that some of them \
-             may be validation ROIs here",
-            "give the --data and the --seed of that run, or leave --weights away to train",
-        ));
-    }
-    for setup in &options.models {
-        for &seed in &options.seeds {
-            let name = setup.network.name;
-            let path = file(folder, name, seed);
-            if !path.exists() || run.run(name, seed).is_none() {
-                let problem = format!("there are no weights of {name} with seed {seed}");
-                let hint = "give the --models and --seeds of that run, or leave --weights away";
-                return Err(Error::content(path, problem, hint));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// The network of `setup` with `seed`: of the run that [`Options::weights`] names, else trained, else,
 /// where that is already done and to be resumed, of `out`.
 pub fn load(
@@ -75,9 +40,9 @@ pub fn load(
 ) -> Result<Trained> {
     let network = setup.network;
     let path = match &options.weights {
-        Some(folder) => file(folder, network.name, seed),
+        Some(folder) => weights_of(folder, network.name, seed),
         None => {
-            let path = file(&options.out, network.name, seed);
+            let path = weights_of(&options.out, network.name, seed);
             if !(options.resume && path.exists()) {
                 learn(gpu, options, setup, seed, material, split, &path)?;
             }

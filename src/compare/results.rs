@@ -9,11 +9,11 @@ use serde_json::{Map as Object, Value, json};
 use super::metric::METRICS;
 use super::{Options, TRIVIAL};
 use crate::data::Class;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::{DatasetSummary, Intervals};
 use crate::files;
 use crate::gpu::Gpu;
-use crate::metrics::interval::{Interval, LEVEL, RESAMPLES};
+use crate::metrics::interval::Interval;
 use crate::train::difference;
 
 /// The whole file.
@@ -199,14 +199,7 @@ impl Results {
             dataset,
             explained_class: Class::Abnormal.name().to_owned(),
             metrics: METRICS.iter().map(metric).collect(),
-            intervals: Intervals {
-                method:
-                    "percentiles of bootstrap means: seeds are drawn with replacement, then ROIs \
-                         within each"
-                        .to_owned(),
-                resamples: RESAMPLES,
-                level: LEVEL,
-            },
+            intervals: Intervals::over_seeds(),
             units: Vec::new(),
             summary: Vec::new(),
         }
@@ -232,27 +225,16 @@ impl Results {
     /// Replaces the file at `path`.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be written.
+    /// [`Error::File`](crate::error::Error::File) when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| {
-            Error::content(path, error.to_string(), "this is a bug, please report it")
-        })?;
-        text.push(b'\n');
-        files::write(path, &text)
+        files::write_json(path, self)
     }
 
     /// Reads what [`Self::write`] wrote.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Content`] when it cannot be read.
+    /// [`Error::File`](crate::error::Error::File) or [`Error::Content`](crate::error::Error::Content) when it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
-        serde_json::from_slice(&text).map_err(|error| {
-            Error::content(
-                path,
-                format!("not a comparison of this version ({error})"),
-                "give another --out, or leave --resume away",
-            )
-        })
+        files::read_json(path, "a comparison")
     }
 }

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod config;
+pub(crate) mod earlier;
 mod explain;
 mod figures;
 pub(crate) mod filter;

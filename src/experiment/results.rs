@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::config::Config;
 use super::phase::Phase;
 use crate::data::Class;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::interval::{Interval, LEVEL, RESAMPLES};
@@ -69,6 +69,19 @@ pub struct Intervals {
     pub resamples: usize,
     /// The share of resamples inside.
     pub level: f64,
+}
+
+impl Intervals {
+    /// Those of means over seeds and their ROIs.
+    pub fn over_seeds() -> Self {
+        Intervals {
+            method: "percentiles of bootstrap means: seeds are drawn with replacement, then ROIs \
+                     within each"
+                .to_owned(),
+            resamples: RESAMPLES,
+            level: LEVEL,
+        }
+    }
 }
 
 /// The ROIs.
@@ -234,13 +247,7 @@ impl Results {
             baselines_validation,
             baselines_at_best_threshold_validation,
             explained_class: Class::Abnormal.name().to_owned(),
-            intervals: Intervals {
-                method: "percentiles of bootstrap means: seeds are drawn with replacement, then \
-                         ROIs within each"
-                    .to_owned(),
-                resamples: RESAMPLES,
-                level: LEVEL,
-            },
+            intervals: Intervals::over_seeds(),
             runs: Vec::new(),
             summary: Vec::new(),
             rank_correlations: Vec::new(),
@@ -274,28 +281,17 @@ impl Results {
     /// Replaces the file at `path`.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be written.
+    /// [`Error::File`](crate::error::Error::File) when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| {
-            Error::content(path, error.to_string(), "this is a bug, please report it")
-        })?;
-        text.push(b'\n');
-        files::write(path, &text)
+        files::write_json(path, self)
     }
 
     /// Reads what [`Self::write`] wrote.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Content`] when it cannot be read.
+    /// [`Error::File`](crate::error::Error::File) or [`Error::Content`](crate::error::Error::Content) when it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
-        serde_json::from_slice(&text).map_err(|error| {
-            Error::content(
-                path,
-                format!("not results of this version ({error})"),
-                "give another --out, or leave --resume away",
-            )
-        })
+        files::read_json(path, "results")
     }
 }
 

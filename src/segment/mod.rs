@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::data::RoiOptions;
-use crate::error::{Error, Result};
-use crate::experiment::{Material, Setup, synthetic, tables};
+use crate::error::Result;
+use crate::experiment::{Material, Setup, earlier, synthetic, tables};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::train::interruption;
@@ -65,9 +65,9 @@ const FOLDERS: &[&str] = &["checkpoints", "figures", "masks", "scores", "weights
 /// Runs all seeds. `results.json` is written before the first and after each.
 ///
 /// # Errors
-/// Those of reading the data and the weights, of the GPU, and of writing; [`Error::Content`] when `out`
+/// Those of reading the data and the weights, of the GPU, and of writing; [`Error::Content`](crate::error::Error::Content) when `out`
 /// is to be resumed and is of another configuration, and when the classifiers of another run were
-/// trained on other ROIs; after Ctrl-C [`Error::Interrupted`].
+/// trained on other ROIs; after Ctrl-C [`Error::Interrupted`](crate::error::Error::Interrupted).
 pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     files::create_folder(&options.out)?;
     files::sweep(&options.out, FOLDERS)?;
@@ -80,7 +80,8 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let path = options.out.join("results.json");
     let mut results = Results::new(gpu, Config::new(options), material.summary());
     if let Some(run) = &options.weights {
-        same_rois(run, &results.dataset.fingerprint)?;
+        let models = [options.classifier.network.name];
+        earlier::check(run, &models, &options.seeds, &results.dataset.fingerprint)?;
     }
     if options.resume && path.exists() {
         results.take_up(Results::read(&path)?, &path)?;
@@ -115,18 +116,4 @@ fn summary(results: &Results, out: &Path) -> Result<Vec<Summary>> {
 /// The table of a seed.
 fn scores_file(out: &Path, seed: u64) -> PathBuf {
     out.join("scores").join(format!("{seed}.csv"))
-}
-
-/// Refuses classifiers that were trained on other ROIs: they may have seen what is validated here.
-fn same_rois(run: &Path, fingerprint: &str) -> Result<()> {
-    let path = run.join("results.json");
-    let theirs = crate::experiment::Results::read(&path)?.dataset.fingerprint;
-    if theirs == fingerprint {
-        return Ok(());
-    }
-    Err(Error::content(
-        path,
-        "its classifiers were trained on other ROIs, perhaps on those that are validated here",
-        "give the same --data, --seed and --whole as then, or leave --weights away",
-    ))
 }

@@ -160,11 +160,7 @@ impl Results {
     /// # Errors
     /// [`Error::File`] when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(|error| {
-            Error::content(path, error.to_string(), "this is a bug, please report it")
-        })?;
-        text.push(b'\n');
-        files::write(path, &text)
+        files::write_json(path, self)
     }
 
     /// Reads what [`Self::write`] wrote.
@@ -172,13 +168,6 @@ impl Results {
     /// # Errors
     /// [`Error::File`] or [`Error::Content`] when it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
-        serde_json::from_slice(&text).map_err(|error| {
-            Error::content(
-                path,
-                format!("not results of this version ({error})"),
-                "give another --out, or leave --resume away",
-            )
-        })
+        files::read_json(path, "results")
     }
 }

@@ -12,6 +12,7 @@ use super::unmasked::Unmasked;
 use super::{Options, figure, scores_file};
 use crate::data::{Class, Grey, Prepared, Roi, Split};
 use crate::error::{Error, Result};
+use crate::experiment::earlier::weights_of;
 use crate::experiment::{Material, tables};
 use crate::files;
 use crate::gpu::Gpu;
@@ -121,12 +122,7 @@ impl Job<'_> {
     fn classifier(&self, images: &[Unmasked]) -> Result<Classifier> {
         let (gpu, setup) = (self.gpu, &self.options.classifier);
         if let Some(run) = &self.options.weights {
-            let folder = run.join("weights").join(setup.network.name);
-            return Classifier::read(
-                gpu,
-                setup,
-                &folder.join(format!("{}.safetensors", self.seed)),
-            );
+            return Classifier::read(gpu, setup, &weights_of(run, setup.network.name, self.seed));
         }
         let path = self.weights_file(setup.network.name);
         if path.exists() {
