@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::adapter;
 use parula::bench::{Phase, PhaseGraph};
-use parula::data::{Flips, Grey, Prepared, Scaling, Split};
+use parula::data::{Augment, Grey, Prepared, Scaling, Split};
 use parula::gpu::{Gpu, Precision};
 use parula::models::{self, CLASS, IMAGES};
 use parula::ops::{Capabilities, Element, Optimizer, UNSCALE};
@@ -154,7 +154,7 @@ fn a_network_learns_in_16_bits() {
         batch: 6,
         schedule: Schedule::Constant,
         learning_rate: 3e-3,
-        flips: Flips::default(),
+        augment: Augment::default(),
         ..TrainOptions::default()
     };
     let network = models::find("compact-resnet").unwrap();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::adapter;
 use parula::cam;
-use parula::data::{Flips, Grey, Prepared, Scaling, Split};
+use parula::data::{Augment, Grey, Prepared, Scaling, Split};
 use parula::graph::{Graph, Kind, Role, Value, gradients};
 use parula::models::{Head, IMAGES, Mode, NETWORKS, SEGMENTERS, STEP};
 use parula::ops::Optimizer;
@@ -247,7 +247,7 @@ fn eight_images_are_learned() {
             batch: 6,
             schedule: Schedule::Constant,
             learning_rate: 3e-3,
-            flips: Flips::default(),
+            augment: Augment::default(),
             ..TrainOptions::default()
         };
         let trained = train(&gpu, network, &prepared, &split, &options, network.name).unwrap();

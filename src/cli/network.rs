@@ -70,6 +70,16 @@ impl Source {
             (Some(0), _) => return Err(Error::usage("--classes must be 1 or more", "see --help")),
             (Some(classes), _) | (None, Some(classes)) => classes,
             (None, None) => {
+                // A segmenter has no head either: it is named before a fresh one is offered.
+                if let Ok(other) = raw.identify()
+                    && other.name != network.name
+                {
+                    return Err(Error::content(
+                        &self.weights,
+                        format!("these weights are of {}, not of {}", other.name, network.name),
+                        format!("use weights that were made for {}", network.name),
+                    ));
+                }
                 return Err(Error::content(
                     &self.weights,
                     format!("these weights of {} have no head", network.name),

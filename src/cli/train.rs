@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::network::fitted;
 use super::{Global, Numbers, print, print_json};
-use crate::data::{Flips, RoiOptions, dataset, roi, split};
+use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
 use crate::models::{self, Head, Mode, Network};
@@ -48,6 +48,9 @@ pub struct Training {
     /// Do not mirror training images
     #[arg(long)]
     no_flips: bool,
+    /// Also move, scale and relight training images a little
+    #[arg(long)]
+    jitter: bool,
     /// Height and width of the network's input [the network's usual ones; paper: 320]
     #[arg(long)]
     size: Option<usize>,
@@ -57,6 +60,16 @@ pub struct Training {
 }
 
 impl Training {
+    /// What is done to training images where `usual` is what would be.
+    pub fn augment(&self, usual: Augment) -> Augment {
+        let flips = match (self.no_flips, self.whole) {
+            (true, _) => Flips::default(),
+            (false, true) => usual.flips.upright(),
+            (false, false) => usual.flips,
+        };
+        Augment { flips, jitter: self.jitter.then(Jitter::default).or(usual.jitter) }
+    }
+
     /// How `network` is trained, from scratch or from the weights in `start`.
     pub fn setup(&self, network: &'static Network, start: Option<&Path>) -> Result<Setup> {
         let invalid = |what: &str| Err(Error::usage(what.to_owned(), "see --help"));
@@ -83,11 +96,7 @@ impl Training {
                 Some(0) => None,
                 given => given.or(usual.patience),
             },
-            flips: match (self.no_flips, self.whole) {
-                (true, _) => Flips::default(),
-                (false, true) => usual.flips.upright(),
-                (false, false) => usual.flips,
-            },
+            augment: self.augment(usual.augment),
             ..usual
         };
         if train.epochs == 0 {

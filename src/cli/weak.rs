@@ -8,6 +8,7 @@ use super::distinct;
 use super::train::Training;
 use super::{Global, print, print_json};
 use crate::cam;
+use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
 use crate::gpu::Precision;
@@ -131,9 +132,10 @@ impl Weak {
         }
         let mut setup = Setup::new(network, None);
         setup.train.epochs = self.segmenter_epochs;
-        if self.training.whole {
-            setup.train.flips = setup.train.flips.upright();
-        }
+        // What is jittered is the classifier: in so few epochs a segmenter learnt less from images that
+        // move (docs/weak.md).
+        let augment = self.training.augment(setup.train.augment);
+        setup.train.augment = Augment { jitter: None, ..augment };
         if let Some(size) = self.segmenter_size {
             setup.size = (size, size);
         }

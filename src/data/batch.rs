@@ -1,8 +1,8 @@
-//! ROIs as numbers: resized once, then scaled, flipped and copied into batches, N x H x W x C.
+//! ROIs as numbers: resized once, then scaled, augmented and copied into batches, N x H x W x C.
 
-use rand::Rng;
 use rand::seq::SliceRandom;
 
+use super::augment::{Augment, Warp};
 use super::colour::Colour;
 use super::draw;
 use super::image::Grey;
@@ -68,34 +68,6 @@ impl From<Preprocessing> for Scaling {
             Preprocessing::Tf => Scaling::Tf,
             Preprocessing::Torch => Scaling::Torch,
         }
-    }
-}
-
-/// Which mirrorings a batch may draw, each with one chance in two.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flips {
-    /// Left and right may be swapped.
-    pub horizontal: bool,
-    /// Top and bottom may be swapped.
-    pub vertical: bool,
-}
-
-impl Flips {
-    /// Which pixel of an image of `size` (rows, columns) each pixel of the mirrored image is, row by row.
-    pub fn order(self, size: (usize, usize)) -> impl Iterator<Item = usize> {
-        let (height, width) = size;
-        let at = |index, length, mirrored| if mirrored { length - 1 - index } else { index };
-        (0..height).flat_map(move |y| {
-            let row = at(y, height, self.vertical) * width;
-            (0..width).map(move |x| row + at(x, width, self.horizontal))
-        })
-    }
-}
-
-impl Flips {
-    /// The same without top and bottom: a whole image has the skin above and shadows below.
-    pub fn upright(self) -> Self {
-        Flips { vertical: false, ..self }
     }
 }
 
@@ -185,23 +157,22 @@ impl Prepared {
     /// All images, scaled, N x H x W x C.
     pub fn all(&self) -> Vec<f32> {
         let mut numbers = Vec::with_capacity(self.len() * self.image_len());
-        (0..self.len()).for_each(|index| self.copy(index, Flips::default(), &mut numbers));
+        (0..self.len()).for_each(|index| self.copy(index, &Warp::default(), &mut numbers));
         numbers
     }
 
-    /// Appends image `index`, scaled, in all channels, and mirrored as `flips` says.
+    /// Appends image `index`, as `warp` shows it, scaled, in all channels.
     ///
     /// # Panics
     /// When there is no such image.
-    pub fn copy(&self, index: usize, flips: Flips, numbers: &mut Vec<f32>) {
-        let (height, width) = self.size;
+    pub fn copy(&self, index: usize, warp: &Warp, numbers: &mut Vec<f32>) {
         let affine: Vec<(f32, f32)> = (0..self.channels).map(|c| self.scaling.affine(c)).collect();
-        let length = height * width * self.depth;
-        let image = &self.images[index * length..][..length];
-        for pixel in flips.order(self.size) {
-            let pixel = &image[pixel * self.depth..][..self.depth];
+        let length = self.size.0 * self.size.1 * self.depth;
+        let image = warp.look(&self.images[index * length..][..length], self.size, self.depth);
+        for pixel in image.chunks(self.depth) {
             let values = affine.iter().zip(pixel.iter().cycle());
-            numbers.extend(values.map(|((factor, summand), value)| value * factor + summand));
+            let scaled = values.map(|((factor, summand), &v)| warp.light(v) * factor + summand);
+            numbers.extend(scaled);
         }
     }
 }
@@ -211,14 +182,14 @@ impl Prepared {
 pub struct BatchOptions {
     /// Images in a batch, at least 1; the last batch has what is left.
     pub batch: usize,
-    /// With `epoch`, fixes order and mirroring.
+    /// With `epoch`, fixes the order and what is done to each image.
     pub seed: u64,
     /// From 0.
     pub epoch: u64,
     /// Whether the order is drawn; otherwise it is that of the indices.
     pub shuffle: bool,
-    /// What may be mirrored.
-    pub flips: Flips,
+    /// What may be done to an image.
+    pub augment: Augment,
 }
 
 /// Some images of an epoch.
@@ -230,8 +201,8 @@ pub struct Batch {
     pub labels: Vec<usize>,
     /// Where each came from in [`Prepared`].
     pub indices: Vec<usize>,
-    /// How each is mirrored.
-    pub flips: Vec<Flips>,
+    /// What was done to each.
+    pub warps: Vec<Warp>,
     /// Images after padding; `labels.len()` before.
     pub padded: usize,
 }
@@ -280,7 +251,7 @@ pub struct Batches<'a> {
 impl<'a> Batches<'a> {
     /// An epoch over the images `indices` of `prepared`.
     ///
-    /// The order and each image's mirroring depend on seed and epoch alone, not on the batch size.
+    /// The order and what is done to each image depend on seed and epoch alone, not on the batch size.
     pub fn new(prepared: &'a Prepared, indices: &[usize], options: BatchOptions) -> Self {
         let mut order = indices.to_vec();
         if options.shuffle {
@@ -294,14 +265,6 @@ impl<'a> Batches<'a> {
     pub fn count_all(&self) -> usize {
         self.order.len().div_ceil(self.options.batch.max(1))
     }
-
-    fn flips(&self, index: usize) -> Flips {
-        let BatchOptions { seed, epoch, flips, .. } = self.options;
-        let mut random = draw::stream(seed, &format!("flips of epoch {epoch}, image {index}"));
-        // Both are always drawn, so that allowing one does not change the other.
-        let (horizontal, vertical) = (random.random::<bool>(), random.random::<bool>());
-        Flips { horizontal: flips.horizontal && horizontal, vertical: flips.vertical && vertical }
-    }
 }
 
 impl Iterator for Batches<'_> {
@@ -313,18 +276,21 @@ impl Iterator for Batches<'_> {
             self.order.get(self.next..end).filter(|indices| !indices.is_empty())?.to_vec();
         self.next = end;
         let mut images = Vec::with_capacity(indices.len() * self.prepared.image_len());
-        let flips: Vec<Flips> = indices.iter().map(|&index| self.flips(index)).collect();
-        for (&index, &flips) in indices.iter().zip(&flips) {
-            self.prepared.copy(index, flips, &mut images);
+        let BatchOptions { seed, epoch, augment, .. } = self.options;
+        let draw = |&index: &usize| augment.draw(seed, epoch, index);
+        let warps: Vec<Warp> = indices.iter().map(draw).collect();
+        for (&index, warp) in indices.iter().zip(&warps) {
+            self.prepared.copy(index, warp, &mut images);
         }
         let labels: Vec<usize> = indices.iter().map(|&index| self.prepared.labels[index]).collect();
-        Some(Batch { images, padded: labels.len(), labels, indices, flips })
+        Some(Batch { images, padded: labels.len(), labels, indices, warps })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::augment::{Flips, Jitter};
     use crate::data::fixtures::textured;
 
     fn prepared(n: usize) -> Prepared {
@@ -337,7 +303,8 @@ mod tests {
 
     fn options(batch: usize) -> BatchOptions {
         let flips = Flips { horizontal: true, vertical: true };
-        BatchOptions { batch, seed: 4, epoch: 2, shuffle: true, flips }
+        let augment = Augment { flips, jitter: Some(Jitter::default()) };
+        BatchOptions { batch, seed: 4, epoch: 2, shuffle: true, augment }
     }
 
     #[test]
@@ -369,25 +336,18 @@ mod tests {
         assert_eq!(all(options(4)), all(options(7)));
         assert_ne!(all(options(4)), all(BatchOptions { epoch: 3, ..options(4) }));
         assert_ne!(all(options(4)), all(BatchOptions { seed: 5, ..options(4) }));
-        let plain = BatchOptions { shuffle: false, flips: Flips::default(), ..options(3) };
+        let plain = BatchOptions { shuffle: false, augment: Augment::default(), ..options(3) };
         assert_eq!(all(plain), prepared.images);
     }
 
     #[test]
     fn flips_mirror_only_what_is_allowed() {
         let prepared = prepared(1);
-        let copy = |horizontal, vertical| {
-            let mut numbers = Vec::new();
-            prepared.copy(0, Flips { horizontal, vertical }, &mut numbers);
-            numbers
-        };
-        assert_eq!(copy(true, false), [2.0, 1.0, 0.0, 5.0, 4.0, 3.0]);
-        assert_eq!(copy(false, true), [3.0, 4.0, 5.0, 0.0, 1.0, 2.0]);
-        assert_eq!(copy(true, true), [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]);
-        let only_across = Flips { horizontal: true, vertical: false };
+        let flips = Flips { horizontal: true, vertical: false };
+        let augment = Augment { flips, jitter: None };
         let mut seen = std::collections::BTreeSet::new();
         for epoch in 0..40 {
-            let options = BatchOptions { flips: only_across, epoch, ..options(1) };
+            let options = BatchOptions { augment, epoch, ..options(1) };
             let batch = Batches::new(&prepared, &[0], options).next().unwrap();
             seen.insert(batch.images.iter().map(|value| *value as u8).collect::<Vec<u8>>());
         }

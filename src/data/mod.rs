@@ -6,6 +6,7 @@
 //!                              └─ inspect             └─ batch::Prepared ─> batch::Batches
 //! ```
 
+pub mod augment;
 pub mod batch;
 pub mod busi;
 pub mod cbis;
@@ -35,7 +36,8 @@ mod tests;
 pub mod texture;
 pub mod view;
 
-pub use batch::{Batch, BatchOptions, Batches, Flips, Prepared, Scaling};
+pub use augment::{Augment, Flips, Jitter};
+pub use batch::{Batch, BatchOptions, Batches, Prepared, Scaling};
 pub use colour::Colour;
 pub use dataset::{Class, Dataset, Problem, ReadOptions, Sample};
 pub use grey16::Grey16;

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::look::{Look, Mean};
 use super::unmasked::Unmasked;
 use crate::cam::{Explainer, Request, Settings, find};
 use crate::data::{Class, Grey, Prepared, Scaling, Split};
@@ -79,8 +80,8 @@ impl Classifier {
         Ok(scorer.score(&prepared, indices)?.accuracy())
     }
 
-    /// For each image the mean heatmap of the class `abnormal` by `methods`, at (height, width) `size`,
-    /// [0, 1].
+    /// For each image the mean heatmap of the class `abnormal` over `methods` and `looks`, at (height,
+    /// width) `size`, [0, 1].
     ///
     /// # Errors
     /// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not; those of the GPU.
@@ -89,32 +90,34 @@ impl Classifier {
         gpu: &Arc<Gpu>,
         images: &[&Grey],
         methods: &[String],
+        looks: &[Look],
         size: [usize; 2],
     ) -> Result<Vec<Vec<f32>>> {
-        let pixels = size[0] * size[1];
         let batch = self.model.batch;
         let class = Head::of(self.model.classes).unit(Class::Abnormal.index());
-        let mut sums = vec![vec![0.0; pixels]; images.len()];
-        let share = 1.0 / (255.0 * methods.len().max(1) as f32);
+        let mut means = vec![Mean::new(size); images.len()];
         for method in methods {
             let settings = Settings { scaling: Some(self.scaling), ..Settings::new(find(method)?) };
-            let model = self.model.clone();
+            let (model, pixels) = (self.model.clone(), size[0] * size[1]);
             let mut explainer = Explainer::new(gpu, model, &self.store, &settings, pixels)?;
-            for (images, sums) in images.chunks(batch).zip(sums.chunks_mut(batch)) {
-                interruption(|| "the heatmaps are not finished".to_owned())?;
-                let prepared = self.prepare(images.iter().map(|&image| (image, 0)));
-                let numbers = prepared.all();
-                let requests: Vec<Request> = numbers
-                    .chunks(prepared.image_len())
-                    .map(|image| Request { image, class: Some(class), size, mask: None })
-                    .collect();
-                for (sum, explanation) in sums.iter_mut().zip(explainer.explain(&requests)?) {
-                    let levels = sum.iter_mut().zip(&explanation.heatmap);
-                    levels.for_each(|(sum, &level)| *sum += share * f32::from(level));
+            for look in looks {
+                let size = look.size_on(size);
+                for (images, means) in images.chunks(batch).zip(means.chunks_mut(batch)) {
+                    interruption(|| "the heatmaps are not finished".to_owned())?;
+                    let seen: Vec<Grey> = images.iter().map(|image| look.at(image)).collect();
+                    let numbers = self.prepare(seen.iter().map(|image| (image, 0)));
+                    let (length, numbers) = (numbers.image_len(), numbers.all());
+                    let requests: Vec<Request> = numbers
+                        .chunks(length)
+                        .map(|image| Request { image, class: Some(class), size, mask: None })
+                        .collect();
+                    let explained = explainer.explain(&requests)?;
+                    let pairs = means.iter_mut().zip(&explained);
+                    pairs.for_each(|(mean, explanation)| mean.add(look, &explanation.heatmap));
                 }
             }
         }
-        Ok(sums)
+        Ok(means.into_iter().map(Mean::finish).collect())
     }
 
     fn prepare<'a>(&self, images: impl IntoIterator<Item = (&'a Grey, usize)>) -> Prepared {

@@ -10,6 +10,7 @@
 
 mod classifier;
 mod figure;
+mod look;
 mod pseudo;
 mod recipe;
 mod results;
@@ -28,6 +29,7 @@ use crate::gpu::Gpu;
 use crate::train::interruption;
 
 pub use classifier::Classifier;
+pub use look::Look;
 pub use pseudo::{Pseudo, pseudo};
 pub use recipe::Recipe;
 pub use results::{Config, Results, SeedResult};

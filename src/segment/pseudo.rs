@@ -32,7 +32,7 @@ pub fn pseudo(
     recipe: &Recipe,
     size: [usize; 2],
 ) -> Result<Vec<Pseudo>> {
-    let heatmaps = classifier.heatmaps(gpu, images, &recipe.methods, size)?;
+    let heatmaps = classifier.heatmaps(gpu, images, &recipe.methods, &recipe.looks, size)?;
     let pixels = size[0] * size[1];
     let labelled = images.iter().map(|&image| (image, 0));
     let grey = Prepared::from_images(labelled, (size[0], size[1]), 1, Scaling::None).images;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::look::Look;
 use crate::refine;
 use crate::train::Targets;
 
@@ -10,6 +11,8 @@ use crate::train::Targets;
 pub struct Recipe {
     /// The methods of explanation whose heatmaps are averaged.
     pub methods: Vec<String>,
+    /// The parts of an image whose heatmaps are averaged.
+    pub looks: Vec<Look>,
     /// From the mean heatmap and the image to a pseudo-mask.
     pub from: refine::Recipe,
     /// Pixels whose probability is nearer to 1/2 than this teach nothing.
@@ -23,6 +26,7 @@ impl Recipe {
     pub fn rois() -> Self {
         Recipe {
             methods: vec!["gradcam".to_owned()],
+            looks: vec![Look::WHOLE],
             from: refine::Recipe::default(),
             ignore: 0.1,
             threshold: 0.5,
@@ -34,6 +38,7 @@ impl Recipe {
     pub fn whole() -> Self {
         Recipe {
             methods: vec!["layercam".to_owned()],
+            looks: Look::around(),
             from: refine::Recipe::anywhere(),
             threshold: 0.4,
             ..Recipe::rois()

@@ -152,7 +152,7 @@ impl Run<'_> {
             seed: options.seed,
             epoch: u64::from(epoch),
             shuffle: true,
-            flips: options.flips,
+            augment: options.augment,
         };
         let total = u64::from(options.epochs) * self.steps_an_epoch;
         let mut seen = Scores::default();

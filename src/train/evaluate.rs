@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::data::{BatchOptions, Batches, Flips, Prepared};
+use crate::data::{Augment, BatchOptions, Batches, Prepared};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, Model};
@@ -136,7 +136,7 @@ impl Classifier {
             seed: 0,
             epoch: 0,
             shuffle: false,
-            flips: Flips::default(),
+            augment: Augment::default(),
         };
         for mut batch in Batches::new(prepared, indices, order) {
             batch.pad_to(self.model.batch);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Schedule;
 use super::state::digest;
-use crate::data::{Flips, Scaling};
+use crate::data::{Augment, Flips, Scaling};
 use crate::models::{Head, Network};
 use crate::ops::Optimizer;
 use crate::weights::Weights;
@@ -28,11 +28,11 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Stop after this many epochs without a lower validation loss.
     pub patience: Option<u32>,
-    /// Which mirrorings a training image may have.
-    pub flips: Flips,
+    /// What may be done to a training image.
+    pub augment: Augment,
     /// Weigh classes so that both count the same in the loss.
     pub balance: bool,
-    /// Fixes initial weights, order, mirrorings and dropout.
+    /// Fixes initial weights, order, augmentation and dropout.
     pub seed: u64,
     /// Where the weights of the best epoch so far are kept, if anywhere.
     pub checkpoint: Option<PathBuf>,
@@ -53,7 +53,7 @@ impl Default for TrainOptions {
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
             patience: None,
-            flips: Flips { horizontal: true, vertical: true },
+            augment: Augment { flips: Flips { horizontal: true, vertical: true }, jitter: None },
             balance: true,
             seed: 0,
             checkpoint: None,
@@ -91,7 +91,7 @@ impl Preset {
                 learning_rate: 1e-4,
                 schedule: Schedule::Constant,
                 patience: Some(20),
-                flips: Flips::default(),
+                augment: Augment::default(),
                 balance: false,
                 ..TrainOptions::default()
             },
@@ -142,6 +142,7 @@ impl TrainOptions {
             let numbers = weights.tensors.values().flat_map(|tensor| tensor.data());
             format!("{:016x}", digest(numbers.map(|value| u64::from(value.to_bits()))))
         });
+        let Augment { flips, jitter } = self.augment;
         let entries = [
             ("epochs", json!(self.epochs)),
             ("batch", json!(self.batch)),
@@ -150,7 +151,8 @@ impl TrainOptions {
             ("learning_rate", json!(self.learning_rate)),
             ("schedule", json!(self.schedule)),
             ("patience", json!(self.patience)),
-            ("flips", json!([self.flips.horizontal, self.flips.vertical])),
+            ("flips", json!([flips.horizontal, flips.vertical])),
+            ("jitter", json!(jitter)),
             ("balance", json!(self.balance)),
             ("initial_weights", json!(start.unwrap_or("random".to_owned()))),
         ];

@@ -14,7 +14,7 @@ use super::graph::inputs;
 use super::state::{self, Configuration, Progress};
 use super::steps::{Lesson, Steps};
 use super::{TrainOptions, TrainingGraph, digest, interruption, probabilities};
-use crate::data::{Batch, BatchOptions, Batches, Flips, Prepared, Split};
+use crate::data::{Augment, Batch, BatchOptions, Batches, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Head, IMAGES, Mode, Model, Network};
@@ -170,7 +170,7 @@ impl Run<'_> {
             seed: options.seed,
             epoch: u64::from(epoch),
             shuffle: true,
-            flips: options.flips,
+            augment: options.augment,
         };
         let total = u64::from(options.epochs) * self.steps_an_epoch;
         let mut sum = 0.0;
@@ -207,17 +207,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The targets of a batch, mirrored as its images are.
+    /// The targets of a batch, seen as its images are.
     fn targets_of(&self, batch: &Batch) -> Vec<(&'static str, Vec<f32>)> {
         let size = self.images.size;
         let pixels = size.0 * size.1;
         let take = |from: &[f32]| -> Vec<f32> {
-            let images = batch.indices.iter().zip(&batch.flips);
-            let image = |(&index, &flips): (&usize, &Flips)| {
-                let plane = &from[index * pixels..(index + 1) * pixels];
-                flips.order(size).map(|pixel| plane[pixel]).collect::<Vec<f32>>()
-            };
-            images.flat_map(image).collect()
+            let plane = |index: usize| &from[index * pixels..][..pixels];
+            let images = batch.indices.iter().zip(&batch.warps);
+            images.flat_map(|(&index, warp)| warp.look(plane(index), size, 1)).collect()
         };
         let (labels, weights) = (take(&self.targets.probability), take(&self.targets.weight));
         match self.options.head {
@@ -288,7 +285,7 @@ impl Segmenter {
     pub fn probabilities(&mut self, images: &Prepared, indices: &[usize]) -> Result<Vec<Vec<f32>>> {
         let (batch, units) = (self.model.batch, self.model.classes);
         let order =
-            BatchOptions { batch, seed: 0, epoch: 0, shuffle: false, flips: Flips::default() };
+            BatchOptions { batch, seed: 0, epoch: 0, shuffle: false, augment: Augment::default() };
         let pixels = self.model.size[0] * self.model.size[1];
         let mut found = Vec::with_capacity(indices.len());
         for mut some in Batches::new(images, indices, order) {
