@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::adapter;
-use parula::data::{Augment, Flips, Grey, Prepared, Scaling, Split};
+use parula::data::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
 use parula::error::Error;
 use parula::gpu::{Gpu, Precision};
 use parula::models::{self, Head};
@@ -64,7 +64,10 @@ fn interrupted(gpu: Gpu) {
         batch: 4,
         optimizer: Optimizer::nadam(),
         head: Head::Sigmoid,
-        augment: Augment { flips: Flips { horizontal: true, vertical: true }, jitter: None },
+        augment: Augment {
+            flips: Flips { horizontal: true, vertical: true },
+            jitter: Some(Jitter::default()),
+        },
         patience: Some(50),
         ..TrainOptions::default()
     };

@@ -10,9 +10,10 @@ use super::{Global, print, print_json};
 use crate::data::image::resize_plane;
 use crate::data::{Colour, Grey};
 use crate::error::{Error, Result};
+use crate::experiment::Saved;
 use crate::files;
 use crate::gpu::Precision;
-use crate::segment::{Classifier, Recipe, pseudo};
+use crate::segment::{Recipe, pseudo};
 use crate::train::{Segmenter, interruption};
 
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub struct Segment {
 /// What gives the probability of each pixel.
 enum Masker {
     Network(Box<Segmenter>),
-    Heatmaps(Box<(Classifier, Recipe)>),
+    Heatmaps(Box<(Saved, Recipe)>),
 }
 
 impl Segment {
@@ -108,7 +109,7 @@ impl Segment {
 }
 
 /// A classifier whose second class is what is to be outlined.
-fn classifier(loaded: &Loaded) -> Result<Classifier> {
+fn classifier(loaded: &Loaded) -> Result<Saved> {
     if loaded.model.classes > 2 {
         return Err(Error::usage(
             format!(
@@ -119,5 +120,5 @@ fn classifier(loaded: &Loaded) -> Result<Classifier> {
         ));
     }
     let (model, store) = (loaded.model.clone(), loaded.store.clone());
-    Ok(Classifier { model, store, scaling: loaded.scaling })
+    Ok(Saved { model, store, scaling: loaded.scaling })
 }

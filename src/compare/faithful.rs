@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use super::network::Trained;
 use crate::data::{Class, Grey, Roi, Scaling};
 use crate::error::{Error, Result};
+use crate::experiment::Saved;
 use crate::gpu::Gpu;
 use crate::metrics::deletion::{area, blurred, part, ranked};
 use crate::metrics::road::imputed;
-use crate::models::{Head, Mode};
+use crate::models::Head;
 use crate::train::{Classifier, probabilities};
 
 /// What is measured.
@@ -52,7 +52,7 @@ pub struct Faithfulness {
 
 impl Faithfulness {
     /// Prepares `steps` steps, at least 2.
-    pub fn new(gpu: &Arc<Gpu>, trained: &Trained, steps: usize, seed: u64) -> Result<Self> {
+    pub fn new(gpu: &Arc<Gpu>, trained: &Saved, steps: usize, seed: u64) -> Result<Self> {
         let mut copies: Vec<Change> = (0..=steps).map(Change::Without).collect();
         // What has all of its pixels back is what has none taken away.
         copies.extend((0..steps).map(Change::Back));
@@ -62,8 +62,7 @@ impl Faithfulness {
         loop {
             // As many batches as it takes, and those all of one size.
             let batch = copies.len().div_ceil(copies.len().div_ceil(most));
-            let network = trained.network;
-            let model = network.build(Mode::Inference, batch, trained.size, trained.units)?;
+            let model = trained.of_batch(batch)?;
             match Classifier::new(gpu, model, &trained.store) {
                 Err(Error::TooLarge { .. }) if batch > 1 => most = batch / 2,
                 Err(error) => return Err(error),
@@ -73,8 +72,8 @@ impl Faithfulness {
                         batch,
                         copies,
                         steps,
-                        size: trained.size,
-                        channels: network.channels,
+                        size: trained.model.size,
+                        channels: trained.model.network.channels,
                         scaling: trained.scaling,
                         unit: Class::Abnormal.index(),
                         seed,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Options;
-use super::network::Trained;
 use crate::cam::{Explainer, Method, Request, Settings};
-use crate::data::{Class, Roi, batch};
+use crate::data::{Class, Roi};
 use crate::error::Result;
+use crate::experiment::Saved;
 use crate::gpu::Gpu;
 use crate::metrics::baselines::{self, Baseline};
-use crate::models::{Head, Mode};
+use crate::models::Head;
 
 /// One way to a heatmap.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ impl Map {
 /// Gives the heatmaps of one map and one network.
 pub struct Heatmaps<'a> {
     map: Map,
-    trained: &'a Trained,
+    trained: &'a Saved,
     explainer: Option<Explainer>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Heatmaps<'a> {
     pub fn new(
         gpu: &Arc<Gpu>,
         map: Map,
-        trained: &'a Trained,
+        trained: &'a Saved,
         seed: u64,
         options: &Options,
         largest: usize,
@@ -81,9 +81,7 @@ impl<'a> Heatmaps<'a> {
                     scaling: Some(trained.scaling),
                     ..Settings::new(method)
                 };
-                let network = trained.network;
-                let model =
-                    network.build(Mode::Inference, map.batch(), trained.size, trained.units)?;
+                let model = trained.of_batch(map.batch())?;
                 Some(Explainer::new(gpu, model, &trained.store, &settings, largest)?)
             }
             _ => None,
@@ -101,12 +99,11 @@ impl<'a> Heatmaps<'a> {
         let Some(explainer) = &mut self.explainer else {
             return Ok(rois.iter().map(|roi| trivial(self.map, roi)).collect());
         };
-        let (trained, [height, width]) = (self.trained, self.trained.size);
-        let channels = trained.network.channels;
-        let images = batch::tensor(rois, (height, width), channels, trained.scaling);
-        let class = Head::of(trained.units).unit(Class::Abnormal.index());
+        let prepared = self.trained.prepare(rois.iter().map(|roi| (&roi.image, 0)));
+        let images = prepared.all();
+        let class = Head::of(self.trained.model.classes).unit(Class::Abnormal.index());
         let requests: Vec<Request> = images
-            .chunks(height * width * channels)
+            .chunks(prepared.image_len())
             .zip(rois)
             .map(|(image, roi)| Request {
                 image,

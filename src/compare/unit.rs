@@ -75,7 +75,7 @@ impl<'a> Job<'a> {
     ) -> Result<Option<Faithfulness>> {
         match chosen.faithful.is_empty() {
             true => Ok(None),
-            false => Faithfulness::new(gpu, trained, options.steps, seed).map(Some),
+            false => Faithfulness::new(gpu, &trained.saved, options.steps, seed).map(Some),
         }
     }
 
@@ -186,7 +186,7 @@ impl<'a> Job<'a> {
         rois: impl Iterator<Item = &'r Roi>,
     ) -> Result<Heatmaps<'a>> {
         let largest = rois.map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
-        Heatmaps::new(self.gpu, map, self.trained, self.seed, self.options, largest)
+        Heatmaps::new(self.gpu, map, &self.trained.saved, self.seed, self.options, largest)
     }
 
     /// Gives the heatmap of each of the ROIs `indices` to `take`.

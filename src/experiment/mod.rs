@@ -13,6 +13,7 @@ mod phase;
 pub(crate) mod progress;
 mod results;
 mod run;
+pub mod saved;
 mod setup;
 mod show;
 mod summary;
@@ -34,6 +35,7 @@ pub use results::{
     Baselines, DatasetSummary, Intervals, RankCorrelation, Results, Retrained, RunResult, Summary,
     Way,
 };
+pub use saved::Saved;
 pub use setup::{Setup, scaling};
 pub use show::{table, text};
 pub use tables::{Prediction, Score};

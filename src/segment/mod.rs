@@ -8,8 +8,8 @@
 //! validation side: masks of both, and of what looks at nothing, against the truth
 //! ```
 
-mod classifier;
 mod figure;
+mod heatmaps;
 mod look;
 mod pseudo;
 mod recipe;
@@ -28,7 +28,6 @@ use crate::files;
 use crate::gpu::Gpu;
 use crate::train::interruption;
 
-pub use classifier::Classifier;
 pub use look::Look;
 pub use pseudo::{Pseudo, pseudo};
 pub use recipe::Recipe;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::classifier::Classifier;
+use super::heatmaps::heatmaps;
 use super::recipe::Recipe;
 use crate::data::{Grey, Prepared, Scaling};
 use crate::error::Result;
+use crate::experiment::Saved;
 use crate::gpu::Gpu;
 use crate::refine::{Refined, Refiner};
 
@@ -27,12 +28,12 @@ const BATCH: usize = 32;
 /// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not; those of the GPU.
 pub fn pseudo(
     gpu: &Arc<Gpu>,
-    classifier: &Classifier,
+    classifier: &Saved,
     images: &[&Grey],
     recipe: &Recipe,
     size: [usize; 2],
 ) -> Result<Vec<Pseudo>> {
-    let heatmaps = classifier.heatmaps(gpu, images, &recipe.methods, &recipe.looks, size)?;
+    let heatmaps = heatmaps(gpu, classifier, images, &recipe.methods, &recipe.looks, size)?;
     let pixels = size[0] * size[1];
     let labelled = images.iter().map(|&image| (image, 0));
     let grey = Prepared::from_images(labelled, (size[0], size[1]), 1, Scaling::None).images;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::classifier::Classifier;
 use super::pseudo::{Pseudo, pseudo};
 use super::results::SeedResult;
 use super::score::{self, CUT, Line, Origin};
@@ -13,11 +12,14 @@ use super::{Options, figure, scores_file};
 use crate::data::{Class, Grey, Prepared, Roi, Split};
 use crate::error::{Error, Result};
 use crate::experiment::earlier::weights_of;
-use crate::experiment::{Material, tables};
+use crate::experiment::{Material, Saved, saved, tables};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::train::{Segmenter, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
 use crate::weights;
+
+/// Images that the classifier looks at at once.
+const BATCH: usize = 32;
 
 /// What to run.
 pub struct Job<'a> {
@@ -50,7 +52,9 @@ impl Job<'_> {
         // What the weak side learns from goes through here, and nothing of the truth with it.
         let images: Vec<Unmasked> = rois.iter().map(Unmasked::from).collect();
         let classifier = self.classifier(&images)?;
-        let val_acc = classifier.accuracy(self.gpu, &images, &self.split.validation)?;
+        let labelled = images.iter().map(|one| (one.image, one.class.index()));
+        let prepared = classifier.prepare(labelled);
+        let val_acc = classifier.accuracy(self.gpu, &prepared, &self.split.validation)?;
         let abnormal: Vec<usize> =
             (0..images.len()).filter(|&at| images[at].class == Class::Abnormal).collect();
         let greys: Vec<&Grey> = abnormal.iter().map(|&at| images[at].image).collect();
@@ -118,18 +122,22 @@ impl Job<'_> {
         })
     }
 
-    /// The classifier of an earlier run, or one that is trained now.
-    fn classifier(&self, images: &[Unmasked]) -> Result<Classifier> {
+    /// The classifier of an earlier run, or one that learns from the labels of `images` now.
+    fn classifier(&self, images: &[Unmasked]) -> Result<Saved> {
         let (gpu, setup) = (self.gpu, &self.options.classifier);
-        if let Some(run) = &self.options.weights {
-            return Classifier::read(gpu, setup, &weights_of(run, setup.network.name, self.seed));
+        let name = setup.network.name;
+        let path = match &self.options.weights {
+            Some(run) => weights_of(run, name, self.seed),
+            None => self.weights_file(name),
+        };
+        if self.options.weights.is_none() && !path.exists() {
+            let labelled = images.iter().map(|one| (one.image, one.class.index()));
+            let (channels, scaling) = (setup.network.channels, setup.scaling);
+            let prepared = Prepared::from_images(labelled, setup.size, channels, scaling);
+            let state = self.state(name);
+            saved::learn(gpu, setup, self.seed, &prepared, self.split, state, &path)?;
         }
-        let path = self.weights_file(setup.network.name);
-        if path.exists() {
-            return Classifier::read(gpu, setup, &path);
-        }
-        let state = self.state(setup.network.name);
-        Classifier::train(gpu, setup, images, self.split, self.seed, &path, state)
+        Saved::read(gpu, setup, BATCH, &path)
     }
 
     /// The images of the training side that a segmenter learns from: of ROIs the abnormal ones, since

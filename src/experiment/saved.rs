@@ -1,0 +1,89 @@
+//! Classifiers in files: trained and written, and read again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::setup::Setup;
+use crate::data::{Grey, Prepared, Scaling, Split};
+use crate::error::Result;
+use crate::files;
+use crate::gpu::Gpu;
+use crate::models::{Mode, Model};
+use crate::session::Store;
+use crate::train::{Classifier, TrainOptions, train};
+use crate::weights::{self, Raw, Top};
+
+/// A trained classifier on the GPU.
+#[derive(Debug)]
+pub struct Saved {
+    /// Built for inference.
+    pub model: Model,
+    /// Its variables.
+    pub store: Store,
+    /// How pixels become numbers.
+    pub scaling: Scaling,
+}
+
+impl Saved {
+    /// Reads the weights in `path` of the network of `setup`, for batches of `batch` images. The file says
+    /// what the input's size, the head and the scaling were; where it does not, `setup` does.
+    ///
+    /// # Errors
+    /// Those of reading, and when the weights are of another network.
+    pub fn read(gpu: &Arc<Gpu>, setup: &Setup, batch: usize, path: &Path) -> Result<Self> {
+        let raw = Raw::read(path)?;
+        let size = raw.input().unwrap_or([setup.size.0, setup.size.1]);
+        let units = raw.classes().unwrap_or(setup.train.head.units());
+        let scaling = raw.scaling().and_then(Scaling::named).unwrap_or(setup.scaling);
+        let model = setup.network.build(Mode::Inference, batch, size, units)?;
+        let store = Store::new(gpu, &model.graph, 0)?;
+        raw.resolve(&model, Top::Keep)?.put(&store)?;
+        Ok(Saved { model, store, scaling })
+    }
+
+    /// The same network for batches of `batch`: its variables are those of [`Self::store`].
+    ///
+    /// # Errors
+    /// None that building it once did not have.
+    pub fn of_batch(&self, batch: usize) -> Result<Model> {
+        self.model.network.build(Mode::Inference, batch, self.model.size, self.model.classes)
+    }
+
+    /// `images` with their labels, as numbers for the network.
+    pub fn prepare<'a>(&self, images: impl IntoIterator<Item = (&'a Grey, usize)>) -> Prepared {
+        let [height, width] = self.model.size;
+        Prepared::from_images(images, (height, width), self.model.network.channels, self.scaling)
+    }
+
+    /// The share of the images `indices` of `prepared` that are classified rightly.
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn accuracy(&self, gpu: &Arc<Gpu>, prepared: &Prepared, indices: &[usize]) -> Result<f64> {
+        let mut classifier = Classifier::new(gpu, self.model.clone(), &self.store)?;
+        Ok(classifier.score(prepared, indices)?.accuracy())
+    }
+}
+
+/// Trains as `setup` says with `seed`, and writes the weights of the best epoch to `path`, which is there
+/// only once that is done. What is trained so far is kept in `state`, and gone on from where it is there.
+///
+/// # Errors
+/// Those of [`train`] and of writing.
+pub fn learn(
+    gpu: &Arc<Gpu>,
+    setup: &Setup,
+    seed: u64,
+    prepared: &Prepared,
+    split: &Split,
+    state: PathBuf,
+    path: &Path,
+) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        files::create_folder(folder)?;
+    }
+    let options = TrainOptions { seed, state: Some(state), ..setup.train.clone() };
+    let title = format!("{} seed {seed}", setup.network.name);
+    let trained = train(gpu, setup.network, prepared, split, &options, &title)?;
+    weights::save(path, &trained.weights, &trained.model.layers, None)
+}

@@ -1,0 +1,53 @@
+//! Where a classifier that has seen image labels only sees what it calls abnormal.
+
+use std::sync::Arc;
+
+use super::look::{Look, Mean};
+use crate::cam::{Explainer, Request, Settings, find};
+use crate::data::{Class, Grey};
+use crate::error::Result;
+use crate::experiment::Saved;
+use crate::gpu::Gpu;
+use crate::models::Head;
+use crate::train::interruption;
+
+/// For each image the mean heatmap of the class `abnormal` over `methods` and `looks`, at (height,
+/// width) `size`, [0, 1].
+///
+/// # Errors
+/// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not; those of the GPU.
+pub fn heatmaps(
+    gpu: &Arc<Gpu>,
+    classifier: &Saved,
+    images: &[&Grey],
+    methods: &[String],
+    looks: &[Look],
+    size: [usize; 2],
+) -> Result<Vec<Vec<f32>>> {
+    let batch = classifier.model.batch;
+    let class = Head::of(classifier.model.classes).unit(Class::Abnormal.index());
+    let mut means = vec![Mean::new(size); images.len()];
+    for method in methods {
+        let settings =
+            Settings { scaling: Some(classifier.scaling), ..Settings::new(find(method)?) };
+        let (model, pixels) = (classifier.model.clone(), size[0] * size[1]);
+        let mut explainer = Explainer::new(gpu, model, &classifier.store, &settings, pixels)?;
+        for look in looks {
+            let size = look.size_on(size);
+            for (images, means) in images.chunks(batch).zip(means.chunks_mut(batch)) {
+                interruption(|| "the heatmaps are not finished".to_owned())?;
+                let seen: Vec<Grey> = images.iter().map(|image| look.at(image)).collect();
+                let numbers = classifier.prepare(seen.iter().map(|image| (image, 0)));
+                let (length, numbers) = (numbers.image_len(), numbers.all());
+                let requests: Vec<Request> = numbers
+                    .chunks(length)
+                    .map(|image| Request { image, class: Some(class), size, mask: None })
+                    .collect();
+                let explained = explainer.explain(&requests)?;
+                let pairs = means.iter_mut().zip(&explained);
+                pairs.for_each(|(mean, explanation)| mean.add(look, &explanation.heatmap));
+            }
+        }
+    }
+    Ok(means.into_iter().map(Mean::finish).collect())
+}
