@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::compare::{Comparison, rows};
-use super::{Ceiling, Effort, Measurement, ModelTiming, Overhead, Profile, ceiling, overhead};
+use super::{
+    Ceiling, Effort, Measurement, MethodTiming, ModelTiming, Overhead, Profile, ceiling, overhead,
+};
 use crate::error::{Error, Result};
 use crate::gpu::{AdapterReport, Gpu};
 use crate::ops::{Case, Variant};
@@ -57,6 +59,8 @@ pub struct Report {
     pub not_timed: Vec<NotTimed>,
     /// Whole models.
     pub models: Vec<ModelTiming>,
+    /// Methods of explanation on whole models, where they were asked for; not in the CSV.
+    pub methods: Vec<MethodTiming>,
     /// Whole models by operation, where that was asked for.
     pub profiles: Vec<Profile>,
     /// With an older report, where one was given.
@@ -79,6 +83,7 @@ impl Report {
             results: Vec::new(),
             not_timed: Vec::new(),
             models: Vec::new(),
+            methods: Vec::new(),
             profiles: Vec::new(),
             comparison: None,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Ceiling, Measurement, NotTimed, Phase, PhaseTiming, Profile, Report};
+use super::{Ceiling, Measurement, MethodTiming, NotTimed, Phase, PhaseTiming, Profile, Report};
 use crate::report::table::Table;
 
 impl Report {
@@ -80,6 +80,38 @@ impl Report {
     }
 }
 
+fn methods(rows: &[MethodTiming]) -> String {
+    let columns = [
+        "model",
+        "batch",
+        "input",
+        "method",
+        "ms",
+        "quartiles",
+        "images/s",
+        "over forward",
+        "beside gradient",
+        "memory MB",
+    ];
+    let mut table = Table::new(&columns);
+    for row in rows {
+        let MethodTiming { timing, input: [height, width], .. } = row;
+        table.row(vec![
+            row.model.clone(),
+            row.batch.to_string(),
+            format!("{height}x{width}"),
+            row.method.to_owned(),
+            short(timing.ms),
+            format!("{}..{}", short(timing.ms_q1), short(timing.ms_q3)),
+            short(row.images_per_second),
+            short(row.over_forward),
+            row.beside_gradient.map_or(String::new(), |passes| format!("{passes:.2}")),
+            short(row.peak_bytes as f64 / 1e6),
+        ]);
+    }
+    table.to_text()
+}
+
 fn operations(profile: &Profile) -> String {
     let mut table =
         Table::new(&["operation", "variant", "steps", "ms", "share", "GFLOP/s", "GB/s"]);
@@ -129,6 +161,11 @@ impl fmt::Display for Report {
         }
         if !self.models.is_empty() {
             write!(f, "\n{}", self.whole_models())?;
+        }
+        if !self.methods.is_empty() {
+            let note = "over forward: its time over that of a forward pass; beside gradient: forward passes \
+                        that it takes beside the gradient that it needs";
+            write!(f, "\n{}{note}\n", methods(&self.methods))?;
         }
         for profile in &self.profiles {
             let Profile { model, batch, input: [height, width], phase, sum_ms, .. } = profile;

@@ -22,6 +22,7 @@ use crate::train::interruption;
     parula bench --layers xception --batch 4 --csv xception.csv\n  \
     parula bench --model compact-xception --batch 32\n  \
     parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam\n  \
+    parula bench --model compact-xception --methods all --phases forward\n  \
     parula bench --model resnet50-v2 --size 96 --batch 4 --phases training-step --profile\n  \
     parula bench dice_thresholds --json > old.json; parula bench dice_thresholds --compare old.json")]
 pub struct Bench {
@@ -44,6 +45,9 @@ pub struct Bench {
     /// What models are run for
     #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
     phases: Vec<Phase>,
+    /// Time these methods of explanation on the models, or `all`
+    #[arg(long, value_delimiter = ',', requires = "model")]
+    methods: Vec<String>,
     /// One shape of a convolution with 'same' padding: n=,h=,w=,cin=,cout=,k=,s=,d=,g=
     #[arg(long)]
     case: Option<CaseSpec>,
@@ -96,6 +100,7 @@ impl Bench {
             interruption(|| format!("{} kernels were timed", report.results.len()))
         })?;
         self.models(&gpu, effort, &mut report)?;
+        self.methods(&gpu, effort, &mut report)?;
         report.comparison = old.map(|old| old.compare(&report));
         if let Some(path) = &self.csv {
             files::write(path, report.csv().as_bytes())?;
@@ -158,6 +163,23 @@ impl Bench {
                 let (model, input) = (name.to_owned(), size);
                 let sum_ms = rows.iter().map(|row| row.ms).sum();
                 report.profiles.push(Profile { model, batch, input, phase, sum_ms, rows });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Bench {
+    fn methods(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
+        let methods = bench::methods(&self.methods)?;
+        for network in networks(&self.model)?.into_iter().filter(|_| !methods.is_empty()) {
+            let size = self.size.map_or(network.input, |size| [size, size]);
+            for method in &methods {
+                interruption(|| format!("{} methods were timed", report.methods.len()))?;
+                let batch = self.batch.max(1);
+                let timed = bench::time_method(gpu, network, method, batch, size, effort)?;
+                eprintln!("{} {}: {:.3} ms", network.name, method.name, timed.timing.ms);
+                report.methods.push(timed);
             }
         }
         Ok(())
