@@ -36,6 +36,7 @@ impl Recipe {
                 Setting::of("proposal.far", proposal.far, 1e-4, 1.0),
                 Setting::of("proposal.levels.length", count, 1.0, Levels::MOST as f32),
                 Setting::of("proposal.open", proposal.open, 0.0, 0.5),
+                Setting::of("proposal.grow", proposal.grow, 0.0, 0.5),
                 Setting::of("proposal.map", proposal.map, -100.0, 100.0),
                 Setting::of("proposal.darkness", proposal.darkness, -100.0, 100.0),
                 Setting::of("proposal.border", proposal.border, -100.0, 100.0),

@@ -76,6 +76,9 @@ pub struct Proposal {
     pub levels: Vec<f32>,
     /// Radius of the disc by which each cut is opened, as a share of the shorter side; 0 to 0.5.
     pub open: f32,
+    /// Radius of the disc by which the part is grown at last, as `open`: it is dark at its level, and a
+    /// lesion goes on until it is as bright as its surroundings.
+    pub grow: f32,
     /// -100 to 100, as are the other weights; scores are cut off at -64 and 64.
     pub map: f32,
     /// Weight of the contrast.
@@ -187,6 +190,7 @@ impl Default for Proposal {
             far: 1.0 / 8.0,
             levels: vec![0.0, 0.15, 0.3, 0.45, 0.6, 0.8],
             open: 1.0 / 64.0,
+            grow: 1.0 / 96.0,
             map: 1.0,
             darkness: 0.25,
             border: 0.3,

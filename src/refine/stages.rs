@@ -92,7 +92,11 @@ fn proposal(
         usual: settings.usual,
         shares: settings.shares,
     };
-    add(graph, "proposal", score, &[parts, shown, contrast])
+    let best = add(graph, "proposal", score, &[parts, shown, contrast])?;
+    match (settings.grow * side).round() as usize {
+        0 => Ok(best),
+        radius => add(graph, "grown", Morphology { dilate: true, disc: true, radius }, &[best]),
+    }
 }
 
 /// What speaks for foreground in each pixel by itself.
