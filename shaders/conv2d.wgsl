@@ -15,8 +15,9 @@
 //   naive            one output number an invocation.
 //   blocked          8 rows x 4 columns an invocation, so that what it loads serves several sums.
 //                    Takes Ci and Co in fours.
-//   tiled            a workgroup computes 64 rows x 64 columns and passes x and w, 16 steps of the sum
-//                    at a time, through workgroup memory; an invocation keeps 8 x 8 sums in registers.
+//   tiled            a workgroup computes TILE_ROWS x TILE_COLUMNS and passes x and w, 16 steps of the sum
+//                    at a time, through workgroup memory; an invocation keeps 4 or 8 rows of 4 or 8 columns
+//                    in registers.
 //   subgroup         no workgroup memory: a lane keeps ROWS x 4 sums, loads 4 columns of w for itself
 //                    and one row of x for all lanes, which hand their rows to each other by broadcast.
 //                    Takes Ci and Co in fours.
@@ -280,9 +281,17 @@ fn blocked(
     }
 }
 
+// What a workgroup of `tiled` does at a time, and how many fours of rows an invocation keeps in registers;
+// eight invocations stand side by side, each with every eighth four of the columns.
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
+const ROW_FOURS: u32 = 2u;
+const COLUMN_FOURS: u32 = TILE_COLUMNS / 32u;
+const INVOCATIONS: u32 = 2u * TILE_ROWS / ROW_FOURS;
 const TILE_STEPS: u32 = 16u;
+const SUMS: u32 = 4u * ROW_FOURS * COLUMN_FOURS;
+// How many invocations fetch the same step.
+const PARTS: u32 = INVOCATIONS / TILE_STEPS;
 // Columns of four rows of x, padded by one against bank conflicts; rows of four columns of w.
 const X_PITCH: u32 = TILE_ROWS / 4u + 1u;
 const W_PITCH: u32 = TILE_COLUMNS / 4u;
@@ -309,7 +318,7 @@ fn w_step(at: u32, column: u32, columns: u32, valid: bool) -> f32 {
     return 0.0;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(INVOCATIONS)
 fn tiled(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
@@ -327,10 +336,13 @@ fn tiled(
     if first_row >= rows {
         return;
     }
-    windows[invocation] = window(min(first_row + invocation, rows - 1u));
+    for (var i = invocation; i < TILE_ROWS; i += INVOCATIONS) {
+        windows[i] = window(min(first_row + i, rows - 1u));
+    }
 
-    var sums: array<vec4<f32>, 16>;
-    for (var i = 0u; i < 16u; i++) {
+    // Four rows of four columns; rows 4 and on; then the same of the other columns.
+    var sums: array<vec4<f32>, SUMS>;
+    for (var i = 0u; i < SUMS; i++) {
         sums[i] = vec4(0.0);
     }
     let steps = params.kernel_height * params.kernel_width * group_in;
@@ -340,24 +352,27 @@ fn tiled(
     let my_columns = invocation % 8u;
     for (var first = 0u; first < steps; first += TILE_STEPS) {
         workgroupBarrier();
-        // This invocation fetches one step of x for 16 rows, and four steps of w for four columns.
+        // This invocation fetches one step of x for some rows, and some steps of w for four columns.
         let k = first + step;
         let tap = k / group_in;
         let ky = tap / params.kernel_width;
         let kx = tap % params.kernel_width;
         let channel = group * group_in + k % group_in;
-        for (var i = 0u; i < 4u; i++) {
-            let row4 = part + 4u * i;
+        for (var i = 0u; i < TILE_ROWS / 4u / PARTS; i++) {
+            let row4 = part + PARTS * i;
             x_tile[step * X_PITCH + row4] = vec4(
                 x_step(4u * row4, ky, kx, channel, k < steps),
                 x_step(4u * row4 + 1u, ky, kx, channel, k < steps),
                 x_step(4u * row4 + 2u, ky, kx, channel, k < steps),
                 x_step(4u * row4 + 3u, ky, kx, channel, k < steps),
             );
-            let w_row = first + row4;
+        }
+        for (var i = 0u; i < TILE_STEPS * W_PITCH / INVOCATIONS; i++) {
+            let w_at = invocation + INVOCATIONS * i;
+            let w_row = first + w_at / W_PITCH;
             let at = params.w_offset + w_row * params.out_channels + group * columns;
-            let column = first_column + 4u * step;
-            w_tile[row4 * W_PITCH + step] = vec4(
+            let column = first_column + 4u * (w_at % W_PITCH);
+            w_tile[w_at] = vec4(
                 w_step(at, column, columns, w_row < steps),
                 w_step(at, column + 1u, columns, w_row < steps),
                 w_step(at, column + 2u, columns, w_row < steps),
@@ -366,24 +381,30 @@ fn tiled(
         }
         workgroupBarrier();
         for (var s = 0u; s < TILE_STEPS; s++) {
-            let a0 = x_tile[s * X_PITCH + 2u * my_rows];
-            let a1 = x_tile[s * X_PITCH + 2u * my_rows + 1u];
+            let a0 = x_tile[s * X_PITCH + ROW_FOURS * my_rows];
+            let a1 = x_tile[s * X_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
             let b0 = w_tile[s * W_PITCH + my_columns];
-            let b1 = w_tile[s * W_PITCH + my_columns + 8u];
+            let b1 = w_tile[s * W_PITCH + my_columns + 8u * (COLUMN_FOURS - 1u)];
             for (var i = 0u; i < 4u; i++) {
                 sums[i] += a0[i] * b0;
-                sums[i + 4u] += a1[i] * b0;
-                sums[i + 8u] += a0[i] * b1;
-                sums[i + 12u] += a1[i] * b1;
+                if ROW_FOURS > 1u {
+                    sums[i + 4u] += a1[i] * b0;
+                }
+                if COLUMN_FOURS > 1u {
+                    sums[i + 4u * ROW_FOURS] += a0[i] * b1;
+                }
+                if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
+                    sums[i + 12u] += a1[i] * b1;
+                }
             }
         }
     }
-    for (var i = 0u; i < 8u; i++) {
-        let row = first_row + 8u * my_rows + i;
-        for (var c = 0u; c < 8u; c++) {
+    for (var i = 0u; i < 4u * ROW_FOURS; i++) {
+        let row = first_row + 4u * ROW_FOURS * my_rows + i;
+        for (var c = 0u; c < 4u * COLUMN_FOURS; c++) {
             let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
             if row < rows && column < columns {
-                store(row, group * columns + column, sums[i + c / 4u * 8u][c % 4u]);
+                store(row, group * columns + column, sums[i + c / 4u * 4u * ROW_FOURS][c % 4u]);
             }
         }
     }

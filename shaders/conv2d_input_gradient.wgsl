@@ -16,7 +16,7 @@
 // Versions, as in conv2d.wgsl:
 //   naive     one number an invocation.
 //   blocked   8 pixels x 4 channels an invocation. Takes Ci and Co in fours.
-//   tiled     64 pixels x 64 channels a workgroup, through workgroup memory.
+//   tiled     TILE_ROWS pixels x TILE_COLUMNS channels a workgroup, through workgroup memory.
 //   subgroup  ROWS x 4 sums a lane, dy handed from lane to lane. Takes Ci and Co in fours.
 
 struct Params {
@@ -266,9 +266,17 @@ fn blocked(
     }
 }
 
+// What a workgroup of `tiled` does at a time, and how many fours of rows an invocation keeps in registers;
+// eight invocations stand side by side, each with every eighth four of the columns.
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
+const ROW_FOURS: u32 = 2u;
+const COLUMN_FOURS: u32 = TILE_COLUMNS / 32u;
+const INVOCATIONS: u32 = 2u * TILE_ROWS / ROW_FOURS;
 const TILE_STEPS: u32 = 16u;
+const SUMS: u32 = 4u * ROW_FOURS * COLUMN_FOURS;
+// How many invocations fetch the same step.
+const PARTS: u32 = INVOCATIONS / TILE_STEPS;
 // Columns of four, padded by one against bank conflicts.
 const DY_PITCH: u32 = TILE_ROWS / 4u + 1u;
 const W_PITCH: u32 = TILE_COLUMNS / 4u + 1u;
@@ -292,7 +300,7 @@ fn w_step(tap: u32, column: u32, columns: u32, channel: u32, valid: bool) -> f32
     return 0.0;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(INVOCATIONS)
 fn tiled(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
@@ -306,10 +314,13 @@ fn tiled(
         return;
     }
     let first_column = tile.column_tile * TILE_COLUMNS;
-    pixels[invocation] = pixel_of(tile, invocation);
+    for (var i = invocation; i < TILE_ROWS; i += INVOCATIONS) {
+        pixels[i] = pixel_of(tile, i);
+    }
 
-    var sums: array<vec4<f32>, 16>;
-    for (var i = 0u; i < 16u; i++) {
+    // Four rows of four columns; rows 4 and on; then the same of the other columns.
+    var sums: array<vec4<f32>, SUMS>;
+    for (var i = 0u; i < SUMS; i++) {
         sums[i] = vec4(0.0);
     }
     let step = invocation % TILE_STEPS;
@@ -326,14 +337,17 @@ fn tiled(
             workgroupBarrier();
             let valid = first + step < group_out;
             let channel = tile.group * group_out + first + step;
-            for (var i = 0u; i < 4u; i++) {
-                let four = part + 4u * i;
+            for (var i = 0u; i < TILE_ROWS / 4u / PARTS; i++) {
+                let four = part + PARTS * i;
                 dy_tile[step * DY_PITCH + four] = vec4(
                     dy_step(4u * four, ky, kx, channel, valid),
                     dy_step(4u * four + 1u, ky, kx, channel, valid),
                     dy_step(4u * four + 2u, ky, kx, channel, valid),
                     dy_step(4u * four + 3u, ky, kx, channel, valid),
                 );
+            }
+            for (var i = 0u; i < TILE_COLUMNS / 4u / PARTS; i++) {
+                let four = part + PARTS * i;
                 let column = first_column + 4u * four;
                 w_tile[step * W_PITCH + four] = vec4(
                     w_step(tap, column, columns, channel, valid),
@@ -344,27 +358,33 @@ fn tiled(
             }
             workgroupBarrier();
             for (var s = 0u; s < TILE_STEPS; s++) {
-                let a0 = dy_tile[s * DY_PITCH + 2u * my_rows];
-                let a1 = dy_tile[s * DY_PITCH + 2u * my_rows + 1u];
+                let a0 = dy_tile[s * DY_PITCH + ROW_FOURS * my_rows];
+                let a1 = dy_tile[s * DY_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
                 let b0 = w_tile[s * W_PITCH + my_columns];
-                let b1 = w_tile[s * W_PITCH + my_columns + 8u];
+                let b1 = w_tile[s * W_PITCH + my_columns + 8u * (COLUMN_FOURS - 1u)];
                 for (var i = 0u; i < 4u; i++) {
                     sums[i] += a0[i] * b0;
-                    sums[i + 4u] += a1[i] * b0;
-                    sums[i + 8u] += a0[i] * b1;
-                    sums[i + 12u] += a1[i] * b1;
+                    if ROW_FOURS > 1u {
+                        sums[i + 4u] += a1[i] * b0;
+                    }
+                    if COLUMN_FOURS > 1u {
+                        sums[i + 4u * ROW_FOURS] += a0[i] * b1;
+                    }
+                    if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
+                        sums[i + 12u] += a1[i] * b1;
+                    }
                 }
             }
         }
     }
     workgroupBarrier();
-    for (var i = 0u; i < 8u; i++) {
-        let row = pixels[8u * my_rows + i].row;
-        for (var c = 0u; c < 8u; c++) {
+    for (var i = 0u; i < 4u * ROW_FOURS; i++) {
+        let row = pixels[4u * ROW_FOURS * my_rows + i].row;
+        for (var c = 0u; c < 4u * COLUMN_FOURS; c++) {
             let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
             if row != NOWHERE && column < columns {
                 dx[params.dx_offset + row * params.dx_stride + tile.group * columns + column] =
-                    sums[i + c / 4u * 8u][c % 4u];
+                    sums[i + c / 4u * 4u * ROW_FOURS][c % 4u];
             }
         }
     }

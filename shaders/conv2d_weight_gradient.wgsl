@@ -18,8 +18,8 @@
 // Versions, as in conv2d.wgsl; a row is one (ky, kx, ci), a column one co:
 //   naive            one number an invocation, no split.
 //   blocked          8 rows x 4 columns an invocation, 4 pixels at a time. Takes Ci and Co in fours.
-//   tiled            64 rows x 64 columns a workgroup, 16 pixels at a time through workgroup memory.
-//   subgroup         32 rows x 4 columns a lane. Takes Ci and Co in fours.
+//   tiled            TILE_ROWS x TILE_COLUMNS a workgroup, 16 pixels at a time through workgroup memory.
+//   subgroup         ROWS rows x 4 columns a lane. Takes Ci and Co in fours.
 //   subgroup_narrow  the same for any Ci.
 
 struct Params {
@@ -55,7 +55,7 @@ override POINTWISE: bool = false;
 // Invocations of a workgroup of the subgroup versions; a multiple of the subgroup size.
 override WORKGROUP: u32 = 32u;
 
-// How many lanes hand rows to each other: 8, or 4 where subgroups may be that small.
+// How many lanes hand rows to each other, four each: 8, 4, 2 or 1, and no more than the smallest subgroup has.
 const LANES: u32 = 8u;
 const ROWS: u32 = LANES * 4u;
 
@@ -311,9 +311,17 @@ fn blocked(
     }
 }
 
+// What a workgroup of `tiled` does at a time, and how many fours of rows an invocation keeps in registers;
+// eight invocations stand side by side, each with every eighth four of the columns.
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
+const ROW_FOURS: u32 = 2u;
+const COLUMN_FOURS: u32 = TILE_COLUMNS / 32u;
+const INVOCATIONS: u32 = 2u * TILE_ROWS / ROW_FOURS;
 const TILE_STEPS: u32 = 16u;
+const SUMS: u32 = 4u * ROW_FOURS * COLUMN_FOURS;
+// How many invocations fetch the same step.
+const PARTS: u32 = INVOCATIONS / TILE_STEPS;
 // Columns of four, padded by one against bank conflicts.
 const X_PITCH: u32 = TILE_ROWS / 4u + 1u;
 const DY_PITCH: u32 = TILE_COLUMNS / 4u + 1u;
@@ -337,7 +345,7 @@ fn dy_step(at: u32, column: u32, columns: u32, valid: bool) -> f32 {
     return 0.0;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(INVOCATIONS)
 fn tiled(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
@@ -350,10 +358,13 @@ fn tiled(
         return;
     }
     let first_column = tile.column_tile * TILE_COLUMNS;
-    taps[invocation] = row_at(min(tile.first_row + invocation, rows() - 1u), tile.group);
+    for (var i = invocation; i < TILE_ROWS; i += INVOCATIONS) {
+        taps[i] = row_at(min(tile.first_row + i, rows() - 1u), tile.group);
+    }
 
-    var sums: array<vec4<f32>, 16>;
-    for (var i = 0u; i < 16u; i++) {
+    // Four rows of four columns; rows 4 and on; then the same of the other columns.
+    var sums: array<vec4<f32>, SUMS>;
+    for (var i = 0u; i < SUMS; i++) {
         sums[i] = vec4(0.0);
     }
     let step = invocation % TILE_STEPS;
@@ -373,14 +384,17 @@ fn tiled(
         let oy = pixel / params.out_width % params.out_height;
         let ox = pixel % params.out_width;
         let dy_at = params.dy_offset + pixel * params.dy_stride + tile.group * columns;
-        for (var i = 0u; i < 4u; i++) {
-            let four = part + 4u * i;
+        for (var i = 0u; i < TILE_ROWS / 4u / PARTS; i++) {
+            let four = part + PARTS * i;
             x_tile[step * X_PITCH + four] = vec4(
                 x_step(sizes, 4u * four, tile.first_row, n, oy, ox, valid),
                 x_step(sizes, 4u * four + 1u, tile.first_row, n, oy, ox, valid),
                 x_step(sizes, 4u * four + 2u, tile.first_row, n, oy, ox, valid),
                 x_step(sizes, 4u * four + 3u, tile.first_row, n, oy, ox, valid),
             );
+        }
+        for (var i = 0u; i < TILE_COLUMNS / 4u / PARTS; i++) {
+            let four = part + PARTS * i;
             let column = first_column + 4u * four;
             dy_tile[step * DY_PITCH + four] = vec4(
                 dy_step(dy_at, column, columns, valid),
@@ -391,26 +405,32 @@ fn tiled(
         }
         workgroupBarrier();
         for (var s = 0u; s < TILE_STEPS; s++) {
-            let a0 = x_tile[s * X_PITCH + 2u * my_rows];
-            let a1 = x_tile[s * X_PITCH + 2u * my_rows + 1u];
+            let a0 = x_tile[s * X_PITCH + ROW_FOURS * my_rows];
+            let a1 = x_tile[s * X_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
             let b0 = dy_tile[s * DY_PITCH + my_columns];
-            let b1 = dy_tile[s * DY_PITCH + my_columns + 8u];
+            let b1 = dy_tile[s * DY_PITCH + my_columns + 8u * (COLUMN_FOURS - 1u)];
             for (var i = 0u; i < 4u; i++) {
                 sums[i] += a0[i] * b0;
-                sums[i + 4u] += a1[i] * b0;
-                sums[i + 8u] += a0[i] * b1;
-                sums[i + 12u] += a1[i] * b1;
+                if ROW_FOURS > 1u {
+                    sums[i + 4u] += a1[i] * b0;
+                }
+                if COLUMN_FOURS > 1u {
+                    sums[i + 4u * ROW_FOURS] += a0[i] * b1;
+                }
+                if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
+                    sums[i + 12u] += a1[i] * b1;
+                }
             }
         }
     }
-    for (var i = 0u; i < 8u; i++) {
-        let row = tile.first_row + 8u * my_rows + i;
-        for (var c = 0u; c < 8u; c++) {
+    for (var i = 0u; i < 4u * ROW_FOURS; i++) {
+        let row = tile.first_row + 4u * ROW_FOURS * my_rows + i;
+        for (var c = 0u; c < 4u * COLUMN_FOURS; c++) {
             let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
             if row < rows() && column < columns {
                 let at = (tile.split * rows() + row) * params.out_channels;
                 partial[params.partial_offset + at + tile.group * columns + column] =
-                    sums[i + c / 4u * 8u][c % 4u];
+                    sums[i + c / 4u * 4u * ROW_FOURS][c % 4u];
             }
         }
     }
@@ -455,9 +475,13 @@ fn subgroup(
             for (var c = 0u; c < 4u; c++) {
                 let r = c * LANES;
                 sums[r] += b * subgroupBroadcast(a[c], 0u);
-                sums[r + 1u] += b * subgroupBroadcast(a[c], 1u);
-                sums[r + 2u] += b * subgroupBroadcast(a[c], 2u);
-                sums[r + 3u] += b * subgroupBroadcast(a[c], 3u);
+                if LANES > 1u {
+                    sums[r + 1u % LANES] += b * subgroupBroadcast(a[c], 1u);
+                }
+                if LANES > 2u {
+                    sums[r + 2u % LANES] += b * subgroupBroadcast(a[c], 2u);
+                    sums[r + 3u % LANES] += b * subgroupBroadcast(a[c], 3u);
+                }
                 if LANES > 4u {
                     sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
                     sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);

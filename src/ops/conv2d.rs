@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::conv2d_half::{self, Mode};
 use super::epilogue::Epilogue;
+use super::tiles::{self, Product, Tile};
 use super::{
     Capabilities, Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry,
     Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows, Variant, Window,
@@ -133,6 +134,18 @@ impl Sizes {
         (2 * self.output().elements() * kh * kw * self.group_in()) as u64
     }
 
+    /// The product that the convolution is.
+    pub fn product(&self) -> Product {
+        let [kh, kw] = self.window.size;
+        Product {
+            rows: self.output().rows(),
+            columns: self.group_out(),
+            depth: kh * kw * self.group_in(),
+            times: self.groups,
+            splits: false,
+        }
+    }
+
     /// Calls `visit` with every pair (row of the input, row of the output, tap) that meets.
     pub fn for_each_meeting(&self, mut visit: impl FnMut(usize, usize, usize)) {
         let Window { size, stride, dilation, .. } = self.window;
@@ -189,37 +202,6 @@ impl Sizes {
     }
 }
 
-/// The rows and the columns of the tile of `tiled`, in the three shaders.
-pub(super) const TILE: usize = 64;
-
-/// The rows of an invocation of `blocked`, in the three shaders.
-pub(super) const BLOCK_ROWS: usize = 8;
-
-/// How the subgroup kernels divide their work: lanes that share rows, and invocations of a workgroup.
-pub(super) struct Subgroups {
-    pub lanes: usize,
-    pub workgroup: usize,
-}
-
-impl Subgroups {
-    /// A workgroup is made of whole subgroups, whichever size they have.
-    pub fn of(capabilities: &Capabilities) -> Option<Self> {
-        let (least, most) = capabilities.subgroup?;
-        let lanes = match least {
-            8.. => 8,
-            4.. => 4,
-            _ => return None,
-        };
-        // On a processor, few invocations leave fewer of them idle.
-        let workgroup = if capabilities.software { most } else { most.max(32) } as usize;
-        Some(Subgroups { lanes, workgroup })
-    }
-
-    pub fn set(&self, dispatch: Dispatch) -> Dispatch {
-        dispatch.tile("LANES", self.lanes as u32).constant("WORKGROUP", self.workgroup as u32)
-    }
-}
-
 pub(super) fn needs_fours(operation: &str, variant: &str) -> Error {
     Error::shape(operation, format!("{variant} takes channels in fours"))
 }
@@ -227,26 +209,32 @@ pub(super) fn needs_fours(operation: &str, variant: &str) -> Error {
 pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "blocked", needs: Needs::Nothing },
+    Variant { name: "tiled_32x32", needs: Needs::Nothing },
+    Variant { name: "tiled_32x64", needs: Needs::Nothing },
+    Variant { name: "tiled_64x32", needs: Needs::Nothing },
+    Variant { name: "tiled_128x64", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
     Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
+    Variant { name: "subgroup_1", needs: Needs::Subgroup },
+    Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
 ];
 
-/// The variant of `conv2d` for these sizes. `wide`, `narrow`: whether the kernels of that name can do
-/// them.
+/// The variant of a convolution for this product. `wide`, `narrow`: whether the kernels of that name can do
+/// it.
 pub(super) fn choose(
     capabilities: &Capabilities,
-    sizes: &Sizes,
+    product: &Product,
     wide: bool,
     narrow: bool,
 ) -> &'static str {
-    let subgroups = Subgroups::of(capabilities).is_some();
+    let subgroups = Tile::of("subgroup", capabilities).is_some();
     match capabilities.software {
-        true if subgroups && wide => "subgroup",
+        true if subgroups && wide => tiles::subgroup(product, capabilities),
         true if subgroups && narrow => "subgroup_narrow",
-        false if sizes.group_out() >= TILE / 4 => "tiled",
+        false if product.columns >= 16 => tiles::tiled(product, capabilities),
         _ if wide => "blocked",
         _ => "naive",
     }
@@ -268,7 +256,7 @@ pub(super) fn choose_forward(
     epilogue: &Epilogue,
 ) -> &'static str {
     let (wide, narrow) = fours(lowering, sizes, epilogue);
-    choose(lowering.capabilities, sizes, wide, narrow)
+    choose(lowering.capabilities, &sizes.product(), wide, narrow)
 }
 
 /// The dispatch of a convolution of these sizes; x, w and the epilogue's are the inputs in order.
@@ -277,38 +265,30 @@ pub(super) fn lower_forward(
     sizes: &Sizes,
     epilogue: &Epilogue,
 ) -> Result<Lowered> {
-    const ROW_BLOCKS: usize = 4;
     let capabilities = lowering.capabilities;
-    let entry = lowering.variant;
-    if conv2d_half::is_half(entry) {
+    if conv2d_half::is_half(lowering.variant) {
         return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
     }
     let (wide, narrow) = fours(lowering, sizes, epilogue);
     let rows = sizes.output().rows();
+    let tile = Tile::to_lower("conv2d", lowering, wide, narrow)?;
+    let entry = tile.map_or("naive", |tile| tile.entry);
     let mut dispatch = Dispatch::new("conv2d", entry)
         .bind("x", Operand::Input(0))
         .bind("w", Operand::Input(1))
         .bind("y", Operand::Output);
     dispatch = sizes.channel_params(sizes.params(epilogue.bind(dispatch)));
-    let groups = match entry {
-        "tiled" => rows.div_ceil(TILE) * sizes.group_out().div_ceil(TILE) * sizes.groups,
-        "blocked" if !wide => return Err(needs_fours("conv2d", lowering.variant)),
-        "blocked" => {
-            dispatch = dispatch.constant("POINTWISE", u32::from(sizes.is_pointwise()));
-            (rows.div_ceil(BLOCK_ROWS) * sizes.out_channels / 4).div_ceil(64)
+    let groups = match tile {
+        Some(tile) => {
+            let pointwise = u32::from(sizes.is_pointwise());
+            dispatch = match entry {
+                "tiled" => tile.set_tiled(dispatch),
+                "blocked" => dispatch.constant("POINTWISE", pointwise),
+                _ => tile.set_row_blocks(capabilities, dispatch).constant("POINTWISE", pointwise),
+            };
+            tile.workgroups(tile.count(rows, sizes.group_out()) * sizes.groups)
         }
-        "subgroup" | "subgroup_narrow" => {
-            let fits = if entry == "subgroup" { wide } else { narrow };
-            let shape = Subgroups::of(capabilities).filter(|_| fits);
-            let shape = shape.ok_or_else(|| needs_fours("conv2d", lowering.variant))?;
-            dispatch = shape
-                .set(dispatch)
-                .tile("ROW_BLOCKS", ROW_BLOCKS as u32)
-                .constant("POINTWISE", u32::from(sizes.is_pointwise()));
-            let columns = (sizes.group_out() / 4).div_ceil(shape.workgroup);
-            rows.div_ceil(shape.lanes * ROW_BLOCKS) * columns * sizes.groups
-        }
-        _ => (rows * sizes.out_channels).div_ceil(64),
+        None => (rows * sizes.out_channels).div_ceil(64),
     };
     Ok(dispatch.workgroups(grid(groups, capabilities.max_workgroups)).into())
 }

@@ -1,8 +1,9 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{BLOCK_ROWS, Sizes, Subgroups, TILE, VARIANTS, choose, examples, needs_fours};
+use super::conv2d::{Sizes, VARIANTS, choose, examples};
 use super::conv2d_half::{self, Mode};
 use super::epilogue::Epilogue;
+use super::tiles::{self, Product, Tile};
 use super::{
     Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
     Variant, Window, expect_inputs, expect_nhwc, grid,
@@ -44,7 +45,13 @@ impl Conv2dInputGradient {
 const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "blocked", needs: Needs::Nothing },
+    Variant { name: "tiled_32x32", needs: Needs::Nothing },
+    Variant { name: "tiled_32x64", needs: Needs::Nothing },
+    Variant { name: "tiled_64x32", needs: Needs::Nothing },
+    Variant { name: "tiled_128x64", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
+    Variant { name: "subgroup_1", needs: Needs::Subgroup },
+    Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
@@ -56,6 +63,20 @@ fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
         && sizes.group_out().is_multiple_of(4)
         && lowering.output_view.is_vec4(lowering.output)
         && inputs.into_iter().all(|(view, shape)| view.is_vec4(shape))
+}
+
+/// Pixels that sit alike under the stride stand together, and share the taps that reach them: see the shader.
+fn input_product(sizes: &Sizes) -> Product {
+    let [kh, kw] = sizes.window.size;
+    let [stride_y, stride_x] = sizes.window.stride;
+    let phases = stride_y * stride_x;
+    Product {
+        rows: sizes.batch * sizes.height.div_ceil(stride_y) * sizes.width.div_ceil(stride_x),
+        columns: sizes.group_in(),
+        depth: (kh * kw * sizes.group_out()).div_ceil(phases),
+        times: phases * sizes.groups,
+        splits: false,
+    }
 }
 
 impl Operation for Conv2dInputGradient {
@@ -99,12 +120,8 @@ impl Operation for Conv2dInputGradient {
     fn choose(&self, lowering: &Lowering) -> &'static str {
         match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
             Ok(sizes) => {
-                let swapped = Sizes {
-                    in_channels: sizes.out_channels,
-                    out_channels: sizes.in_channels,
-                    ..sizes
-                };
-                choose(lowering.capabilities, &swapped, input_fours(lowering, &sizes), false)
+                let wide = input_fours(lowering, &sizes);
+                choose(lowering.capabilities, &input_product(&sizes), wide, false)
             }
             Err(_) => "naive",
         }
@@ -115,42 +132,30 @@ impl Operation for Conv2dInputGradient {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        const ROW_BLOCKS: usize = 4;
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
-        let entry = lowering.variant;
-        if conv2d_half::is_half(entry) {
+        if conv2d_half::is_half(lowering.variant) {
             let nothing = Epilogue::default();
             return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
         }
+        let wide = input_fours(lowering, &sizes);
+        let tile = Tile::to_lower(self.name(), lowering, wide, false)?;
+        let entry = tile.map_or("naive", |tile| tile.entry);
         let dispatch = Dispatch::new("conv2d_input_gradient", entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("dx", Operand::Output);
         let mut dispatch = sizes.channel_params(sizes.params(dispatch));
-        // Pixels that sit alike under the stride stand together: see the shader.
-        let [stride_y, stride_x] = self.window.stride;
-        let phases = stride_y * stride_x;
-        let phase = sizes.batch * self.height.div_ceil(stride_y) * self.width.div_ceil(stride_x);
-        let groups = match entry {
-            "tiled" => {
-                phases * phase.div_ceil(TILE) * sizes.group_in().div_ceil(TILE) * sizes.groups
+        let groups = match tile {
+            Some(tile) => {
+                dispatch = match entry {
+                    "tiled" => tile.set_tiled(dispatch),
+                    "blocked" => dispatch,
+                    _ => tile.set_row_blocks(lowering.capabilities, dispatch),
+                };
+                let Product { rows, columns, times, .. } = input_product(&sizes);
+                tile.workgroups(tile.count(rows, columns) * times)
             }
-            "blocked" if !input_fours(lowering, &sizes) => {
-                return Err(needs_fours(self.name(), lowering.variant));
-            }
-            "blocked" => {
-                let tiles = phases * phase.div_ceil(BLOCK_ROWS);
-                (tiles * sizes.in_channels / 4).div_ceil(64)
-            }
-            "subgroup" => {
-                let fits = input_fours(lowering, &sizes);
-                let shape = Subgroups::of(lowering.capabilities).filter(|_| fits);
-                let shape = shape.ok_or_else(|| needs_fours(self.name(), lowering.variant))?;
-                dispatch = shape.set(dispatch).tile("ROW_BLOCKS", ROW_BLOCKS as u32);
-                let columns = (sizes.group_in() / 4).div_ceil(shape.workgroup);
-                phases * phase.div_ceil(shape.lanes * ROW_BLOCKS) * columns * sizes.groups
-            }
-            _ => lowering.output.elements().div_ceil(64),
+            None => lowering.output.elements().div_ceil(64),
         };
         Ok(dispatch.workgroups(grid(groups, lowering.capabilities.max_workgroups)).into())
     }
@@ -208,6 +213,17 @@ fn naive_rounds(sizes: &Sizes) -> usize {
     sizes.batch * (1 + height * (1 + width))
 }
 
+fn weight_product(sizes: &Sizes) -> Product {
+    let [kh, kw] = sizes.window.size;
+    Product {
+        rows: kh * kw * sizes.group_in(),
+        columns: sizes.group_out(),
+        depth: sizes.output().rows(),
+        times: sizes.groups,
+        splits: true,
+    }
+}
+
 fn weight_fours(lowering: &Lowering, sizes: &Sizes) -> (bool, bool) {
     let narrow = sizes.group_out().is_multiple_of(4)
         && lowering.views[1].is_vec4(lowering.inputs[1])
@@ -259,9 +275,10 @@ impl Operation for Conv2dWeightGradient {
         match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
             Ok(sizes) => {
                 let (wide, narrow) = weight_fours(lowering, &sizes);
-                match choose(capabilities, &sizes, wide, narrow) {
+                let product = weight_product(&sizes);
+                match choose(capabilities, &product, wide, narrow) {
                     // One invocation a number leaves a GPU idle: there are few numbers and long sums.
-                    "naive" if !capabilities.software => "tiled",
+                    "naive" if !capabilities.software => tiles::tiled(&product, capabilities),
                     "naive" if naive_rounds(&sizes) as u64 > capabilities.longest_loop => "tiled",
                     chosen => chosen,
                 }
@@ -277,8 +294,7 @@ impl Operation for Conv2dWeightGradient {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         let limit = lowering.capabilities.max_workgroups;
-        let entry = lowering.variant;
-        if conv2d_half::is_half(entry) {
+        if conv2d_half::is_half(lowering.variant) {
             let nothing = Epilogue::default();
             return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing);
         }
@@ -286,7 +302,9 @@ impl Operation for Conv2dWeightGradient {
             let dispatch = Dispatch::new("conv2d_weight_gradient", entry);
             sizes.channel_params(sizes.params(dispatch))
         };
-        let rows = lowering.output.rows();
+        let (wide, narrow) = weight_fours(lowering, &sizes);
+        let tile = Tile::to_lower(self.name(), lowering, wide, narrow)?;
+        let entry = tile.map_or("naive", |tile| tile.entry);
         let pointwise = sizes.is_pointwise();
         let pixels = sizes.output().rows();
         let units = if pointwise { pixels } else { pixels / sizes.geometry.output[1].max(1) };
@@ -294,32 +312,22 @@ impl Operation for Conv2dWeightGradient {
             .bind("x", Operand::Input(0))
             .bind("dy", Operand::Input(1))
             .constant("POINTWISE", u32::from(pointwise));
-        // Tiles of dw, and how many a workgroup does.
-        let (tiles, side_by_side) = match entry {
-            "tiled" => (rows.div_ceil(TILE) * sizes.group_out().div_ceil(TILE) * sizes.groups, 1),
-            "blocked" if !weight_fours(lowering, &sizes).0 => {
-                return Err(needs_fours(self.name(), lowering.variant));
-            }
-            "blocked" => (rows.div_ceil(BLOCK_ROWS) * sizes.out_channels / 4, 64),
-            "subgroup" | "subgroup_narrow" => {
-                let (wide, narrow) = weight_fours(lowering, &sizes);
-                let fits = if entry == "subgroup" { wide } else { narrow };
-                let shape = Subgroups::of(lowering.capabilities).filter(|_| fits);
-                let shape = shape.ok_or_else(|| needs_fours(self.name(), lowering.variant))?;
-                dispatch = shape.set(dispatch);
-                let columns = (sizes.group_out() / 4).div_ceil(shape.workgroup);
-                (rows.div_ceil(shape.lanes * 4) * columns * sizes.groups, 1)
-            }
-            _ => {
-                let dispatch = dispatch
-                    .bind("dw", Operand::Output)
-                    .rounds(naive_rounds(&sizes))
-                    .param("splits", 1u32)
-                    .param("split_units", units)
-                    .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
-                return Ok(dispatch.into());
-            }
+        let Some(tile) = tile else {
+            let dispatch = dispatch
+                .bind("dw", Operand::Output)
+                .rounds(naive_rounds(&sizes))
+                .param("splits", 1u32)
+                .param("split_units", units)
+                .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
+            return Ok(dispatch.into());
         };
+        dispatch = match entry {
+            "tiled" => tile.set_tiled(dispatch),
+            "blocked" => dispatch,
+            // A lane looks after four rows.
+            _ => tile.set_lanes(tile.rows / 4, dispatch),
+        };
+        let tiles = tile.count(lowering.output.rows(), sizes.group_out()) * sizes.groups;
         // Pixels are taken four at a time.
         let whole = if pointwise { 4 } else { 1 };
         // A line of pixels and its end; `tiled` goes through 16 pixels in 17 rounds.
@@ -329,18 +337,14 @@ impl Operation for Conv2dWeightGradient {
             (_, true) => 1,
             (_, false) => sizes.geometry.output[1].div_ceil(4) + 1,
         };
-        let (_, each) = split(
-            units.div_ceil(whole),
-            rounds,
-            tiles.div_ceil(side_by_side),
-            lowering.capabilities,
-        );
+        let (_, each) =
+            split(units.div_ceil(whole), rounds, tile.workgroups(tiles), lowering.capabilities);
         let each = each * whole;
         let splits = units.div_ceil(each).max(1);
         let sum = dispatch
             .param("splits", splits)
             .param("split_units", each)
-            .workgroups(grid((tiles * splits).div_ceil(side_by_side), limit));
+            .workgroups(grid(tile.workgroups(tiles * splits), limit));
         if splits == 1 {
             return Ok(sum.bind("partial", Operand::Output).into());
         }

@@ -39,6 +39,7 @@ mod spec;
 mod stretch;
 mod sum_rows;
 mod superpixels;
+mod tiles;
 mod top_class;
 mod view;
 mod window;
