@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use common::adapter;
+use parula::bench::Subject;
 use parula::gpu::{Gpu, Precision};
 use parula::graph::{Graph, Init, Role, Value, gradients};
 use parula::ops::{Case, Concat, Elementwise, Instruction, Needs, REGISTRY, SliceChannels};
@@ -206,8 +207,9 @@ fn kernels(checked: bool) {
                 println!("SKIPPED {name}/{}: the adapter lacks {:?}", variant.name, variant.needs);
                 continue;
             }
-            // The bounds checks are about indices, which all ways to lie share.
-            let lies = if checked { &LIES[..1] } else { &LIES[..] };
+            // The bounds checks are about indices, which all ways to lie share; so do all sizes of a tile.
+            let dense = checked || variant.name != variant.family();
+            let lies = if dense { &LIES[..1] } else { &LIES[..] };
             for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie, false);
                 let update = !case.operation.updates().is_empty();
@@ -240,8 +242,12 @@ fn ways(gpu: &Gpu, lies: &[Lie]) -> Vec<(Lie, u64)> {
 }
 
 /// What a variant says of a shape that it leaves to another.
-const UNSUPPORTED: [&str; 3] =
-    ["takes channels in fours", "takes one group of channels", "and this driver stops after"];
+const UNSUPPORTED: [&str; 4] = [
+    "takes channels in fours",
+    "takes one group of channels",
+    "takes subgroups of four lanes or more",
+    "and this driver stops after",
+];
 
 #[test]
 fn every_kernel_equals_the_reference() {
@@ -251,6 +257,52 @@ fn every_kernel_equals_the_reference() {
 #[test]
 fn every_kernel_stays_within_its_arrays() {
     kernels(true);
+}
+
+#[test]
+fn a_tile_of_another_size_computes_the_same_bits() {
+    let gpu = Arc::new(adapter::open());
+    if !gpu.capabilities().software {
+        println!(
+            "SKIPPED: a GPU's compiler may contract multiplications and additions of each differently"
+        );
+        return;
+    }
+    // Where the sum over pixels is split, as in a gradient of weights, its parts follow the tiles.
+    let wanted = ["conv2d", "conv2d_input_gradient"];
+    let cases = cases()
+        .into_iter()
+        .filter(|(name, case)| wanted.contains(name) && case.name.starts_with("over one tile"));
+    let (mut run, mut failures) = (0, Vec::new());
+    for (name, case) in cases {
+        let subject = Subject::new(&case).unwrap();
+        let inputs: Vec<Tensor> = case.tensors(7).iter().map(Tensor::narrow).collect();
+        let mut families: HashMap<&str, (&str, Vec<u32>)> = HashMap::new();
+        for variant in case.operation.variants() {
+            if !variant.needs.met_by(gpu.capabilities())
+                || subject.plan(gpu.capabilities(), Some(variant.name)).is_err()
+            {
+                continue;
+            }
+            let (mut session, store) = subject.session(&gpu, Some(variant.name), &inputs).unwrap();
+            session.run().unwrap();
+            let found = subject.results(&session, &store).unwrap().remove(0);
+            let bits: Vec<u32> = found.data().iter().map(|value| value.to_bits()).collect();
+            match families.get(variant.family()) {
+                None => {
+                    families.insert(variant.family(), (variant.name, bits));
+                }
+                Some((first, same)) => {
+                    run += 1;
+                    if *same != bits {
+                        failures
+                            .push(format!("{name}/{} and {first} on {}", variant.name, case.name));
+                    }
+                }
+            }
+        }
+    }
+    report("tiles", run, &failures);
 }
 
 #[test]
@@ -351,7 +403,8 @@ fn halves(checked: bool) {
             if (checked || case.operation.halves().is_empty()) && !rounds {
                 continue;
             }
-            let lies = if checked { &LIES[..1] } else { &LIES[..] };
+            let dense = checked || variant.name != variant.family();
+            let lies = if dense { &LIES[..1] } else { &LIES[..] };
             for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie, true);
                 let options = Options {

@@ -142,7 +142,8 @@ impl Sizes {
             columns: self.group_out(),
             depth: kh * kw * self.group_in(),
             times: self.groups,
-            splits: false,
+            mode: Mode::Forward,
+            pointwise: self.is_pointwise(),
         }
     }
 

@@ -75,7 +75,8 @@ fn input_product(sizes: &Sizes) -> Product {
         columns: sizes.group_in(),
         depth: (kh * kw * sizes.group_out()).div_ceil(phases),
         times: phases * sizes.groups,
-        splits: false,
+        mode: Mode::Input,
+        pointwise: sizes.is_pointwise(),
     }
 }
 
@@ -220,7 +221,8 @@ fn weight_product(sizes: &Sizes) -> Product {
         columns: sizes.group_out(),
         depth: sizes.output().rows(),
         times: sizes.groups,
-        splits: true,
+        mode: Mode::Weight,
+        pointwise: sizes.is_pointwise(),
     }
 }
 

@@ -113,6 +113,18 @@ pub struct Variant {
     pub needs: Needs,
 }
 
+impl Variant {
+    /// The name without the size of a tile, which variants of one entry point share: `tiled` of
+    /// `tiled_32x64`.
+    pub fn family(&self) -> &'static str {
+        let size = |c: char| c.is_ascii_digit() || c == 'x';
+        match self.name.rsplit_once('_') {
+            Some((family, rest)) if !rest.is_empty() && rest.chars().all(size) => family,
+            _ => self.name,
+        }
+    }
+}
+
 /// How a tensor's numbers are stored. Kernels compute with 32 bits either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Element {

@@ -3,6 +3,7 @@
 
 use super::conv2d::needs_fours;
 use super::conv2d_gradients::split;
+use super::conv2d_half::Mode;
 use super::{Capabilities, Dispatch, Lowering};
 use crate::error::{Error, Result};
 
@@ -16,8 +17,9 @@ pub(super) struct Product {
     pub depth: usize,
     /// Groups of channels, and phases of a stride.
     pub times: usize,
-    /// Whether a sum may be [`split`] over workgroups.
-    pub splits: bool,
+    pub mode: Mode,
+    /// Whether row r of one factor belongs to row r of the other, with nothing to look up.
+    pub pointwise: bool,
 }
 
 /// What a variant's workgroup does; for `blocked`, whose invocations do not share, what an invocation does.
@@ -29,8 +31,10 @@ pub(super) struct Tile {
     pub rows: usize,
     pub columns: usize,
     pub invocations: usize,
-    /// Numbers that an invocation loads for each term of its sums.
-    fetches: f64,
+    /// Numbers of the left factor that an invocation loads for each term of its sums.
+    own_rows: f64,
+    /// The same of the right factor.
+    own_columns: f64,
 }
 
 /// Variants of the entry point `tiled`: rows, columns, and rows of an invocation, which has an eighth of the
@@ -48,7 +52,7 @@ const TILED: [(&str, usize, usize, usize); 5] = [
 const SUBGROUP: [(&str, usize); 3] = [("subgroup", 4), ("subgroup_2", 2), ("subgroup_1", 1)];
 
 /// The rows of an invocation of `blocked`, in the three shaders.
-pub(super) const BLOCK_ROWS: usize = 8;
+const BLOCK_ROWS: usize = 8;
 
 /// Lanes that hand rows to each other in the subgroup kernels.
 fn lanes(capabilities: &Capabilities) -> Option<usize> {
@@ -63,16 +67,31 @@ impl Tile {
     /// The tile of `variant` on an adapter, if it is one that has tiles and the adapter can run it.
     pub fn of(variant: &str, capabilities: &Capabilities) -> Option<Self> {
         if variant == "blocked" {
-            let (rows, columns) = (BLOCK_ROWS, 4);
-            let fetches = (rows + columns) as f64;
-            let entry = "blocked";
-            return Some(Tile { variant: entry, entry, rows, columns, invocations: 1, fetches });
+            return Some(Tile {
+                variant: "blocked",
+                entry: "blocked",
+                rows: BLOCK_ROWS,
+                columns: 4,
+                invocations: 1,
+                own_rows: BLOCK_ROWS as f64,
+                own_columns: 4.0,
+            });
         }
         let mut tiled = TILED.into_iter();
         if let Some((variant, rows, columns, own)) = tiled.find(|(name, ..)| *name == variant) {
             let invocations = 8 * rows / own;
-            let fetches = (rows + columns) as f64 / invocations as f64;
-            return Some(Tile { variant, entry: "tiled", rows, columns, invocations, fetches });
+            let share = |size: usize| size as f64 / invocations as f64;
+            let (own_rows, own_columns) = (share(rows), share(columns));
+            let entry = "tiled";
+            return Some(Tile {
+                variant,
+                entry,
+                rows,
+                columns,
+                invocations,
+                own_rows,
+                own_columns,
+            });
         }
         let mut subgroup = SUBGROUP.into_iter().map(|(name, blocks)| (name, "subgroup", blocks));
         let narrow = ("subgroup_narrow", "subgroup_narrow", 4);
@@ -84,8 +103,8 @@ impl Tile {
         let most = capabilities.subgroup?.1;
         let invocations = if capabilities.software { most } else { most.max(32) } as usize;
         let (rows, columns) = (lanes(capabilities)? * blocks, 4 * invocations);
-        let fetches = (blocks + 4) as f64;
-        Some(Tile { variant, entry, rows, columns, invocations, fetches })
+        let (own_rows, own_columns) = (blocks as f64, 4.0);
+        Some(Tile { variant, entry, rows, columns, invocations, own_rows, own_columns })
     }
 
     /// The tile of the variant that `operation` is lowered to; none where that is `naive`. `wide`, `narrow`:
@@ -141,32 +160,70 @@ impl Tile {
     }
 }
 
-/// What an adapter takes for a number that is loaded and one that is stored, in multiply-adds of an
-/// invocation, and how many invocations keep it busy.
-struct Machine {
-    fetch: f64,
+/// What an adapter takes, in multiply-adds of one invocation.
+struct Prices {
+    /// To load a number of the left factor, for all of the rows that it serves.
+    row: f64,
+    /// To load a number of the right factor.
+    column: f64,
+    /// To store a sum.
     store: f64,
+    /// To begin the dispatch that adds up what was split.
+    dispatch: f64,
+    /// Invocations that keep the adapter busy.
     at_once: f64,
 }
 
-const PROCESSOR: Machine = Machine { fetch: 3.0, store: 16.0, at_once: 32.0 };
-const GPU: Machine = Machine { fetch: 16.0, store: 16.0, at_once: 32768.0 };
+/// Those of Mesa's lavapipe were fitted to processor times (`benches/NOTES.md`, convolution tiles). Those of
+/// GPUs are not measured: a number that is loaded comes with the arithmetic of its address and stands for 16
+/// multiply-adds, and 512 workgroups of 64 are what [`split`] aims at too.
+fn prices(product: &Product, capabilities: &Capabilities) -> Prices {
+    if !capabilities.software {
+        let (row, column, store) = (16.0, 16.0, 16.0);
+        return Prices { row, column, store, dispatch: 5e3, at_once: 32768.0 };
+    }
+    let (row, column) = match product.mode {
+        Mode::Forward => (2.8, 2.8),
+        // Four rows of w are transposed.
+        Mode::Input => (5.0, 5.0),
+        Mode::Weight if product.pointwise => (2.8, 2.8),
+        // Where a pixel lies in x is asked for each tap and pixel.
+        Mode::Weight => (10.0, 2.8),
+    };
+    Prices { row, column, store: 16.0, dispatch: 5e4, at_once: 32.0 }
+}
 
-/// What `product` costs by `tile`.
+/// What `product` costs by `tile`, in multiply-adds that follow each other:
+///
+/// invocations / those at once, but at least 1
+/// x (depth x (sums + rows loaded x price + columns loaded x price) + sums x price of a store)
+///
+/// where invocations are those of all tiles, so that rows and columns which only fill a tile up cost what
+/// others do; sums, rows and columns are an invocation's; and the depth is that of a part where the sum is
+/// split, which then are added up.
 fn cost(product: &Product, tile: &Tile, capabilities: &Capabilities) -> f64 {
-    let machine = if capabilities.software { PROCESSOR } else { GPU };
+    let prices = prices(product, capabilities);
     let Product { rows, columns, times, .. } = *product;
     let count = tile.count(rows, columns) * times;
-    let (splits, depth) = match product.splits {
-        true => split(product.depth, 1, tile.workgroups(count), capabilities),
-        false => (1, product.depth),
+    let (splits, depth) = match product.mode {
+        Mode::Weight => split(product.depth, 1, tile.workgroups(count), capabilities),
+        Mode::Forward | Mode::Input => (1, product.depth),
+    };
+    let own_rows = match (product.mode, tile.entry) {
+        // Whatever the tile: see the shader.
+        (Mode::Weight, "subgroup") => 4.0,
+        _ => tile.own_rows,
     };
     let sums = (tile.rows * tile.columns / tile.invocations) as f64;
-    let invocation = depth as f64 * (sums + tile.fetches * machine.fetch) + sums * machine.store;
-    let busy = |invocations: usize| (invocations as f64 / machine.at_once).max(1.0);
+    let loads = own_rows * prices.row + tile.own_columns * prices.column;
+    let invocation = depth as f64 * (sums + loads) + sums * prices.store;
+    let busy = |invocations: usize| (invocations as f64 / prices.at_once).max(1.0);
     let added = match splits {
         1 => 0.0,
-        _ => busy(rows * columns * times) * (splits as f64 * machine.fetch + machine.store),
+        _ => {
+            let sum = splits as f64 * prices.column + prices.store;
+            prices.dispatch + busy(rows * columns * times) * sum
+        }
     };
     busy(count * splits * tile.invocations) * invocation + added
 }
@@ -197,4 +254,128 @@ fn cheapest(
     let Some((usual, price)) = costs.next() else { return "naive" };
     let best = costs.min_by(|(_, a), (_, b)| a.total_cmp(b));
     best.filter(|(_, other)| *other < WORTH_IT * price).map_or(usual, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpu() -> Capabilities {
+        Capabilities { subgroup: Some((32, 32)), ..Capabilities::default() }
+    }
+
+    fn lavapipe() -> Capabilities {
+        Capabilities { subgroup: Some((8, 8)), software: true, ..Capabilities::default() }
+    }
+
+    /// A layer of `images` images of `side` x `side` pixels, channels `from` to `to`, kernel `k` x `k`.
+    fn layer(mode: Mode, images: usize, side: usize, from: usize, to: usize, k: usize) -> Product {
+        let pixels = images * side * side;
+        let (rows, columns, depth) = match mode {
+            Mode::Forward => (pixels, to, k * k * from),
+            Mode::Input => (pixels, from, k * k * to),
+            Mode::Weight => (k * k * from, to, pixels),
+        };
+        Product { mode, pointwise: k == 1, rows, columns, depth, times: 1 }
+    }
+
+    #[test]
+    fn every_size_of_an_entry_point_has_a_tile_of_whole_invocations() {
+        for (name, rows, columns, own) in TILED {
+            let tile = Tile::of(name, &Capabilities::default()).unwrap();
+            assert_eq!((tile.variant, tile.entry), (name, "tiled"));
+            assert_eq!((tile.rows, tile.columns), (rows, columns));
+            // Of eight invocations side by side, each has one or two fours of columns and of rows.
+            assert!([32, 64].contains(&columns) && [4, 8].contains(&own), "{name}");
+            assert_eq!(tile.invocations * own * columns / 8, rows * columns, "{name}");
+            // Each fetches as many fours as the others.
+            let parts = tile.invocations / 16;
+            assert!(rows / 4 % parts == 0 && columns / 4 % parts == 0, "{name}");
+            if name != "tiled" {
+                assert_eq!(name, format!("tiled_{rows}x{columns}"));
+            }
+        }
+        let rows = |name, subgroup| {
+            let capabilities = Capabilities { subgroup: Some(subgroup), ..lavapipe() };
+            Tile::of(name, &capabilities).map(|tile| (tile.rows, tile.columns))
+        };
+        for (name, eight, four) in
+            [("subgroup", 32, 16), ("subgroup_2", 16, 8), ("subgroup_1", 8, 4)]
+        {
+            assert_eq!(rows(name, (8, 8)), Some((eight, 32)));
+            assert_eq!(rows(name, (4, 64)), Some((four, 256)));
+            assert_eq!(rows(name, (2, 64)), None, "too few lanes");
+            assert_eq!(Tile::of(name, &Capabilities::default()), None, "no subgroups");
+        }
+        assert_eq!(Tile::of("naive", &lavapipe()), None);
+    }
+
+    #[test]
+    fn gpus_take_large_tiles_of_large_layers_and_small_ones_of_small_layers() {
+        use Mode::{Forward, Weight};
+        // ResNet50V2, batch 32: 64 x 64 fills any GPU many times over.
+        for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3), (28, 128, 512, 1)] {
+            assert_eq!(tiled(&layer(Forward, 32, side, from, to, k), &gpu()), "tiled");
+        }
+        for (side, from, to) in [(56, 64, 256), (28, 128, 512), (14, 256, 1024)] {
+            assert_eq!(tiled(&layer(Weight, 32, side, from, to, 1), &gpu()), "tiled");
+        }
+        // Its last layers have 1568 pixels: 200 tiles of 64 x 64, or 784 of 32 x 32.
+        assert_eq!(tiled(&layer(Forward, 32, 7, 2048, 512, 1), &gpu()), "tiled_32x32");
+        // Batch 1: 8 tiles of 64 x 64, or 32 of 32 x 32.
+        for (side, from, to, k) in [(56, 64, 64, 1), (28, 128, 128, 3), (7, 512, 512, 3)] {
+            assert_eq!(tiled(&layer(Forward, 1, side, from, to, k), &gpu()), "tiled_32x32");
+        }
+        // Few channels come out: half of the usual tile would be empty.
+        assert_eq!(tiled(&layer(Forward, 32, 112, 32, 16, 1), &gpu()), "tiled_64x32");
+        assert_eq!(tiled(&layer(Forward, 32, 56, 64, 96, 1), &gpu()), "tiled_64x32");
+        // Nine taps of 256 channels make 144 tiles of 64 x 64, in 3 parts each 432 workgroups; 72 of twice
+        // the size go in 7 parts.
+        assert_eq!(tiled(&layer(Weight, 32, 14, 256, 256, 3), &gpu()), "tiled_128x64");
+    }
+
+    #[test]
+    fn processors_leave_the_usual_tile_where_much_of_it_would_be_empty() {
+        use Mode::{Forward, Input, Weight};
+        let chosen = |product: Product| subgroup(&product, &lavapipe());
+        let usual = [
+            layer(Forward, 8, 19, 728, 728, 1),
+            layer(Forward, 8, 56, 64, 64, 3),
+            layer(Forward, 1, 7, 512, 512, 1),
+            layer(Input, 8, 19, 728, 728, 1),
+            layer(Input, 8, 56, 64, 64, 3),
+            layer(Input, 8, 56, 16, 96, 1),
+            layer(Weight, 8, 19, 728, 728, 1),
+            layer(Weight, 8, 56, 64, 64, 3),
+            layer(Weight, 8, 3, 256, 256, 3),
+        ];
+        for product in usual {
+            assert_eq!(chosen(product), "subgroup", "{product:?}");
+        }
+        // Nine rows of 32; one row; eight.
+        assert_eq!(chosen(layer(Forward, 1, 3, 256, 256, 3)), "subgroup_2");
+        assert_eq!(chosen(layer(Input, 1, 3, 256, 256, 3)), "subgroup_2");
+        assert_eq!(chosen(layer(Forward, 1, 1, 2048, 512, 1)), "subgroup_1");
+        assert_eq!(chosen(layer(Forward, 8, 1, 2048, 512, 1)), "subgroup_1");
+        // Few channels leave lanes without columns.
+        assert_eq!(chosen(layer(Forward, 1, 112, 32, 16, 1)), "blocked");
+        assert_eq!(chosen(layer(Input, 8, 28, 8, 128, 1)), "blocked");
+        assert_eq!(chosen(layer(Weight, 8, 28, 128, 8, 1)), "blocked");
+        // Not where it would have to split the sum, and so little is to be summed.
+        assert_eq!(chosen(layer(Weight, 32, 1, 2048, 4, 1)), "subgroup");
+        // The rows of a weight's gradient are the channels that go in.
+        assert_eq!(chosen(layer(Weight, 8, 56, 16, 96, 1)), "subgroup_2");
+        assert_eq!(chosen(layer(Weight, 8, 56, 8, 32, 1)), "subgroup_1");
+    }
+
+    #[test]
+    fn a_tile_has_to_be_worth_its_pipeline() {
+        // 196 rows take 224 by tiles of 32, and 208 by tiles of 16, which load more for each sum.
+        let product = layer(Mode::Forward, 1, 14, 96, 576, 1);
+        let of = |name| cost(&product, &Tile::of(name, &lavapipe()).unwrap(), &lavapipe());
+        let ratio = of("subgroup_2") / of("subgroup");
+        assert!((WORTH_IT..1.0).contains(&ratio), "{ratio}");
+        assert_eq!(subgroup(&product, &lavapipe()), "subgroup");
+        assert_eq!(cheapest(&product, &lavapipe(), [].into_iter()), "naive");
+    }
 }

@@ -16,8 +16,14 @@ use crate::session::{Session, Store};
 pub use cache::{Entry, Tuning, path};
 pub use report::{Candidate, Report, Tuned};
 
-/// A variant that takes this many times as long as the fastest is out after one run.
+/// A variant that takes this many times as long as the fastest is out after a run or three.
 const HOPELESS: u32 = 4;
+
+/// From this many times on, so are all sizes of its tile.
+const HOPELESS_FAMILY: f64 = 16.0;
+
+/// A run that is shorter than this says little by itself.
+const SHORT: Duration = Duration::from_millis(5);
 
 /// What is known of `adapter` at a precision, for the planner. A file that cannot be used is reported on stderr and
 /// ignored: without it everything runs, only not as fast.
@@ -107,6 +113,7 @@ impl Tuner {
         let inputs = narrow(&tensors);
         let (mut contenders, mut out) = (Vec::new(), Vec::new());
         let mut fastest = Duration::MAX;
+        let mut hopeless: Option<(&'static str, f64)> = None;
         for variant in order {
             let name = variant.name;
             let usual = name == default;
@@ -115,10 +122,18 @@ impl Tuner {
                 out.push(Candidate::left_out(name, &error));
                 continue;
             }
+            if let Some((family, times)) = hopeless.filter(|(name, _)| *name == variant.family()) {
+                out.push(Candidate::as_slow(name, family, times));
+                continue;
+            }
             let mut attempt = || -> Result<std::result::Result<Contender, f64>> {
                 let (mut session, store) = subject.session(&self.gpu, Some(name), &inputs)?;
                 session.run()?;
-                let once = session.time(1)?.max(Duration::from_nanos(100));
+                let mut once = session.time(1)?;
+                if once < SHORT {
+                    once = once.min(session.time(1)?).min(session.time(1)?);
+                }
+                let once = once.max(Duration::from_nanos(100));
                 let ms = once.as_secs_f64() * 1e3;
                 self.pace.took(&subject, case.operation.name(), name, ms);
                 if once / HOPELESS > fastest {
@@ -131,7 +146,12 @@ impl Tuner {
             };
             match attempt() {
                 Ok(Ok(contender)) => contenders.push(contender),
-                Ok(Err(times)) => out.push(Candidate::slow(name, times)),
+                Ok(Err(times)) => {
+                    if times >= HOPELESS_FAMILY {
+                        hopeless = Some((variant.family(), times));
+                    }
+                    out.push(Candidate::slow(name, times));
+                }
                 // A kernel that the driver refuses is out; when it refuses the usual one, something is
                 // wrong with the device.
                 Err(error @ Error::Gpu { .. }) if usual => return Err(error),

@@ -60,6 +60,12 @@ impl Candidate {
         Self::out(variant, format!("{times:.0} times as long as the fastest"), false)
     }
 
+    /// Another size of the tile of one that took `times` as long as the fastest.
+    pub(super) fn as_slow(variant: &str, family: &str, times: f64) -> Self {
+        let why = format!("{family} took {times:.0} times as long as the fastest");
+        Self::out(variant, why, false)
+    }
+
     /// One that would take too long.
     pub(super) fn left_out(variant: &str, error: &Error) -> Self {
         Candidate { failed: false, ..Self::failed(variant, error) }
