@@ -46,7 +46,7 @@ impl Origin {
             Origin::Cam => "CAM, threshold by truth",
             Origin::Pseudo => "pseudo-mask",
             Origin::Weak => "U-Net on pseudo-masks",
-            Origin::Supervised => "U-Net on truth masks",
+            Origin::Supervised => "U-Net on true masks",
         }
     }
 }
