@@ -43,6 +43,7 @@ sources![
     "conv2d_half",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",
+    "conv2d_winograd",
     "copy",
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",

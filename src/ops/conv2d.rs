@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::conv2d_half::{self, Mode};
+use super::conv2d_winograd;
 use super::epilogue::Epilogue;
 use super::tiles::{self, Product, Tile};
 use super::{
@@ -221,7 +222,12 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
+    Variant { name: "winograd", needs: Needs::Nothing },
+    Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
 ];
+
+/// Those that dense layers and the gradient of weights have too.
+pub(super) const DIRECT: &[Variant] = VARIANTS.split_at(VARIANTS.len() - 2).0;
 
 /// The variant of a convolution for this product. `wide`, `narrow`: whether the kernels of that name can do
 /// it.
@@ -271,6 +277,10 @@ pub(super) fn lower_forward(
         return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
     }
     let (wide, narrow) = fours(lowering, sizes, epilogue);
+    if conv2d_winograd::is_winograd(lowering.variant) {
+        let mode = conv2d_winograd::Mode::Forward;
+        return conv2d_winograd::lower("conv2d", lowering, sizes, mode, epilogue, wide);
+    }
     let rows = sizes.output().rows();
     let tile = Tile::to_lower("conv2d", lowering, wide, narrow)?;
     let entry = tile.map_or("naive", |tile| tile.entry);
@@ -465,10 +475,20 @@ pub(super) fn examples() -> Vec<Example> {
     };
     add("uneven, ", [2, 11, 10, 4], 8, 1, uneven, false);
     add("wider than the image, ", [1, 3, 4, 4], 4, 1, square(7, 2, Same), false);
+    // Where tiles of the output go over its edges, or padding is not what `Same` has.
+    let around = |top, bottom, left, right| Window {
+        padding: Padding::Explicit { top, bottom, left, right },
+        ..square(3, 1, Same)
+    };
+    add("one line, ", [1, 1, 13, 8], 4, 1, square(3, 1, Same), false);
+    add("no padding, ", [2, 7, 9, 4], 12, 1, around(0, 0, 0, 0), false);
+    add("padding of two, ", [1, 6, 3, 12], 8, 1, around(2, 2, 2, 2), false);
+    add("uneven padding, ", [1, 4, 9, 8], 4, 1, around(3, 0, 1, 2), false);
     add("", [8, 19, 19, 728], 728, 1, square(1, 1, Valid), true);
     add("", [32, 24, 24, 128], 128, 1, square(1, 1, Valid), true);
     add("", [32, 12, 12, 256], 256, 1, square(1, 1, Valid), true);
     add("", [32, 48, 48, 32], 64, 1, square(3, 1, Same), true);
+    add("", [8, 56, 56, 64], 64, 1, square(3, 1, Same), true);
     add("", [32, 48, 48, 64], 128, 1, square(1, 2, Same), true);
     add("", [32, 96, 96, 3], 32, 1, square(3, 2, Same), true);
     examples

@@ -1,7 +1,8 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{Sizes, VARIANTS, choose, examples};
+use super::conv2d::{DIRECT, Sizes, choose, examples};
 use super::conv2d_half::{self, Mode};
+use super::conv2d_winograd;
 use super::epilogue::Epilogue;
 use super::tiles::{self, Product, Tile};
 use super::{
@@ -55,6 +56,8 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
+    Variant { name: "winograd", needs: Needs::Nothing },
+    Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
 ];
 
 fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
@@ -129,7 +132,7 @@ impl Operation for Conv2dInputGradient {
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["dy", "dx", "left", "out"]
+        &["dy", "dx", "left", "out", "x", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -139,6 +142,10 @@ impl Operation for Conv2dInputGradient {
             return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
         }
         let wide = input_fours(lowering, &sizes);
+        if conv2d_winograd::is_winograd(lowering.variant) {
+            let (nothing, mode) = (Epilogue::default(), conv2d_winograd::Mode::Input);
+            return conv2d_winograd::lower(self.name(), lowering, &sizes, mode, &nothing, wide);
+        }
         let tile = Tile::to_lower(self.name(), lowering, wide, false)?;
         let entry = tile.map_or("naive", |tile| tile.entry);
         let dispatch = Dispatch::new("conv2d_input_gradient", entry)
@@ -269,7 +276,7 @@ impl Operation for Conv2dWeightGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        DIRECT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {

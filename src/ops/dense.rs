@@ -1,6 +1,6 @@
 //! Dense layers: a convolution of one pixel.
 
-use super::conv2d::{Sizes, VARIANTS, choose_forward, lower_forward, reference_forward};
+use super::conv2d::{DIRECT, Sizes, choose_forward, lower_forward, reference_forward};
 use super::epilogue::Epilogue;
 use super::{
     Case, Conv2dInputGradient, Conv2dWeightGradient, Fill, Lowered, Lowering, Operation, Padding,
@@ -77,7 +77,7 @@ impl Operation for Dense {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        DIRECT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {

@@ -13,6 +13,7 @@ mod contrast;
 mod conv2d;
 mod conv2d_gradients;
 mod conv2d_half;
+mod conv2d_winograd;
 mod dense;
 mod depthwise_conv2d;
 mod dice;

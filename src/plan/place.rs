@@ -177,7 +177,10 @@ impl Places<'_> {
                     } else if place.view.offset != 0 {
                         return Err(wrong(format!("{} cannot start within", binding.name)));
                     }
-                    if interface.fields.contains_key(&stride) {
+                    let scratch = matches!(operand, Some((_, Operand::Scratch(_))));
+                    if scratch && words.contains_key(&stride) {
+                        // Scratch memory has the rows that the dispatch says.
+                    } else if interface.fields.contains_key(&stride) {
                         words.insert(stride, place.view.stride.into());
                     } else if !place.view.is_dense(&place.shape) {
                         return Err(wrong(format!("{} cannot have gaps", binding.name)));

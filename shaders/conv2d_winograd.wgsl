@@ -1,0 +1,480 @@
+// Convolution with a 3x3 kernel and stride 1 by Winograd's minimal filtering, F(4x4, 3x3): tiles of 4x4
+// output pixels from 36 products a channel instead of 144.
+//
+//   Y = A^T [sum over ci of (G w[ci] G^T) .* (B^T X[ci] B)] A        .* element by element
+//   y = act(scale[co] * (bias[co] + Y) + shift[co] + residual)
+//
+// X are the 6x6 pixels of x that a tile Y of 4x4 pixels of y sees; x is 0 outside of the image. (A. Lavin,
+// S. Gray: Fast Algorithms for Convolutional Neural Networks, arXiv:1509.09308.)
+//
+// The matrices follow from Toom and Cook's interpolation at 0, +-a, +-b and infinity. The usual a = 1 and
+// b = 2 leave errors ten times those of a plain sum in 32 bits; a = sqrt(1/2) and b = sqrt(2) less than
+// twice those:
+//
+//   A^T = 1  1    1    1    1   0     B^T = 1  0  -5/2  0   1    0     G = 1     0     0
+//         0  a   -a    b   -b   0           0 -b  -2    a   1    0         -2/3 -2a/3 -1/3
+//         0 1/2  1/2   2    2   0           0  b  -2   -a   1    0         -2/3  2a/3 -1/3
+//         0 a/2 -a/2   2b  -2b  1           0 -a  -1/2  b   1    0         1/6   b/6   1/3
+//                                           0  a  -1/2 -b   1    0         1/6  -b/6   1/3
+//                                           0  1   0  -5/2  0    1         0     0     1
+//
+// x: (batch, height, width, in_channels), its rows x_stride apart
+// w: (3, 3, in_channels, out_channels); where it is turned, (3, 3, out_channels, in_channels)
+// u: element (point, ci, co) at point * u_point + ci * u_channel + co
+// v: (tiles, 36, in_channels)    m: (tiles, 36, out_channels)
+// sides: (tiles, 6, 4, out_channels), M A
+// left, right, parts: v, u and sides again, to be read
+// bias, affine, residual, y: as in conv2d.wgsl
+//
+// The gradient with respect to the input is the same convolution of dy, with the kernel turned by half a
+// circle and its channels exchanged.
+//
+// Versions, of which both begin with these two:
+//   kernel, kernel_turned  w to u, four output channels an invocation.
+//   input                  x to v, four channels of a tile an invocation.
+// `winograd` goes on so:
+//   36 products of matrices, v and u to m: a convolution of 1x1 in 36 groups, by conv2d.wgsl.
+//   output                 m to y, four channels of a tile an invocation.
+// `subgroup_winograd` so:
+//   products               v and u to sides, as `subgroup` in conv2d.wgsl does it: ROWS tiles and four
+//                          channels an invocation. Stores are a third less.
+//   output_sides           sides to y.
+
+struct Params {
+    x_offset: u32,
+    x_stride: u32,
+    w_offset: u32,
+    bias_offset: u32,
+    affine_offset: u32,
+    residual_offset: u32,
+    residual_stride: u32,
+    y_offset: u32,
+    y_stride: u32,
+    u_offset: u32,
+    v_offset: u32,
+    m_offset: u32,
+    sides_offset: u32,
+    left_offset: u32,
+    right_offset: u32,
+    parts_offset: u32,
+    height: u32,
+    width: u32,
+    in_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    out_channels: u32,
+    pad_top: i32,
+    pad_left: i32,
+    u_point: u32,
+    u_channel: u32,
+    first_tile: u32, // that v and m hold, of all tiles of the batch
+    tiles: u32,      // that they hold
+}
+
+// What follows the sum, as in conv2d.wgsl.
+override EPILOGUE_BIAS: bool = false;
+override EPILOGUE_AFFINE: bool = false;
+override EPILOGUE_RESIDUAL: bool = false;
+override ACTIVATION: u32 = 0u;
+
+// Invocations of a workgroup of `products`; a multiple of the subgroup size.
+override WORKGROUP: u32 = 32u;
+
+// How many lanes hand tiles to each other, as in conv2d.wgsl.
+const LANES: u32 = 8u;
+const ROW_BLOCKS: u32 = 4u;
+const ROWS: u32 = LANES * ROW_BLOCKS;
+
+const A: f32 = 0.70710678;
+const B: f32 = 1.41421356;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias4: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> u4: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> v4: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read> m4: array<vec4<f32>>;
+@group(0) @binding(10) var<storage, read> left4: array<vec4<f32>>;
+@group(0) @binding(11) var<storage, read> right4: array<vec4<f32>>;
+@group(0) @binding(12) var<storage, read_write> sides4: array<vec4<f32>>;
+@group(0) @binding(13) var<storage, read> parts4: array<vec4<f32>>;
+
+alias Three = array<vec4<f32>, 3>;
+alias Four = array<vec4<f32>, 4>;
+alias Six = array<vec4<f32>, 6>;
+
+// G g
+fn kernel_side(g: Three) -> Six {
+    let even_a = (2.0 * g[0] + g[2]) / -3.0;
+    let odd_a = g[1] * (2.0 * A / -3.0);
+    let even_b = (0.5 * g[0] + g[2]) / 3.0;
+    let odd_b = g[1] * (B / 6.0);
+    return Six(g[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g[2]);
+}
+
+// B^T d
+fn input_side(d: Six) -> Six {
+    let even_a = d[4] - 2.0 * d[2];
+    let odd_a = A * d[3] - B * d[1];
+    let even_b = d[4] - 0.5 * d[2];
+    let odd_b = B * d[3] - A * d[1];
+    return Six(
+        d[0] - 2.5 * d[2] + d[4],
+        even_a + odd_a,
+        even_a - odd_a,
+        even_b + odd_b,
+        even_b - odd_b,
+        d[1] - 2.5 * d[3] + d[5],
+    );
+}
+
+// A^T m
+fn output_side(m: Six) -> Four {
+    let even_a = m[1] + m[2];
+    let odd_a = A * (m[1] - m[2]);
+    let even_b = m[3] + m[4];
+    let odd_b = B * (m[3] - m[4]);
+    return Four(
+        m[0] + even_a + even_b,
+        odd_a + odd_b,
+        0.5 * even_a + 2.0 * even_b,
+        0.5 * odd_a + 2.0 * odd_b + m[5],
+    );
+}
+
+// Stores the transform of the kernel of input channel `ci`, four output channels.
+fn store_kernel(taps: array<vec4<f32>, 9>, ci: u32, column4: u32) {
+    let at = (params.u_offset + ci * params.u_channel) / 4u + column4;
+    let step = params.u_point / 4u;
+    var sides: array<Six, 3>;
+    for (var j = 0u; j < 3u; j++) {
+        sides[j] = kernel_side(Three(taps[j], taps[3u + j], taps[6u + j]));
+    }
+    for (var i = 0u; i < 6u; i++) {
+        let row = kernel_side(Three(sides[0][i], sides[1][i], sides[2][i]));
+        for (var j = 0u; j < 6u; j++) {
+            u4[at + (6u * i + j) * step] = row[j];
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn kernel(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns4 = params.out_channels / 4u;
+    let channels = params.in_channels;
+    let ci = index / columns4;
+    let start = params.w_offset / 4u + index;
+    if ci >= channels {
+        return;
+    }
+    var taps: array<vec4<f32>, 9>;
+    for (var tap = 0u; tap < 9u; tap++) {
+        taps[tap] = w4[start + tap * channels * columns4];
+    }
+    store_kernel(taps, ci, index % columns4);
+}
+
+@compute @workgroup_size(64)
+fn kernel_turned(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns = params.out_channels;
+    let channels = params.in_channels;
+    let ci = index / (columns / 4u);
+    let column4 = index % (columns / 4u);
+    let start = params.w_offset + 4u * column4 * channels + ci;
+    if ci >= channels {
+        return;
+    }
+    var taps: array<vec4<f32>, 9>;
+    for (var tap = 0u; tap < 9u; tap++) {
+        let at = start + (8u - tap) * columns * channels;
+        taps[tap] = vec4(w[at], w[at + channels], w[at + 2u * channels], w[at + 3u * channels]);
+    }
+    store_kernel(taps, ci, column4);
+}
+
+// A tile: the image, and its first row and column of y.
+struct Tile {
+    image: u32,
+    y: u32,
+    x: u32,
+}
+
+fn locate(tile: u32) -> Tile {
+    let across = (params.out_width + 3u) / 4u;
+    let down = (params.out_height + 3u) / 4u;
+    return Tile(tile / (across * down), tile / across % down * 4u, tile % across * 4u);
+}
+
+@compute @workgroup_size(64)
+fn input(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let channels4 = params.in_channels / 4u;
+    let c4 = index % channels4;
+    let local = index / channels4;
+    let tile = locate(params.first_tile + local);
+    let height = i32(params.height);
+    let width = i32(params.width);
+    let first_y = i32(tile.y) - params.pad_top;
+    let first_x = i32(tile.x) - params.pad_left;
+    let start = params.x_offset / 4u + c4;
+    let step = params.x_stride / 4u;
+    let at = params.v_offset / 4u + local * 36u * channels4 + c4;
+    if local >= params.tiles {
+        return;
+    }
+    var sides: array<Six, 6>;
+    for (var j = 0u; j < 6u; j++) {
+        let ix = first_x + i32(j);
+        var column: Six;
+        for (var i = 0u; i < 6u; i++) {
+            let iy = first_y + i32(i);
+            let row = (i32(tile.image) * height + clamp(iy, 0, height - 1)) * width;
+            let pixel = x4[start + u32(row + clamp(ix, 0, width - 1)) * step];
+            let seen = iy >= 0 && iy < height && ix >= 0 && ix < width;
+            column[i] = select(vec4(0.0), pixel, seen);
+        }
+        sides[j] = input_side(column);
+    }
+    for (var i = 0u; i < 6u; i++) {
+        let row = input_side(Six(
+            sides[0][i], sides[1][i], sides[2][i], sides[3][i], sides[4][i], sides[5][i],
+        ));
+        for (var j = 0u; j < 6u; j++) {
+            v4[at + (6u * i + j) * channels4] = row[j];
+        }
+    }
+}
+
+fn activate(value: vec4<f32>) -> vec4<f32> {
+    if ACTIVATION == 1u {
+        return max(value, vec4(0.0));
+    }
+    if ACTIVATION == 2u {
+        return clamp(value, vec4(0.0), vec4(6.0));
+    }
+    return value;
+}
+
+// What follows the sums of four channels, loaded once for many pixels.
+struct Epilogue {
+    at: u32,
+    stride: u32,
+    residual_at: u32,
+    residual_stride: u32,
+    height: u32,
+    width: u32,
+    bias: vec4<f32>,
+    scale: vec4<f32>,
+    shift: vec4<f32>,
+}
+
+fn epilogue(column4: u32) -> Epilogue {
+    var found = Epilogue(
+        params.y_offset / 4u + column4,
+        params.y_stride / 4u,
+        params.residual_offset / 4u + column4,
+        params.residual_stride / 4u,
+        params.out_height,
+        params.out_width,
+        vec4(0.0),
+        vec4(1.0),
+        vec4(0.0),
+    );
+    if EPILOGUE_BIAS {
+        found.bias = bias4[params.bias_offset / 4u + column4];
+    }
+    if EPILOGUE_AFFINE {
+        let at = params.affine_offset / 4u + column4;
+        found.scale = affine4[at];
+        found.shift = affine4[at + params.out_channels / 4u];
+    }
+    return found;
+}
+
+// Stores row i of a tile's finished sums, as far as it is there.
+fn store_row(tile: Tile, i: u32, sums: Four, after: Epilogue) {
+    let first = (tile.image * after.height + tile.y + i) * after.width + tile.x;
+    for (var j = 0u; j < 4u; j++) {
+        if tile.y + i < after.height && tile.x + j < after.width {
+            var value = (sums[j] + after.bias) * after.scale + after.shift;
+            if EPILOGUE_RESIDUAL {
+                value += residual4[after.residual_at + (first + j) * after.residual_stride];
+            }
+            y4[after.at + (first + j) * after.stride] = activate(value);
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn output(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns4 = params.out_channels / 4u;
+    let column4 = index % columns4;
+    let local = index / columns4;
+    let tile = locate(params.first_tile + local);
+    let start = params.m_offset / 4u + local * 36u * columns4 + column4;
+    let after = epilogue(column4);
+    if local >= params.tiles {
+        return;
+    }
+    var sides: array<Four, 6>;
+    for (var j = 0u; j < 6u; j++) {
+        var column: Six;
+        for (var i = 0u; i < 6u; i++) {
+            column[i] = m4[start + (6u * i + j) * columns4];
+        }
+        sides[j] = output_side(column);
+    }
+    for (var i = 0u; i < 4u; i++) {
+        let sums = output_side(Six(
+            sides[0][i], sides[1][i], sides[2][i], sides[3][i], sides[4][i], sides[5][i],
+        ));
+        store_row(tile, i, sums, after);
+    }
+}
+
+@compute @workgroup_size(64)
+fn output_sides(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns4 = params.out_channels / 4u;
+    let column4 = index % columns4;
+    let local = index / columns4;
+    let tile = locate(params.first_tile + local);
+    let start = params.parts_offset / 4u + local * 24u * columns4 + column4;
+    let after = epilogue(column4);
+    if local >= params.tiles {
+        return;
+    }
+    var pixels: array<Four, 4>;
+    for (var j = 0u; j < 4u; j++) {
+        var column: Six;
+        for (var i = 0u; i < 6u; i++) {
+            column[i] = parts4[start + (4u * i + j) * columns4];
+        }
+        pixels[j] = output_side(column);
+    }
+    for (var i = 0u; i < 4u; i++) {
+        store_row(tile, i, Four(pixels[0][i], pixels[1][i], pixels[2][i], pixels[3][i]), after);
+    }
+}
+
+// Column j of A^T.
+fn weights(j: u32) -> vec4<f32> {
+    let ends = vec4(f32(j == 0u), 0.0, 0.0, f32(j == 5u));
+    let point = select(A, B, j > 2u) * select(-1.0, 1.0, j % 2u == 1u);
+    let square = point * point;
+    return select(vec4(1.0, point, square, square * point), ends, j == 0u || j == 5u);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn products(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+    let columns4 = params.out_channels / 4u;
+    let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
+    let number = workgroup.y * workgroups.x + workgroup.x;
+    let first = number / column_tiles * ROWS;
+    let mine = number % column_tiles * WORKGROUP + invocation;
+    let column4 = min(mine, columns4 - 1u);
+    let channels4 = params.in_channels / 4u;
+    let tiles = params.tiles;
+    let count = select(0u, min(ROWS, tiles - min(first, tiles)), mine < columns4);
+    let sides_start = params.sides_offset / 4u + column4;
+    var v_at: array<u32, ROW_BLOCKS>;
+    for (var b = 0u; b < ROW_BLOCKS; b++) {
+        let tile = min(first + b * LANES + subgroup_lane % LANES, tiles - 1u);
+        v_at[b] = params.left_offset / 4u + tile * 36u * channels4;
+    }
+    var u_at = params.right_offset / 4u + column4;
+    if first >= tiles {
+        return;
+    }
+    for (var i = 0u; i < 6u; i++) {
+        // Row i of M A.
+        var row: array<array<vec4<f32>, ROWS>, 4>;
+        for (var p = 0u; p < 4u; p++) {
+            for (var r = 0u; r < ROWS; r++) {
+                row[p][r] = vec4(0.0);
+            }
+        }
+        for (var j = 0u; j < 6u; j++) {
+            var sums: array<vec4<f32>, ROWS>;
+            for (var r = 0u; r < ROWS; r++) {
+                sums[r] = vec4(0.0);
+            }
+            for (var k = 0u; k < channels4; k++) {
+                // All loads first, as in conv2d.wgsl.
+                var a: array<vec4<f32>, ROW_BLOCKS>;
+                for (var b = 0u; b < ROW_BLOCKS; b++) {
+                    a[b] = left4[v_at[b]];
+                    v_at[b]++;
+                }
+                let b = mat4x4(
+                    right4[u_at],
+                    right4[u_at + columns4],
+                    right4[u_at + 2u * columns4],
+                    right4[u_at + 3u * columns4],
+                );
+                u_at += 4u * columns4;
+                for (var c = 0u; c < ROW_BLOCKS; c++) {
+                    let r = c * LANES;
+                    sums[r] += b * subgroupBroadcast(a[c], 0u);
+                    sums[r + 1u] += b * subgroupBroadcast(a[c], 1u);
+                    sums[r + 2u] += b * subgroupBroadcast(a[c], 2u);
+                    sums[r + 3u] += b * subgroupBroadcast(a[c], 3u);
+                    if LANES > 4u {
+                        sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
+                        sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
+                        sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
+                        sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
+                    }
+                }
+            }
+            let factors = weights(j);
+            for (var p = 0u; p < 4u; p++) {
+                for (var r = 0u; r < ROWS; r++) {
+                    row[p][r] += factors[p] * sums[r];
+                }
+            }
+        }
+        // A loop that is not unrolled: stores are long.
+        for (var r = 0u; r < count; r++) {
+            let at = sides_start + ((first + r) * 24u + 4u * i) * columns4;
+            sides4[at] = row[0][r];
+            sides4[at + columns4] = row[1][r];
+            sides4[at + 2u * columns4] = row[2][r];
+            sides4[at + 3u * columns4] = row[3][r];
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Convolution of 3x3 by Winograd's minimal filtering, and its input gradient: see
+//! `shaders/conv2d_winograd.wgsl`.
+
+use super::conv2d::{Sizes, choose_forward, lower_forward, needs_fours};
+use super::epilogue::Epilogue;
+use super::tiles::Tile;
+use super::{Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid};
+use crate::error::Result;
+
+/// Whether `variant` is one of this file.
+pub(super) fn is_winograd(variant: &str) -> bool {
+    matches!(variant, "winograd" | "subgroup_winograd")
+}
+
+/// Which of the two convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Forward,
+    Input,
+}
+
+/// The side of a tile of output pixels.
+const TILE: usize = 4;
+/// Products that a channel of a tile takes.
+const POINTS: usize = 36;
+/// What is left of them after the first half of the transform back.
+const SIDES: usize = 24;
+/// Bytes of transformed tiles that are held at once, unless one tile takes more: enough to keep an adapter
+/// busy, and not much memory beside what networks take.
+const HELD: u64 = 64 << 20;
+/// The same on a processor, where what is in its caches is read sooner.
+const HELD_IN_CACHE: u64 = 4 << 20;
+
+/// Where the transforms are, in the order of the scratch memory.
+const U: Operand = Operand::Scratch(0);
+const V: Operand = Operand::Scratch(1);
+const M: Operand = Operand::Scratch(2);
+
+/// A convolution of either mode as one of `channels` to `out_channels`.
+#[derive(Clone, Copy, Debug)]
+struct Plain {
+    batch: usize,
+    from: [usize; 2],
+    to: [usize; 2],
+    /// Rows above and columns to the left of the image; below 0, what is cut off.
+    before: [i32; 2],
+    channels: usize,
+    out_channels: usize,
+}
+
+impl Plain {
+    fn new(sizes: &Sizes, mode: Mode) -> Self {
+        let Sizes { batch, in_channels, out_channels, .. } = *sizes;
+        let image = [sizes.height, sizes.width];
+        let before = sizes.geometry.before.map(|rows| rows as i32);
+        match mode {
+            Mode::Forward => Plain {
+                batch,
+                from: image,
+                to: sizes.geometry.output,
+                before,
+                channels: in_channels,
+                out_channels,
+            },
+            // dx[i] sees dy[i + before - tap], that is dy[i - (2 - before) + turned tap].
+            Mode::Input => Plain {
+                batch,
+                from: sizes.geometry.output,
+                to: image,
+                before: before.map(|rows| 2 - rows),
+                channels: out_channels,
+                out_channels: in_channels,
+            },
+        }
+    }
+
+    fn tiles(&self) -> usize {
+        self.batch * self.to[0].div_ceil(TILE) * self.to[1].div_ceil(TILE)
+    }
+
+    /// Into how many tiles at a time the work is cut.
+    fn at_once(&self, capabilities: &Capabilities) -> usize {
+        let each = (4 * POINTS * self.channels.max(self.out_channels)) as u64;
+        let held = if capabilities.software { HELD_IN_CACHE } else { HELD };
+        let most = (capabilities.max_binding.min(held) / each) as usize;
+        // The products take tiles in multiples of 32.
+        let most = if most < 32 { most.max(1) } else { most / 32 * 32 };
+        most.min(self.tiles())
+    }
+
+    fn params(&self, dispatch: Dispatch, in_subgroups: bool) -> Dispatch {
+        let (channels, out_channels) = (self.channels, self.out_channels);
+        // `products` takes one matrix after the other, a convolution all of them as its columns.
+        let [point, channel] = match in_subgroups {
+            true => [channels * out_channels, out_channels],
+            false => [out_channels, POINTS * out_channels],
+        };
+        dispatch
+            .param("u_point", point)
+            .param("u_channel", channel)
+            .param("height", self.from[0])
+            .param("width", self.from[1])
+            .param("in_channels", self.channels)
+            .param("out_height", self.to[0])
+            .param("out_width", self.to[1])
+            .param("out_channels", self.out_channels)
+            .param("pad_top", self.before[0])
+            .param("pad_left", self.before[1])
+    }
+}
+
+/// Whether a convolution of these sizes can be done so, where tensors lie in fours.
+fn fits(capabilities: &Capabilities, sizes: &Sizes) -> bool {
+    let Window { size, stride, dilation, .. } = sizes.window;
+    let kernel = 4 * (POINTS * sizes.in_channels * sizes.out_channels) as u64;
+    (size, stride, dilation) == ([3, 3], [1, 1], [1, 1])
+        && sizes.groups == 1
+        && sizes.in_channels.is_multiple_of(4)
+        && sizes.out_channels.is_multiple_of(4)
+        && kernel <= capabilities.max_binding
+}
+
+/// The dispatches of either convolution: inputs 0 and 1 are x, or dy, and the kernel. `fours`: whether they
+/// and the output lie in fours.
+pub(super) fn lower(
+    name: &str,
+    lowering: &Lowering,
+    sizes: &Sizes,
+    mode: Mode,
+    epilogue: &Epilogue,
+    fours: bool,
+) -> Result<Lowered> {
+    let capabilities = lowering.capabilities;
+    if !fours || !fits(capabilities, sizes) {
+        let takes = format!("{} takes 3x3, stride 1, one group, and", lowering.variant);
+        return Err(needs_fours(name, &takes));
+    }
+    let in_subgroups = lowering.variant == "subgroup_winograd";
+    // As many rows as a processor's stack holds, or a GPU's registers.
+    let like = if capabilities.software { "subgroup" } else { "subgroup_1" };
+    let tile = Tile::of(like, capabilities).filter(|_| in_subgroups);
+    if in_subgroups && tile.is_none() {
+        return Err(needs_fours(name, lowering.variant));
+    }
+    let plain = Plain::new(sizes, mode);
+    let (channels4, columns4) = (plain.channels / 4, plain.out_channels / 4);
+    let limit = capabilities.max_workgroups;
+    let start = |entry| Dispatch::new("conv2d_winograd", entry);
+    let finish = |dispatch, [first, tiles]: [usize; 2], invocations: usize| {
+        plain
+            .params(dispatch, in_subgroups)
+            .param("first_tile", first)
+            .param("tiles", tiles)
+            .workgroups(grid(invocations.div_ceil(64), limit))
+    };
+    let turned = mode == Mode::Input;
+    let kernel = start(if turned { "kernel_turned" } else { "kernel" });
+    let kernel = kernel.bind("w", Operand::Input(1)).bind("u", U);
+    let mut dispatches = vec![finish(kernel, [0, 0], plain.channels * columns4)];
+    let at_once = plain.at_once(capabilities);
+    for first in (0..plain.tiles()).step_by(at_once) {
+        let tiles = at_once.min(plain.tiles() - first);
+        let input = start("input").bind("x", Operand::Input(0)).bind("v", V);
+        dispatches.push(finish(input, [first, tiles], tiles * channels4));
+        let output = if let Some(tile) = &tile {
+            let products = tile
+                .set_row_blocks(capabilities, start("products"))
+                .bind("left", V)
+                .bind("right", U)
+                .bind("sides", M)
+                .rounds(POINTS * (channels4 + 1) + 6 * (tile.rows + 1));
+            let products = finish(products, [first, tiles], 0);
+            let groups = tile.count(tiles, plain.out_channels);
+            dispatches.push(products.workgroups(grid(groups, limit)));
+            start("output_sides").bind("parts", M)
+        } else {
+            dispatches.extend(products(name, &plain, tiles, capabilities)?);
+            start("output").bind("m", M)
+        };
+        let output = epilogue.bind(output.bind("y", Operand::Output));
+        dispatches.push(finish(output, [first, tiles], tiles * columns4));
+    }
+    let points = if in_subgroups { SIDES } else { POINTS };
+    Ok(Lowered {
+        dispatches,
+        scratch: vec![
+            POINTS * plain.channels * plain.out_channels,
+            POINTS * at_once * plain.channels,
+            points * at_once * plain.out_channels,
+        ],
+    })
+}
+
+/// v and u to m: for each of the points a product of matrices, as the groups of a convolution of 1x1.
+fn products(
+    name: &str,
+    plain: &Plain,
+    tiles: usize,
+    capabilities: &Capabilities,
+) -> Result<Vec<Dispatch>> {
+    let (wide, wide_out) = (POINTS * plain.channels, POINTS * plain.out_channels);
+    let window = Window::square(1, 1, Padding::Valid);
+    let sizes = Sizes::new(name, window, [1, 1, tiles], wide, wide_out, POINTS)?;
+    let (v, u, m) = (sizes.input(), sizes.kernel(), sizes.output());
+    let mut lowering = Lowering {
+        inputs: &[&v, &u],
+        views: &[View::dense(&v), View::dense(&u)],
+        output: &m,
+        output_view: View::dense(&m),
+        capabilities,
+        variant: "",
+    };
+    let nothing = Epilogue::default();
+    lowering.variant = choose_forward(&lowering, &sizes, &nothing);
+    let mut dispatches = lower_forward(&lowering, &sizes, &nothing)?.dispatches;
+    for dispatch in &mut dispatches {
+        for (_, operand) in &mut dispatch.bindings {
+            *operand = match operand {
+                Operand::Input(0) => V,
+                Operand::Input(_) => U,
+                _ => M,
+            };
+        }
+        dispatch.params.extend([("x_stride", wide.into()), ("y_stride", wide_out.into())]);
+    }
+    Ok(dispatches)
+}
