@@ -9,12 +9,14 @@
 // parts: partial again, to be read
 // dw: (kernel_height, kernel_width, channels, 1)
 //
-// The lines of dy, (n, oy), are split: sum number s covers split_lines of them and writes its own part
-// of `partial`; `reduce` adds the `parts`, always in the same order. With one split, `partial` is dw.
+// The lines of dy, (n, oy), are split: sum number s covers split_units of them, or of strips of lines, and
+// writes its own part of `partial`; `reduce` adds the `parts`, always in the same order. With one split,
+// `partial` is dw.
 //
 // Versions, as in depthwise_conv2d.wgsl:
 //   naive  one number and one split an invocation.
-//   strip  four channels, all taps and one split an invocation, STRIP pixels of dy at a time.
+//   strip  four channels, all taps and one split an invocation, which goes along strips of STRIP lines,
+//          column after column. A column of x is loaded once for all columns of dy that it meets.
 
 struct Params {
     x_offset: u32,
@@ -39,7 +41,7 @@ struct Params {
     dilation_y: u32,
     dilation_x: u32,
     splits: u32,
-    split_lines: u32,
+    split_units: u32,
 }
 
 const KERNEL: u32 = 3u;
@@ -47,6 +49,8 @@ const STRIDE: u32 = 1u;
 const STRIP: u32 = 4u;
 const REACH: u32 = (STRIP - 1u) * STRIDE + KERNEL;
 const TAPS: u32 = KERNEL * KERNEL;
+// Columns of dy that a column of x meets beside the last one.
+const BEFORE: u32 = (KERNEL - 1u) / STRIDE;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -74,8 +78,8 @@ fn naive(
     }
     let offset_y = i32(tap / params.kernel_width * params.dilation_y) - i32(params.pad_top);
     let offset_x = i32(tap % params.kernel_width * params.dilation_x) - i32(params.pad_left);
-    let begin = split * params.split_lines;
-    let end = min(begin + params.split_lines, params.batch * params.out_height);
+    let begin = split * params.split_units;
+    let end = min(begin + params.split_units, params.batch * params.out_height);
     var sum = 0.0;
     for (var line = begin; line < end; line++) {
         let iy = i32(line % params.out_height * params.stride_y) + offset_y;
@@ -132,12 +136,13 @@ fn strip(
     let out_width = params.out_width;
     let pad_top = i32(params.pad_top);
     let pad_left = i32(params.pad_left);
-    let x_offset = params.x_offset;
-    let x_stride = params.x_stride;
-    let dy_offset = params.dy_offset;
-    let dy_stride = params.dy_stride;
-    let begin = split * params.split_lines;
-    let end = min(begin + params.split_lines, params.batch * params.out_height);
+    let x_start = params.x_offset / 4u + c4;
+    let x_step = params.x_stride / 4u;
+    let dy_start = params.dy_offset / 4u + c4;
+    let dy_step = params.dy_stride / 4u;
+    let begin = split * params.split_units;
+    let strips = (out_height + STRIP - 1u) / STRIP;
+    let end = min(begin + params.split_units, params.batch * strips);
     let start = params.partial_offset / 4u + split * TAPS * channels4 + c4;
     if split >= params.splits {
         return;
@@ -146,35 +151,58 @@ fn strip(
     for (var i = 0u; i < TAPS; i++) {
         sums[i] = vec4(0.0);
     }
-    for (var line = begin; line < end; line++) {
-        let first_y = i32(line % out_height * STRIDE) - pad_top;
-        let image = i32(line / out_height) * height;
-        for (var ox = 0u; ox < out_width; ox += STRIP) {
-            var steps: array<vec4<f32>, STRIP>;
-            for (var i = 0u; i < STRIP; i++) {
-                let pixel = line * out_width + min(ox + i, out_width - 1u);
-                let value = dy4[(dy_offset + pixel * dy_stride) / 4u + c4];
-                steps[i] = select(vec4(0.0), value, ox + i < out_width);
+    for (var strip = begin; strip < end; strip++) {
+        let n = strip / strips;
+        let oy = strip % strips * STRIP;
+        let first_y = i32(oy * STRIDE) - pad_top;
+        // Where the lines of x and of dy start, and whether they are there.
+        var starts: array<u32, REACH>;
+        var there: array<bool, REACH>;
+        for (var i = 0u; i < REACH; i++) {
+            let iy = first_y + i32(i);
+            let line = i32(n) * height + clamp(iy, 0, height - 1);
+            starts[i] = x_start + u32(line * width) * x_step;
+            there[i] = iy >= 0 && iy < height;
+        }
+        var dy_starts: array<u32, STRIP>;
+        for (var i = 0u; i < STRIP; i++) {
+            let line = n * out_height + min(oy + i, out_height - 1u);
+            dy_starts[i] = dy_start + line * out_width * dy_step;
+        }
+        // steps[q * STRIP + i]: line i of the column of dy that is q columns back.
+        var steps: array<vec4<f32>, (BEFORE + 1u) * STRIP>;
+        for (var i = 0u; i < (BEFORE + 1u) * STRIP; i++) {
+            steps[i] = vec4(0.0);
+        }
+        for (var ox = 0u; ox < out_width + BEFORE; ox++) {
+            for (var i = 0u; i < BEFORE * STRIP; i++) {
+                let last = (BEFORE + 1u) * STRIP - 1u - i;
+                steps[last] = steps[last - STRIP];
             }
-            let first_x = i32(ox * STRIDE) - pad_left;
-            for (var ky = 0u; ky < KERNEL; ky++) {
-                let iy = first_y + i32(ky);
-                let line_seen = iy >= 0 && iy < height;
-                let start = u32((image + clamp(iy, 0, height - 1)) * width);
+            let across = min(ox, out_width - 1u) * dy_step;
+            for (var i = 0u; i < STRIP; i++) {
+                let seen = ox < out_width && oy + i < out_height;
+                steps[i] = select(vec4(0.0), dy4[dy_starts[i] + across], seen);
+            }
+            for (var m = 0u; m < STRIDE; m++) {
+                let ix = i32(ox * STRIDE + m) - pad_left;
+                let column_seen = ix >= 0 && ix < width;
+                let column = u32(clamp(ix, 0, width - 1)) * x_step;
                 var pixels: array<vec4<f32>, REACH>;
                 for (var i = 0u; i < REACH; i++) {
-                    let ix = first_x + i32(i);
-                    let seen = line_seen && ix >= 0 && ix < width;
-                    let pixel = start + u32(clamp(ix, 0, width - 1));
-                    let value = x4[(x_offset + pixel * x_stride) / 4u + c4];
-                    pixels[i] = select(vec4(0.0), value, seen);
+                    pixels[i] = select(vec4(0.0), x4[starts[i] + column], column_seen && there[i]);
                 }
-                for (var kx = 0u; kx < KERNEL; kx++) {
-                    var sum = sums[ky * KERNEL + kx];
-                    for (var i = 0u; i < STRIP; i++) {
-                        sum += steps[i] * pixels[i * STRIDE + kx];
+                for (var q = 0u; q <= BEFORE; q++) {
+                    let kx = q * STRIDE + m;
+                    if kx < KERNEL {
+                        for (var ky = 0u; ky < KERNEL; ky++) {
+                            var sum = sums[ky * KERNEL + kx];
+                            for (var i = 0u; i < STRIP; i++) {
+                                sum += steps[q * STRIP + i] * pixels[i * STRIDE + ky];
+                            }
+                            sums[ky * KERNEL + kx] = sum;
+                        }
                     }
-                    sums[ky * KERNEL + kx] = sum;
                 }
             }
         }

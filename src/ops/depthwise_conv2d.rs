@@ -97,8 +97,7 @@ fn strip(window: &Window, capabilities: &Capabilities, most: usize) -> usize {
     if capabilities.software { (12 * most / taps.max(1)).clamp(1, most) } else { 4 }
 }
 
-/// Lines of a strip of the forward operation and the input gradient on a processor: more of them keep
-/// more sums than it has registers for.
+/// Lines of a strip on a processor: more of them keep more sums, or pixels, than it has registers for.
 const STRIP_LINES: usize = 2;
 
 fn tiles(dispatch: Dispatch, window: &Window, strip: usize) -> Dispatch {
@@ -417,20 +416,23 @@ impl Operation for DepthwiseConv2dWeightGradient {
         };
         let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
         let mut invocations = lowering.output.elements();
+        let [height, width] = sizes.geometry.output;
+        let (mut units, mut rounds) = (sizes.batch * height, 1 + width);
         if entry == "strip" {
             if !fits_strip(lowering, &self.window) {
                 return Err(needs_fours(self.name(), lowering.variant));
             }
-            sum = tiles(sum, &self.window, strip(&self.window, lowering.capabilities, 4));
+            let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
+            sum = tiles(sum, &self.window, strip);
             invocations = sizes.in_channels / 4;
+            units = sizes.batch * height.div_ceil(strip);
+            // Columns go on until the last ones of x have met their last ones of dy.
+            rounds += (self.window.size[1] - 1) / self.window.stride[1];
         }
-        let [height, width] = sizes.geometry.output;
-        let rounds = 1 + width * if entry == "strip" { self.window.size[0] } else { 1 };
-        let (splits, each) =
-            split(sizes.batch * height, rounds, invocations.div_ceil(64), lowering.capabilities);
+        let (splits, each) = split(units, rounds, invocations.div_ceil(64), lowering.capabilities);
         let sum = sum
             .param("splits", splits)
-            .param("split_lines", each)
+            .param("split_units", each)
             .workgroups(grid((invocations * splits).div_ceil(64), limit));
         if splits == 1 {
             return Ok(sum.bind("partial", Operand::Output).into());
@@ -440,7 +442,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
             .bind("parts", Operand::Scratch(0))
             .bind("dw", Operand::Output)
             .param("splits", splits)
-            .param("split_lines", each)
+            .param("split_units", each)
             .workgroups(grid(count.div_ceil(64), limit));
         Ok(Lowered {
             dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
