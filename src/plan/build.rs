@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::layout::{Layout, Root, VariableLayout};
-use super::memory::{Tenant, live_bytes, pack};
+use super::memory::{live_bytes, pack};
 use super::operations::Wanted;
 use super::place::Places;
-use super::{Plan, Port, halves, staging};
+use super::{Plan, Port, halves, lifetimes, staging};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, Value};
 use crate::ops::{self, Alias, Capabilities, Choices, Copy, Element, Lowering, Operation, View};
@@ -89,7 +89,7 @@ pub fn build(
         capabilities,
         variables: &variables,
         input_nodes: &input_nodes,
-        tenants: Vec::new(),
+        bytes: Vec::new(),
         tenant_of: BTreeMap::new(),
         halves: BTreeSet::new(),
     };
@@ -107,25 +107,33 @@ pub fn build(
     } else {
         outputs.clone()
     };
-    planner.lifetimes(&jobs, &lowered, &layout, &outputs_kept);
-    let packing = pack(
-        &planner.tenants,
-        capabilities.max_buffer.min(1 << 30),
-        capabilities.storage_alignment,
-    );
-
-    let texels_from = options.texels_from;
-    let places = Places { planner: &planner, texels_from, packing: &packing.places };
+    // Every tensor in a slot of its own at first: what each dispatch reads and writes says which of them
+    // can share one.
+    let places = Places { planner: &planner, texels_from: options.texels_from };
     let (mut setup, mut steps) = (Vec::new(), Vec::new());
     for (job, lowered) in jobs.iter().zip(lowered) {
         let step = places.step(job, lowered)?;
         if job.setup { setup.push(step) } else { steps.push(step) }
     }
+    let kept: Vec<usize> = outputs_kept
+        .iter()
+        .filter_map(|&value| match layout.spot(value).root {
+            Root::Own(value) => planner.tenant_of.get(&value).copied(),
+            _ => None,
+        })
+        .collect();
+    let tenants = lifetimes::tenants(&planner.bytes, &setup, &steps, &kept);
+    let largest = capabilities.max_buffer.min(1 << 30);
+    let packing = pack(&tenants, largest, capabilities.storage_alignment);
+    for step in setup.iter_mut().chain(&mut steps) {
+        step.pack(&packing);
+    }
     let staged = staging::assign(&mut setup, &mut steps);
     let port = |value: Value| {
         let node = graph.node(value);
         let spot = layout.spot(value);
-        let place = places.place(spot.root, spot.view, &node.shape);
+        let mut place = places.place(spot.root, spot.view, &node.shape);
+        place.pack(&packing);
         Port { name: node.name.clone(), place }
     };
     let inputs: Vec<Port> = input_nodes.iter().map(|&value| port(value)).collect();
@@ -137,20 +145,11 @@ pub fn build(
         inputs,
         outputs,
         peak_bytes: packing.bytes() + staged.bytes() + fixed,
-        live_bytes: live_bytes(&planner.tenants, &jobs_staged(&jobs, &staged)) + fixed,
+        live_bytes: live_bytes(&tenants, &staged.read) + fixed,
         staging: staged.textures,
         slots: packing.buffers,
         variables,
     })
-}
-
-/// Bytes of textures that each job reads, in the order of jobs.
-fn jobs_staged(jobs: &[Job], staged: &staging::Staged) -> Vec<u64> {
-    let (mut setup, mut steps) = (staged.setup.iter(), staged.steps.iter());
-    jobs.iter()
-        .filter_map(|job| if job.setup { setup.next() } else { steps.next() })
-        .copied()
-        .collect()
 }
 
 /// The kernels to run, in order. `constant`: nothing changes variables, so what depends on them
@@ -224,7 +223,7 @@ pub(super) struct LoweredJob {
     /// Whether measurements chose it.
     pub tuned: bool,
     pub lowered: ops::Lowered,
-    /// The first of its scratch tensors among the tenants.
+    /// The first of its scratch tensors among those that have memory of their own.
     pub scratch: usize,
 }
 
@@ -233,7 +232,9 @@ pub(super) struct Planner<'a> {
     pub capabilities: &'a Capabilities,
     pub variables: &'a VariableLayout,
     pub input_nodes: &'a [Value],
-    pub tenants: Vec<Tenant>,
+    /// Of each tensor that has memory of its own.
+    pub bytes: Vec<u64>,
+    /// Its number among them.
     pub tenant_of: BTreeMap<Value, usize>,
     /// Nodes whose memory is stored in 16 bits.
     pub halves: BTreeSet<Value>,
@@ -272,8 +273,8 @@ impl Planner<'_> {
                     if !options.half {
                         self.check_node(*value)?;
                     }
-                    self.tenant_of.insert(*value, self.tenants.len());
-                    self.tenants.push(tenant(self.graph.shape(*value).elements()));
+                    self.tenant_of.insert(*value, self.bytes.len());
+                    self.bytes.push(bytes(self.graph.shape(*value).elements()));
                 }
             }
             let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
@@ -308,10 +309,10 @@ impl Planner<'_> {
                     format!("{variant} loops {rounds} times, and this driver stops after {most}"),
                 ));
             }
-            let scratch = self.tenants.len();
+            let scratch = self.bytes.len();
             for &elements in &lowered.scratch {
                 self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
-                self.tenants.push(tenant(elements));
+                self.bytes.push(bytes(elements));
             }
             all.push(LoweredJob { variant: lowering.variant, tuned, lowered, scratch });
         }
@@ -330,7 +331,7 @@ impl Planner<'_> {
     fn sizes(&mut self) -> Result<()> {
         for &value in &self.halves {
             let elements = self.graph.shape(value).elements().max(1) as u64;
-            self.tenants[self.tenant_of[&value]].bytes =
+            self.bytes[self.tenant_of[&value]] =
                 (Element::F16.bytes() * elements).next_multiple_of(4);
         }
         self.tenant_of.keys().try_for_each(|&value| self.check_node(value))
@@ -364,58 +365,6 @@ impl Planner<'_> {
             hint,
         })
     }
-
-    fn lifetimes(
-        &mut self,
-        jobs: &[Job],
-        lowered: &[LoweredJob],
-        layout: &Layout,
-        outputs: &[Value],
-    ) {
-        let end = jobs.len();
-        for (step, (job, lowered)) in jobs.iter().zip(lowered).enumerate() {
-            let mut touched = BTreeSet::new();
-            let mut written = BTreeSet::new();
-            for (at, (root, ..)) in job.inputs.iter().chain([&job.output]).enumerate() {
-                if let Root::Own(value) = root {
-                    let index = self.tenant_of[value];
-                    touched.insert(index);
-                    if at == job.inputs.len() {
-                        written.insert(index);
-                    }
-                }
-            }
-            let scratch = lowered.scratch..lowered.scratch + lowered.lowered.scratch.len();
-            touched.extend(scratch.clone());
-            written.extend(scratch);
-            for &index in &touched {
-                let tenant = &mut self.tenants[index];
-                tenant.first = tenant.first.min(step);
-                tenant.last = tenant.last.max(step);
-                if job.setup {
-                    // Computed once and kept: nothing else may use these bytes.
-                    (tenant.first, tenant.last) = (0, end);
-                }
-            }
-            for &index in &written {
-                for &other in touched.iter().filter(|&&other| other != index) {
-                    self.tenants[index].apart.push(other);
-                    self.tenants[other].apart.push(index);
-                }
-            }
-        }
-        for &output in outputs {
-            if let Root::Own(value) = layout.spot(output).root
-                && let Some(&index) = self.tenant_of.get(&value)
-            {
-                self.tenants[index].last = end;
-            }
-        }
-        for tenant in &mut self.tenants {
-            // A root that no job touches (all of its parts are dead) takes no time.
-            tenant.first = tenant.first.min(tenant.last);
-        }
-    }
 }
 
 /// The dispatches of the variant that `choices` have for `operation`, where it can be used here.
@@ -435,6 +384,6 @@ fn tuned(
     operation.lower(lowering).ok().filter(ends)
 }
 
-fn tenant(elements: usize) -> Tenant {
-    Tenant { bytes: 4 * elements.max(1) as u64, first: usize::MAX, last: 0, apart: Vec::new() }
+fn bytes(elements: usize) -> u64 {
+    4 * elements.max(1) as u64
 }

@@ -3,14 +3,16 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::Memory;
+
 /// A tensor to be placed.
 #[derive(Clone, Debug)]
 pub struct Tenant {
     /// Its size in bytes.
     pub bytes: u64,
-    /// The first step that writes it.
+    /// The first dispatch that touches it.
     pub first: usize,
-    /// The last step that touches it.
+    /// The last one.
     pub last: usize,
     /// Tenants that must be in other buffers: WebGPU refuses a dispatch that reads one range of a
     /// buffer and writes another.
@@ -33,13 +35,22 @@ pub struct Packing {
 }
 
 impl Packing {
+    /// From a slot that a tenant has to itself to the buffer and the byte where it went.
+    pub fn apply(&self, memory: &mut Memory, start: &mut u64) {
+        if let Memory::Slot(slot) = memory {
+            let (buffer, offset) = self.places[*slot];
+            *slot = buffer;
+            *start += offset;
+        }
+    }
+
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
         self.buffers.iter().sum()
     }
 }
 
-/// The largest sum of sizes alive at one step, `staged` bytes of that step included.
+/// The largest sum of sizes alive at one dispatch, with the bytes that it has `staged`.
 pub fn live_bytes(tenants: &[Tenant], staged: &[u64]) -> u64 {
     let steps = tenants.iter().map(|tenant| tenant.last + 1).max().unwrap_or(0).max(staged.len());
     let mut change = vec![0i64; steps + 1];

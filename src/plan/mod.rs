@@ -4,6 +4,7 @@ mod build;
 mod explain;
 mod halves;
 mod layout;
+mod lifetimes;
 mod memory;
 mod operations;
 mod place;

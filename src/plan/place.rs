@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 
 use super::build::{Job, LoweredJob, Planner};
 use super::layout::Root;
+use super::memory::Packing;
 use super::{Bound, Dispatch, Memory, Place, Reach, Step};
 use crate::error::{Error, Result};
 use crate::ops::{self, Element, Operand, View, Word};
 use crate::shaders::{self, Access};
 use crate::shape::Shape;
 
-/// What a plan's memory was found to be.
+/// Where things lie before memory is shared: each tensor in a slot of its own.
 pub struct Places<'a> {
     pub planner: &'a Planner<'a>,
     /// As [`super::Options::texels_from`].
     pub texels_from: u64,
-    /// The slot of each tenant, and its first byte there.
-    pub packing: &'a [(usize, u64)],
 }
 
 impl Places<'_> {
@@ -25,8 +24,7 @@ impl Places<'_> {
         let (memory, start, bytes) = match root {
             Root::Own(value) => {
                 let index = self.planner.tenant_of[&value];
-                let (slot, start) = self.packing[index];
-                (Memory::Slot(slot), start, self.planner.tenants[index].bytes)
+                (Memory::Slot(index), 0, self.planner.bytes[index])
             }
             Root::Input(value) => {
                 let nodes = self.planner.input_nodes;
@@ -98,14 +96,12 @@ impl Places<'_> {
             }
             Operand::Scratch(index) => {
                 let tenant = lowered.scratch + index;
-                let (slot, start) = self.packing[tenant];
-                let bytes = self.planner.tenants[tenant].bytes;
                 let shape = Shape::from([lowered.lowered.scratch[index]]);
                 let view = View::dense(&shape);
                 Place {
-                    memory: Memory::Slot(slot),
-                    start,
-                    bytes,
+                    memory: Memory::Slot(tenant),
+                    start: 0,
+                    bytes: self.planner.bytes[tenant],
                     view,
                     element: Element::F32,
                     shape,
@@ -243,6 +239,25 @@ impl Places<'_> {
             uniform: uniform.map(|index| (index, block)),
             workgroups: dispatch.workgroups,
         })
+    }
+}
+
+impl Place {
+    /// From a slot of its own to where `packing` has it.
+    pub(super) fn pack(&mut self, packing: &Packing) {
+        packing.apply(&mut self.memory, &mut self.start);
+    }
+}
+
+impl Step {
+    /// The same of all that it reads and writes.
+    pub(super) fn pack(&mut self, packing: &Packing) {
+        if let Some(output) = &mut self.output {
+            output.pack(packing);
+        }
+        for bound in self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.bindings) {
+            packing.apply(&mut bound.memory, &mut bound.start);
+        }
     }
 }
 

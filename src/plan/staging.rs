@@ -9,10 +9,8 @@ use crate::shaders::texture_bytes;
 pub struct Staged {
     /// Each texture.
     pub textures: Vec<Staging>,
-    /// Bytes of textures that each setup step reads at once.
-    pub setup: Vec<u64>,
-    /// Bytes of textures that each step reads at once.
-    pub steps: Vec<u64>,
+    /// Bytes of textures that each dispatch reads at once, those of the setup first.
+    pub read: Vec<u64>,
 }
 
 impl Staged {
@@ -68,9 +66,9 @@ pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
         }
         textures.extend(sizes.into_iter().map(|bytes| Staging { bytes, element }));
     }
-    let setup = assign_to(setup, &textures);
-    let steps = assign_to(steps, &textures);
-    Staged { textures, setup, steps }
+    let mut read = assign_to(setup, &textures);
+    read.extend(assign_to(steps, &textures));
+    Staged { textures, read }
 }
 
 /// What a dispatch reads through textures, the largest first, each once.
@@ -86,18 +84,17 @@ fn contents(dispatch: &Dispatch) -> Vec<Content> {
     contents
 }
 
-/// Returns the bytes that each step reads through textures at once.
+/// Returns the bytes that each dispatch reads through textures at once.
 fn assign_to(steps: &mut [Step], textures: &[Staging]) -> Vec<u64> {
     // What each texture holds, and the number of the dispatch that last read it.
     let mut held: Vec<(Option<Content>, usize)> = vec![(None, 0); textures.len()];
     let mut now = 0;
     let mut read = Vec::new();
     for step in steps {
-        let mut most = 0;
         for dispatch in &mut step.dispatches {
             now += 1;
             let wanted = contents(dispatch);
-            most = most.max(wanted.iter().map(|content| content.bytes).sum());
+            read.push(wanted.iter().map(|content| content.bytes).sum());
             for (index, &content) in wanted.iter().enumerate() {
                 let fits =
                     |&texture: &usize| held[texture].1 != now && content.fits(&textures[texture]);
@@ -130,7 +127,6 @@ fn assign_to(steps: &mut [Step], textures: &[Staging]) -> Vec<u64> {
                 }
             }
         }
-        read.push(most);
     }
     read
 }
@@ -202,7 +198,7 @@ mod tests {
         // A row is 32 kB; their number is never a power of two.
         let sizes: Vec<u64> = staged.textures.iter().map(|texture| texture.bytes).collect();
         assert_eq!(sizes, [640 << 10, 160 << 10, 96 << 10]);
-        assert_eq!(staged.steps[2], 448 << 10);
+        assert_eq!(staged.read[2], 448 << 10);
         for step in &steps {
             let mut used: Vec<usize> = reads(step).iter().map(|(texture, _)| *texture).collect();
             for (bound, texture) in step.dispatches[0].bindings.iter().zip(&used) {

@@ -1,0 +1,53 @@
+//! From when to when each tensor is alive, and which must not share a buffer: by dispatches, so that what an
+//! operation needs between two of its own dispatches is not in the way of its others.
+
+use super::memory::Tenant;
+use super::{Memory, Reach, Step};
+
+/// Of steps whose tensors have a slot each, `bytes` long. What the setup touches, which is computed once, is
+/// kept for good, and so are those of `kept` from when they are computed.
+pub fn tenants(bytes: &[u64], setup: &[Step], steps: &[Step], kept: &[usize]) -> Vec<Tenant> {
+    let unused = |&bytes| Tenant { bytes, first: usize::MAX, last: 0, apart: Vec::new() };
+    let mut tenants: Vec<Tenant> = bytes.iter().map(unused).collect();
+    let dispatches = |steps: &[Step]| steps.iter().map(|step| step.dispatches.len()).sum::<usize>();
+    let before = dispatches(setup);
+    let end = before + dispatches(steps);
+    let all = setup.iter().chain(steps).flat_map(|step| &step.dispatches);
+    for (now, dispatch) in all.enumerate() {
+        let touched: Vec<(usize, Reach)> = dispatch
+            .bindings
+            .iter()
+            .filter_map(|bound| match bound.memory {
+                Memory::Slot(index) => Some((index, bound.reach)),
+                _ => None,
+            })
+            .collect();
+        for &(index, reach) in &touched {
+            let tenant = &mut tenants[index];
+            (tenant.first, tenant.last) = match now < before {
+                true => (0, end),
+                false => (tenant.first.min(now), tenant.last.max(now)),
+            };
+            // What is read through a texture was copied before, and is not bound.
+            if reach == Reach::Write {
+                let bound = |reach| matches!(reach, Reach::Read | Reach::Write);
+                let others =
+                    touched.iter().filter(|(other, reach)| *other != index && bound(*reach));
+                for &(other, _) in others {
+                    tenants[index].apart.push(other);
+                    tenants[other].apart.push(index);
+                }
+            }
+        }
+    }
+    for &index in kept {
+        tenants[index].last = end;
+    }
+    for tenant in &mut tenants {
+        // What no dispatch touches, since all that reads it is dead, takes no time.
+        tenant.first = tenant.first.min(tenant.last);
+        tenant.apart.sort_unstable();
+        tenant.apart.dedup();
+    }
+    tenants
+}
