@@ -195,11 +195,13 @@ fn a_gradient_is_not_copied_together_with_all_others() {
 
 /// Plans above 1.15, and no further. The first tensor of `compact-resnet` is four times as large as
 /// the next, and no dispatch may read and write one buffer: two of the next must lie outside of its
-/// memory. Textures lie outside of all buffers.
-const KNOWN: [(&str, bool, f64); 5] = [
+/// memory. Textures lie outside of all buffers: where one operation reads most through textures, and
+/// another needs most memory in buffers, such as Winograd's convolution, both are there all the time.
+const KNOWN: [(&str, bool, f64); 6] = [
+    ("chain", true, 1.18),
     ("compact-resnet", false, 1.17),
-    ("compact-resnet", true, 1.23),
-    ("compact-unet", true, 1.17),
+    ("compact-resnet", true, 1.22),
+    ("compact-unet", true, 1.28),
     ("mobilenet-v2, training step", true, 1.16),
     ("resnet50-v2, training step", true, 1.16),
 ];

@@ -263,7 +263,13 @@ pub(super) fn choose_forward(
     epilogue: &Epilogue,
 ) -> &'static str {
     let (wide, narrow) = fours(lowering, sizes, epilogue);
-    choose(lowering.capabilities, &sizes.product(), wide, narrow)
+    let (capabilities, product) = (lowering.capabilities, sizes.product());
+    let direct = choose(capabilities, &product, wide, narrow);
+    let mode = conv2d_winograd::Mode::Forward;
+    match wide {
+        true => conv2d_winograd::or_direct(direct, &product, sizes, mode, capabilities),
+        false => direct,
+    }
 }
 
 /// The dispatch of a convolution of these sizes; x, w and the epilogue's are the inputs in order.

@@ -125,7 +125,15 @@ impl Operation for Conv2dInputGradient {
         match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
             Ok(sizes) => {
                 let wide = input_fours(lowering, &sizes);
-                choose(lowering.capabilities, &input_product(&sizes), wide, false)
+                let (capabilities, product) = (lowering.capabilities, input_product(&sizes));
+                let direct = choose(capabilities, &product, wide, false);
+                let mode = conv2d_winograd::Mode::Input;
+                match wide {
+                    true => {
+                        conv2d_winograd::or_direct(direct, &product, &sizes, mode, capabilities)
+                    }
+                    false => direct,
+                }
             }
             Err(_) => "naive",
         }

@@ -3,7 +3,7 @@
 
 use super::conv2d::{Sizes, choose_forward, lower_forward, needs_fours};
 use super::epilogue::Epilogue;
-use super::tiles::Tile;
+use super::tiles::{Product, Tile, cost};
 use super::{Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid};
 use crate::error::Result;
 
@@ -29,7 +29,14 @@ const SIDES: usize = 24;
 /// busy, and not much memory beside what networks take.
 const HELD: u64 = 64 << 20;
 /// The same on a processor, where what is in its caches is read sooner.
-const HELD_IN_CACHE: u64 = 4 << 20;
+const HELD_IN_CACHE: u64 = 3 << 20;
+
+/// What a processor takes, in the multiply-adds of `tiles.rs` that follow each other: to transform and store a
+/// number of the kernel, one of the tiles, one of what is left of the products, and for a term of the products.
+/// Fitted to Mesa's lavapipe (`benches/NOTES.md`, Winograd).
+const PRICES: [f64; 4] = [1.5, 1.7, 1.1, 0.068];
+/// What it has to save: it takes more memory, and rounds more.
+const WORTH_IT: f64 = 5.0 / 6.0;
 
 /// Where the transforms are, in the order of the scratch memory.
 const U: Operand = Operand::Scratch(0);
@@ -82,10 +89,12 @@ impl Plain {
     fn at_once(&self, capabilities: &Capabilities) -> usize {
         let each = (4 * POINTS * self.channels.max(self.out_channels)) as u64;
         let held = if capabilities.software { HELD_IN_CACHE } else { HELD };
-        let most = (capabilities.max_binding.min(held) / each) as usize;
-        // The products take tiles in multiples of 32.
-        let most = if most < 32 { most.max(1) } else { most / 32 * 32 };
-        most.min(self.tiles())
+        let most = (capabilities.max_binding.min(held) / each).max(1) as usize;
+        // Parts of the same size, but the products take tiles in multiples of 32.
+        let tiles = self.tiles();
+        let part = tiles.div_ceil(tiles.div_ceil(most));
+        let whole = part.next_multiple_of(32);
+        if whole <= most { whole.min(tiles) } else { part }
     }
 
     fn params(&self, dispatch: Dispatch, in_subgroups: bool) -> Dispatch {
@@ -113,11 +122,51 @@ impl Plain {
 fn fits(capabilities: &Capabilities, sizes: &Sizes) -> bool {
     let Window { size, stride, dilation, .. } = sizes.window;
     let kernel = 4 * (POINTS * sizes.in_channels * sizes.out_channels) as u64;
+    let most = sizes.in_channels.max(sizes.out_channels);
     (size, stride, dilation) == ([3, 3], [1, 1], [1, 1])
         && sizes.groups == 1
         && sizes.in_channels.is_multiple_of(4)
         && sizes.out_channels.is_multiple_of(4)
         && kernel <= capabilities.max_binding
+        && rounds(most, 32) as u64 <= capabilities.longest_loop
+}
+
+/// Rounds of the loops of `products`.
+fn rounds(channels: usize, rows: usize) -> usize {
+    POINTS * (channels / 4 + 1) + 6 * (rows + 1)
+}
+
+/// The variant of a convolution whose tensors lie in fours: `direct`, or one of this file where it is
+/// expected to be clearly faster.
+pub(super) fn or_direct(
+    direct: &'static str,
+    product: &Product,
+    sizes: &Sizes,
+    mode: Mode,
+    capabilities: &Capabilities,
+) -> &'static str {
+    // On GPUs it was never timed.
+    let Some(tile) = Tile::of("subgroup", capabilities).filter(|_| capabilities.software) else {
+        return direct;
+    };
+    if !fits(capabilities, sizes) {
+        return direct;
+    }
+    let plain = Plain::new(sizes, mode);
+    let (tiles, Plain { channels, out_channels, .. }) = (plain.tiles(), plain);
+    let whole = |count: usize, size: usize| count.next_multiple_of(size);
+    let amounts = [
+        POINTS * channels * out_channels,
+        POINTS * tiles * channels,
+        SIDES * tiles * out_channels,
+        POINTS * whole(tiles, tile.rows) * channels * whole(out_channels, tile.columns),
+    ];
+    let price: f64 = amounts.into_iter().zip(PRICES).map(|(count, each)| count as f64 * each).sum();
+    let usual = Tile::of(direct, capabilities).map(|tile| cost(product, &tile, capabilities));
+    match usual {
+        Some(usual) if price < WORTH_IT * usual => "subgroup_winograd",
+        _ => direct,
+    }
 }
 
 /// The dispatches of either convolution: inputs 0 and 1 are x, or dy, and the kernel. `fours`: whether they
@@ -168,7 +217,7 @@ pub(super) fn lower(
                 .bind("left", V)
                 .bind("right", U)
                 .bind("sides", M)
-                .rounds(POINTS * (channels4 + 1) + 6 * (tile.rows + 1));
+                .rounds(rounds(plain.channels, tile.rows));
             let products = finish(products, [first, tiles], 0);
             let groups = tile.count(tiles, plain.out_channels);
             dispatches.push(products.workgroups(grid(groups, limit)));
@@ -224,4 +273,58 @@ fn products(
         dispatch.params.extend([("x_stride", wide.into()), ("y_stride", wide_out.into())]);
     }
     Ok(dispatches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{conv2d_half, tiles};
+    use super::*;
+
+    /// What a processor is given for `images` of `side` x `side` pixels, channels `from` to `to`, and for the
+    /// gradient on the way back.
+    fn chosen(
+        images: usize,
+        side: usize,
+        from: usize,
+        to: usize,
+        stride: usize,
+    ) -> [&'static str; 2] {
+        let capabilities = Capabilities {
+            subgroup: Some((8, 8)),
+            software: true,
+            longest_loop: 65_535,
+            ..Capabilities::default()
+        };
+        let window = Window::square(3, stride, Padding::Same);
+        let sizes = Sizes::new("", window, [images, side, side], from, to, 1).unwrap();
+        let forward = sizes.product();
+        let backward = Product {
+            rows: images * side * side,
+            columns: from,
+            depth: 9 * to,
+            mode: conv2d_half::Mode::Input,
+            ..forward
+        };
+        [(forward, Mode::Forward), (backward, Mode::Input)].map(|(product, mode)| {
+            let direct = tiles::subgroup(&product, &capabilities);
+            or_direct(direct, &product, &sizes, mode, &capabilities)
+        })
+    }
+
+    #[test]
+    fn processors_take_it_for_many_channels_and_many_tiles() {
+        let both = ["subgroup_winograd"; 2];
+        for (images, side, from, to) in [(8, 56, 64, 64), (8, 28, 128, 128), (4, 24, 64, 64)] {
+            assert_eq!(chosen(images, side, from, to, 1), both, "{images}x{side}x{side}x{from}");
+        }
+        let neither = ["subgroup"; 2];
+        // Few channels; few tiles, whose kernel takes longer to transform than it saves; another stride; a
+        // kernel that no binding holds.
+        for (images, side, from, to, stride) in
+            [(32, 48, 32, 32, 1), (1, 14, 256, 256, 1), (8, 56, 64, 64, 2), (64, 24, 1024, 1024, 1)]
+        {
+            let what = format!("{images}x{side}x{side}x{from} to {to}, stride {stride}");
+            assert_eq!(chosen(images, side, from, to, stride), neither, "{what}");
+        }
+    }
 }

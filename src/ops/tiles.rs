@@ -201,7 +201,7 @@ fn prices(product: &Product, capabilities: &Capabilities) -> Prices {
 /// where invocations are those of all tiles, so that rows and columns which only fill a tile up cost what
 /// others do; sums, rows and columns are an invocation's; and the depth is that of a part where the sum is
 /// split, which then are added up.
-fn cost(product: &Product, tile: &Tile, capabilities: &Capabilities) -> f64 {
+pub(super) fn cost(product: &Product, tile: &Tile, capabilities: &Capabilities) -> f64 {
     let prices = prices(product, capabilities);
     let Product { rows, columns, times, .. } = *product;
     let count = tile.count(rows, columns) * times;
