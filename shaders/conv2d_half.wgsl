@@ -13,7 +13,7 @@
 // x: (batch, height, width, in_channels), y, dy, residual: (batch, out_height, out_width, out_channels),
 // their rows t_stride apart.  w: (kernel_height, kernel_width, in_channels, out_channels)
 // bias: (out_channels)    affine: (2, out_channels), scale then shift
-// WEIGHT splits its depth: part s of `out` is the sum over depths split_units * s and on.
+// WEIGHT splits its depth, the pixels of dy: part s of `out` is the sum over split_pixels * s and on.
 //
 // A workgroup computes a square of 4 SIZE x 4 SIZE numbers. It gathers SIZE steps of the sum at a time
 // into workgroup memory, rounding them. Versions:
@@ -40,7 +40,7 @@ struct Params {
     columns: u32,
     depth: u32,
     splits: u32,
-    split_units: u32,
+    split_pixels: u32,
     batch: u32,
     height: u32,
     width: u32,
@@ -222,8 +222,8 @@ fn half(
     for (var i = 0u; i < RUN; i++) {
         own[i] = 0.0;
     }
-    let end = min((at.part + 1u) * params.split_units, params.depth);
-    for (var begin = at.part * params.split_units; begin < end; begin += SIZE) {
+    let end = min((at.part + 1u) * params.split_pixels, params.depth);
+    for (var begin = at.part * params.split_pixels; begin < end; begin += SIZE) {
         gather(at.row, at.column, begin, end, invocation);
         workgroupBarrier();
         for (var k = 0u; k < SIZE; k++) {
@@ -281,8 +281,8 @@ fn cooperative(
     var c1 = coopLoadT<Sum>(&sums[sum1], tile);
     var c2 = coopLoadT<Sum>(&sums[sum2], tile);
     var c3 = coopLoadT<Sum>(&sums[sum3], tile);
-    let end = min((part + 1u) * params.split_units, params.depth);
-    for (var begin = part * params.split_units; begin < end; begin += SIZE) {
+    let end = min((part + 1u) * params.split_pixels, params.depth);
+    for (var begin = part * params.split_pixels; begin < end; begin += SIZE) {
         gather(row, column, begin, end, invocation);
         workgroupBarrier();
         let a = coopLoadT<Left>(&lefts[left_from], depths);

@@ -11,9 +11,8 @@
 // dw: (kernel_height, kernel_width, Ci, out_channels)
 //
 // A sum over all pixels of a batch for each of few numbers. So that there is enough to do at once, the
-// pixels are split: sum number s covers the units s * split_units and on, and writes its own part of
+// pixels of dy are split: sum number s covers the pixels s * split_pixels and on, and writes its own part of
 // `partial`; `reduce` adds the `parts`, always in the same order. With one split, `partial` is dw itself.
-// A unit is a row of pixels of dy, (n, oy); for POINTWISE, where neighbours do not matter, a pixel.
 //
 // Versions, as in conv2d.wgsl; a row is one (ky, kx, ci), a column one co:
 //   naive            one number an invocation, no split.
@@ -47,7 +46,7 @@ struct Params {
     dilation_x: u32,
     groups: u32,
     splits: u32,
-    split_units: u32,
+    split_pixels: u32,
 }
 
 // Kernel 1 x 1, stride 1, no padding: row r of x belongs to row r of dy.
@@ -79,9 +78,9 @@ fn rows() -> u32 {
     return params.kernel_height * params.kernel_width * group_in();
 }
 
-fn units() -> u32 {
-    let images = params.batch * params.out_height;
-    return select(images, images * params.out_width, POINTWISE);
+// How many pixels dy has.
+fn pixels() -> u32 {
+    return params.batch * params.out_height * params.out_width;
 }
 
 // What a row of dw asks of a pixel of dy: the offset of its tap, and the channel of x.
@@ -104,7 +103,9 @@ fn row_at(row: u32, group: u32) -> Row {
 struct Shapes {
     height: u32,
     width: u32,
-    out_width: u32,
+    lines: u32, // of x, in all images
+    below: u32, // the first line of an image, of those that dy's would meet, that is past it
+    beside: u32, // the first column likewise
     stride_y: u32,
     stride_x: u32,
     x_offset: u32,
@@ -117,7 +118,9 @@ fn shapes() -> Shapes {
     return Shapes(
         params.height,
         params.width,
-        params.out_width,
+        params.batch * params.height,
+        params.out_height * params.stride_y,
+        params.out_width * params.stride_x,
         params.stride_y,
         params.stride_x,
         params.x_offset,
@@ -127,18 +130,46 @@ fn shapes() -> Shapes {
     );
 }
 
-// The element of x that pixel (n, oy, ox) of dy meets through a row of dw, or the first of x where it
-// meets none: `seen` tells.
+// Where the window of a pixel of dy starts, padding apart: line and column of its image, whose first line
+// of x is `image`.
+struct Spot {
+    image: u32,
+    y: u32,
+    x: u32,
+}
+
+fn spot_at(sizes: Shapes, pixel: u32) -> Spot {
+    let line = pixel / params.out_width;
+    return Spot(
+        line / params.out_height * sizes.height,
+        line % params.out_height * sizes.stride_y,
+        pixel % params.out_width * sizes.stride_x,
+    );
+}
+
+// That of the next pixel. Divisions would take longer.
+fn next(sizes: Shapes, spot: Spot) -> Spot {
+    let column = spot.x + sizes.stride_x;
+    let wraps = column >= sizes.beside;
+    let line = spot.y + select(0u, sizes.stride_y, wraps);
+    let ends = line >= sizes.below;
+    let image = spot.image + select(0u, sizes.height, ends);
+    return Spot(image, select(line, 0u, ends), select(column, 0u, wraps));
+}
+
+// The element of x that a pixel of dy meets through a row of dw, or the first of x where it meets none:
+// `seen` tells.
 struct Met {
     at: u32,
     seen: bool,
 }
 
-fn met(sizes: Shapes, row: Row, n: u32, oy: u32, ox: u32) -> Met {
-    let iy = i32(oy * sizes.stride_y) + row.y;
-    let ix = i32(ox * sizes.stride_x) + row.x;
-    let seen = iy >= 0 && iy < i32(sizes.height) && ix >= 0 && ix < i32(sizes.width) && ox < sizes.out_width;
-    let pixel = (n * sizes.height + u32(iy)) * sizes.width + u32(ix);
+fn met(sizes: Shapes, row: Row, spot: Spot) -> Met {
+    let iy = i32(spot.y) + row.y;
+    let ix = i32(spot.x) + row.x;
+    let inside = iy >= 0 && iy < i32(sizes.height) && ix >= 0 && ix < i32(sizes.width);
+    let seen = inside && spot.image < sizes.lines;
+    let pixel = (spot.image + u32(iy)) * sizes.width + u32(ix);
     return Met(sizes.x_offset + select(0u, pixel, seen) * sizes.x_stride + row.channel, seen);
 }
 
@@ -161,7 +192,7 @@ fn naive(
         for (var oy = 0u; oy < params.out_height; oy++) {
             var line = 0.0;
             for (var ox = 0u; ox < params.out_width; ox++) {
-                let there = met(sizes, row, n, oy, ox);
+                let there = met(sizes, row, Spot(n * sizes.height, oy * sizes.stride_y, ox * sizes.stride_x));
                 if there.seen {
                     let pixel = (n * params.out_height + oy) * params.out_width + ox;
                     line += x[there.at] * dy[params.dy_offset + pixel * params.dy_stride + column];
@@ -240,24 +271,25 @@ fn store4(start: Start, row: u32, used: bool, sum: vec4<f32>) {
     }
 }
 
-// Four channels of x, at the four pixels that those of dy at `ox` and on meet through a row of dw.
-fn x_four(
-    sizes: Shapes,
-    row: Row,
-    n: u32,
-    oy: u32,
-    ox: u32,
-    start: u32,
-    end: u32,
-) -> mat4x4<f32> {
+alias Spots = array<Spot, 4>;
+
+// Those of the pixel at `first` and of the next three.
+fn four_spots(sizes: Shapes, first: Spot) -> Spots {
+    let second = next(sizes, first);
+    let third = next(sizes, second);
+    return Spots(first, second, third, next(sizes, third));
+}
+
+// Four channels of x, at what the four pixels of dy from `first` on meet through a row of dw.
+fn x_four(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> mat4x4<f32> {
     var pixels: mat4x4<f32>;
     for (var q = 0u; q < 4u; q++) {
         if POINTWISE {
             // Past the end dy is 0.
-            let pixel = min(start + ox + q, end - 1u);
+            let pixel = min(first + q, end - 1u);
             pixels[q] = x4[(sizes.x_offset + pixel * sizes.x_stride + row.channel) / 4u];
         } else {
-            let there = met(sizes, row, n, oy, ox + q);
+            let there = met(sizes, row, spots[q]);
             pixels[q] = select(vec4(0.0), x4[there.at / 4u], there.seen);
         }
     }
@@ -277,9 +309,8 @@ fn blocked(
     let column4 = tile.group * columns4 + tile.column_tile;
     let start = store_start(tile.split, column4);
     let sizes = shapes();
-    let out_height = params.out_height;
-    let begin = tile.split * params.split_units;
-    let end = min(begin + params.split_units, units());
+    let begin = tile.split * params.split_pixels;
+    let end = min(begin + params.split_pixels, pixels());
     let last = rows() - 4u;
     let low = row_at(min(tile.first_row, last), tile.group);
     let high = row_at(min(tile.first_row + 4u, last), tile.group);
@@ -290,20 +321,16 @@ fn blocked(
     for (var i = 0u; i < 8u; i++) {
         sums[i] = vec4(0.0);
     }
-    // For POINTWISE the pixels of a split are one line; otherwise each unit is one.
-    for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
-        let n = line / out_height;
-        let oy = line % out_height;
-        let length = select(sizes.out_width, end - begin, POINTWISE);
-        let dy_start = select(line * sizes.out_width, begin, POINTWISE);
-        for (var ox = 0u; ox < length; ox += 4u) {
-            let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
-            let a0 = transpose(x_four(sizes, low, n, oy, ox, dy_start, end));
-            let a1 = transpose(x_four(sizes, high, n, oy, ox, dy_start, end));
-            for (var c = 0u; c < 4u; c++) {
-                sums[c] += b * a0[c];
-                sums[c + 4u] += b * a1[c];
-            }
+    var spot = spot_at(sizes, begin);
+    for (var first = begin; first < end; first += 4u) {
+        let spots = four_spots(sizes, spot);
+        spot = next(sizes, spots[3]);
+        let b = dy_four(sizes, first, end, column4);
+        let a0 = transpose(x_four(sizes, low, spots, first, end));
+        let a1 = transpose(x_four(sizes, high, spots, first, end));
+        for (var c = 0u; c < 4u; c++) {
+            sums[c] += b * a0[c];
+            sums[c + 4u] += b * a1[c];
         }
     }
     for (var i = 0u; i < 8u; i++) {
@@ -330,8 +357,8 @@ var<workgroup> x_tile: array<vec4<f32>, TILE_STEPS * X_PITCH>;
 var<workgroup> dy_tile: array<vec4<f32>, TILE_STEPS * DY_PITCH>;
 var<workgroup> taps: array<Row, TILE_ROWS>;
 
-fn x_step(sizes: Shapes, local: u32, row: u32, n: u32, oy: u32, ox: u32, valid: bool) -> f32 {
-    let there = met(sizes, taps[local], n, oy, ox);
+fn x_step(sizes: Shapes, local: u32, row: u32, spot: Spot, valid: bool) -> f32 {
+    let there = met(sizes, taps[local], spot);
     if valid && there.seen && row + local < rows() {
         return x[there.at];
     }
@@ -372,25 +399,21 @@ fn tiled(
     let my_rows = invocation / 8u;
     let my_columns = invocation % 8u;
     let sizes = shapes();
-    // Pixels of this split, whatever a unit is.
-    let unit = select(params.out_width, 1u, POINTWISE);
-    let begin = tile.split * params.split_units * unit;
-    let end = min(begin + params.split_units * unit, units() * unit);
+    let begin = tile.split * params.split_pixels;
+    let end = min(begin + params.split_pixels, pixels());
     for (var first = begin; first < end; first += TILE_STEPS) {
         workgroupBarrier();
         let pixel = first + step;
         let valid = pixel < end;
-        let n = pixel / (params.out_height * params.out_width);
-        let oy = pixel / params.out_width % params.out_height;
-        let ox = pixel % params.out_width;
+        let spot = spot_at(sizes, pixel);
         let dy_at = params.dy_offset + pixel * params.dy_stride + tile.group * columns;
         for (var i = 0u; i < TILE_ROWS / 4u / PARTS; i++) {
             let four = part + PARTS * i;
             x_tile[step * X_PITCH + four] = vec4(
-                x_step(sizes, 4u * four, tile.first_row, n, oy, ox, valid),
-                x_step(sizes, 4u * four + 1u, tile.first_row, n, oy, ox, valid),
-                x_step(sizes, 4u * four + 2u, tile.first_row, n, oy, ox, valid),
-                x_step(sizes, 4u * four + 3u, tile.first_row, n, oy, ox, valid),
+                x_step(sizes, 4u * four, tile.first_row, spot, valid),
+                x_step(sizes, 4u * four + 1u, tile.first_row, spot, valid),
+                x_step(sizes, 4u * four + 2u, tile.first_row, spot, valid),
+                x_step(sizes, 4u * four + 3u, tile.first_row, spot, valid),
             );
         }
         for (var i = 0u; i < TILE_COLUMNS / 4u / PARTS; i++) {
@@ -446,6 +469,7 @@ fn subgroup(
     let columns4 = params.out_channels / params.groups / 4u;
     let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
     let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    let sizes = shapes();
     if tile.split >= params.splits {
         return;
     }
@@ -459,35 +483,29 @@ fn subgroup(
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
-    let begin = tile.split * params.split_units;
-    let end = min(begin + params.split_units, units());
-    let sizes = shapes();
-    let out_height = params.out_height;
-    // For POINTWISE the pixels of a split are one line; otherwise each unit is one.
-    for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
-        let n = line / out_height;
-        let oy = line % out_height;
-        let length = select(sizes.out_width, end - begin, POINTWISE);
-        let dy_start = select(line * sizes.out_width, begin, POINTWISE);
-        for (var ox = 0u; ox < length; ox += 4u) {
-            let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
-            let a = transpose(x_four(sizes, row, n, oy, ox, dy_start, end));
-            for (var c = 0u; c < 4u; c++) {
-                let r = c * LANES;
-                sums[r] += b * subgroupBroadcast(a[c], 0u);
-                if LANES > 1u {
-                    sums[r + 1u % LANES] += b * subgroupBroadcast(a[c], 1u);
-                }
-                if LANES > 2u {
-                    sums[r + 2u % LANES] += b * subgroupBroadcast(a[c], 2u);
-                    sums[r + 3u % LANES] += b * subgroupBroadcast(a[c], 3u);
-                }
-                if LANES > 4u {
-                    sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
-                    sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
-                    sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
-                    sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
-                }
+    let begin = tile.split * params.split_pixels;
+    let end = min(begin + params.split_pixels, pixels());
+    var spot = spot_at(sizes, begin);
+    for (var first = begin; first < end; first += 4u) {
+        let spots = four_spots(sizes, spot);
+        spot = next(sizes, spots[3]);
+        let b = dy_four(sizes, first, end, column4);
+        let a = transpose(x_four(sizes, row, spots, first, end));
+        for (var c = 0u; c < 4u; c++) {
+            let r = c * LANES;
+            sums[r] += b * subgroupBroadcast(a[c], 0u);
+            if LANES > 1u {
+                sums[r + 1u % LANES] += b * subgroupBroadcast(a[c], 1u);
+            }
+            if LANES > 2u {
+                sums[r + 2u % LANES] += b * subgroupBroadcast(a[c], 2u);
+                sums[r + 3u % LANES] += b * subgroupBroadcast(a[c], 3u);
+            }
+            if LANES > 4u {
+                sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
+                sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
+                sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
+                sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
             }
         }
     }
@@ -509,6 +527,7 @@ fn subgroup_narrow(
     let columns4 = params.out_channels / params.groups / 4u;
     let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
     let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    let sizes = shapes();
     if tile.split >= params.splits {
         return;
     }
@@ -526,39 +545,34 @@ fn subgroup_narrow(
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
-    let begin = tile.split * params.split_units;
-    let end = min(begin + params.split_units, units());
-    let sizes = shapes();
-    let out_height = params.out_height;
-    for (var line = begin; line < select(end, begin + 1u, POINTWISE); line++) {
-        let n = line / out_height;
-        let oy = line % out_height;
-        let length = select(sizes.out_width, end - begin, POINTWISE);
-        let dy_start = select(line * sizes.out_width, begin, POINTWISE);
-        for (var ox = 0u; ox < length; ox += 4u) {
-            let b = dy_four(sizes, dy_start + ox, dy_start + length, column4);
-            for (var c = 0u; c < 4u; c++) {
-                var a: vec4<f32>;
-                for (var q = 0u; q < 4u; q++) {
-                    if POINTWISE {
-                        let pixel = min(dy_start + ox + q, end - 1u);
-                        a[q] = x[sizes.x_offset + pixel * sizes.x_stride + row[c].channel];
-                    } else {
-                        let there = met(sizes, row[c], n, oy, ox + q);
-                        a[q] = select(0.0, x[there.at], there.seen);
-                    }
+    let begin = tile.split * params.split_pixels;
+    let end = min(begin + params.split_pixels, pixels());
+    var spot = spot_at(sizes, begin);
+    for (var first = begin; first < end; first += 4u) {
+        let spots = four_spots(sizes, spot);
+        spot = next(sizes, spots[3]);
+        let b = dy_four(sizes, first, end, column4);
+        for (var c = 0u; c < 4u; c++) {
+            var a: vec4<f32>;
+            for (var q = 0u; q < 4u; q++) {
+                if POINTWISE {
+                    let pixel = min(first + q, end - 1u);
+                    a[q] = x[sizes.x_offset + pixel * sizes.x_stride + row[c].channel];
+                } else {
+                    let there = met(sizes, row[c], spots[q]);
+                    a[q] = select(0.0, x[there.at], there.seen);
                 }
-                let r = c * LANES;
-                sums[r] += b * subgroupBroadcast(a, 0u);
-                sums[r + 1u] += b * subgroupBroadcast(a, 1u);
-                sums[r + 2u] += b * subgroupBroadcast(a, 2u);
-                sums[r + 3u] += b * subgroupBroadcast(a, 3u);
-                if LANES > 4u {
-                    sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
-                    sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
-                    sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
-                    sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
-                }
+            }
+            let r = c * LANES;
+            sums[r] += b * subgroupBroadcast(a, 0u);
+            sums[r + 1u] += b * subgroupBroadcast(a, 1u);
+            sums[r + 2u] += b * subgroupBroadcast(a, 2u);
+            sums[r + 3u] += b * subgroupBroadcast(a, 3u);
+            if LANES > 4u {
+                sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
+                sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
+                sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
+                sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
             }
         }
     }

@@ -324,7 +324,6 @@ impl Operation for Conv2dWeightGradient {
         let entry = tile.map_or("naive", |tile| tile.entry);
         let pointwise = sizes.is_pointwise();
         let pixels = sizes.output().rows();
-        let units = if pointwise { pixels } else { pixels / sizes.geometry.output[1].max(1) };
         let mut dispatch = start(entry)
             .bind("x", Operand::Input(0))
             .bind("dy", Operand::Input(1))
@@ -334,7 +333,7 @@ impl Operation for Conv2dWeightGradient {
                 .bind("dw", Operand::Output)
                 .rounds(naive_rounds(&sizes))
                 .param("splits", 1u32)
-                .param("split_units", units)
+                .param("split_pixels", pixels)
                 .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
             return Ok(dispatch.into());
         };
@@ -345,22 +344,14 @@ impl Operation for Conv2dWeightGradient {
             _ => tile.set_lanes(tile.rows / 4, dispatch),
         };
         let tiles = tile.count(lowering.output.rows(), sizes.group_out()) * sizes.groups;
-        // Pixels are taken four at a time.
-        let whole = if pointwise { 4 } else { 1 };
-        // A line of pixels and its end; `tiled` goes through 16 pixels in 17 rounds.
-        let rounds = match (entry, pointwise) {
-            ("tiled", true) => 5,
-            ("tiled", false) => 17 * (sizes.geometry.output[1].div_ceil(16) + 1),
-            (_, true) => 1,
-            (_, false) => sizes.geometry.output[1].div_ceil(4) + 1,
-        };
-        let (_, each) =
-            split(units.div_ceil(whole), rounds, tile.workgroups(tiles), lowering.capabilities);
-        let each = each * whole;
-        let splits = units.div_ceil(each).max(1);
+        // Pixels are taken four at a time; `tiled` goes through 16 in 17 rounds.
+        let rounds = if entry == "tiled" { 5 } else { 1 };
+        let fours = pixels.div_ceil(4);
+        let (splits, each) = split(fours, rounds, tile.workgroups(tiles), lowering.capabilities);
+        let each = 4 * each;
         let sum = dispatch
             .param("splits", splits)
-            .param("split_units", each)
+            .param("split_pixels", each)
             .workgroups(grid(tile.workgroups(tiles * splits), limit));
         if splits == 1 {
             return Ok(sum.bind("partial", Operand::Output).into());
@@ -370,7 +361,7 @@ impl Operation for Conv2dWeightGradient {
             .bind("parts", Operand::Scratch(0))
             .bind("dw", Operand::Output)
             .param("splits", splits)
-            .param("split_units", each)
+            .param("split_pixels", each)
             .workgroups(grid(count.div_ceil(64), limit));
         Ok(Lowered {
             dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],

@@ -64,7 +64,7 @@ pub(super) fn lower(
         sizes
             .channel_params(sizes.params(dispatch))
             .param("splits", splits)
-            .param("split_units", each * size)
+            .param("split_pixels", each * size)
     };
     let product = Dispatch::new("conv2d_half", lowering.variant)
         .tile("SIZE", size as u32)
