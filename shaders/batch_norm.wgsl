@@ -27,7 +27,7 @@
 // `strip`, the same entry points with an invocation on consecutive rows (far = 1), for processors.
 
 struct Params {
-    count: u32,    // invocations with work: blocks * channels; for merge, workgroups
+    count: u32,    // invocations with work: blocks * channels; for `merge`, workgroups
     channels: u32, // channels, or a quarter of them (quad)
     rows: u32,
     blocks: u32,
@@ -58,7 +58,8 @@ override ACTIVATION: u32 = 0u;
 // Whether `residual` is added: by normalize before the activation, by input_gradient to dx.
 override RESIDUAL: bool = false;
 
-// A workgroup merges the sums of this many channels, in this many slices.
+// `merge`: a workgroup merges the sums of this many channels, in this many slices. `merge_alone`: an
+// invocation merges a channel's, where blocks are few, or a processor would have to halt at each barrier.
 const MERGED: u32 = 8u;
 const SLICES: u32 = 16u;
 
@@ -193,6 +194,28 @@ fn over_slices(lane: u32, value: vec2<f32>) -> vec2<f32> {
     return total;
 }
 
+// The sums of every `step`-th block from `first` on, around `shift`, the mean of the first of all: with
+// e = mean of a block - shift, rows * (mean - shift) = sum(n e) and
+// rows * variance = sum(squares + n e^2) - sum(n e)^2 / rows.
+fn statistics_of(channel: u32, shift: f32, first: u32, step: u32) -> vec2<f32> {
+    var value = vec2(0.0);
+    for (var block = first; block < params.blocks; block += step) {
+        let n = f32(rows_of(block));
+        let e = parts[2u * block * params.channels + channel] - shift;
+        let squares = parts[(2u * block + 1u) * params.channels + channel];
+        value += vec2(n * e, squares + n * e * e);
+    }
+    return value;
+}
+
+fn store_statistics(channel: u32, shift: f32, total: vec2<f32>) {
+    let rows = f32(params.rows);
+    let mean = total.x / rows;
+    result[params.result_offset + channel] = shift + mean;
+    result[params.result_offset + params.channels + channel] =
+        max((total.y - total.x * mean) / rows, 0.0);
+}
+
 @compute @workgroup_size(128)
 fn statistics_merge(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -205,27 +228,30 @@ fn statistics_merge(
     }
     let channel = unit * MERGED + lane % MERGED;
     let inside = channel < params.channels;
-    // Around the mean of the first block: with e = mean of a block - shift,
-    // rows * (mean - shift) = sum(n e) and rows * variance = sum(squares + n e^2) - sum(n e)^2 / rows.
     var shift = 0.0;
     var value = vec2(0.0);
     if inside {
         shift = parts[channel];
-        for (var block = lane / MERGED; block < params.blocks; block += SLICES) {
-            let n = f32(rows_of(block));
-            let e = parts[2u * block * params.channels + channel] - shift;
-            let squares = parts[(2u * block + 1u) * params.channels + channel];
-            value += vec2(n * e, squares + n * e * e);
-        }
+        value = statistics_of(channel, shift, lane / MERGED, SLICES);
     }
     let total = over_slices(lane, value);
     if inside && lane < MERGED {
-        let rows = f32(params.rows);
-        let mean = total.x / rows;
-        result[params.result_offset + channel] = shift + mean;
-        result[params.result_offset + params.channels + channel] =
-            max((total.y - total.x * mean) / rows, 0.0);
+        store_statistics(channel, shift, total);
     }
+}
+
+@compute @workgroup_size(64)
+fn statistics_merge_alone(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let channel = (group.y * groups.x + group.x) * 64u + lane;
+    if channel >= params.count {
+        return;
+    }
+    let shift = parts[channel];
+    store_statistics(channel, shift, statistics_of(channel, shift, 0u, 1u));
 }
 
 // Normalise.
@@ -356,6 +382,23 @@ fn sums_quad(
     part4[(2u * block + 1u) * params.channels + channel] = sum;
 }
 
+fn sums_of(channel: u32, first: u32, step: u32) -> vec2<f32> {
+    var value = vec2(0.0);
+    for (var block = first; block < params.blocks; block += step) {
+        value += vec2(
+            parts[2u * block * params.channels + channel],
+            parts[(2u * block + 1u) * params.channels + channel],
+        );
+    }
+    return value;
+}
+
+fn store_sums(channel: u32, total: vec2<f32>) {
+    let variance = stats[params.stats_offset + params.channels + channel];
+    result[params.result_offset + channel] = total.x * inverse_deviation(vec4(variance)).x;
+    result[params.result_offset + params.channels + channel] = total.y;
+}
+
 @compute @workgroup_size(128)
 fn sums_merge(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -370,19 +413,25 @@ fn sums_merge(
     let inside = channel < params.channels;
     var value = vec2(0.0);
     if inside {
-        for (var block = lane / MERGED; block < params.blocks; block += SLICES) {
-            value += vec2(
-                parts[2u * block * params.channels + channel],
-                parts[(2u * block + 1u) * params.channels + channel],
-            );
-        }
+        value = sums_of(channel, lane / MERGED, SLICES);
     }
     let total = over_slices(lane, value);
     if inside && lane < MERGED {
-        let variance = stats[params.stats_offset + params.channels + channel];
-        result[params.result_offset + channel] = total.x * inverse_deviation(vec4(variance)).x;
-        result[params.result_offset + params.channels + channel] = total.y;
+        store_sums(channel, total);
     }
+}
+
+@compute @workgroup_size(64)
+fn sums_merge_alone(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let channel = (group.y * groups.x + group.x) * 64u + lane;
+    if channel >= params.count {
+        return;
+    }
+    store_sums(channel, sums_of(channel, 0u, 1u));
 }
 
 // Gradient of x, into y.

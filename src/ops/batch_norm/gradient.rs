@@ -62,7 +62,8 @@ impl Operation for BatchNormGradientSums {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let entries = ["sums_naive", "sums_quad"];
-        sums(lowering, entries, "sums_merge", self.epsilon, self.activation, |dispatch| {
+        let merges = ["sums_merge", "sums_merge_alone"];
+        sums(lowering, entries, merges, self.epsilon, self.activation, |dispatch| {
             let names = ["x", "dy", "stats", "gamma", "beta"];
             names.iter().enumerate().fold(dispatch, |dispatch, (index, name)| {
                 dispatch.bind(name, Operand::Input(index))

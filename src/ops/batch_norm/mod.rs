@@ -58,11 +58,12 @@ fn expect_normalized(
     expect_shape(name, "beta", beta, [channels])
 }
 
-/// The two dispatches of a sum over rows: partial sums by blocks, then their merger.
+/// The two dispatches of a sum over rows: partial sums by blocks, then their merger, by workgroups or by
+/// single invocations.
 fn sums(
     lowering: &Lowering,
     entries: [&'static str; 2],
-    merge: &'static str,
+    merges: [&'static str; 2],
     epsilon: f32,
     activation: Activation,
     bind: impl Fn(Dispatch) -> Dispatch,
@@ -77,19 +78,24 @@ fn sums(
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
         .param("row", 0u32);
-    let groups = channels.div_ceil(MERGED);
+    let alone = lowering.variant == "strip" || walk.blocks <= SLICES;
+    let merge = merges[usize::from(alone)];
+    let (count, groups) = match alone {
+        true => (channels, channels.div_ceil(64)),
+        false => (channels.div_ceil(MERGED), channels.div_ceil(MERGED)),
+    };
     let second = walk
         .describe(Dispatch::new("batch_norm", merge), channels)
         .bind("parts", Operand::Scratch(0))
         .bind("result", Operand::Output)
-        .param("count", groups)
+        .param("count", count)
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
         .param("row", 0u32)
         .workgroups(grid(groups, lowering.capabilities.max_workgroups));
     // Only the gradient's merger divides by the deviation.
     let second = match merge {
-        "sums_merge" => second.bind("stats", Operand::Input(2)),
+        "sums_merge" | "sums_merge_alone" => second.bind("stats", Operand::Input(2)),
         _ => second,
     };
     Ok(Lowered {
@@ -100,6 +106,8 @@ fn sums(
 
 /// Channels that one workgroup merges: `MERGED` in the shader.
 const MERGED: usize = 8;
+/// In how many slices: `SLICES` in the shader.
+const SLICES: usize = 16;
 
 /// The dispatch of a kernel with one result an element of x, from inputs of these names and, where
 /// `residual`, one more that is added.

@@ -58,7 +58,8 @@ impl Operation for BatchNormStatistics {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let entry = ["statistics_naive", "statistics_quad"];
-        sums(lowering, entry, "statistics_merge", 0.0, Activation::None, |dispatch| {
+        let merges = ["statistics_merge", "statistics_merge_alone"];
+        sums(lowering, entry, merges, 0.0, Activation::None, |dispatch| {
             dispatch.bind("x", Operand::Input(0))
         })
     }
