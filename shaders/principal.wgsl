@@ -1,6 +1,6 @@
 // cam[n, p] = factor * sum_c a[n, p, c] * v[n, c],  v the first right singular vector of a[n] (H * W, C)
 //
-// a: (N, H, W, C); p runs over H * W. cam: (N, H, W, 1). v: (N, C), scratch.
+// a: (N, H, W, C); p runs over H * W. cam, u: (N, H, W, 1). v, weights: (N, C), scratch.
 //
 // Power iteration on a' a: `start`, then `pixels`, u = a v / |v|, and `channels`, v = a' u, in turn a
 // fixed number of times, u standing in cam; at last `pixels` and `turn`. A singular vector has two
@@ -18,6 +18,8 @@ struct Params {
     a_stride: u32,
     cam_offset: u32,
     cam_stride: u32,
+    u_offset: u32,
+    u_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,6 +29,10 @@ struct Params {
 
 @group(0) @binding(1) var<storage, read> a4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> v4: array<vec4<f32>>;
+// v and cam where they are only read.
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read> weights4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> u: array<f32>;
 
 var<workgroup> sums: array<f32, 64>;
 
@@ -65,7 +71,7 @@ fn pixels_naive(
     var product = 0.0;
     var square = 0.0;
     for (var c = 0u; c < params.channels; c++) {
-        let weight = v[own + c];
+        let weight = weights[own + c];
         product += a[at + c] * weight;
         square += weight * weight;
     }
@@ -87,7 +93,7 @@ fn pixels_quad(
     var product = vec4(0.0);
     var square = vec4(0.0);
     for (var c = 0u; c < params.channels; c++) {
-        let weight = v4[own + c];
+        let weight = weights4[own + c];
         product += a4[at + c] * weight;
         square += weight * weight;
     }
@@ -109,7 +115,7 @@ fn channels_naive(
     let at = params.a_offset + index % params.channels;
     var product = 0.0;
     for (var p = first; p < first + params.area; p++) {
-        product += a[at + p * params.a_stride] * cam[params.cam_offset + p * params.cam_stride];
+        product += a[at + p * params.a_stride] * u[params.u_offset + p * params.u_stride];
     }
     v[index] = product;
 }
@@ -129,7 +135,7 @@ fn channels_quad(
     let at = params.a_offset / 4u + index % params.channels;
     var product = vec4(0.0);
     for (var p = first; p < first + params.area; p++) {
-        product += a4[at + p * step] * cam[params.cam_offset + p * params.cam_stride];
+        product += a4[at + p * step] * u[params.u_offset + p * params.u_stride];
     }
     v4[index] = product;
 }

@@ -94,19 +94,19 @@ impl Operation for Principal {
                 .param("factor", self.factor)
                 .workgroups(grid(groups, lowering.capabilities.max_workgroups))
         };
+        let v = Operand::Scratch(0);
         let step = |entry, invocations: usize| {
-            dispatch(entry, c / width, invocations.div_ceil(64))
-                .bind("a", Operand::Input(0))
-                .bind("v", Operand::Scratch(0))
-                .bind("cam", Operand::Output)
+            let step = dispatch(entry, c / width, invocations.div_ceil(64));
+            step.bind("a", Operand::Input(0))
         };
-        let start = dispatch("start", c, (n * c).div_ceil(64)).bind("v", Operand::Scratch(0));
+        let along = || step(pixels, n * h * w).bind("weights", v).bind("cam", Operand::Output);
+        let across = || step(channels, n * c / width).bind("u", Operand::Output).bind("v", v);
+        let start = dispatch("start", c, (n * c).div_ceil(64)).bind("v", v);
         let mut dispatches = vec![start];
         for _ in 0..ITERATIONS {
-            dispatches.push(step(pixels, n * h * w));
-            dispatches.push(step(channels, n * c / width));
+            dispatches.extend([along(), across()]);
         }
-        dispatches.push(step(pixels, n * h * w));
+        dispatches.push(along());
         dispatches.push(dispatch("turn", c, n).bind("cam", Operand::Output));
         Ok(Lowered { dispatches, scratch: vec![n * c] })
     }
