@@ -302,6 +302,38 @@ fn weights_are_converted_looked_into_and_given_another_head() {
     assert_eq!(std::fs::read(&text).unwrap(), b"no weights");
 }
 
+#[test]
+fn a_folder_stands_for_the_images_in_it_and_not_for_their_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("own.safetensors");
+    some_weights(&weights);
+    let common = ["--model", "compact-resnet", "--weights", path(&weights), "--size", "32"];
+    let call = |command: &str, images: &Path, more: &[&str]| {
+        json(&[&[command], &common[..], &[path(images)], more].concat())
+    };
+    let images = files(mammograms(), ".png").len() - files(mammograms(), "_mask.png").len();
+    let scores = call("predict", mammograms(), &[]);
+    let named = |row: &Value| row["image"].as_str().unwrap().to_owned();
+    let seen: Vec<String> = scores.as_array().unwrap().iter().map(named).collect();
+    assert_eq!(seen.len(), images);
+    assert!(seen.iter().all(|name| !name.contains("_mask")), "{seen:?}");
+    // The same as of the image by itself.
+    let (last, alone) = (&scores[images - 1], call("predict", Path::new(&seen[images - 1]), &[]));
+    assert_eq!(alone[0]["image"], last["image"]);
+    let logit = |row: &Value| row["logits"][0].as_f64().unwrap();
+    assert!((logit(&alone[0]) - logit(last)).abs() < 1e-5);
+    let out = folder.path().join("maps");
+    assert_eq!(call("cam", mammograms(), &["--out", path(&out)]).as_array().unwrap().len(), images);
+    assert_eq!(files(&out, ".npy").len(), images);
+
+    let empty = tempfile::tempdir().unwrap();
+    for command in ["predict", "cam", "segment"] {
+        let out: &[&str] = if command == "predict" { &[] } else { &["--out", path(&out)] };
+        let message = failure(&[&[command], &common[..], &[path(empty.path())], out].concat());
+        assert!(message.contains("holds no PNG, TIFF or JPEG"), "{command}: {message}");
+    }
+}
+
 /// Columns of `scores.csv`, lines of predictions, and what `results.json` says of them.
 fn the_statistics_are_those_of_the_tables(results: &Value, scores: &str, out: &Path) {
     let rows: Vec<Vec<&str>> = scores.lines().map(|line| line.split(',').collect()).collect();

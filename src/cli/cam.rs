@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
+use super::images::Images;
 use super::network::{Loaded, Source, stems};
 use super::{Global, Numbers, print, print_json};
 use crate::cam::{Baseline, Explainer, Fusion, METHODS, Request, Settings, find, npy};
@@ -77,9 +78,8 @@ pub struct Cam {
     /// the mask, as the paper's Figure 1
     #[arg(long)]
     figure: bool,
-    /// Images: PNG, TIFF or JPEG
-    #[arg(required = true)]
-    images: Vec<PathBuf>,
+    #[command(flatten)]
+    images: Images,
     /// Where to write; for each image NAME.npy, the map at the layer's size, and NAME.png, 8-bit grey
     /// at the image's size
     #[arg(long)]
@@ -132,11 +132,9 @@ fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>, stem: &str) -
 impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
+        let (all_paths, sizes) = self.images.find()?;
         let gpu = global.open(self.numbers.precision)?;
-        let loaded = self.source.load(&gpu, self.images.len(), global.seed)?;
-        // All are looked at before the first is computed: a wrong path shall not show after an hour.
-        let sizes: Vec<[usize; 2]> =
-            self.images.iter().map(|path| Colour::size_of(path)).collect::<Result<_>>()?;
+        let loaded = self.source.load(&gpu, all_paths.len(), global.seed)?;
         let largest = sizes.iter().map(|[height, width]| height * width).max().unwrap_or(1);
         let layer = match (method.of_layer(), &self.layer[..]) {
             (false, _) => "input".to_owned(),
@@ -159,11 +157,11 @@ impl Cam {
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
         files::create_folder(&self.out)?;
-        let stems = stems(&self.images);
+        let stems = stems(&all_paths);
         let mut documents = Vec::new();
-        for (paths, names) in self.images.chunks(batch).zip(stems.chunks(batch)) {
+        for (paths, names) in all_paths.chunks(batch).zip(stems.chunks(batch)) {
             interruption(|| {
-                format!("{} of {} heatmaps were written", documents.len(), self.images.len())
+                format!("{} of {} heatmaps were written", documents.len(), all_paths.len())
             })?;
             let (images, prepared) = loaded.read(paths)?;
             let numbers = prepared.all();

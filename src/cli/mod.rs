@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod environment;
 mod explain;
+mod images;
 mod models;
 mod network;
 mod predict;

@@ -1,12 +1,10 @@
 //! `parula predict`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
+use super::images::Images;
 use super::network::Source;
 use super::{Global, Numbers, print, print_json};
-use crate::data::Colour;
 use crate::error::Result;
 use crate::train::{Classifier, probabilities};
 
@@ -16,23 +14,21 @@ use crate::train::{Classifier, probabilities};
 pub struct Predict {
     #[command(flatten)]
     source: Source,
-    /// Images: PNG, TIFF or JPEG
-    #[arg(required = true)]
-    images: Vec<PathBuf>,
+    #[command(flatten)]
+    images: Images,
     #[command(flatten)]
     numbers: Numbers,
 }
 
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
+        let (images, _) = self.images.find()?;
         let gpu = global.open(self.numbers.precision)?;
-        let loaded = self.source.load(&gpu, self.images.len(), global.seed)?;
+        let loaded = self.source.load(&gpu, images.len(), global.seed)?;
         let batch = loaded.model.batch;
-        // All are looked at before the first is computed: a wrong path shall not show after an hour.
-        self.images.iter().try_for_each(|path| Colour::size_of(path).map(|_| ()))?;
         let mut classifier = Classifier::new(&gpu, loaded.model.clone(), &loaded.store)?;
         let mut rows = Vec::new();
-        for paths in self.images.chunks(batch) {
+        for paths in images.chunks(batch) {
             let (_, prepared) = loaded.read(paths)?;
             let mut numbers = prepared.all();
             numbers.resize(batch * prepared.image_len(), 0.0);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::images::Images;
 use super::network::{Loaded, Source, stems};
 use super::weak::RecipeArgs;
 use super::{Global, print, print_json};
@@ -31,9 +32,8 @@ pub struct Segment {
     /// Of a classifier: the images are whole ones, and not ROIs cut around their lesions
     #[arg(long)]
     whole: bool,
-    /// Images: PNG, TIFF or JPEG
-    #[arg(required = true)]
-    images: Vec<PathBuf>,
+    #[command(flatten)]
+    images: Images,
     /// Where to write; for each image NAME.png, 255 in the mask and 0 elsewhere, at the image's size
     #[arg(long)]
     out: PathBuf,
@@ -53,10 +53,9 @@ impl Segment {
                 "give a probability between 0 and 1",
             ));
         }
+        let (all_paths, _) = self.images.find()?;
         let gpu = global.open(Precision::F32)?;
-        let loaded = self.source.load_any(&gpu, self.images.len(), global.seed)?;
-        // All are looked at before the first is computed: a wrong path shall not show after an hour.
-        self.images.iter().try_for_each(|path| Colour::size_of(path).map(|_| ()))?;
+        let loaded = self.source.load_any(&gpu, all_paths.len(), global.seed)?;
         let mut masker = match loaded.network.segments() {
             true => {
                 let model = loaded.model.clone();
@@ -69,9 +68,9 @@ impl Segment {
         };
         files::create_folder(&self.out)?;
         let (size, batch) = (loaded.model.size, loaded.model.batch);
-        let stems = stems(&self.images);
+        let stems = stems(&all_paths);
         let mut documents = Vec::new();
-        for (paths, names) in self.images.chunks(batch).zip(stems.chunks(batch)) {
+        for (paths, names) in all_paths.chunks(batch).zip(stems.chunks(batch)) {
             interruption(|| format!("{} masks are written", documents.len()))?;
             let (images, prepared) = loaded.read(paths)?;
             let probabilities = match &mut masker {
