@@ -178,7 +178,8 @@ fn segmenting(out: &Path, rois: &Path) {
     std::fs::write(&cut_off, &bytes[..bytes.len() / 2]).unwrap();
     let error = refused("compact-unet", &unet, &cut_off, &[]);
     assert!(error.contains("cut.png"), "{error}");
-    let error = failure(&["predict", "--model", "compact-unet", "--weights", path(&unet), "x.png"]);
+    let unet = ["predict", "--model", "compact-unet", "--weights", path(&unet), path(&image)];
+    let error = failure(&unet);
     assert!(error.contains("gives masks, not classes"), "{error}");
 }
 
