@@ -18,9 +18,9 @@
 // A workgroup computes a square of 4 SIZE x 4 SIZE numbers. It gathers SIZE steps of the sum at a time
 // into workgroup memory, rounding them. Versions:
 //   half         an invocation keeps a part of a column of sums in registers.
-//   cooperative  a subgroup of 32 keeps SIZE rows of sums in four cooperative matrices, SIZE being what
-//                the adapter multiplies: 16 (NVIDIA) or 8 (Apple); the loader puts coop_mat8x8 for
-//                coop_mat16x16 then. It has been translated and validated, and has not been seen to run.
+//   cooperative  each of four subgroups keeps SIZE rows of sums in four cooperative matrices, SIZE being what
+//                the adapter multiplies: 16 (NVIDIA) or 8 (Apple, lavapipe); the loader puts coop_mat8x8 for
+//                coop_mat16x16 then. INVOCATIONS is four times the size of a subgroup.
 
 enable f16;
 enable wgpu_cooperative_matrix;
@@ -206,7 +206,7 @@ fn square(group: u32) -> Square {
     return Square(group / (rows * columns), group / columns % rows * TILE, group % columns * TILE);
 }
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(INVOCATIONS)
 fn half(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
@@ -243,7 +243,7 @@ alias Left = coop_mat16x16<f16, A>;
 alias Right = coop_mat16x16<f16, B>;
 alias Sum = coop_mat16x16<f32, C>;
 
-@compute @workgroup_size(128)
+@compute @workgroup_size(INVOCATIONS)
 fn cooperative(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,

@@ -296,6 +296,21 @@ fn x_four(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> mat4x4
     return pixels;
 }
 
+// One channel of x, likewise.
+fn x_one(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> vec4<f32> {
+    var pixels: vec4<f32>;
+    for (var q = 0u; q < 4u; q++) {
+        if POINTWISE {
+            let pixel = min(first + q, end - 1u);
+            pixels[q] = x[sizes.x_offset + pixel * sizes.x_stride + row.channel];
+        } else {
+            let there = met(sizes, row, spots[q]);
+            pixels[q] = select(0.0, x[there.at], there.seen);
+        }
+    }
+    return pixels;
+}
+
 @compute @workgroup_size(64)
 fn blocked(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -459,6 +474,28 @@ fn tiled(
     }
 }
 
+alias Sums = array<vec4<f32>, ROWS>;
+
+// Adds the products of four pixels to the sums of LANES rows from `first` on; lane l has those of the l-th in
+// `a`. To be called with a number: where a driver does not unroll the loop around it, as Mesa 25 does not,
+// sums of an index that varies are kept in memory.
+fn add_rows(sums: ptr<function, Sums>, first: u32, b: mat4x4<f32>, a: vec4<f32>) {
+    sums[first] += b * subgroupBroadcast(a, 0u);
+    if LANES > 1u {
+        sums[first + 1u % LANES] += b * subgroupBroadcast(a, 1u);
+    }
+    if LANES > 2u {
+        sums[first + 2u % LANES] += b * subgroupBroadcast(a, 2u);
+        sums[first + 3u % LANES] += b * subgroupBroadcast(a, 3u);
+    }
+    if LANES > 4u {
+        sums[first + 4u % LANES] += b * subgroupBroadcast(a, 4u);
+        sums[first + 5u % LANES] += b * subgroupBroadcast(a, 5u);
+        sums[first + 6u % LANES] += b * subgroupBroadcast(a, 6u);
+        sums[first + 7u % LANES] += b * subgroupBroadcast(a, 7u);
+    }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn subgroup(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -479,7 +516,7 @@ fn subgroup(
 
     // Lane l looks after four rows, which are four channels of x next to each other.
     let row = row_at(min(tile.first_row + 4u * (subgroup_lane % LANES), rows() - 4u), tile.group);
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: Sums;
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
@@ -491,29 +528,14 @@ fn subgroup(
         spot = next(sizes, spots[3]);
         let b = dy_four(sizes, first, end, column4);
         let a = transpose(x_four(sizes, row, spots, first, end));
-        for (var c = 0u; c < 4u; c++) {
-            let r = c * LANES;
-            sums[r] += b * subgroupBroadcast(a[c], 0u);
-            if LANES > 1u {
-                sums[r + 1u % LANES] += b * subgroupBroadcast(a[c], 1u);
-            }
-            if LANES > 2u {
-                sums[r + 2u % LANES] += b * subgroupBroadcast(a[c], 2u);
-                sums[r + 3u % LANES] += b * subgroupBroadcast(a[c], 3u);
-            }
-            if LANES > 4u {
-                sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
-                sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
-                sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
-                sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
-            }
-        }
+        add_rows(&sums, 0u * LANES, b, a[0]);
+        add_rows(&sums, 1u * LANES, b, a[1]);
+        add_rows(&sums, 2u * LANES, b, a[2]);
+        add_rows(&sums, 3u * LANES, b, a[3]);
     }
     let start = store_start(tile.split, column4);
-    for (var c = 0u; c < 4u; c++) {
-        for (var l = 0u; l < LANES; l++) {
-            store4(start, tile.first_row + 4u * l + c, used, sums[c * LANES + l]);
-        }
+    for (var i = 0u; i < ROWS; i++) {
+        store4(start, tile.first_row + i % LANES * 4u + i / LANES, used, sums[i]);
     }
 }
 
@@ -541,7 +563,7 @@ fn subgroup_narrow(
         let number = tile.first_row + c * LANES + subgroup_lane % LANES;
         row[c] = row_at(min(number, rows() - 1u), tile.group);
     }
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: Sums;
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
@@ -552,34 +574,13 @@ fn subgroup_narrow(
         let spots = four_spots(sizes, spot);
         spot = next(sizes, spots[3]);
         let b = dy_four(sizes, first, end, column4);
-        for (var c = 0u; c < 4u; c++) {
-            var a: vec4<f32>;
-            for (var q = 0u; q < 4u; q++) {
-                if POINTWISE {
-                    let pixel = min(first + q, end - 1u);
-                    a[q] = x[sizes.x_offset + pixel * sizes.x_stride + row[c].channel];
-                } else {
-                    let there = met(sizes, row[c], spots[q]);
-                    a[q] = select(0.0, x[there.at], there.seen);
-                }
-            }
-            let r = c * LANES;
-            sums[r] += b * subgroupBroadcast(a, 0u);
-            sums[r + 1u] += b * subgroupBroadcast(a, 1u);
-            sums[r + 2u] += b * subgroupBroadcast(a, 2u);
-            sums[r + 3u] += b * subgroupBroadcast(a, 3u);
-            if LANES > 4u {
-                sums[r + 4u % LANES] += b * subgroupBroadcast(a, 4u);
-                sums[r + 5u % LANES] += b * subgroupBroadcast(a, 5u);
-                sums[r + 6u % LANES] += b * subgroupBroadcast(a, 6u);
-                sums[r + 7u % LANES] += b * subgroupBroadcast(a, 7u);
-            }
-        }
+        add_rows(&sums, 0u * LANES, b, x_one(sizes, row[0], spots, first, end));
+        add_rows(&sums, 1u * LANES, b, x_one(sizes, row[1], spots, first, end));
+        add_rows(&sums, 2u * LANES, b, x_one(sizes, row[2], spots, first, end));
+        add_rows(&sums, 3u * LANES, b, x_one(sizes, row[3], spots, first, end));
     }
     let start = store_start(tile.split, column4);
-    for (var c = 0u; c < 4u; c++) {
-        for (var l = 0u; l < LANES; l++) {
-            store4(start, tile.first_row + c * LANES + l, used, sums[c * LANES + l]);
-        }
+    for (var i = 0u; i < ROWS; i++) {
+        store4(start, tile.first_row + i, used, sums[i]);
     }
 }

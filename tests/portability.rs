@@ -79,9 +79,9 @@ fn adapters() -> Vec<Capabilities> {
             ..Capabilities::default()
         });
     }
-    for side in [16, 8] {
+    for (side, lanes) in [(16, 32), (8, 32), (8, 8)] {
         adapters.push(Capabilities {
-            subgroup: Some((32, 32)),
+            subgroup: Some((lanes, lanes)),
             workgroup_memory: 32 << 10,
             f16: true,
             rounding: true,

@@ -247,7 +247,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
         | wgpu::Features::SHADER_F16
         | wgpu::Features::TIMESTAMP_QUERY
         | wgpu::Features::PIPELINE_CACHE;
-    let cooperative = if half { cooperative_side(&adapter, &report) } else { None };
+    let cooperative = if half { cooperative_side(&adapter) } else { None };
     let wanted = match cooperative {
         Some(_) => wanted | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
         None => wanted,
@@ -295,11 +295,10 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
 }
 
 /// The side of the square matrices that subgroups of this adapter multiply, 16-bit factors into 32-bit
-/// sums. None on a processor: newer versions of Mesa's lavapipe offer it and gain nothing by it.
-fn cooperative_side(adapter: &wgpu::Adapter, report: &AdapterReport) -> Option<u32> {
+/// sums.
+fn cooperative_side(adapter: &wgpu::Adapter) -> Option<u32> {
     use wgpu::CooperativeScalarType::{F16, F32};
-    let there = adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
-    if !there || report.kind == "cpu" {
+    if !adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
         return None;
     }
     let found = adapter.cooperative_matrix_properties();

@@ -16,8 +16,10 @@ pub(super) enum Mode {
 
 /// The sides of what the plain version multiplies at a time.
 const SIZE: usize = 16;
-/// Invocations of a workgroup.
+/// Invocations of a workgroup of the plain version.
 const INVOCATIONS: usize = 128;
+/// Subgroups of a workgroup of the other.
+const SUBGROUPS: usize = 4;
 
 /// Whether `variant` is one of this file.
 pub(super) fn is_half(variant: &str) -> bool {
@@ -37,10 +39,12 @@ pub(super) fn lower(
         return refuse("takes one group of channels");
     }
     let capabilities = lowering.capabilities;
-    let size = match (lowering.variant, capabilities.cooperative) {
-        ("cooperative", Some(size)) => size as usize,
-        ("cooperative", None) => return refuse("takes an adapter with cooperative matrices"),
-        _ => SIZE,
+    let (size, invocations) = match lowering.variant {
+        "cooperative" => match (capabilities.cooperative, capabilities.subgroup) {
+            (Some(size), Some((lanes, _))) => (size as usize, SUBGROUPS * lanes as usize),
+            _ => return refuse("takes an adapter with cooperative matrices"),
+        },
+        _ => (SIZE, INVOCATIONS),
     };
     let [kh, kw] = sizes.window.size;
     let (taps, pixels) = (kh * kw, sizes.output().rows());
@@ -53,8 +57,8 @@ pub(super) fn lower(
     let side = 4 * size;
     let squares = rows.div_ceil(side) * columns.div_ceil(side);
     // Gathering, multiplying, and the steps themselves.
-    let gathered = 2 * (side * size).div_ceil(INVOCATIONS);
-    let rounds = gathered + size * (1 + side * side / INVOCATIONS) + 1;
+    let gathered = 2 * (side * size).div_ceil(invocations);
+    let rounds = gathered + size * (1 + side * side / invocations) + 1;
     let units = depth.div_ceil(size).max(1);
     let (splits, each) = match mode {
         Mode::Weight => split(units, rounds, squares, capabilities),
@@ -68,13 +72,14 @@ pub(super) fn lower(
     };
     let product = Dispatch::new("conv2d_half", lowering.variant)
         .tile("SIZE", size as u32)
+        .tile("INVOCATIONS", invocations as u32)
         .constant("MODE", mode as u32)
         .bind("left", Operand::Input(0))
         .bind("right", Operand::Input(1))
         .param("rows", rows)
         .param("columns", columns)
         .param("depth", depth)
-        .rounds(each * rounds + side * side / INVOCATIONS)
+        .rounds(each * rounds + side * side / invocations)
         .workgroups(grid(squares * splits, capabilities.max_workgroups));
     let product = epilogue.bind(start(product));
     if splits == 1 {

@@ -71,7 +71,7 @@ pub enum Needs {
     Subgroup,
     /// Numbers of 16 bits, and leave to round to them.
     Half,
-    /// Products of matrices of 16-bit numbers by subgroups of 32, and leave to round to them.
+    /// Products of matrices of 16-bit numbers by subgroups of one size, and leave to round to them.
     Cooperative,
 }
 
@@ -86,7 +86,9 @@ impl Needs {
                 // The sums of a workgroup, and what it multiplies at a time.
                 let bytes = |size: u32| (4 * size) * (4 * size) * 4 + 2 * (4 * size) * size * 2;
                 Needs::Half.met_by(capabilities)
-                    && capabilities.subgroup == Some((32, 32))
+                    && capabilities.subgroup.is_some_and(|(least, most)| {
+                        least == most && 4 * most <= capabilities.max_invocations
+                    })
                     && capabilities
                         .cooperative
                         .is_some_and(|size| bytes(size) <= capabilities.workgroup_memory)
