@@ -28,13 +28,20 @@ impl Devices {
                 Some((least, most)) => format!("yes, {least} to {most} wide"),
                 None => "no, the tiled kernels are used".to_owned(),
             };
+            let matrices = match report.cooperative {
+                Some(side) => {
+                    format!("{side} x {side} of 16-bit floats, by `parula tune --precision f16`")
+                }
+                None => "no".to_owned(),
+            };
             text += &format!(
                 "      kind              {}\n      \
                  one binding       {} MB, one buffer {} MB\n      \
                  workgroup         {} KB of memory, {} invocations\n      \
                  subgroups         {subgroups}\n      \
                  timestamps        {}\n      \
-                 16-bit floats     {}\n",
+                 16-bit floats     {}\n      \
+                 matrices          {matrices}\n",
                 report.kind,
                 report.max_storage_binding / 1_000_000,
                 report.max_buffer / 1_000_000,

@@ -89,6 +89,9 @@ pub struct AdapterReport {
     pub timestamps: bool,
     /// Whether shaders may use 16-bit floating point numbers.
     pub f16: bool,
+    /// The side of the square cooperative matrices that its subgroups multiply, 16-bit factors into 32-bit
+    /// sums, if any.
+    pub cooperative: Option<u32>,
     /// Why it cannot be used, if so.
     pub unusable: Option<String>,
 }
@@ -152,6 +155,7 @@ fn report(adapter: &wgpu::Adapter) -> AdapterReport {
         subgroup,
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         f16: features.contains(wgpu::Features::SHADER_F16),
+        cooperative: cooperative_side(adapter),
         unusable,
     }
 }
@@ -247,7 +251,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
         | wgpu::Features::SHADER_F16
         | wgpu::Features::TIMESTAMP_QUERY
         | wgpu::Features::PIPELINE_CACHE;
-    let cooperative = if half { cooperative_side(&adapter) } else { None };
+    let cooperative = report.cooperative.filter(|_| half);
     let wanted = match cooperative {
         Some(_) => wanted | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
         None => wanted,
@@ -294,8 +298,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
     Ok(assemble(device, queue, report, capabilities, half))
 }
 
-/// The side of the square matrices that subgroups of this adapter multiply, 16-bit factors into 32-bit
-/// sums.
+/// As [`AdapterReport::cooperative`].
 fn cooperative_side(adapter: &wgpu::Adapter) -> Option<u32> {
     use wgpu::CooperativeScalarType::{F16, F32};
     if !adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
@@ -319,7 +322,7 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
     // SAFETY: what wgpu asks for here is to know that the feature, cooperative matrices, may have bugs.
     // One kernel uses it, `cooperative` in shaders/conv2d_half.wgsl, which is never chosen by itself:
     // `parula tune` takes it where its results were those of the reference on this adapter.
-    // tests/kernels.rs runs it checked where there is such an adapter.
+    // tests/kernels.rs runs it checked where there is such an adapter, which scripts/test makes sure of.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
@@ -346,6 +349,7 @@ pub fn open_noop() -> Gpu {
         subgroup: None,
         timestamps: false,
         f16: false,
+        cooperative: None,
         unusable: Some("it runs nothing".to_owned()),
     };
     assemble(device, queue, report, capabilities, false)
