@@ -22,7 +22,7 @@ pub(super) enum Mode {
 /// The side of a tile of output pixels.
 const TILE: usize = 4;
 /// Products that a channel of a tile takes.
-const POINTS: usize = 36;
+pub(super) const POINTS: usize = 36;
 /// What is left of them after the first half of the transform back.
 const SIDES: usize = 24;
 /// Bytes of transformed tiles that are held at once, unless one tile takes more: enough to keep an adapter
@@ -36,7 +36,7 @@ const HELD_IN_CACHE: u64 = 3 << 20;
 /// Fitted to Mesa's lavapipe (`benches/NOTES.md`, Winograd).
 const PRICES: [f64; 4] = [1.5, 1.7, 1.1, 0.068];
 /// What it has to save: it takes more memory, and rounds more.
-const WORTH_IT: f64 = 5.0 / 6.0;
+pub(super) const WORTH_IT: f64 = 5.0 / 6.0;
 
 /// Where the transforms are, in the order of the scratch memory.
 const U: Operand = Operand::Scratch(0);
@@ -45,18 +45,18 @@ const M: Operand = Operand::Scratch(2);
 
 /// A convolution of either mode as one of `channels` to `out_channels`.
 #[derive(Clone, Copy, Debug)]
-struct Plain {
+pub(super) struct Plain {
     batch: usize,
     from: [usize; 2],
     to: [usize; 2],
     /// Rows above and columns to the left of the image; below 0, what is cut off.
     before: [i32; 2],
-    channels: usize,
-    out_channels: usize,
+    pub(super) channels: usize,
+    pub(super) out_channels: usize,
 }
 
 impl Plain {
-    fn new(sizes: &Sizes, mode: Mode) -> Self {
+    pub(super) fn new(sizes: &Sizes, mode: Mode) -> Self {
         let Sizes { batch, in_channels, out_channels, .. } = *sizes;
         let image = [sizes.height, sizes.width];
         let before = sizes.geometry.before.map(|rows| rows as i32);
@@ -81,12 +81,27 @@ impl Plain {
         }
     }
 
-    fn tiles(&self) -> usize {
-        self.batch * self.to[0].div_ceil(TILE) * self.to[1].div_ceil(TILE)
+    /// Of an image.
+    fn image_tiles(&self) -> usize {
+        self.to[0].div_ceil(TILE) * self.to[1].div_ceil(TILE)
+    }
+
+    /// Of all images.
+    pub(super) fn tiles(&self) -> usize {
+        self.batch * self.image_tiles()
+    }
+
+    /// The images of input number `input` that `tiles` tiles from `first` on lie in, and what number the first
+    /// tile has in them: what is bound is what is copied where reads go through textures.
+    pub(super) fn images(&self, input: usize, first: usize, tiles: usize) -> (Operand, usize) {
+        let each = self.image_tiles();
+        let image = first / each;
+        let count = (first + tiles).div_ceil(each) - image;
+        (Operand::Images { input, first: image, count }, first - image * each)
     }
 
     /// Into how many tiles at a time the work is cut.
-    fn at_once(&self, capabilities: &Capabilities) -> usize {
+    pub(super) fn at_once(&self, capabilities: &Capabilities) -> usize {
         let each = (4 * POINTS * self.channels.max(self.out_channels)) as u64;
         let held = if capabilities.software { HELD_IN_CACHE } else { HELD };
         let most = (capabilities.max_binding.min(held) / each).max(1) as usize;
@@ -97,7 +112,7 @@ impl Plain {
         if whole <= most { whole.min(tiles) } else { part }
     }
 
-    fn params(&self, dispatch: Dispatch, in_subgroups: bool) -> Dispatch {
+    pub(super) fn params(&self, dispatch: Dispatch, in_subgroups: bool) -> Dispatch {
         let (channels, out_channels) = (self.channels, self.out_channels);
         // `products` takes one matrix after the other, a convolution all of them as its columns.
         let [point, channel] = match in_subgroups {
@@ -119,7 +134,7 @@ impl Plain {
 }
 
 /// Whether a convolution of these sizes can be done so, where tensors lie in fours.
-fn fits(capabilities: &Capabilities, sizes: &Sizes) -> bool {
+pub(super) fn fits(capabilities: &Capabilities, sizes: &Sizes) -> bool {
     let Window { size, stride, dilation, .. } = sizes.window;
     let kernel = 4 * (POINTS * sizes.in_channels * sizes.out_channels) as u64;
     let most = sizes.in_channels.max(sizes.out_channels);
@@ -209,8 +224,9 @@ pub(super) fn lower(
     let at_once = plain.at_once(capabilities);
     for first in (0..plain.tiles()).step_by(at_once) {
         let tiles = at_once.min(plain.tiles() - first);
-        let input = start("input").bind("x", Operand::Input(0)).bind("v", V);
-        dispatches.push(finish(input, [first, tiles], tiles * channels4));
+        let (x, from) = plain.images(0, first, tiles);
+        let input = start("input").bind("x", x).bind("v", V);
+        dispatches.push(finish(input, [from, tiles], tiles * channels4));
         let output = if let Some(tile) = &tile {
             let products = tile
                 .set_row_blocks(capabilities, start("products"))

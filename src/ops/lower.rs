@@ -205,6 +205,15 @@ impl Lowering<'_> {
 pub enum Operand {
     /// Input number i of the operation.
     Input(usize),
+    /// `count` images of input number `input`, from image `first` on.
+    Images {
+        /// The input's number.
+        input: usize,
+        /// The first image.
+        first: usize,
+        /// How many.
+        count: usize,
+    },
     /// Its output.
     Output,
     /// Scratch memory number i, alive during this operation only.

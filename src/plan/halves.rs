@@ -25,7 +25,7 @@ pub fn find(
         let allowed = job.operation.halves();
         for (name, operand) in lowered.lowered.dispatches.iter().flat_map(|one| &one.bindings) {
             let (root, ..) = match operand {
-                Operand::Input(index) => &job.inputs[*index],
+                Operand::Input(input) | Operand::Images { input, .. } => &job.inputs[*input],
                 Operand::Output => &job.output,
                 Operand::Scratch(_) => continue,
             };

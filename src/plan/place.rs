@@ -90,6 +90,14 @@ impl Places<'_> {
                 let (root, view, shape) = &job.inputs[index];
                 self.place(*root, *view, shape)
             }
+            Operand::Images { input, first, count } => {
+                let (root, view, shape) = &job.inputs[input];
+                let mut dims = shape.dims().to_vec();
+                let rows = shape.rows() / dims[0].max(1);
+                dims[0] = count;
+                let offset = view.offset + first * rows * view.stride;
+                self.place(*root, View { offset, ..*view }, &Shape::from(dims))
+            }
             Operand::Output => {
                 let (root, view, shape) = &job.output;
                 self.place(*root, *view, shape)
