@@ -23,6 +23,7 @@
 // u: element (point, ci, co) at point * u_point + ci * u_channel + co
 // v: (tiles, 36, in_channels)    m: (tiles, 36, out_channels)
 // sides: (tiles, 6, 4, out_channels), M A
+// z: (tiles, 36, out_channels)    q: (in_channels, 36, out_channels)
 // left, right, parts: v, u and sides again, to be read
 // bias, affine, residual, y: as in conv2d.wgsl
 //
@@ -39,6 +40,17 @@
 //   products               v and u to sides, as `subgroup` in conv2d.wgsl does it: ROWS tiles and four
 //                          channels an invocation. Stores are a third less.
 //   output_sides           sides to y.
+//
+// The gradient with respect to the kernel is the transpose, dY being the 4x4 pixels of dy in a tile:
+//
+//   dw[ci] = G^T [sum over tiles of (B^T X[ci] B) .* (A dY A^T)] G
+//
+//   input            x to v, as above.
+//   gradient         dy to z, four channels of a tile an invocation.
+//   36 products of matrices, v and z to q: the gradient of the kernel of a convolution of 1x1 in 36 groups,
+//                    by conv2d_weight_gradient.wgsl.
+//   kernel_gradient  q to dw, four output channels an invocation; what is not first of several parts of the
+//                    tiles is added to those before.
 
 struct Params {
     x_offset: u32,
@@ -57,6 +69,11 @@ struct Params {
     left_offset: u32,
     right_offset: u32,
     parts_offset: u32,
+    dy_offset: u32,
+    dy_stride: u32,
+    z_offset: u32,
+    q_offset: u32,
+    dw_offset: u32,
     height: u32,
     width: u32,
     in_channels: u32,
@@ -67,7 +84,7 @@ struct Params {
     pad_left: i32,
     u_point: u32,
     u_channel: u32,
-    first_tile: u32, // that v and m hold, of all tiles of the batch
+    first_tile: u32, // that v and m hold, of those of the images that are bound
     tiles: u32,      // that they hold
 }
 
@@ -104,6 +121,11 @@ const B: f32 = 1.41421356;
 @group(0) @binding(11) var<storage, read> right4: array<vec4<f32>>;
 @group(0) @binding(12) var<storage, read_write> sides4: array<vec4<f32>>;
 @group(0) @binding(13) var<storage, read> parts4: array<vec4<f32>>;
+
+@group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> z4: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read> q4: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> dw4: array<vec4<f32>>;
 
 alias Three = array<vec4<f32>, 3>;
 alias Four = array<vec4<f32>, 4>;
@@ -146,6 +168,24 @@ fn output_side(m: Six) -> Four {
         0.5 * even_a + 2.0 * even_b,
         0.5 * odd_a + 2.0 * odd_b + m[5],
     );
+}
+
+// A d
+fn gradient_side(d: Four) -> Six {
+    let even_a = d[0] + 0.5 * d[2];
+    let odd_a = A * (d[1] + 0.5 * d[3]);
+    let even_b = d[0] + 2.0 * d[2];
+    let odd_b = B * (d[1] + 2.0 * d[3]);
+    return Six(d[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, d[3]);
+}
+
+// G^T m
+fn kernel_gradient_side(m: Six) -> Three {
+    let even_a = (m[1] + m[2]) / -3.0;
+    let odd_a = (m[1] - m[2]) * (2.0 * A / -3.0);
+    let even_b = (m[3] + m[4]) / 3.0;
+    let odd_b = (m[3] - m[4]) * (B / 6.0);
+    return Three(m[0] + 2.0 * even_a + 0.5 * even_b, odd_a + odd_b, even_a + even_b + m[5]);
 }
 
 // Stores the transform of the kernel of input channel `ci`, four output channels.
@@ -475,6 +515,84 @@ fn products(
             sides4[at + columns4] = row[1][r];
             sides4[at + 2u * columns4] = row[2][r];
             sides4[at + 3u * columns4] = row[3][r];
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn gradient(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns4 = params.out_channels / 4u;
+    let column4 = index % columns4;
+    let local = index / columns4;
+    let tile = locate(params.first_tile + local);
+    let height = params.out_height;
+    let width = params.out_width;
+    let start = params.dy_offset / 4u + column4;
+    let step = params.dy_stride / 4u;
+    let at = params.z_offset / 4u + local * 36u * columns4 + column4;
+    if local >= params.tiles {
+        return;
+    }
+    var sides: array<Six, 4>;
+    for (var j = 0u; j < 4u; j++) {
+        let x = tile.x + j;
+        var column: Four;
+        for (var i = 0u; i < 4u; i++) {
+            let y = tile.y + i;
+            let row = (tile.image * height + min(y, height - 1u)) * width;
+            let pixel = dy4[start + (row + min(x, width - 1u)) * step];
+            column[i] = select(vec4(0.0), pixel, y < height && x < width);
+        }
+        sides[j] = gradient_side(column);
+    }
+    for (var i = 0u; i < 6u; i++) {
+        let row = gradient_side(Four(sides[0][i], sides[1][i], sides[2][i], sides[3][i]));
+        for (var j = 0u; j < 6u; j++) {
+            z4[at + (6u * i + j) * columns4] = row[j];
+        }
+    }
+}
+
+@compute @workgroup_size(64)
+fn kernel_gradient(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns4 = params.out_channels / 4u;
+    let channels = params.in_channels;
+    let ci = index / columns4;
+    let start = params.q_offset / 4u + ci * 36u * columns4 + index % columns4;
+    let at = params.dw_offset / 4u + index;
+    let adds = params.first_tile > 0u;
+    if ci >= channels {
+        return;
+    }
+    var sides: array<Three, 6>;
+    for (var j = 0u; j < 6u; j++) {
+        var column: Six;
+        for (var i = 0u; i < 6u; i++) {
+            column[i] = q4[start + (6u * i + j) * columns4];
+        }
+        sides[j] = kernel_gradient_side(column);
+    }
+    for (var i = 0u; i < 3u; i++) {
+        let row = kernel_gradient_side(Six(
+            sides[0][i], sides[1][i], sides[2][i], sides[3][i], sides[4][i], sides[5][i],
+        ));
+        for (var j = 0u; j < 3u; j++) {
+            let tap = at + (3u * i + j) * channels * columns4;
+            var value = row[j];
+            if adds {
+                value += dw4[tap];
+            }
+            dw4[tap] = value;
         }
     }
 }

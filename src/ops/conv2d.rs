@@ -226,7 +226,10 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
 ];
 
-/// Those that dense layers and the gradient of weights have too.
+/// Those that the gradient of weights has too.
+pub(super) const WEIGHT: &[Variant] = VARIANTS.split_at(VARIANTS.len() - 1).0;
+
+/// Those that dense layers have too.
 pub(super) const DIRECT: &[Variant] = VARIANTS.split_at(VARIANTS.len() - 2).0;
 
 /// The variant of a convolution for this product. `wide`, `narrow`: whether the kernels of that name can do

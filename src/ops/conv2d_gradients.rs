@@ -1,8 +1,9 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{DIRECT, Sizes, choose, examples};
+use super::conv2d::{Sizes, WEIGHT, choose, examples};
 use super::conv2d_half::{self, Mode};
 use super::conv2d_winograd;
+use super::conv2d_winograd_weight;
 use super::epilogue::Epilogue;
 use super::tiles::{self, Product, Tile};
 use super::{
@@ -284,7 +285,7 @@ impl Operation for Conv2dWeightGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        DIRECT
+        WEIGHT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
@@ -297,6 +298,9 @@ impl Operation for Conv2dWeightGradient {
                     // One invocation a number leaves a GPU idle: there are few numbers and long sums.
                     "naive" if !capabilities.software => tiles::tiled(&product, capabilities),
                     "naive" if naive_rounds(&sizes) as u64 > capabilities.longest_loop => "tiled",
+                    chosen if wide => {
+                        conv2d_winograd_weight::or_direct(chosen, &product, &sizes, capabilities)
+                    }
                     chosen => chosen,
                 }
             }
@@ -320,6 +324,9 @@ impl Operation for Conv2dWeightGradient {
             sizes.channel_params(sizes.params(dispatch))
         };
         let (wide, narrow) = weight_fours(lowering, &sizes);
+        if conv2d_winograd::is_winograd(lowering.variant) {
+            return conv2d_winograd_weight::lower(self.name(), lowering, &sizes, wide);
+        }
         let tile = Tile::to_lower(self.name(), lowering, wide, narrow)?;
         let entry = tile.map_or("naive", |tile| tile.entry);
         let pointwise = sizes.is_pointwise();

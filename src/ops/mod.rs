@@ -14,6 +14,7 @@ mod conv2d;
 mod conv2d_gradients;
 mod conv2d_half;
 mod conv2d_winograd;
+mod conv2d_winograd_weight;
 mod dense;
 mod depthwise_conv2d;
 mod dice;
