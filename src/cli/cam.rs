@@ -132,9 +132,9 @@ fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>, stem: &str) -
 impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
-        let (all_paths, sizes) = self.images.find()?;
+        let (found, sizes) = self.images.find()?;
         let gpu = global.open(self.numbers.precision)?;
-        let loaded = self.source.load(&gpu, all_paths.len(), global.seed)?;
+        let loaded = self.source.load(&gpu, found.len(), global.seed)?;
         let largest = sizes.iter().map(|[height, width]| height * width).max().unwrap_or(1);
         let layer = match (method.of_layer(), &self.layer[..]) {
             (false, _) => "input".to_owned(),
@@ -157,11 +157,11 @@ impl Cam {
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
         files::create_folder(&self.out)?;
-        let stems = stems(&all_paths);
+        let stems = stems(&found);
         let mut documents = Vec::new();
-        for (paths, names) in all_paths.chunks(batch).zip(stems.chunks(batch)) {
+        for (paths, names) in found.chunks(batch).zip(stems.chunks(batch)) {
             interruption(|| {
-                format!("{} of {} heatmaps were written", documents.len(), all_paths.len())
+                format!("{} of {} heatmaps were written", documents.len(), found.len())
             })?;
             let (images, prepared) = loaded.read(paths)?;
             let numbers = prepared.all();

@@ -53,9 +53,9 @@ impl Segment {
                 "give a probability between 0 and 1",
             ));
         }
-        let (all_paths, _) = self.images.find()?;
+        let (found, _) = self.images.find()?;
         let gpu = global.open(Precision::F32)?;
-        let loaded = self.source.load_any(&gpu, all_paths.len(), global.seed)?;
+        let loaded = self.source.load_any(&gpu, found.len(), global.seed)?;
         let mut masker = match loaded.network.segments() {
             true => {
                 let model = loaded.model.clone();
@@ -68,9 +68,9 @@ impl Segment {
         };
         files::create_folder(&self.out)?;
         let (size, batch) = (loaded.model.size, loaded.model.batch);
-        let stems = stems(&all_paths);
+        let stems = stems(&found);
         let mut documents = Vec::new();
-        for (paths, names) in all_paths.chunks(batch).zip(stems.chunks(batch)) {
+        for (paths, names) in found.chunks(batch).zip(stems.chunks(batch)) {
             interruption(|| format!("{} masks are written", documents.len()))?;
             let (images, prepared) = loaded.read(paths)?;
             let probabilities = match &mut masker {

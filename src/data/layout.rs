@@ -173,6 +173,10 @@ impl Listing {
     pub fn nothing_found(&self) -> Error {
         let most = self.others.iter().max_by_key(|(_, paths)| paths.len());
         let (problem, hint) = match most {
+            _ if !self.images.is_empty() && self.images.iter().all(|entry| entry.is_mask) => (
+                "holds masks, and none of the images that they are of".to_owned(),
+                EXPECTED.to_owned(),
+            ),
             Some((extension, paths)) if extension == "dcm" => (
                 format!("holds {} .dcm and no table that describes them", paths.len()),
                 "put the case descriptions of CBIS-DDSM beside them, which are CSV files"

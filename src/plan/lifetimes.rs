@@ -51,3 +51,39 @@ pub fn tenants(bytes: &[u64], setup: &[Step], steps: &[Step], kept: &[usize]) ->
     }
     tenants
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{bound, step};
+    use super::*;
+
+    #[test]
+    fn a_tensor_is_alive_from_the_first_dispatch_that_touches_it_to_the_last() {
+        const TEXELS: Reach = Reach::Texels { staging: 0, copy: true };
+        let setup = [step(vec![vec![bound(0, 4, Reach::Write)]])];
+        let steps = [
+            step(vec![
+                vec![bound(0, 4, Reach::Read), bound(1, 8, Reach::Write)],
+                vec![bound(1, 8, TEXELS), bound(2, 16, Reach::Write)],
+            ]),
+            step(vec![vec![bound(2, 16, Reach::Read), bound(3, 32, Reach::Write)]]),
+            step(vec![vec![bound(3, 32, Reach::Read), bound(4, 64, Reach::Write)]]),
+        ];
+        let tenants = tenants(&[4, 8, 16, 32, 64, 128], &setup, &steps, &[2]);
+        let lives: Vec<_> = tenants.iter().map(|one| (one.bytes, one.first, one.last)).collect();
+        assert_eq!(
+            lives,
+            [
+                (4, 0, 5),  // of the setup
+                (8, 1, 2),  // between the two dispatches of a step
+                (16, 2, 5), // kept
+                (32, 3, 4),
+                (64, 4, 4),
+                (128, 0, 0), // nothing touches it
+            ]
+        );
+        // What is read through a texture may share a buffer with what is written.
+        let apart: Vec<_> = tenants.iter().map(|one| one.apart.as_slice()).collect();
+        assert_eq!(apart, [&[1][..], &[0], &[3], &[2, 4], &[3], &[]]);
+    }
+}

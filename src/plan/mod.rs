@@ -9,6 +9,8 @@ mod memory;
 mod operations;
 mod place;
 mod staging;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 

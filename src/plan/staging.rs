@@ -133,45 +133,16 @@ fn assign_to(steps: &mut [Step], textures: &[Staging]) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
-    use crate::shape::Shape;
 
     /// A step whose one dispatch reads inputs of these numbers and KiB, and writes a slot.
     fn step(reads: &[(usize, u64)], writes: usize) -> Step {
-        let bound = |memory, kib: u64, reach| Bound {
-            index: 0,
-            reach,
-            memory,
-            start: 0,
-            bytes: kib << 10,
-            element: Element::F32,
-        };
         let texels = Reach::Texels { staging: 99, copy: true };
-        let mut bindings: Vec<Bound> =
-            reads.iter().map(|&(slot, kib)| bound(Memory::Slot(slot), kib, texels)).collect();
-        bindings.push(bound(Memory::Slot(writes), 64, Reach::Write));
-        Step {
-            layer: String::new(),
-            what: String::new(),
-            operation: "",
-            variant: "",
-            tuned: false,
-            shape: Shape::from([1]),
-            output: None,
-            flops: 0,
-            bytes: 0,
-            dispatches: vec![Dispatch {
-                shader: "",
-                entry: "",
-                constants: Vec::new(),
-                tiles: Vec::new(),
-                texels: true,
-                halves: Vec::new(),
-                bindings,
-                uniform: None,
-                workgroups: [1; 3],
-            }],
-        }
+        let read = |&(slot, kib): &(usize, u64)| testing::bound(slot, kib << 10, texels);
+        let mut bindings: Vec<Bound> = reads.iter().map(read).collect();
+        bindings.push(testing::bound(writes, 64 << 10, Reach::Write));
+        testing::step(vec![bindings])
     }
 
     /// Texture and whether it is copied to, of each read.
