@@ -13,6 +13,7 @@
 // Seen as a matrix product: `rows` output pixels times (kernel_height * kernel_width * Ci) times Co
 // columns, once a group. Versions:
 //   naive            one output number an invocation.
+//   finish           not a version: the end of one that pads (padded.wgsl).
 //   blocked          8 rows x 4 columns an invocation, so that what it loads serves several sums.
 //                    Takes Ci and Co in fours.
 //   tiled            a workgroup computes TILE_ROWS x TILE_COLUMNS and passes x and w, 16 steps of the sum
@@ -215,6 +216,38 @@ fn naive(
         }
     }
     store(row, column, sum);
+}
+
+// What follows the sums of padded.wgsl, which are `x` here: (rows, groups * wide) with `wide` channels a
+// group, of which out_channels / groups are kept. An invocation does four.
+@compute @workgroup_size(64)
+fn finish(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let columns = params.out_channels / params.groups;
+    let fours = params.x_stride / params.groups / 4u;
+    let four = index % fours;
+    let group = index / fours % params.groups;
+    let row = index / fours / params.groups;
+    let column = group * columns + 4u * four;
+    let left = columns - 4u * four;
+    if row >= params.batch * params.out_height * params.out_width {
+        return;
+    }
+    let sum = x4[index];
+    store(row, column, sum.x);
+    if left > 1u {
+        store(row, column + 1u, sum.y);
+    }
+    if left > 2u {
+        store(row, column + 2u, sum.z);
+    }
+    if left > 3u {
+        store(row, column + 3u, sum.w);
+    }
 }
 
 const BLOCK_ROWS: u32 = 8u;

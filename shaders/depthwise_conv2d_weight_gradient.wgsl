@@ -119,6 +119,45 @@ fn reduce(
     dw[params.dw_offset + index] = sum;
 }
 
+alias Sums = array<vec4<f32>, TAPS>;
+// Element q * STRIP + i: line i of the column of dy that is q columns back.
+alias Steps = array<vec4<f32>, (BEFORE + 1u) * STRIP>;
+alias Column = array<vec4<f32>, REACH>;
+
+// Column ix of the lines of x that start at `starts`; 0 where it or a line is not there.
+fn column_of_x(
+    starts: ptr<function, array<u32, REACH>>,
+    there: ptr<function, array<bool, REACH>>,
+    ix: i32,
+    width: i32,
+    x_step: u32,
+) -> Column {
+    let seen = ix >= 0 && ix < width;
+    let column = u32(clamp(ix, 0, width - 1)) * x_step;
+    var pixels: Column;
+    for (var i = 0u; i < REACH; i++) {
+        pixels[i] = select(vec4(0.0), x4[(*starts)[i] + column], seen && (*there)[i]);
+    }
+    return pixels;
+}
+
+// Adds what a column of x gives with each column of dy that it meets: those of taps m, m + STRIDE and on.
+fn meet(sums: ptr<function, Sums>, steps: ptr<function, Steps>, column: Column, m: u32) {
+    var pixels = column;
+    for (var q = 0u; q <= BEFORE; q++) {
+        let kx = q * STRIDE + m;
+        if kx < KERNEL {
+            for (var ky = 0u; ky < KERNEL; ky++) {
+                var sum = (*sums)[ky * KERNEL + kx];
+                for (var i = 0u; i < STRIP; i++) {
+                    sum += (*steps)[q * STRIP + i] * pixels[i * STRIDE + ky];
+                }
+                (*sums)[ky * KERNEL + kx] = sum;
+            }
+        }
+    }
+}
+
 @compute @workgroup_size(64)
 fn strip(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -147,9 +186,13 @@ fn strip(
     if split >= params.splits {
         return;
     }
-    var sums: array<vec4<f32>, TAPS>;
-    for (var i = 0u; i < TAPS; i++) {
-        sums[i] = vec4(0.0);
+    // Loops over the taps are two, one in the other: drivers unroll 7 of 7, not 49, and what is indexed by a
+    // loop that stays a loop lies in memory.
+    var sums: Sums;
+    for (var ky = 0u; ky < KERNEL; ky++) {
+        for (var kx = 0u; kx < KERNEL; kx++) {
+            sums[ky * KERNEL + kx] = vec4(0.0);
+        }
     }
     for (var strip = begin; strip < end; strip++) {
         let n = strip / strips;
@@ -169,8 +212,7 @@ fn strip(
             let line = n * out_height + min(oy + i, out_height - 1u);
             dy_starts[i] = dy_start + line * out_width * dy_step;
         }
-        // steps[q * STRIP + i]: line i of the column of dy that is q columns back.
-        var steps: array<vec4<f32>, (BEFORE + 1u) * STRIP>;
+        var steps: Steps;
         for (var i = 0u; i < (BEFORE + 1u) * STRIP; i++) {
             steps[i] = vec4(0.0);
         }
@@ -184,30 +226,17 @@ fn strip(
                 let seen = ox < out_width && oy + i < out_height;
                 steps[i] = select(vec4(0.0), dy4[dy_starts[i] + across], seen);
             }
-            for (var m = 0u; m < STRIDE; m++) {
-                let ix = i32(ox * STRIDE + m) - pad_left;
-                let column_seen = ix >= 0 && ix < width;
-                let column = u32(clamp(ix, 0, width - 1)) * x_step;
-                var pixels: array<vec4<f32>, REACH>;
-                for (var i = 0u; i < REACH; i++) {
-                    pixels[i] = select(vec4(0.0), x4[starts[i] + column], column_seen && there[i]);
-                }
-                for (var q = 0u; q <= BEFORE; q++) {
-                    let kx = q * STRIDE + m;
-                    if kx < KERNEL {
-                        for (var ky = 0u; ky < KERNEL; ky++) {
-                            var sum = sums[ky * KERNEL + kx];
-                            for (var i = 0u; i < STRIP; i++) {
-                                sum += steps[q * STRIP + i] * pixels[i * STRIDE + ky];
-                            }
-                            sums[ky * KERNEL + kx] = sum;
-                        }
-                    }
-                }
+            // Not a loop: some drivers leave one this long as it is.
+            meet(&sums, &steps, column_of_x(&starts, &there, i32(ox * STRIDE) - pad_left, width, x_step), 0u);
+            if STRIDE > 1u {
+                meet(&sums, &steps, column_of_x(&starts, &there, i32(ox * STRIDE) + 1 - pad_left, width, x_step), 1u);
             }
         }
     }
-    for (var i = 0u; i < TAPS; i++) {
-        partial4[start + i * channels4] = sums[i];
+    for (var ky = 0u; ky < KERNEL; ky++) {
+        for (var kx = 0u; kx < KERNEL; kx++) {
+            let tap = ky * KERNEL + kx;
+            partial4[start + tap * channels4] = sums[tap];
+        }
     }
 }

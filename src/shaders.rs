@@ -59,6 +59,7 @@ sources![
     "morphology",
     "optimizer",
     "pad",
+    "padded",
     "pool",
     "principal",
     "proposals",

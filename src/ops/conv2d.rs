@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::conv2d_half::{self, Mode};
+use super::conv2d_padded;
 use super::conv2d_winograd;
 use super::epilogue::Epilogue;
 use super::tiles::{self, Product, Tile};
@@ -220,6 +221,7 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "subgroup_1", needs: Needs::Subgroup },
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
+    Variant { name: "padded", needs: Needs::Nothing },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
@@ -271,7 +273,7 @@ pub(super) fn choose_forward(
     let mode = conv2d_winograd::Mode::Forward;
     match wide {
         true => conv2d_winograd::or_direct(direct, &product, sizes, mode, capabilities),
-        false => direct,
+        false => conv2d_padded::or_direct(direct, lowering, sizes, Mode::Forward, epilogue),
     }
 }
 
@@ -284,6 +286,9 @@ pub(super) fn lower_forward(
     let capabilities = lowering.capabilities;
     if conv2d_half::is_half(lowering.variant) {
         return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
+    }
+    if lowering.variant == "padded" {
+        return conv2d_padded::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
     }
     let (wide, narrow) = fours(lowering, sizes, epilogue);
     if conv2d_winograd::is_winograd(lowering.variant) {

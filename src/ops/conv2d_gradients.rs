@@ -2,6 +2,7 @@
 
 use super::conv2d::{Sizes, WEIGHT, choose, examples};
 use super::conv2d_half::{self, Mode};
+use super::conv2d_padded;
 use super::conv2d_winograd;
 use super::conv2d_winograd_weight;
 use super::epilogue::Epilogue;
@@ -55,6 +56,7 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "subgroup_1", needs: Needs::Subgroup },
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
+    Variant { name: "padded", needs: Needs::Nothing },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
@@ -70,7 +72,7 @@ fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
 }
 
 /// Pixels that sit alike under the stride stand together, and share the taps that reach them: see the shader.
-fn input_product(sizes: &Sizes) -> Product {
+pub(super) fn input_product(sizes: &Sizes) -> Product {
     let [kh, kw] = sizes.window.size;
     let [stride_y, stride_x] = sizes.window.stride;
     let phases = stride_y * stride_x;
@@ -133,7 +135,10 @@ impl Operation for Conv2dInputGradient {
                     true => {
                         conv2d_winograd::or_direct(direct, &product, &sizes, mode, capabilities)
                     }
-                    false => direct,
+                    false => {
+                        let nothing = Epilogue::default();
+                        conv2d_padded::or_direct(direct, lowering, &sizes, Mode::Input, &nothing)
+                    }
                 }
             }
             Err(_) => "naive",
@@ -149,6 +154,10 @@ impl Operation for Conv2dInputGradient {
         if conv2d_half::is_half(lowering.variant) {
             let nothing = Epilogue::default();
             return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
+        }
+        if lowering.variant == "padded" {
+            let nothing = Epilogue::default();
+            return conv2d_padded::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
         }
         let wide = input_fours(lowering, &sizes);
         if conv2d_winograd::is_winograd(lowering.variant) {
@@ -230,7 +239,7 @@ fn naive_rounds(sizes: &Sizes) -> usize {
     sizes.batch * (1 + height * (1 + width))
 }
 
-fn weight_product(sizes: &Sizes) -> Product {
+pub(super) fn weight_product(sizes: &Sizes) -> Product {
     let [kh, kw] = sizes.window.size;
     Product {
         rows: kh * kw * sizes.group_in(),
@@ -294,14 +303,20 @@ impl Operation for Conv2dWeightGradient {
             Ok(sizes) => {
                 let (wide, narrow) = weight_fours(lowering, &sizes);
                 let product = weight_product(&sizes);
-                match choose(capabilities, &product, wide, narrow) {
+                let direct = match choose(capabilities, &product, wide, narrow) {
                     // One invocation a number leaves a GPU idle: there are few numbers and long sums.
                     "naive" if !capabilities.software => tiles::tiled(&product, capabilities),
                     "naive" if naive_rounds(&sizes) as u64 > capabilities.longest_loop => "tiled",
-                    chosen if wide => {
-                        conv2d_winograd_weight::or_direct(chosen, &product, &sizes, capabilities)
-                    }
                     chosen => chosen,
+                };
+                match wide {
+                    true => {
+                        conv2d_winograd_weight::or_direct(direct, &product, &sizes, capabilities)
+                    }
+                    false => {
+                        let nothing = Epilogue::default();
+                        conv2d_padded::or_direct(direct, lowering, &sizes, Mode::Weight, &nothing)
+                    }
                 }
             }
             Err(_) => "naive",
@@ -323,6 +338,10 @@ impl Operation for Conv2dWeightGradient {
             let dispatch = Dispatch::new("conv2d_weight_gradient", entry);
             sizes.channel_params(sizes.params(dispatch))
         };
+        if lowering.variant == "padded" {
+            let nothing = Epilogue::default();
+            return conv2d_padded::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing);
+        }
         let (wide, narrow) = weight_fours(lowering, &sizes);
         if conv2d_winograd::is_winograd(lowering.variant) {
             return conv2d_winograd_weight::lower(self.name(), lowering, &sizes, wide);

@@ -14,6 +14,17 @@ pub(super) enum Mode {
     Weight,
 }
 
+impl Mode {
+    /// What is read and what is written: inputs 0 and 1 and the output, where y is the convolution of x with w.
+    pub fn tensors<T>(self, x: T, w: T, y: T) -> [T; 3] {
+        match self {
+            Mode::Forward => [x, w, y],
+            Mode::Input => [y, w, x],
+            Mode::Weight => [x, y, w],
+        }
+    }
+}
+
 /// The sides of what the plain version multiplies at a time.
 const SIZE: usize = 16;
 /// Invocations of a workgroup of the plain version.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::{LONG_SUM, split};
+use super::conv2d_half::Mode;
 use super::epilogue::Epilogue;
+use super::padded::{Block, Padded};
 use super::{
     Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
     Rule, SumRows, Variant, View, Window, expect_inputs, expect_nhwc, grid,
@@ -64,6 +66,7 @@ fn check_kernel(name: &str, sizes: &Sizes, w: &Shape) -> Result<()> {
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "padded", needs: Needs::Nothing },
     Variant { name: "strip", needs: Needs::Nothing },
 ];
 
@@ -75,18 +78,76 @@ fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
         _ => view.is_vec4(shape),
     };
     let mut inputs = lowering.views.iter().zip(lowering.inputs);
-    window.size[0] == window.size[1]
-        && window.stride[0] == window.stride[1]
-        && (2..=7).contains(&window.size[0])
-        && window.stride[0] <= 2
-        && window.dilation == [1, 1]
+    is_strip(window)
         && lowering.inputs[0].channels().is_multiple_of(4)
         && aligned(&lowering.output_view, lowering.output)
         && inputs.all(|(view, shape)| aligned(view, shape))
 }
 
-fn choose(lowering: &Lowering, window: &Window) -> &'static str {
-    if fits_strip(lowering, window) { "strip" } else { "naive" }
+/// Whether the constants of `strip` allow a window.
+fn is_strip(window: &Window) -> bool {
+    window.size[0] == window.size[1]
+        && window.stride[0] == window.stride[1]
+        && (2..=7).contains(&window.size[0])
+        && window.stride[0] <= 2
+        && window.dilation == [1, 1]
+}
+
+/// What a multiply-add of `naive` takes a processor, in those of `tiles.rs`, forward, to the input and to the
+/// weights; and one of `strip` (`benches/NOTES.md`, Channels not in fours).
+const NAIVE: [f64; 3] = [8.0, 16.0, 5.0];
+const STRIPPED: f64 = 1.0;
+
+/// The convolution with its channels in fours, for windows that `strip` takes.
+fn padded(lowering: &Lowering, sizes: &Sizes, mode: Mode, epilogue: &Epilogue) -> Padded {
+    let channels = sizes.in_channels.next_multiple_of(4);
+    let (in_channels, out_channels, groups) = (channels, channels, channels);
+    let wide = Sizes { in_channels, out_channels, groups, ..*sizes };
+    let x = Block::activation(&sizes.input(), 1, wide.input());
+    let w = Block::depthwise_kernel(sizes, kernel(&wide));
+    let y = Block::activation(&sizes.output(), 1, wide.output());
+    Padded::new(lowering, mode.tensors(x, w, y), epilogue)
+}
+
+fn choose(
+    lowering: &Lowering,
+    sizes: Result<Sizes>,
+    mode: Mode,
+    epilogue: &Epilogue,
+) -> &'static str {
+    let Ok(sizes) = sizes else { return "naive" };
+    if fits_strip(lowering, &sizes.window) {
+        return "strip";
+    }
+    // A GPU computes enough numbers side by side.
+    let capabilities = lowering.capabilities;
+    if !capabilities.software || !is_strip(&sizes.window) {
+        return "naive";
+    }
+    let work = (sizes.flops() / 2) as f64;
+    let worth_it = |copies| copies + work * STRIPPED < work * NAIVE[mode as usize];
+    match padded(lowering, &sizes, mode, epilogue).price(capabilities) {
+        Some(copies) if worth_it(copies) => "padded",
+        _ => "naive",
+    }
+}
+
+/// The dispatches of `padded`; `strip`: those of the operation on wide tensors.
+fn lower_padded(
+    name: &str,
+    lowering: &Lowering,
+    sizes: &Sizes,
+    mode: Mode,
+    epilogue: &Epilogue,
+    strip: impl FnOnce(&Lowering, &Epilogue) -> Result<Lowered>,
+) -> Result<Lowered> {
+    if !is_strip(&sizes.window) {
+        return Err(needs_fours(name, "padded takes the windows of strip, and"));
+    }
+    let padded = padded(lowering, sizes, mode, epilogue);
+    padded.lower(name, lowering, sizes, |inner, epilogue| {
+        strip(&Lowering { variant: "strip", ..*inner }, epilogue)
+    })
 }
 
 /// How many pixels next to each other one invocation computes: on a processor `most`. Software drivers
@@ -183,7 +244,8 @@ impl Operation for DepthwiseConv2d {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, &self.window)
+        let sizes = sizes(self.name(), self.window, lowering.inputs[0]);
+        choose(lowering, sizes, Mode::Forward, &self.epilogue)
     }
 
     fn halves(&self) -> &'static [&'static str] {
@@ -193,6 +255,13 @@ impl Operation for DepthwiseConv2d {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
         let entry = lowering.variant;
+        if entry == "padded" {
+            let (mode, epilogue, window) = (Mode::Forward, &self.epilogue, self.window);
+            let strip = |inner: &Lowering, epilogue: &Epilogue| {
+                DepthwiseConv2d { window, epilogue: *epilogue }.lower(inner)
+            };
+            return lower_padded(self.name(), lowering, &sizes, mode, epilogue, strip);
+        }
         let dispatch = Dispatch::new("depthwise_conv2d", entry)
             .bind("x", Operand::Input(0))
             .bind("w", Operand::Input(1))
@@ -300,16 +369,21 @@ impl Operation for DepthwiseConv2dInputGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, &self.window)
+        choose(lowering, self.sizes(lowering.inputs[0]), Mode::Input, &Epilogue::default())
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["dy", "dx"]
+        &["dy", "dx", "x", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0])?;
         let entry = lowering.variant;
+        if entry == "padded" {
+            let (mode, nothing) = (Mode::Input, Epilogue::default());
+            let strip = |inner: &Lowering, _: &Epilogue| self.lower(inner);
+            return lower_padded(self.name(), lowering, &sizes, mode, &nothing, strip);
+        }
         let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
@@ -398,7 +472,8 @@ impl Operation for DepthwiseConv2dWeightGradient {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, &self.window)
+        let sizes = sizes(self.name(), self.window, lowering.inputs[0]);
+        choose(lowering, sizes, Mode::Weight, &Epilogue::default())
     }
 
     fn halves(&self) -> &'static [&'static str] {
@@ -409,6 +484,11 @@ impl Operation for DepthwiseConv2dWeightGradient {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
         let limit = lowering.capabilities.max_workgroups;
         let entry = lowering.variant;
+        if entry == "padded" {
+            let (mode, nothing) = (Mode::Weight, Epilogue::default());
+            let strip = |inner: &Lowering, _: &Epilogue| self.lower(inner);
+            return lower_padded(self.name(), lowering, &sizes, mode, &nothing, strip);
+        }
         let start = |entry| {
             let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry)
                 .param("channels", sizes.in_channels);
@@ -479,6 +559,8 @@ fn examples() -> Vec<(String, Shape, Window, bool)> {
         ([1, 11, 13, 8], square(5, 1, Same), false),
         ([1, 11, 10, 8], square(5, 2, Same), false),
         ([1, 5, 6, 4], square(7, 2, Same), false),
+        ([2, 7, 9, 6], square(5, 2, Same), false),
+        ([1, 9, 8, 5], square(7, 2, Same), false),
         ([1, 9, 9, 4], square(2, 2, Valid), false),
         ([1, 9, 11, 4], Window { dilation: [2, 3], ..square(3, 1, Same) }, false),
         ([2, 11, 10, 4], uneven, false),
