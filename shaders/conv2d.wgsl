@@ -19,6 +19,8 @@
 //   tiled            a workgroup computes TILE_ROWS x TILE_COLUMNS and passes x and w, 16 steps of the sum
 //                    at a time, through workgroup memory; an invocation keeps 4 or 8 rows of 4 or 8 columns
 //                    in registers.
+//   fours            the same, but for loads of four channels at a time, without branches, a round of 16 steps
+//                    ahead of the products that need them. Takes Ci and Co in fours.
 //   subgroup         no workgroup memory: a lane keeps ROWS x 4 sums, loads 4 columns of w for itself
 //                    and one row of x for all lanes, which hand their rows to each other by broadcast.
 //                    Takes Ci and Co in fours.
@@ -314,24 +316,51 @@ fn blocked(
     }
 }
 
-// What a workgroup of `tiled` does at a time, and how many fours of rows an invocation keeps in registers;
-// eight invocations stand side by side, each with every eighth four of the columns.
+// What a workgroup of `tiled` and `fours` does at a time, and how many fours of rows an invocation keeps in
+// registers; ACROSS invocations stand side by side, each with one or two fours of the columns.
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
 const ROW_FOURS: u32 = 2u;
-const COLUMN_FOURS: u32 = TILE_COLUMNS / 32u;
-const INVOCATIONS: u32 = 2u * TILE_ROWS / ROW_FOURS;
+const ACROSS: u32 = 8u;
+const COLUMN_FOURS: u32 = TILE_COLUMNS / (4u * ACROSS);
+const INVOCATIONS: u32 = ACROSS * TILE_ROWS / (4u * ROW_FOURS);
 const TILE_STEPS: u32 = 16u;
 const SUMS: u32 = 4u * ROW_FOURS * COLUMN_FOURS;
-// How many invocations fetch the same step.
+// How many invocations of `tiled` fetch the same step.
 const PARTS: u32 = INVOCATIONS / TILE_STEPS;
-// Columns of four rows of x, padded by one against bank conflicts; rows of four columns of w.
-const X_PITCH: u32 = TILE_ROWS / 4u + 1u;
+// Against bank conflicts, where lanes next to each other store steps of x.
+const PAD: u32 = 1u;
+const X_PITCH: u32 = TILE_ROWS / 4u + PAD;
 const W_PITCH: u32 = TILE_COLUMNS / 4u;
 
 var<workgroup> x_tile: array<vec4<f32>, TILE_STEPS * X_PITCH>;
 var<workgroup> w_tile: array<vec4<f32>, TILE_STEPS * W_PITCH>;
 var<workgroup> windows: array<Window, TILE_ROWS>;
+
+alias TileSums = array<vec4<f32>, SUMS>;
+
+// Adds to an invocation's sums the products of what is in workgroup memory: four rows of four columns; rows 4
+// and on; then the same of the other columns.
+fn multiply(sums: ptr<function, TileSums>, my_rows: u32, my_columns: u32) {
+    for (var s = 0u; s < TILE_STEPS; s++) {
+        let a0 = x_tile[s * X_PITCH + ROW_FOURS * my_rows];
+        let a1 = x_tile[s * X_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
+        let b0 = w_tile[s * W_PITCH + my_columns];
+        let b1 = w_tile[s * W_PITCH + my_columns + ACROSS * (COLUMN_FOURS - 1u)];
+        for (var i = 0u; i < 4u; i++) {
+            (*sums)[i] += a0[i] * b0;
+            if ROW_FOURS > 1u {
+                (*sums)[i + 4u] += a1[i] * b0;
+            }
+            if COLUMN_FOURS > 1u {
+                (*sums)[i + 4u * ROW_FOURS] += a0[i] * b1;
+            }
+            if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
+                (*sums)[i + 12u] += a1[i] * b1;
+            }
+        }
+    }
+}
 
 // Number `step` of the sum over (ky, kx, ci) for row `local` of the tile.
 fn x_step(local: u32, ky: u32, kx: u32, channel: u32, valid: bool) -> f32 {
@@ -373,16 +402,15 @@ fn tiled(
         windows[i] = window(min(first_row + i, rows - 1u));
     }
 
-    // Four rows of four columns; rows 4 and on; then the same of the other columns.
-    var sums: array<vec4<f32>, SUMS>;
+    var sums: TileSums;
     for (var i = 0u; i < SUMS; i++) {
         sums[i] = vec4(0.0);
     }
     let steps = params.kernel_height * params.kernel_width * group_in;
     let step = invocation % TILE_STEPS;
     let part = invocation / TILE_STEPS;
-    let my_rows = invocation / 8u;
-    let my_columns = invocation % 8u;
+    let my_rows = invocation / ACROSS;
+    let my_columns = invocation % ACROSS;
     for (var first = 0u; first < steps; first += TILE_STEPS) {
         workgroupBarrier();
         // This invocation fetches one step of x for some rows, and some steps of w for four columns.
@@ -413,31 +441,144 @@ fn tiled(
             );
         }
         workgroupBarrier();
-        for (var s = 0u; s < TILE_STEPS; s++) {
-            let a0 = x_tile[s * X_PITCH + ROW_FOURS * my_rows];
-            let a1 = x_tile[s * X_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
-            let b0 = w_tile[s * W_PITCH + my_columns];
-            let b1 = w_tile[s * W_PITCH + my_columns + 8u * (COLUMN_FOURS - 1u)];
-            for (var i = 0u; i < 4u; i++) {
-                sums[i] += a0[i] * b0;
-                if ROW_FOURS > 1u {
-                    sums[i + 4u] += a1[i] * b0;
-                }
-                if COLUMN_FOURS > 1u {
-                    sums[i + 4u * ROW_FOURS] += a0[i] * b1;
-                }
-                if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
-                    sums[i + 12u] += a1[i] * b1;
-                }
-            }
-        }
+        multiply(&sums, my_rows, my_columns);
     }
     for (var i = 0u; i < 4u * ROW_FOURS; i++) {
         let row = first_row + 4u * ROW_FOURS * my_rows + i;
         for (var c = 0u; c < 4u * COLUMN_FOURS; c++) {
-            let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
+            let column = first_column + 4u * my_columns + 4u * ACROSS * (c / 4u) + c % 4u;
             if row < rows && column < columns {
                 store(row, group * columns + column, sums[i + c / 4u * 4u * ROW_FOURS][c % 4u]);
+            }
+        }
+    }
+}
+
+// How many invocations of `fours` fetch w side by side, how many steps they fetch at once, and how often.
+const W_FOURS: u32 = TILE_COLUMNS / 4u;
+const W_STEPS: u32 = INVOCATIONS / W_FOURS;
+const W_FETCHES: u32 = TILE_STEPS / W_STEPS;
+
+// Four vectors as loaded, and whether they are to be what was loaded or 0. What becomes of them is said where
+// they are stored: to say it here would be to wait for them here.
+struct Fetched {
+    value: mat4x4<f32>,
+    seen: vec4<bool>,
+}
+
+fn masked(value: vec4<f32>, seen: bool) -> vec4<f32> {
+    return select(vec4(0.0), value, seen);
+}
+
+// Four channels of x at tap (ky, kx) of four windows.
+fn fetch_x(corners: array<Window, 4>, ky: u32, kx: u32, channel: u32, valid: bool) -> Fetched {
+    var corner = corners;
+    var found: Fetched;
+    for (var j = 0u; j < 4u; j++) {
+        let iy = corner[j].y + i32(ky * params.dilation_y);
+        let ix = corner[j].x + i32(kx * params.dilation_x);
+        let seen = valid && inside(iy, ix);
+        let at = select(0u, pixel_start(corner[j], iy, ix) + channel, seen);
+        found.seen[j] = seen;
+        found.value[j] = x4[at / 4u];
+    }
+    return found;
+}
+
+@compute @workgroup_size(INVOCATIONS)
+fn fours(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let group_in = params.in_channels / params.groups;
+    let columns = params.out_channels / params.groups;
+    let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let rows = params.batch * params.out_height * params.out_width;
+    let tile = workgroup.y * workgroups.x + workgroup.x;
+    let row_tile = tile / (column_tiles * params.groups);
+    let group = tile / column_tiles % params.groups;
+    let first_row = row_tile * TILE_ROWS;
+    let first_column = tile % column_tiles * TILE_COLUMNS;
+    let steps = params.kernel_height * params.kernel_width * group_in;
+    let w_row = params.out_channels / 4u;
+    let w_start = (params.w_offset + group * columns + first_column) / 4u;
+    if first_row >= rows {
+        return;
+    }
+
+    // What this invocation fetches: four channels of four rows of x, some steps of four columns of w.
+    let row_four = invocation % (TILE_ROWS / 4u);
+    let step_four = invocation / (TILE_ROWS / 4u);
+    let fetches = step_four < TILE_STEPS / 4u;
+    let w_four = invocation % W_FOURS;
+    let w_step = invocation / W_FOURS;
+    let w_seen = first_column + 4u * w_four < columns;
+    var corners: array<Window, 4>;
+    for (var j = 0u; j < 4u; j++) {
+        corners[j] = window(min(first_row + 4u * row_four + j, rows - 1u));
+    }
+    // The channel, and the tap that it is of.
+    var channel = 4u * step_four;
+    var ky = 0u;
+    var kx = 0u;
+
+    var sums: TileSums;
+    for (var i = 0u; i < SUMS; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let my_rows = invocation / ACROSS;
+    let my_columns = invocation % ACROSS;
+    for (var first = 0u; first < steps + TILE_STEPS; first += TILE_STEPS) {
+        // What the next round multiplies is on its way while this one multiplies what the last one fetched.
+        while channel >= group_in {
+            channel -= group_in;
+            kx++;
+            if kx == params.kernel_width {
+                kx = 0u;
+                ky++;
+            }
+        }
+        let valid = fetches && ky < params.kernel_height;
+        let a = fetch_x(corners, ky, kx, group * group_in + channel, valid);
+        channel += TILE_STEPS;
+        var b: array<vec4<f32>, W_FETCHES>;
+        for (var i = 0u; i < W_FETCHES; i++) {
+            let step = first + w_step + i * W_STEPS;
+            let seen = w_seen && step < steps;
+            b[i] = w4[select(0u, w_start + step * w_row + w_four, seen)];
+        }
+        if first > 0u {
+            multiply(&sums, my_rows, my_columns);
+        }
+        workgroupBarrier();
+        if fetches {
+            let v = a.value;
+            let steps_of_rows = transpose(mat4x4(
+                masked(v[0], a.seen.x),
+                masked(v[1], a.seen.y),
+                masked(v[2], a.seen.z),
+                masked(v[3], a.seen.w),
+            ));
+            for (var j = 0u; j < 4u; j++) {
+                x_tile[(4u * step_four + j) * X_PITCH + row_four] = steps_of_rows[j];
+            }
+        }
+        for (var i = 0u; i < W_FETCHES; i++) {
+            let step = w_step + i * W_STEPS;
+            w_tile[step * W_PITCH + w_four] = masked(b[i], w_seen && first + step < steps);
+        }
+        workgroupBarrier();
+    }
+    for (var c = 0u; c < COLUMN_FOURS; c++) {
+        let column = first_column + 4u * (my_columns + ACROSS * c);
+        if column < columns {
+            let after = epilogue((group * columns + column) / 4u);
+            for (var i = 0u; i < 4u * ROW_FOURS; i++) {
+                let row = first_row + 4u * ROW_FOURS * my_rows + i;
+                if row < rows {
+                    store4(row, sums[i + c * 4u * ROW_FOURS], after);
+                }
             }
         }
     }

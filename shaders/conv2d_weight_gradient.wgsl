@@ -18,6 +18,7 @@
 //   naive            one number an invocation, no split.
 //   blocked          8 rows x 4 columns an invocation, 4 pixels at a time. Takes Ci and Co in fours.
 //   tiled            TILE_ROWS x TILE_COLUMNS a workgroup, 16 pixels at a time through workgroup memory.
+//   fours     the same with loads of four channels, a round of 16 pixels ahead. Takes Ci and Co in fours.
 //   subgroup         ROWS rows x 4 columns a lane. Takes Ci and Co in fours.
 //   subgroup_narrow  the same for any Ci.
 
@@ -353,24 +354,51 @@ fn blocked(
     }
 }
 
-// What a workgroup of `tiled` does at a time, and how many fours of rows an invocation keeps in registers;
-// eight invocations stand side by side, each with every eighth four of the columns.
+// What a workgroup of `tiled` and `fours` does at a time, and how many fours of rows an invocation keeps in
+// registers; ACROSS invocations stand side by side, each with one or two fours of the columns.
 const TILE_ROWS: u32 = 64u;
 const TILE_COLUMNS: u32 = 64u;
 const ROW_FOURS: u32 = 2u;
-const COLUMN_FOURS: u32 = TILE_COLUMNS / 32u;
-const INVOCATIONS: u32 = 2u * TILE_ROWS / ROW_FOURS;
+const ACROSS: u32 = 8u;
+const COLUMN_FOURS: u32 = TILE_COLUMNS / (4u * ACROSS);
+const INVOCATIONS: u32 = ACROSS * TILE_ROWS / (4u * ROW_FOURS);
 const TILE_STEPS: u32 = 16u;
 const SUMS: u32 = 4u * ROW_FOURS * COLUMN_FOURS;
-// How many invocations fetch the same step.
+// How many invocations of `tiled` fetch the same step.
 const PARTS: u32 = INVOCATIONS / TILE_STEPS;
-// Columns of four, padded by one against bank conflicts.
-const X_PITCH: u32 = TILE_ROWS / 4u + 1u;
-const DY_PITCH: u32 = TILE_COLUMNS / 4u + 1u;
+// Against bank conflicts, where lanes that store next to each other store steps.
+const PAD: u32 = 1u;
+const X_PITCH: u32 = TILE_ROWS / 4u + PAD;
+const DY_PITCH: u32 = TILE_COLUMNS / 4u + PAD;
 
 var<workgroup> x_tile: array<vec4<f32>, TILE_STEPS * X_PITCH>;
 var<workgroup> dy_tile: array<vec4<f32>, TILE_STEPS * DY_PITCH>;
 var<workgroup> taps: array<Row, TILE_ROWS>;
+
+alias TileSums = array<vec4<f32>, SUMS>;
+
+// Adds to an invocation's sums the products of what is in workgroup memory: four rows of four columns; rows 4
+// and on; then the same of the other columns.
+fn multiply(sums: ptr<function, TileSums>, my_rows: u32, my_columns: u32) {
+    for (var s = 0u; s < TILE_STEPS; s++) {
+        let a0 = x_tile[s * X_PITCH + ROW_FOURS * my_rows];
+        let a1 = x_tile[s * X_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
+        let b0 = dy_tile[s * DY_PITCH + my_columns];
+        let b1 = dy_tile[s * DY_PITCH + my_columns + ACROSS * (COLUMN_FOURS - 1u)];
+        for (var i = 0u; i < 4u; i++) {
+            (*sums)[i] += a0[i] * b0;
+            if ROW_FOURS > 1u {
+                (*sums)[i + 4u] += a1[i] * b0;
+            }
+            if COLUMN_FOURS > 1u {
+                (*sums)[i + 4u * ROW_FOURS] += a0[i] * b1;
+            }
+            if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
+                (*sums)[i + 12u] += a1[i] * b1;
+            }
+        }
+    }
+}
 
 fn x_step(sizes: Shapes, local: u32, row: u32, spot: Spot, valid: bool) -> f32 {
     let there = met(sizes, taps[local], spot);
@@ -404,15 +432,14 @@ fn tiled(
         taps[i] = row_at(min(tile.first_row + i, rows() - 1u), tile.group);
     }
 
-    // Four rows of four columns; rows 4 and on; then the same of the other columns.
-    var sums: array<vec4<f32>, SUMS>;
+    var sums: TileSums;
     for (var i = 0u; i < SUMS; i++) {
         sums[i] = vec4(0.0);
     }
     let step = invocation % TILE_STEPS;
     let part = invocation / TILE_STEPS;
-    let my_rows = invocation / 8u;
-    let my_columns = invocation % 8u;
+    let my_rows = invocation / ACROSS;
+    let my_columns = invocation % ACROSS;
     let sizes = shapes();
     let begin = tile.split * params.split_pixels;
     let end = min(begin + params.split_pixels, pixels());
@@ -442,34 +469,104 @@ fn tiled(
             );
         }
         workgroupBarrier();
-        for (var s = 0u; s < TILE_STEPS; s++) {
-            let a0 = x_tile[s * X_PITCH + ROW_FOURS * my_rows];
-            let a1 = x_tile[s * X_PITCH + ROW_FOURS * my_rows + ROW_FOURS - 1u];
-            let b0 = dy_tile[s * DY_PITCH + my_columns];
-            let b1 = dy_tile[s * DY_PITCH + my_columns + 8u * (COLUMN_FOURS - 1u)];
-            for (var i = 0u; i < 4u; i++) {
-                sums[i] += a0[i] * b0;
-                if ROW_FOURS > 1u {
-                    sums[i + 4u] += a1[i] * b0;
-                }
-                if COLUMN_FOURS > 1u {
-                    sums[i + 4u * ROW_FOURS] += a0[i] * b1;
-                }
-                if ROW_FOURS > 1u && COLUMN_FOURS > 1u {
-                    sums[i + 12u] += a1[i] * b1;
-                }
-            }
-        }
+        multiply(&sums, my_rows, my_columns);
     }
     for (var i = 0u; i < 4u * ROW_FOURS; i++) {
         let row = tile.first_row + 4u * ROW_FOURS * my_rows + i;
         for (var c = 0u; c < 4u * COLUMN_FOURS; c++) {
-            let column = first_column + 4u * my_columns + 32u * (c / 4u) + c % 4u;
+            let column = first_column + 4u * my_columns + 4u * ACROSS * (c / 4u) + c % 4u;
             if row < rows() && column < columns {
                 let at = (tile.split * rows() + row) * params.out_channels;
                 partial[params.partial_offset + at + tile.group * columns + column] =
                     sums[i + c / 4u * 4u * ROW_FOURS][c % 4u];
             }
+        }
+    }
+}
+
+// How many steps the invocations of `fours` fetch at once of either factor, and how often.
+const X_STEPS: u32 = INVOCATIONS / (TILE_ROWS / 4u);
+const X_FETCHES: u32 = TILE_STEPS / X_STEPS;
+const DY_STEPS: u32 = INVOCATIONS / (TILE_COLUMNS / 4u);
+const DY_FETCHES: u32 = TILE_STEPS / DY_STEPS;
+
+// Where the pixels of a round are in x.
+var<workgroup> round_spots: array<Spot, TILE_STEPS>;
+
+@compute @workgroup_size(INVOCATIONS)
+fn fours(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let columns = params.out_channels / params.groups;
+    let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    let sizes = shapes();
+    let begin = tile.split * params.split_pixels;
+    let end = min(begin + params.split_pixels, pixels());
+    if tile.split >= params.splits {
+        return;
+    }
+
+    // What this invocation fetches: four rows and four columns, of some of the pixels of a round.
+    let row_four = invocation % (TILE_ROWS / 4u);
+    let x_step = invocation / (TILE_ROWS / 4u);
+    // The rows are four channels of one tap.
+    let row = row_at(min(tile.first_row + 4u * row_four, rows() - 4u), tile.group);
+    let column_four = invocation % (TILE_COLUMNS / 4u);
+    let dy_step = invocation / (TILE_COLUMNS / 4u);
+    let first_column = tile.column_tile * TILE_COLUMNS;
+    let column = min(first_column + 4u * column_four, columns - 4u);
+    let dy_start = sizes.dy_offset + tile.group * columns + column;
+
+    var sums: TileSums;
+    for (var i = 0u; i < SUMS; i++) {
+        sums[i] = vec4(0.0);
+    }
+    let my_rows = invocation / ACROSS;
+    let my_columns = invocation % ACROSS;
+    if invocation < TILE_STEPS {
+        round_spots[invocation] = spot_at(sizes, begin + invocation);
+    }
+    workgroupBarrier();
+    for (var first = begin; first < end + TILE_STEPS; first += TILE_STEPS) {
+        // What the next round multiplies is on its way while this one multiplies what the last one fetched. What
+        // is 0 of it is said where it is stored: to say it before would be to wait for it.
+        var a: array<vec4<f32>, X_FETCHES>;
+        var a_seen: array<bool, X_FETCHES>;
+        for (var i = 0u; i < X_FETCHES; i++) {
+            let there = met(sizes, row, round_spots[x_step + i * X_STEPS]);
+            a[i] = x4[there.at / 4u];
+            a_seen[i] = there.seen;
+        }
+        var b: array<vec4<f32>, DY_FETCHES>;
+        for (var i = 0u; i < DY_FETCHES; i++) {
+            let pixel = min(first + dy_step + i * DY_STEPS, end - 1u);
+            b[i] = dy4[(dy_start + pixel * sizes.dy_stride) / 4u];
+        }
+        if first > begin {
+            multiply(&sums, my_rows, my_columns);
+        }
+        workgroupBarrier();
+        for (var i = 0u; i < X_FETCHES; i++) {
+            x_tile[(x_step + i * X_STEPS) * X_PITCH + row_four] = select(vec4(0.0), a[i], a_seen[i]);
+        }
+        for (var i = 0u; i < DY_FETCHES; i++) {
+            let step = dy_step + i * DY_STEPS;
+            dy_tile[step * DY_PITCH + column_four] = select(vec4(0.0), b[i], first + step < end);
+        }
+        if invocation < TILE_STEPS {
+            round_spots[invocation] = spot_at(sizes, first + TILE_STEPS + invocation);
+        }
+        workgroupBarrier();
+    }
+    for (var c = 0u; c < COLUMN_FOURS; c++) {
+        let column4 = first_column / 4u + my_columns + ACROSS * c;
+        let start = store_start(tile.split, tile.group * columns / 4u + column4);
+        for (var i = 0u; i < 4u * ROW_FOURS; i++) {
+            let sum_row = tile.first_row + 4u * ROW_FOURS * my_rows + i;
+            store4(start, sum_row, 4u * column4 < columns, sums[i + c * 4u * ROW_FOURS]);
         }
     }
 }

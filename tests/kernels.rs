@@ -242,8 +242,9 @@ fn ways(gpu: &Gpu, lies: &[Lie]) -> Vec<(Lie, u64)> {
 }
 
 /// What a variant says of a shape that it leaves to another.
-const UNSUPPORTED: [&str; 4] = [
+const UNSUPPORTED: [&str; 5] = [
     "takes channels in fours",
+    "takes channels that are not in fours",
     "takes one group of channels",
     "takes subgroups of four lanes or more",
     "and this driver stops after",

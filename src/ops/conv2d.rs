@@ -217,6 +217,12 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "tiled_64x32", needs: Needs::Nothing },
     Variant { name: "tiled_128x64", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
+    Variant { name: "fours_32x32", needs: Needs::Nothing },
+    Variant { name: "fours_32x64", needs: Needs::Nothing },
+    Variant { name: "fours_64x32", needs: Needs::Nothing },
+    Variant { name: "fours_128x64", needs: Needs::Nothing },
+    Variant { name: "fours_128x128", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
     Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
     Variant { name: "subgroup_1", needs: Needs::Subgroup },
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
@@ -227,9 +233,6 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "winograd", needs: Needs::Nothing },
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
 ];
-
-/// Those that the gradient of weights has too.
-pub(super) const WEIGHT: &[Variant] = VARIANTS.split_at(VARIANTS.len() - 1).0;
 
 /// Those that dense layers have too.
 pub(super) const DIRECT: &[Variant] = VARIANTS.split_at(VARIANTS.len() - 2).0;
@@ -246,7 +249,7 @@ pub(super) fn choose(
     match capabilities.software {
         true if subgroups && wide => tiles::subgroup(product, capabilities),
         true if subgroups && narrow => "subgroup_narrow",
-        false if product.columns >= 16 => tiles::tiled(product, capabilities),
+        false if product.columns >= 16 => tiles::shared(product, wide, capabilities),
         _ if wide => "blocked",
         _ => "naive",
     }
@@ -307,7 +310,7 @@ pub(super) fn lower_forward(
         Some(tile) => {
             let pointwise = u32::from(sizes.is_pointwise());
             dispatch = match entry {
-                "tiled" => tile.set_tiled(dispatch),
+                "tiled" | "fours" => tile.set_shared(dispatch),
                 "blocked" => dispatch.constant("POINTWISE", pointwise),
                 _ => tile.set_row_blocks(capabilities, dispatch).constant("POINTWISE", pointwise),
             };

@@ -1,6 +1,6 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{Sizes, WEIGHT, choose, examples};
+use super::conv2d::{Sizes, choose, examples};
 use super::conv2d_half::{self, Mode};
 use super::conv2d_padded;
 use super::conv2d_winograd;
@@ -53,6 +53,12 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "tiled_64x32", needs: Needs::Nothing },
     Variant { name: "tiled_128x64", needs: Needs::Nothing },
     Variant { name: "tiled", needs: Needs::Nothing },
+    Variant { name: "fours_32x32", needs: Needs::Nothing },
+    Variant { name: "fours_32x64", needs: Needs::Nothing },
+    Variant { name: "fours_64x32", needs: Needs::Nothing },
+    Variant { name: "fours_128x64", needs: Needs::Nothing },
+    Variant { name: "fours_128x128", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
     Variant { name: "subgroup_1", needs: Needs::Subgroup },
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
@@ -61,6 +67,29 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "cooperative", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
+];
+
+const WEIGHT_VARIANTS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "blocked", needs: Needs::Nothing },
+    Variant { name: "tiled_32x32", needs: Needs::Nothing },
+    Variant { name: "tiled_32x64", needs: Needs::Nothing },
+    Variant { name: "tiled_64x32", needs: Needs::Nothing },
+    Variant { name: "tiled_128x64", needs: Needs::Nothing },
+    Variant { name: "tiled", needs: Needs::Nothing },
+    Variant { name: "fours_32x32", needs: Needs::Nothing },
+    Variant { name: "fours_32x64", needs: Needs::Nothing },
+    Variant { name: "fours_64x32", needs: Needs::Nothing },
+    Variant { name: "fours_128x64", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
+    Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
+    Variant { name: "subgroup_1", needs: Needs::Subgroup },
+    Variant { name: "subgroup_2", needs: Needs::Subgroup },
+    Variant { name: "subgroup", needs: Needs::Subgroup },
+    Variant { name: "padded", needs: Needs::Nothing },
+    Variant { name: "half", needs: Needs::Half },
+    Variant { name: "cooperative", needs: Needs::Cooperative },
+    Variant { name: "winograd", needs: Needs::Nothing },
 ];
 
 fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
@@ -174,7 +203,7 @@ impl Operation for Conv2dInputGradient {
         let groups = match tile {
             Some(tile) => {
                 dispatch = match entry {
-                    "tiled" => tile.set_tiled(dispatch),
+                    "tiled" | "fours" => tile.set_shared(dispatch),
                     "blocked" => dispatch,
                     _ => tile.set_row_blocks(lowering.capabilities, dispatch),
                 };
@@ -294,7 +323,7 @@ impl Operation for Conv2dWeightGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        WEIGHT
+        WEIGHT_VARIANTS
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
@@ -305,7 +334,9 @@ impl Operation for Conv2dWeightGradient {
                 let product = weight_product(&sizes);
                 let direct = match choose(capabilities, &product, wide, narrow) {
                     // One invocation a number leaves a GPU idle: there are few numbers and long sums.
-                    "naive" if !capabilities.software => tiles::tiled(&product, capabilities),
+                    "naive" if !capabilities.software => {
+                        tiles::shared(&product, wide, capabilities)
+                    }
                     "naive" if naive_rounds(&sizes) as u64 > capabilities.longest_loop => "tiled",
                     chosen => chosen,
                 };
@@ -364,14 +395,18 @@ impl Operation for Conv2dWeightGradient {
             return Ok(dispatch.into());
         };
         dispatch = match entry {
-            "tiled" => tile.set_tiled(dispatch),
+            "tiled" | "fours" => tile.set_shared(dispatch),
             "blocked" => dispatch,
             // A lane looks after four rows.
             _ => tile.set_lanes(tile.rows / 4, dispatch),
         };
         let tiles = tile.count(lowering.output.rows(), sizes.group_out()) * sizes.groups;
-        // Pixels are taken four at a time; `tiled` goes through 16 in 17 rounds.
-        let rounds = if entry == "tiled" { 5 } else { 1 };
+        // Pixels are taken four at a time; `tiled` goes through 16 in 17 rounds, and `fours` through 16 more.
+        let rounds = match entry {
+            "tiled" => 5,
+            "fours" => 6,
+            _ => 1,
+        };
         let fours = pixels.div_ceil(4);
         let (splits, each) = split(fours, rounds, tile.workgroups(tiles), lowering.capabilities);
         let each = 4 * each;

@@ -47,6 +47,19 @@ const TILED: [(&str, usize, usize, usize); 5] = [
     ("tiled_32x32", 32, 32, 4),
 ];
 
+/// Variants of the entry point `fours`: rows, columns, rows of an invocation, and how many of them are side by
+/// side. The first is the usual one.
+const FOURS: [(&str, usize, usize, usize, usize); 6] = [
+    ("fours", 64, 64, 8, 8),
+    (LARGEST, 128, 128, 8, 16),
+    ("fours_128x64", 128, 64, 8, 8),
+    ("fours_64x32", 64, 32, 8, 8),
+    ("fours_32x64", 32, 64, 4, 8),
+    ("fours_32x32", 32, 32, 4, 8),
+];
+
+const LARGEST: &str = "fours_128x128";
+
 /// Variants of the entry point `subgroup`, and how many rows there are to a lane that hands them out. The
 /// first is the usual one.
 const SUBGROUP: [(&str, usize); 3] = [("subgroup", 4), ("subgroup_2", 2), ("subgroup_1", 1)];
@@ -77,12 +90,16 @@ impl Tile {
                 own_columns: 4.0,
             });
         }
-        let mut tiled = TILED.into_iter();
-        if let Some((variant, rows, columns, own)) = tiled.find(|(name, ..)| *name == variant) {
-            let invocations = 8 * rows / own;
+        let tiled = TILED.into_iter().map(|(name, r, c, own)| (name, "tiled", r, c, own, 8));
+        let fours =
+            FOURS.into_iter().map(|(name, r, c, own, across)| (name, "fours", r, c, own, across));
+        let mut shared = tiled.chain(fours);
+        if let Some((variant, entry, rows, columns, own, across)) =
+            shared.find(|(name, ..)| *name == variant)
+        {
+            let invocations = across * rows / own;
             let share = |size: usize| size as f64 / invocations as f64;
             let (own_rows, own_columns) = (share(rows), share(columns));
-            let entry = "tiled";
             return Some(Tile {
                 variant,
                 entry,
@@ -140,12 +157,17 @@ impl Tile {
         if self.entry == "blocked" { count.div_ceil(64) } else { count }
     }
 
-    /// Sets the constants of `tiled`.
-    pub fn set_tiled(&self, dispatch: Dispatch) -> Dispatch {
+    /// Sets the constants of `tiled` and `fours`.
+    pub fn set_shared(&self, dispatch: Dispatch) -> Dispatch {
+        // An invocation has one or two fours of the columns.
+        let across = if self.columns > 64 { 16 } else { 8 };
+        let own_rows = across * self.rows / self.invocations;
         dispatch
             .tile("TILE_ROWS", self.rows as u32)
             .tile("TILE_COLUMNS", self.columns as u32)
-            .tile("ROW_FOURS", (2 * self.rows / self.invocations) as u32)
+            .tile("ROW_FOURS", (own_rows / 4) as u32)
+            .tile("ACROSS", across as u32)
+            .tile("PAD", u32::from(self.entry == "tiled"))
     }
 
     /// Sets the constants of the subgroup kernels; `lanes`: how many hand rows to each other.
@@ -175,11 +197,13 @@ struct Prices {
 }
 
 /// Those of Mesa's lavapipe were fitted to processor times (`benches/NOTES.md`, convolution tiles). Those of
-/// GPUs are not measured: a number that is loaded comes with the arithmetic of its address and stands for 16
-/// multiply-adds, and 512 workgroups of 64 are what [`split`] aims at too.
-fn prices(product: &Product, capabilities: &Capabilities) -> Prices {
+/// GPUs are not timed: what fetching a number takes is counted in the machine code that Mesa makes for AMD's
+/// (`benches/NOTES.md`, What a GPU's compiler makes of it), and 512 workgroups of 64 are what [`split`] aims at
+/// too.
+fn prices(product: &Product, tile: &Tile, capabilities: &Capabilities) -> Prices {
     if !capabilities.software {
-        let (row, column, store) = (16.0, 16.0, 16.0);
+        let fetch = if tile.entry == "fours" { 7.0 } else { 34.0 };
+        let (row, column, store) = (fetch, fetch, 16.0);
         return Prices { row, column, store, dispatch: 5e3, at_once: 32768.0 };
     }
     let (row, column) = match product.mode {
@@ -202,7 +226,7 @@ fn prices(product: &Product, capabilities: &Capabilities) -> Prices {
 /// others do; sums, rows and columns are an invocation's; and the depth is that of a part where the sum is
 /// split, which then are added up.
 pub(super) fn cost(product: &Product, tile: &Tile, capabilities: &Capabilities) -> f64 {
-    let prices = prices(product, capabilities);
+    let prices = prices(product, tile, capabilities);
     let Product { rows, columns, times, .. } = *product;
     let count = tile.count(rows, columns) * times;
     let (splits, depth) = match product.mode {
@@ -228,9 +252,15 @@ pub(super) fn cost(product: &Product, tile: &Tile, capabilities: &Capabilities) 
     busy(count * splits * tile.invocations) * invocation + added
 }
 
-/// The cheapest of the variants of `tiled` for `product`.
-pub(super) fn tiled(product: &Product, capabilities: &Capabilities) -> &'static str {
-    cheapest(product, capabilities, TILED.into_iter().map(|(name, ..)| name))
+/// The cheapest of the variants for `product` that go through workgroup memory. `wide`: whether channels are in
+/// fours.
+pub(super) fn shared(product: &Product, wide: bool, capabilities: &Capabilities) -> &'static str {
+    if !wide {
+        return cheapest(product, capabilities, TILED.into_iter().map(|(name, ..)| name));
+    }
+    // With what its gradient of weights keeps beside the tiles, the largest does not fit in 16 KB.
+    let fits = |name: &&str| product.mode != Mode::Weight || *name != LARGEST;
+    cheapest(product, capabilities, FOURS.into_iter().map(|(name, ..)| name).filter(fits))
 }
 
 /// The cheapest of the variants of `subgroup` and of `blocked` for `product`.
@@ -281,18 +311,33 @@ mod tests {
 
     #[test]
     fn every_size_of_an_entry_point_has_a_tile_of_whole_invocations() {
-        for (name, rows, columns, own) in TILED {
+        let tiled = TILED.map(|(name, rows, columns, own)| (name, "tiled", rows, columns, own, 8));
+        let fours = FOURS
+            .map(|(name, rows, columns, own, across)| (name, "fours", rows, columns, own, across));
+        for (name, entry, rows, columns, own, across) in tiled.into_iter().chain(fours) {
             let tile = Tile::of(name, &Capabilities::default()).unwrap();
-            assert_eq!((tile.variant, tile.entry), (name, "tiled"));
+            assert_eq!((tile.variant, tile.entry), (name, entry));
             assert_eq!((tile.rows, tile.columns), (rows, columns));
-            // Of eight invocations side by side, each has one or two fours of columns and of rows.
-            assert!([32, 64].contains(&columns) && [4, 8].contains(&own), "{name}");
-            assert_eq!(tile.invocations * own * columns / 8, rows * columns, "{name}");
+            // Of invocations side by side, each has one or two fours of columns and of rows.
+            assert!([4, 8].contains(&(columns / across)) && [4, 8].contains(&own), "{name}");
+            assert_eq!(tile.invocations * own * columns / across, rows * columns, "{name}");
+            assert!(tile.invocations <= 256, "{name}: more than WebGPU has by default");
+            let dispatch = tile.set_shared(Dispatch::new("conv2d", entry));
+            for (constant, value) in
+                [("ROW_FOURS", own / 4), ("ACROSS", across), ("TILE_COLUMNS", columns)]
+            {
+                assert!(dispatch.tiles.contains(&(constant, value as u32)), "{name}, {constant}");
+            }
             // Each fetches as many fours as the others.
-            let parts = tile.invocations / 16;
-            assert!(rows / 4 % parts == 0 && columns / 4 % parts == 0, "{name}");
-            if name != "tiled" {
-                assert_eq!(name, format!("tiled_{rows}x{columns}"));
+            if entry == "tiled" {
+                let parts = tile.invocations / 16;
+                assert!(rows / 4 % parts == 0 && columns / 4 % parts == 0, "{name}");
+            } else {
+                assert_eq!(16 % (tile.invocations / (columns / 4)), 0, "{name}");
+                assert_eq!(16 % (tile.invocations / (rows / 4)), 0, "{name}");
+            }
+            if name != entry {
+                assert_eq!(name, format!("{entry}_{rows}x{columns}"));
             }
         }
         let rows = |name, subgroup| {
@@ -313,25 +358,34 @@ mod tests {
     #[test]
     fn gpus_take_large_tiles_of_large_layers_and_small_ones_of_small_layers() {
         use Mode::{Forward, Weight};
-        // ResNet50V2, batch 32: 64 x 64 fills any GPU many times over.
-        for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3), (28, 128, 512, 1)] {
-            assert_eq!(tiled(&layer(Forward, 32, side, from, to, k), &gpu()), "tiled");
+        let chosen = |product: Product| shared(&product, true, &gpu());
+        // ResNet50V2, batch 32, fills any GPU many times over.
+        for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3)] {
+            assert_eq!(chosen(layer(Forward, 32, side, from, to, k)), "fours");
+        }
+        // Long sums are worth a tile that fetches half as much for each.
+        for (side, from, to, k) in [(28, 128, 128, 3), (28, 512, 128, 1)] {
+            assert_eq!(chosen(layer(Forward, 32, side, from, to, k)), LARGEST);
         }
         for (side, from, to) in [(56, 64, 256), (28, 128, 512), (14, 256, 1024)] {
-            assert_eq!(tiled(&layer(Weight, 32, side, from, to, 1), &gpu()), "tiled");
+            assert_eq!(chosen(layer(Weight, 32, side, from, to, 1)), "fours");
         }
         // Its last layers have 1568 pixels: 200 tiles of 64 x 64, or 784 of 32 x 32.
-        assert_eq!(tiled(&layer(Forward, 32, 7, 2048, 512, 1), &gpu()), "tiled_32x32");
+        assert_eq!(chosen(layer(Forward, 32, 7, 2048, 512, 1)), "fours_32x32");
         // Batch 1: 8 tiles of 64 x 64, or 32 of 32 x 32.
         for (side, from, to, k) in [(56, 64, 64, 1), (28, 128, 128, 3), (7, 512, 512, 3)] {
-            assert_eq!(tiled(&layer(Forward, 1, side, from, to, k), &gpu()), "tiled_32x32");
+            assert_eq!(chosen(layer(Forward, 1, side, from, to, k)), "fours_32x32");
         }
         // Few channels come out: half of the usual tile would be empty.
-        assert_eq!(tiled(&layer(Forward, 32, 112, 32, 16, 1), &gpu()), "tiled_64x32");
-        assert_eq!(tiled(&layer(Forward, 32, 56, 64, 96, 1), &gpu()), "tiled_64x32");
-        // Nine taps of 256 channels make 144 tiles of 64 x 64, in 3 parts each 432 workgroups; 72 of twice
-        // the size go in 7 parts.
-        assert_eq!(tiled(&layer(Weight, 32, 14, 256, 256, 3), &gpu()), "tiled_128x64");
+        assert_eq!(chosen(layer(Forward, 32, 112, 32, 16, 1)), "fours_64x32");
+        assert_eq!(chosen(layer(Forward, 32, 56, 64, 96, 1)), "fours_64x32");
+        // Any channels.
+        let odd = layer(Forward, 32, 56, 63, 64, 3);
+        assert_eq!(shared(&odd, false, &gpu()), "tiled_128x64");
+        // What would take too much workgroup memory.
+        for channels in [256, 512, 1024] {
+            assert_ne!(chosen(layer(Weight, 32, 28, channels, channels, 1)), LARGEST);
+        }
     }
 
     #[test]
