@@ -174,6 +174,10 @@ fn the_experiment_writes_what_can_be_scored_again() {
     assert_eq!(again["runs"], results["runs"]);
     let refused = failure(&[&arguments[..], &["--resume", "--schedule", "constant"]].concat());
     assert!(refused.contains("schedule was \"cosine\", is \"constant\""), "{refused}");
+    let other = ["--resume", "--batch-norm-statistics", "reestimated"];
+    let refused = failure(&[&arguments[..], &other].concat());
+    let difference = "batch_norm_statistics was the default, is \"reestimated\"";
+    assert!(refused.contains(difference), "{refused}");
 
     // The weights it wrote can be used; those of another model, or of no model, cannot.
     let weights = out.path().join("weights/compact-resnet/0.safetensors");

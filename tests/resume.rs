@@ -16,7 +16,7 @@ use parula::error::Error;
 use parula::gpu::{Gpu, Precision};
 use parula::models::{self, Head};
 use parula::ops::{Choices, Optimizer};
-use parula::train::{INTERRUPTED, TrainOptions, Trained, train};
+use parula::train::{INTERRUPTED, Statistics, TrainOptions, Trained, train};
 use serde_json::Value;
 
 /// Waits until `path` is there, for two minutes at most.
@@ -46,14 +46,16 @@ fn images() -> (Prepared, Split) {
 
 #[test]
 fn training_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
-    interrupted(adapter::open());
+    // One after the other: what interrupts is the same for the whole process.
+    interrupted(adapter::open(), Statistics::Running);
+    interrupted(adapter::open(), Statistics::Reestimated);
     match adapter::open_in(Precision::F16) {
-        Ok(gpu) => interrupted(gpu),
+        Ok(gpu) => interrupted(gpu, Statistics::Reestimated),
         Err(why) => println!("SKIPPED 16 bits: {why}"),
     }
 }
 
-fn interrupted(gpu: Gpu) {
+fn interrupted(gpu: Gpu, statistics: Statistics) {
     let gpu = Arc::new(gpu);
     let (prepared, split) = images();
     let folder = tempfile::tempdir().unwrap();
@@ -69,6 +71,7 @@ fn interrupted(gpu: Gpu) {
             jitter: Some(Jitter::default()),
         },
         patience: Some(50),
+        statistics,
         ..TrainOptions::default()
     };
     let run = |options: &TrainOptions| -> Result<Trained, Error> {
@@ -123,6 +126,12 @@ fn interrupted(gpu: Gpu) {
     assert!(error.contains("batch was 4, is 3") && error.contains("state.safetensors"), "{error}");
     let error = refused(TrainOptions { seed: 1, ..options.clone() });
     assert!(error.contains("seed was 0, is 1"), "{error}");
+    let (other, wanted) = match statistics {
+        Statistics::Running => (Statistics::Reestimated, "was the default, is \"reestimated\""),
+        Statistics::Reestimated => (Statistics::Running, "was \"reestimated\", is the default"),
+    };
+    let error = refused(TrainOptions { statistics: other, ..options.clone() });
+    assert!(error.contains(&format!("batch_norm_statistics {wanted}")), "{error}");
     // Other variants of kernels may round otherwise.
     let other = if gpu.half() { Precision::F32 } else { Precision::F16 };
     if let Ok(other) = adapter::open_in(other) {

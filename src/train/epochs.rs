@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::graph::inputs;
 use super::state::{self, Configuration, Progress};
+use super::statistics::{Reestimation, Statistics};
 use super::steps::{Lesson, Steps};
 use super::{Best, Classifier, EarlyStopping, Scores, TrainOptions, Trained, TrainingGraph};
 use crate::data::{Batch, BatchOptions, Batches, Prepared, Split};
@@ -54,6 +55,12 @@ pub fn train(
         weights.put(&store)?;
     }
     let classifier = Classifier::new(gpu, model.clone(), &store)?;
+    let reestimation = match options.statistics {
+        Statistics::Running => None,
+        Statistics::Reestimated => {
+            Some(Reestimation::new(gpu, network, batch, size, classes, &store)?)
+        }
+    };
     let configuration = match options.state {
         None => Configuration::new(),
         Some(_) => state::configuration(gpu, network, state::material(prepared, split), options),
@@ -72,6 +79,7 @@ pub fn train(
         model,
         store,
         steps,
+        reestimation,
         classifier,
         configuration,
         progress: Progress::start(),
@@ -101,6 +109,8 @@ struct Run<'a> {
     model: Model,
     store: Store,
     steps: Steps,
+    /// Where running statistics are not those of the steps.
+    reestimation: Option<Reestimation>,
     classifier: Classifier,
     configuration: Configuration,
     /// Without the time of this process.
@@ -167,6 +177,12 @@ impl Run<'_> {
             seen.add(&answer, &labels);
             self.bar.inc(1);
             batch = next;
+        }
+        let finished = self.finished();
+        if let Some(reestimation) = &mut self.reestimation {
+            // The epoch's own batches, once more: nothing is drawn that a resumed training would not draw.
+            let again = Batches::new(self.prepared, &self.split.train, order);
+            reestimation.run(again, &finished)?;
         }
         let validation = self.classifier.score(self.prepared, &self.split.validation)?;
         let record = EpochRecord {

@@ -9,6 +9,7 @@ mod options;
 mod schedule;
 mod segmenter;
 mod state;
+mod statistics;
 mod steps;
 mod stopping;
 
@@ -28,6 +29,7 @@ pub use options::{Preset, TrainOptions, difference};
 pub use schedule::Schedule;
 pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};
 pub use state::digest;
+pub use statistics::Statistics;
 pub use stopping::{Best, EarlyStopping};
 
 /// What training gave. The store holds the weights of the best epoch.

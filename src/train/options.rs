@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::Schedule;
 use super::state::digest;
+use super::{Schedule, Statistics};
 use crate::data::{Augment, Flips, Scaling};
 use crate::models::{Head, Network};
 use crate::ops::Optimizer;
@@ -30,6 +30,8 @@ pub struct TrainOptions {
     pub patience: Option<u32>,
     /// What may be done to a training image.
     pub augment: Augment,
+    /// What batch normalisation goes by in validation, and in the weights that are kept.
+    pub statistics: Statistics,
     /// Weigh classes so that both count the same in the loss.
     pub balance: bool,
     /// Fixes initial weights, order, augmentation and dropout.
@@ -54,6 +56,7 @@ impl Default for TrainOptions {
             schedule: Schedule::Cosine,
             patience: None,
             augment: Augment { flips: Flips { horizontal: true, vertical: true }, jitter: None },
+            statistics: Statistics::Running,
             balance: true,
             seed: 0,
             checkpoint: None,
@@ -136,7 +139,9 @@ impl TrainOptions {
         }
     }
 
-    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`].
+    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`]. Running
+    /// statistics are not named, as they were not when there was no other choice: files of then can
+    /// still be gone on from.
     pub fn describe(&self) -> Map<String, Value> {
         let start = self.start.as_ref().map(|weights| {
             let numbers = weights.tensors.values().flat_map(|tensor| tensor.data());
@@ -156,15 +161,19 @@ impl TrainOptions {
             ("balance", json!(self.balance)),
             ("initial_weights", json!(start.unwrap_or("random".to_owned()))),
         ];
-        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let statistics = (self.statistics != Statistics::Running)
+            .then(|| ("batch_norm_statistics", json!(self.statistics)));
+        let entries = entries.into_iter().chain(statistics);
+        entries.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 
-/// The first entry in which two descriptions differ, in words: `batch was 26, is 32`.
+/// The first entry in which two descriptions differ, in words: `batch was 26, is 32`. One that only one
+/// of them has counts.
 pub fn difference(now: &Map<String, Value>, then: &Map<String, Value>) -> Option<String> {
-    now.iter().find(|(key, value)| then.get(*key) != Some(value)).map(|(key, value)| {
-        format!("{key} was {}, is {value}", then.get(key).unwrap_or(&Value::Null))
-    })
+    let key = now.keys().chain(then.keys()).find(|&key| now.get(key) != then.get(key))?;
+    let word = |entry: Option<&Value>| entry.map_or("the default".to_owned(), Value::to_string);
+    Some(format!("{key} was {}, is {}", word(then.get(key)), word(now.get(key))))
 }
 
 #[cfg(test)]
@@ -190,5 +199,14 @@ mod tests {
         let named = difference(&other.describe(), &paper.describe());
         assert_eq!(named.as_deref(), Some("batch was 26, is 32"));
         assert!(difference(&paper.describe(), &modern.describe()).is_some());
+        // One that is named only where it is not the default.
+        let other = TrainOptions { statistics: Statistics::Reestimated, ..paper.clone() };
+        for (now, then, wanted) in [
+            (&other, &paper, "batch_norm_statistics was the default, is \"reestimated\""),
+            (&paper, &other, "batch_norm_statistics was \"reestimated\", is the default"),
+        ] {
+            let named = difference(&now.describe(), &then.describe());
+            assert_eq!(named.as_deref(), Some(wanted));
+        }
     }
 }

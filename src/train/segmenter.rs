@@ -48,8 +48,9 @@ pub struct TrainedSegmenter {
 
 /// Trains `network` on all of `images`, whose labels do not matter, to give `targets`.
 ///
-/// Of the options, those about validation do nothing: `patience`, `balance` and `checkpoint`. Where
-/// [`TrainOptions::state`] is there already, training goes on after the last epoch in it.
+/// Of the options, those about validation do nothing: `patience`, `statistics`, `balance` and
+/// `checkpoint`. Where [`TrainOptions::state`] is there already, training goes on after the last epoch in
+/// it.
 ///
 /// # Errors
 /// [`Error::Usage`] without images or when the targets are of another size; else those of
