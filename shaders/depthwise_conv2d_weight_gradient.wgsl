@@ -227,9 +227,16 @@ fn strip(
                 steps[i] = select(vec4(0.0), dy4[dy_starts[i] + across], seen);
             }
             // Not a loop: some drivers leave one this long as it is.
-            meet(&sums, &steps, column_of_x(&starts, &there, i32(ox * STRIDE) - pad_left, width, x_step), 0u);
+            let ix = i32(ox * STRIDE) - pad_left;
+            meet(&sums, &steps, column_of_x(&starts, &there, ix, width, x_step), 0u);
             if STRIDE > 1u {
-                meet(&sums, &steps, column_of_x(&starts, &there, i32(ox * STRIDE) + 1 - pad_left, width, x_step), 1u);
+                meet(&sums, &steps, column_of_x(&starts, &there, ix + 1, width, x_step), 1u);
+            }
+            if STRIDE > 2u {
+                meet(&sums, &steps, column_of_x(&starts, &there, ix + 2, width, x_step), 2u);
+            }
+            if STRIDE > 3u {
+                meet(&sums, &steps, column_of_x(&starts, &there, ix + 3, width, x_step), 3u);
             }
         }
     }

@@ -84,12 +84,24 @@ fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
         && inputs.all(|(view, shape)| aligned(view, shape))
 }
 
+/// The same, as an error that says what it takes.
+fn check_strip(name: &str, lowering: &Lowering, window: &Window) -> Result<()> {
+    match (is_strip(window), fits_strip(lowering, window)) {
+        (false, _) => Err(needs_fours(name, STRIP_WINDOWS)),
+        (_, false) => Err(needs_fours(name, "strip")),
+        _ => Ok(()),
+    }
+}
+
+const STRIP_WINDOWS: &str =
+    "strip takes square kernels of 2 to 7, a stride of up to 4, no dilation, and";
+
 /// Whether the constants of `strip` allow a window.
 fn is_strip(window: &Window) -> bool {
     window.size[0] == window.size[1]
         && window.stride[0] == window.stride[1]
         && (2..=7).contains(&window.size[0])
-        && window.stride[0] <= 2
+        && window.stride[0] <= 4
         && window.dilation == [1, 1]
 }
 
@@ -142,7 +154,7 @@ fn lower_padded(
     strip: impl FnOnce(&Lowering, &Epilogue) -> Result<Lowered>,
 ) -> Result<Lowered> {
     if !is_strip(&sizes.window) {
-        return Err(needs_fours(name, "padded takes the windows of strip, and"));
+        return Err(needs_fours(name, STRIP_WINDOWS));
     }
     let padded = padded(lowering, sizes, mode, epilogue);
     padded.lower(name, lowering, sizes, |inner, epilogue| {
@@ -270,9 +282,7 @@ impl Operation for DepthwiseConv2d {
         let mut dispatch = sizes.params(self.epilogue.bind(dispatch));
         let mut count = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window) {
-                return Err(needs_fours(self.name(), lowering.variant));
-            }
+            check_strip(self.name(), lowering, &self.window)?;
             let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
             dispatch = tiles(dispatch, &self.window, strip);
             let [height, width] = sizes.geometry.output;
@@ -392,9 +402,7 @@ impl Operation for DepthwiseConv2dInputGradient {
         let mut dispatch = sizes.params(dispatch);
         let mut count = lowering.output.elements();
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window) {
-                return Err(needs_fours(self.name(), lowering.variant));
-            }
+            check_strip(self.name(), lowering, &self.window)?;
             let stride = self.window.stride[0];
             let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
             let strip = strip.next_multiple_of(stride);
@@ -499,9 +507,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
         let [height, width] = sizes.geometry.output;
         let (mut units, mut rounds) = (sizes.batch * height, 1 + width);
         if entry == "strip" {
-            if !fits_strip(lowering, &self.window) {
-                return Err(needs_fours(self.name(), lowering.variant));
-            }
+            check_strip(self.name(), lowering, &self.window)?;
             let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
             sum = tiles(sum, &self.window, strip);
             invocations = sizes.in_channels / 4;
@@ -560,6 +566,9 @@ fn examples() -> Vec<(String, Shape, Window, bool)> {
         ([1, 11, 10, 8], square(5, 2, Same), false),
         ([1, 5, 6, 4], square(7, 2, Same), false),
         ([2, 7, 9, 6], square(5, 2, Same), false),
+        ([2, 10, 11, 8], square(3, 3, Same), false),
+        ([1, 11, 9, 4], square(2, 3, Valid), false),
+        ([1, 13, 10, 8], square(5, 4, Same), false),
         ([1, 9, 8, 5], square(7, 2, Same), false),
         ([1, 9, 9, 4], square(2, 2, Valid), false),
         ([1, 9, 11, 4], Window { dilation: [2, 3], ..square(3, 1, Same) }, false),
