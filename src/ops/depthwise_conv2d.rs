@@ -162,12 +162,14 @@ fn lower_padded(
     })
 }
 
-/// How many pixels next to each other one invocation computes: on a processor `most`. Software drivers
-/// compile there as well, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps
-/// for each of four pixels took seconds.
+/// How many lines of pixels one invocation computes: on a processor `most`. Software drivers compile there as
+/// well, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps for each of four pixels
+/// took seconds. A GPU's compiler unrolls no more than it has registers for, and what is left lies in memory
+/// (`benches/NOTES.md`, What a GPU's compiler makes of it).
 fn strip(window: &Window, capabilities: &Capabilities, most: usize) -> usize {
     let taps = window.size[0] * window.size[1];
-    if capabilities.software { (12 * most / taps.max(1)).clamp(1, most) } else { 4 }
+    let (held, most) = if capabilities.software { (12 * most, most) } else { (50, 4) };
+    (held / taps.max(1)).clamp(1, most)
 }
 
 /// Lines of a strip on a processor: more of them keep more sums, or pixels, than it has registers for.
