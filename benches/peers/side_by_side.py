@@ -1,4 +1,4 @@
-"""Times parula and PyTorch on the same shapes, the same cores, in turns, and prints ratios.
+"""Times parula and PyTorch on the same shapes, the same cores or the same GPU, in turns, and prints ratios.
 
 `benches/peers/run` installs what this needs and calls it. See benches/peers/README.md.
 """
@@ -37,20 +37,52 @@ DEPTHWISE = [
     "n=8,h=19,w=19,cin=728,cout=728,k=3,s=1,g=728",
     "n=8,h=48,w=48,cin=64,cout=64,k=3,s=1,g=64",
 ]
+# The same for a GPU, which eight images do not fill.
+GPU_LAYERS = [
+    "n=32,h=19,w=19,cin=728,cout=728,k=1,s=1,g=1",
+    "n=32,h=56,w=56,cin=64,cout=256,k=1,s=1,g=1",
+    "n=32,h=56,w=56,cin=64,cout=64,k=3,s=1,g=1",
+    "n=32,h=28,w=28,cin=128,cout=128,k=3,s=1,g=1",
+    "n=32,h=14,w=14,cin=256,cout=256,k=3,s=1,g=1",
+    "n=32,h=57,w=57,cin=64,cout=128,k=3,s=2,g=1",
+]
+GPU_DEPTHWISE = [
+    "n=32,h=19,w=19,cin=728,cout=728,k=3,s=1,g=728",
+    "n=32,h=147,w=147,cin=128,cout=128,k=3,s=1,g=128",
+]
 ROIS, SIDE, LEVELS = 325, 299, 256
-MODEL, BATCH, INPUT = "resnet50-v2", 4, 96
+MODEL = "resnet50-v2"
+
+DEVICE = "cpu"
 
 
 def timed(run, seconds=0.5):
     """Median and minimum, in milliseconds, of as many runs as fit, three at least, after one to warm
-    up."""
-    run()
+    up, or ten on a GPU, whose clock rises under load and whose libraries try several kernels first."""
+    for _ in range(10 if DEVICE == "cuda" else 1):
+        run()
+    once = timed_on_gpu if DEVICE == "cuda" else timed_by_clock
     times = []
     while len(times) < 3 or sum(times) < 1e3 * seconds and len(times) < 50:
-        start = time.perf_counter()
-        run()
-        times.append(1e3 * (time.perf_counter() - start))
+        times.append(once(run))
     return statistics.median(times), min(times)
+
+
+def timed_by_clock(run):
+    start = time.perf_counter()
+    run()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def timed_on_gpu(run):
+    """By the GPU's own events, as parula's time is by its timestamps."""
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    begin.record()
+    run()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end)
 
 
 def own(timing):
@@ -92,8 +124,8 @@ def convolution(case):
         padding.append(total // 2)
 
     def runs(layout):
-        x = torch.randn(n, cin, h, w).to(memory_format=layout)
-        weights = torch.randn(cout, cin // g, k, k).to(memory_format=layout)
+        x = torch.randn(n, cin, h, w, device=DEVICE).to(memory_format=layout)
+        weights = torch.randn(cout, cin // g, k, k, device=DEVICE).to(memory_format=layout)
         y = F.conv2d(x, weights, None, s, padding, 1, g)
         dy = torch.randn_like(y).to(memory_format=layout)
 
@@ -116,7 +148,9 @@ def convolution(case):
 
 
 def layers(parula, rounds):
-    for stem, cases in [("conv2d", LAYERS), ("depthwise_conv2d", DEPTHWISE)]:
+    on_gpu = DEVICE == "cuda"
+    dense, depthwise = (GPU_LAYERS, GPU_DEPTHWISE) if on_gpu else (LAYERS, DEPTHWISE)
+    for stem, cases in [("conv2d", dense), ("depthwise_conv2d", depthwise)]:
         for case in cases:
             with torch.no_grad():
                 peers = convolution(case)
@@ -133,9 +167,10 @@ def layers(parula, rounds):
 
 def model(parula, rounds):
     """Class scores, and a training step with Adam: forward, loss, gradients, update."""
-    network = ResNet50V2().to(memory_format=torch.channels_last)
-    images = torch.randn(BATCH, 3, INPUT, INPUT).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, 1000, (BATCH,))
+    batch, size = (32, 224) if DEVICE == "cuda" else (4, 96)
+    network = ResNet50V2().to(DEVICE, memory_format=torch.channels_last)
+    images = torch.randn(batch, 3, size, size, device=DEVICE).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, 1000, (batch,), device=DEVICE)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
 
     def forward():
@@ -151,12 +186,12 @@ def model(parula, rounds):
 
     turns = {"forward": [], "training-step": []}
     for _ in range(rounds):
-        size = ["--batch", str(BATCH), "--size", str(INPUT)]
-        report = parula.bench("--model", MODEL, *size, "--phases", "forward,training-step")
+        sizes = ["--batch", str(batch), "--size", str(size)]
+        report = parula.bench("--model", MODEL, *sizes, "--phases", "forward,training-step")
         ours = report["models"][0]
         turns["forward"].append((own(ours["forward"]), timed(forward, 2)))
         turns["training-step"].append((own(ours["training_step"]), timed(step, 2)))
-    case = f"{MODEL}, batch {BATCH}, {INPUT}x{INPUT}"
+    case = f"{MODEL}, batch {batch}, {size}x{size}"
     for phase, pairs in turns.items():
         yield row(phase, case, "PyTorch", pairs)
 
@@ -193,7 +228,8 @@ def dice(parula, rounds, part):
         loop()
         scaled = 1e3 * (time.perf_counter() - start) * ROIS / part
         turns["numpy, a loop over thresholds"].append((ours, (scaled, scaled)))
-        turns["numpy, histograms"].append((ours, timed(histograms, 0)))
+        clock = [timed_by_clock(histograms) for _ in range(4)][1:]
+        turns["numpy, histograms"].append((ours, (statistics.median(clock), min(clock))))
     for peer, pairs in turns.items():
         yield row("dice_thresholds", f"{ROIS} of {SIDE}x{SIDE}", peer, pairs)
 
@@ -245,6 +281,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, parents=[cores])
     parser.add_argument("--parula", required=True, help="the program")
     parser.add_argument("--adapter", help="as parula's own option")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="PyTorch's; a GPU where it has one")
     parser.add_argument("--rounds", type=int, default=3, help="turns of both")
     parser.add_argument("--part", type=int, default=5, help="ROIs of the numpy loop, scaled to 325")
     parser.add_argument("--only", choices=["layers", "model", "dice"], help="no more than these")
@@ -253,8 +290,13 @@ def main():
     options = parser.parse_args()
     if options.rounds < 1 or not 1 <= options.part <= ROIS:
         parser.error(f"--rounds must be 1 or more, --part from 1 to {ROIS}")
+    global DEVICE
+    DEVICE = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(len(CORES))
     torch.manual_seed(0)
+    # 32 bits are to be 32 bits, and cuDNN is to choose its fastest kernels.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     parula = Parula(options.parula, options.adapter)
     load = os.getloadavg()[0]
     parts = {
@@ -269,11 +311,14 @@ def main():
         "adapter": report["adapter"],
         "driver": report["device"]["driver"],
         "parula_timer": report["timer"],
-        "peer_timer": "host clock",
+        "peer_device": torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu",
+        "peer_timer": "events of the GPU" if DEVICE == "cuda" else "host clock",
         "machine": {"processor": processor(), "cores": CORES, "load_before": load},
         "versions": {
             "parula": report["version"],
             "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version() if DEVICE == "cuda" else None,
             "numpy": numpy.__version__,
             "python": platform.python_version(),
         },
