@@ -264,7 +264,7 @@ fn weights_are_converted_looked_into_and_given_another_head() {
     assert_eq!(truth[0]["logits"].as_array().unwrap().len(), 2);
 
     let mut from = own.clone();
-    for name in ["a.h5", "b.keras", "c.weights.h5", "d.safetensors"] {
+    for name in ["new/folder/a.h5", "b.keras", "c.weights.h5", "d.safetensors"] {
         let to = folder.path().join(name);
         let done = json(&["weights", "convert", path(&from), path(&to)]);
         assert_eq!((&done["model"], &done["classes"]), (&"compact-resnet".into(), &2.into()));
@@ -274,7 +274,7 @@ fn weights_are_converted_looked_into_and_given_another_head() {
         from = to;
     }
     let first = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert!(first("own.safetensors").len() < first("a.h5").len());
+    assert!(first("own.safetensors").len() < first("new/folder/a.h5").len());
 
     // Another head is fresh, by the seed, and said to be.
     let five = ["--classes", "5"];
@@ -461,6 +461,17 @@ fn wrong_usage_ends_with_2_and_unknown_names_with_1() {
     assert!(model.contains("compact-xception, compact-resnet"), "{model}");
     let adapter = failure(&["explain", "--model", "compact-resnet", "--adapter", "Voodoo 2"]);
     assert!(adapter.contains("no adapter matches \"Voodoo 2\""), "{adapter}");
+}
+
+#[test]
+fn train_makes_the_folder_of_its_weights() {
+    let out = tempfile::tempdir().unwrap();
+    let weights = out.path().join("new/folder/x.safetensors");
+    let train = ["train", "--data", path(mammograms()), "--model", "compact-resnet"];
+    json(&[&train[..], &SMALL, &["--out", path(&weights)]].concat());
+    for ending in ["safetensors", "csv", "png"] {
+        assert!(weights.with_extension(ending).is_file(), "{ending}");
+    }
 }
 
 #[test]

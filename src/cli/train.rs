@@ -9,6 +9,7 @@ use super::{Global, Numbers, print, print_json};
 use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
+use crate::files;
 use crate::models::{self, Head, Mode, Network};
 use crate::ops::Optimizer;
 use crate::report::curves;
@@ -185,6 +186,7 @@ impl Train {
         let split = split::split(&rois, split::VALIDATION, seed)?;
         let gpu = global.open(self.numbers.precision)?;
         let prepared = setup.prepare(&rois);
+        files::create_folder_of(&self.out)?;
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
         weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;
         let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Global, print, print_json};
 use crate::error::Result;
+use crate::files;
 use crate::models::{self, Mode, Network};
 use crate::weights::{self, Format, Raw, Top};
 
@@ -72,6 +73,7 @@ impl Convert {
         let config = raw.config.take();
         let from = raw.format;
         let resolved = raw.resolve(&model, top)?;
+        files::create_folder_of(&self.to)?;
         weights::save(&self.to, &resolved, &model.layers, config.as_deref())?;
         if classes.is_none() {
             eprintln!(

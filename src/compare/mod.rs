@@ -267,11 +267,6 @@ fn checkpoint(out: &Path, model: &str, stem: &str) -> PathBuf {
     out.join("checkpoints").join(model).join(format!("{stem}.safetensors"))
 }
 
-/// Creates the folder that `path` is in.
-fn folder_of(path: &Path) -> Result<()> {
-    path.parent().map_or(Ok(()), files::create_folder)
-}
-
 /// Seconds since `start`.
 fn since(start: Instant) -> f64 {
     start.elapsed().as_secs_f64()
