@@ -263,6 +263,11 @@ fn weights_are_converted_looked_into_and_given_another_head() {
     let truth = predict(&own, &[]);
     assert_eq!(truth[0]["logits"].as_array().unwrap().len(), 2);
 
+    let layers = json(&["weights", "inspect", path(&own)])["layers"].clone();
+    assert_eq!(layers[0]["name"], "conv1_conv");
+    let names = |layers: &Value| -> Vec<Value> {
+        layers.as_array().unwrap().iter().map(|layer| layer["name"].clone()).collect()
+    };
     let mut from = own.clone();
     for name in ["new/folder/a.h5", "b.keras", "c.weights.h5", "d.safetensors"] {
         let to = folder.path().join(name);
@@ -270,6 +275,7 @@ fn weights_are_converted_looked_into_and_given_another_head() {
         assert_eq!((&done["model"], &done["classes"]), (&"compact-resnet".into(), &2.into()));
         let seen = json(&["weights", "inspect", path(&to)]);
         assert_eq!((&seen["model"], &seen["classes"]), (&"compact-resnet".into(), &2.into()));
+        assert_eq!(names(&seen["layers"]), names(&layers), "{name}");
         assert_eq!(predict(&to, &[]), truth, "{name}");
         from = to;
     }

@@ -108,12 +108,15 @@ impl Convert {
 
 impl Inspect {
     fn run(&self, global: &Global) -> Result<()> {
-        let raw = Raw::read(&self.file)?;
+        let mut raw = Raw::read(&self.file)?;
         let (network, problem) = match raw.identify() {
             Ok(network) => (Some(network), None),
             Err(error) => (None, Some(error.to_string())),
         };
         let name = network.map(|network: &Network| network.name);
+        if let Some(network) = network {
+            raw.arrange(network)?;
+        }
         let classes = network.map_or(raw.classes(), |network| raw.units(network));
         if global.json {
             let layers: Vec<_> = raw
