@@ -115,6 +115,17 @@ impl Method {
     }
 }
 
+/// The methods of these names, all of them by `all`.
+///
+/// # Errors
+/// [`Error::Usage`] for a method that there is not.
+pub fn find_all(names: &[String]) -> Result<Vec<&'static Method>> {
+    match names {
+        [all] if all == "all" => Ok(METHODS.iter().collect()),
+        names => names.iter().map(|name| find(name)).collect(),
+    }
+}
+
 /// The method called `name`.
 ///
 /// # Errors

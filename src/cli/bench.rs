@@ -9,6 +9,7 @@ use super::{Global, Numbers, print, print_json};
 use crate::bench::{
     self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
 };
+use crate::cam;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
@@ -171,7 +172,7 @@ impl Bench {
 
 impl Bench {
     fn methods(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
-        let methods = bench::methods(&self.methods)?;
+        let methods = cam::find_all(&self.methods)?;
         for network in networks(&self.model)?.into_iter().filter(|_| !methods.is_empty()) {
             let size = self.size.map_or(network.input, |size| [size, size]);
             for method in &methods {

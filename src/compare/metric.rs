@@ -52,6 +52,14 @@ pub struct Metric {
     pub(super) of: Option<fn(&Score) -> Option<f64>>,
 }
 
+impl Metric {
+    /// Whether it takes runs of the network on changed ROIs, which `--faithfulness-images` bounds: what a
+    /// line may lack.
+    pub fn is_faithfulness(&self) -> bool {
+        self.of.is_some_and(|of| of(&Score::default()).is_none())
+    }
+}
+
 /// The metric that retraining gives.
 pub(super) const FILTERED: &str = "filtered_accuracy";
 
