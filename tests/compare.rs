@@ -155,7 +155,7 @@ fn names_and_numbers_that_are_wrong_are_refused_before_anything_runs() {
     let out = folder.path().join("out");
     let method = failure(&small(&out, "gradcam,gradcom", &[]));
     assert!(
-        method.contains("no CAM method is called gradcom") && method.contains("layercam"),
+        method.contains(r#"no CAM method is called "gradcom""#) && method.contains("layercam"),
         "{method}"
     );
     let all = failure(&small(&out, "all", &["--images", "0"]));
@@ -165,7 +165,7 @@ fn names_and_numbers_that_are_wrong_are_refused_before_anything_runs() {
     );
     let metric = failure(&small(&out, "gradcam", &["--rank-by", "beauty"]));
     assert!(
-        metric.contains("no metric is called beauty") && metric.contains("road_morf"),
+        metric.contains(r#"no metric is called "beauty""#) && metric.contains("road_morf"),
         "{metric}"
     );
     let metric = failure(&small(&out, "gradcam", &["--rank-by", "filtered_accuracy"]));

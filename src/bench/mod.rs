@@ -236,7 +236,7 @@ pub fn expect_known(name: &str) -> Result<()> {
 }
 
 fn unknown(name: &str, known: &[String]) -> Error {
-    Error::usage(format!("no kernel is called {name}"), format!("there are {}", known.join(", ")))
+    Error::unknown("kernel", name, known.iter().map(String::as_str))
 }
 
 #[cfg(test)]

@@ -131,11 +131,7 @@ pub fn find_all(names: &[String]) -> Result<Vec<&'static Method>> {
 /// # Errors
 /// [`Error::Usage`] with the names there are.
 pub fn find(name: &str) -> Result<&'static Method> {
-    METHODS.iter().find(|method| method.name == name).ok_or_else(|| {
-        let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-        Error::usage(
-            format!("no CAM method is called {name}"),
-            format!("there are {}", known.join(", ")),
-        )
-    })
+    let found = METHODS.iter().find(|method| method.name == name);
+    found
+        .ok_or_else(|| Error::unknown("CAM method", name, METHODS.iter().map(|method| method.name)))
 }

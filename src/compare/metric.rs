@@ -172,13 +172,8 @@ pub const METRICS: &[Metric] = &[
 /// # Errors
 /// [`Error::Usage`] with the names there are.
 pub fn find(name: &str) -> Result<&'static Metric> {
-    METRICS.iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let known: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
-        Error::usage(
-            format!("no metric is called {name}"),
-            format!("there are {}", known.join(", ")),
-        )
-    })
+    let found = METRICS.iter().find(|metric| metric.name == name);
+    found.ok_or_else(|| Error::unknown("metric", name, METRICS.iter().map(|metric| metric.name)))
 }
 
 #[cfg(test)]
