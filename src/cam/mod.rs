@@ -109,6 +109,11 @@ impl Method {
         }
     }
 
+    /// Whether it averages over any number of samples: [`Settings::samples`].
+    pub fn takes_samples(&self) -> bool {
+        matches!(self.kind, Kind::Sampled(sampling) if sampling.any_number())
+    }
+
     /// Whether it runs many changed copies of each image, which takes long.
     pub fn samples(&self) -> bool {
         matches!(self.kind, Kind::Sampled(_))

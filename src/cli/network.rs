@@ -142,13 +142,21 @@ pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
     let weights = raw.resolve(model, top)?;
     let (path, classes) = (path.display(), model.classes);
     match there {
-        Some(units) if units == classes => {}
-        Some(units) => {
-            eprintln!("{path}: its head of {units} units is replaced by a fresh one of {classes}");
+        Some(there) if there == classes => {}
+        Some(there) => {
+            eprintln!(
+                "{path}: its head of {} is replaced by a fresh one of {classes}",
+                units(there)
+            );
         }
-        None => eprintln!("{path}: it has no head, a fresh one of {classes} units is used"),
+        None => eprintln!("{path}: it has no head, a fresh one of {} is used", units(classes)),
     }
     Ok(weights)
+}
+
+/// So many units of a head, in words.
+pub fn units(count: usize) -> String {
+    format!("{count} unit{}", if count == 1 { "" } else { "s" })
 }
 
 /// Names for the files of each image: its stem, numbered where two images share one.

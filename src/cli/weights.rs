@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::network::units;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files;
@@ -158,5 +159,5 @@ impl Inspect {
 }
 
 fn head_in_words(classes: Option<usize>) -> String {
-    classes.map_or("no head".to_owned(), |units| format!("a head of {units} units"))
+    classes.map_or("no head".to_owned(), |classes| format!("a head of {}", units(classes)))
 }
