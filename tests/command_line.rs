@@ -556,6 +556,25 @@ fn wrong_usage_ends_with_2_and_unknown_names_with_1() {
     let out = tempfile::tempdir().unwrap();
     let model = failure(&["reproduce", "--models", "vgg", "--out", path(out.path())]);
     assert!(model.contains("compact-xception, compact-resnet"), "{model}");
+    let model = failure(&["reproduce", "--models", "", "--out", path(out.path())]);
+    assert!(model.contains(r#"no model is called """#), "{model}");
+    let model = ["--model", "compact-resnet"];
+    let files = ["--weights", "w.safetensors", "x.png"];
+    for (command, more) in [
+        (&["predict"][..], &files[..]),
+        (&["cam", "--out", "out"], &files),
+        (&["segment", "--out", "out"], &files),
+        (&["train", "--data", "set", "--out", "x.safetensors"], &[]),
+        (&["bench"], &[]),
+        (&["explain"], &[]),
+    ] {
+        for option in ["--batch", "--size"] {
+            let said = parula(&[command, &model, more, &[option, "0"]].concat());
+            let text = String::from_utf8_lossy(&said.stderr).into_owned();
+            assert_eq!(said.status.code(), Some(2), "{command:?} {option}: {text}");
+            assert!(text.contains(option) && text.contains("it must be 1 or more"), "{text}");
+        }
+    }
     let adapter = failure(&["explain", "--model", "compact-resnet", "--adapter", "Voodoo 2"]);
     assert!(adapter.contains("no adapter matches \"Voodoo 2\""), "{adapter}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Global, Numbers, print, print_json};
+use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{
     self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
 };
@@ -38,10 +38,10 @@ pub struct Bench {
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["case", "small"])]
     layers: Vec<String>,
     /// Images at once, with --model and --layers
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     batch: usize,
     /// Height and width of the input instead of the usual ones, with --model and --layers
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// What models are run for
     #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
@@ -131,7 +131,7 @@ impl Bench {
     fn layers(&self) -> Result<Vec<Layer>> {
         self.kernels.iter().try_for_each(|name| bench::expect_known(name))?;
         let networks = networks(&self.layers)?;
-        let mut found = bench::layers(&networks, &self.phases, self.batch.max(1), self.size)?;
+        let mut found = bench::layers(&networks, &self.phases, self.batch, self.size)?;
         found.retain(|layer| {
             let operation = &layer.case.operation;
             let named = self.kernels.iter().any(|name| name == operation.name());
@@ -150,7 +150,7 @@ impl Bench {
     fn models(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
         for network in networks(&self.model)? {
             let size = self.size.map_or(network.input, |size| [size, size]);
-            let batch = self.batch.max(1);
+            let batch = self.batch;
             let timed = report.models.len();
             let mut open = |phase| {
                 interruption(|| format!("{timed} models were timed"))?;
@@ -177,7 +177,7 @@ impl Bench {
             let size = self.size.map_or(network.input, |size| [size, size]);
             for method in &methods {
                 interruption(|| format!("{} methods were timed", report.methods.len()))?;
-                let batch = self.batch.max(1);
+                let batch = self.batch;
                 let timed = bench::time_method(gpu, network, method, batch, size, effort)?;
                 eprintln!("{} {}: {:.3} ms", network.name, method.name, timed.timing.ms);
                 report.methods.push(timed);
