@@ -106,7 +106,12 @@ impl Bench {
         if let Some(path) = &self.csv {
             files::write(path, report.csv().as_bytes())?;
         }
-        if global.json { print_json(&report) } else { print(&format!("{report}\n")) }
+        if global.json {
+            print_json(&report)?
+        } else {
+            print(&format!("{report}\n"))?
+        }
+        something_timed(&report)
     }
 
     /// The kernels that are asked for; none where only models are.
@@ -184,6 +189,23 @@ impl Bench {
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses a report that has reasons alone.
+fn something_timed(report: &Report) -> Result<()> {
+    match report.not_timed.first() {
+        Some(first)
+            if report.results.is_empty()
+                && report.models.is_empty()
+                && report.methods.is_empty() =>
+        {
+            Err(Error::usage(
+                format!("nothing was timed: {}", first.reason),
+                "try another shape, kernel or variant",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
