@@ -167,7 +167,8 @@ fn the_experiment_writes_what_can_be_scored_again() {
     let again = json(&["report", path(out.path())]);
     assert_eq!(again["rois"], 8);
     assert_eq!(std::fs::read(&report).unwrap(), first, "the folder alone makes the same page");
-    assert!(failure(&["report", path(mammograms())]).contains("results.json"));
+    let none = failure(&["report", path(mammograms())]);
+    assert!(none.contains("has no results.json; give the folder that `parula reproduce"), "{none}");
     assert!(out.path().join("figures/compact-resnet-0-curves.csv").is_file());
 
     // Nothing is run again, and another configuration is refused with the difference.
