@@ -128,6 +128,15 @@ impl Error {
         Error::Shape { layer: layer.into(), problem: problem.into() }
     }
 
+    /// No `what` is called `name`; `known` are.
+    pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.collect();
+        Error::usage(
+            format!("no {what} is called \"{name}\""),
+            format!("there are {}", known.join(", ")),
+        )
+    }
+
     /// A wrong argument or name.
     pub fn usage(problem: impl Into<String>, hint: impl Into<String>) -> Self {
         Error::Usage { problem: problem.into(), hint: hint.into() }

@@ -67,6 +67,14 @@ pub fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::file("create", folder, source))
 }
 
+/// Creates the folder that `path` is in, and its parents.
+///
+/// # Errors
+/// [`Error::File`] with the folder's name.
+pub fn create_folder_of(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), create_folder)
+}
+
 /// Where what can be made again is kept: the folder that `PARULA_CACHE` names, or the system's for such
 /// things; none where neither is known.
 pub fn cache_folder() -> Option<PathBuf> {

@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use common::program::{failure, json, parula};
 use parula::data::Grey;
 use parula::graph::{Kind, Role};
+use parula::metrics::normalise::{Normalisation, levels};
 use parula::models::{self, Mode};
 use parula::tensor::Tensor;
 use parula::weights::{self, Weights};
@@ -166,7 +167,8 @@ fn the_experiment_writes_what_can_be_scored_again() {
     let again = json(&["report", path(out.path())]);
     assert_eq!(again["rois"], 8);
     assert_eq!(std::fs::read(&report).unwrap(), first, "the folder alone makes the same page");
-    assert!(failure(&["report", path(mammograms())]).contains("results.json"));
+    let none = failure(&["report", path(mammograms())]);
+    assert!(none.contains("has no results.json; give the folder that `parula reproduce"), "{none}");
     assert!(out.path().join("figures/compact-resnet-0-curves.csv").is_file());
 
     // Nothing is run again, and another configuration is refused with the difference.
@@ -237,8 +239,13 @@ fn the_experiment_writes_what_can_be_scored_again() {
 
 /// Weights of compact-resnet with a head of two units, in `path`.
 fn some_weights(path: &Path) {
+    weights_with(path, 2);
+}
+
+/// The same with a head of `classes` units.
+fn weights_with(path: &Path, classes: usize) {
     let network = models::find("compact-resnet").unwrap();
-    let model = network.build(Mode::Inference, 1, [48, 48], 2).unwrap();
+    let model = network.build(Mode::Inference, 1, [48, 48], classes).unwrap();
     let mut weights = Weights::default();
     for (value, node) in model.graph.nodes() {
         let Kind::Variable(variable) = &node.kind else { continue };
@@ -267,18 +274,24 @@ fn weights_are_converted_looked_into_and_given_another_head() {
     let truth = predict(&own, &[]);
     assert_eq!(truth[0]["logits"].as_array().unwrap().len(), 2);
 
+    let layers = json(&["weights", "inspect", path(&own)])["layers"].clone();
+    assert_eq!(layers[0]["name"], "conv1_conv");
+    let names = |layers: &Value| -> Vec<Value> {
+        layers.as_array().unwrap().iter().map(|layer| layer["name"].clone()).collect()
+    };
     let mut from = own.clone();
-    for name in ["a.h5", "b.keras", "c.weights.h5", "d.safetensors"] {
+    for name in ["new/folder/a.h5", "b.keras", "c.weights.h5", "d.safetensors"] {
         let to = folder.path().join(name);
         let done = json(&["weights", "convert", path(&from), path(&to)]);
         assert_eq!((&done["model"], &done["classes"]), (&"compact-resnet".into(), &2.into()));
         let seen = json(&["weights", "inspect", path(&to)]);
         assert_eq!((&seen["model"], &seen["classes"]), (&"compact-resnet".into(), &2.into()));
+        assert_eq!(names(&seen["layers"]), names(&layers), "{name}");
         assert_eq!(predict(&to, &[]), truth, "{name}");
         from = to;
     }
     let first = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    assert!(first("own.safetensors").len() < first("a.h5").len());
+    assert!(first("own.safetensors").len() < first("new/folder/a.h5").len());
 
     // Another head is fresh, by the seed, and said to be.
     let five = ["--classes", "5"];
@@ -342,6 +355,91 @@ fn a_folder_stands_for_the_images_in_it_and_not_for_their_masks() {
             assert!(message.contains(problem), "{command}: {message}");
         }
     }
+}
+
+#[test]
+fn the_numbers_of_a_map_are_those_of_its_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("own.safetensors");
+    some_weights(&weights);
+    let (image, _) = lesion(mammograms());
+    let common = ["cam", "--model", "compact-resnet", "--weights", path(&weights), path(&image)];
+    let map = |name: &str, normalisation: &str| {
+        let out = folder.path().join(name);
+        let more = ["--against", "--normalisation", normalisation, "--out", path(&out)];
+        let found = json(&[&common[..], &more].concat());
+        let file = |key: &str| PathBuf::from(found[0][key].as_str().unwrap());
+        // The header is padded to 64 bytes.
+        let raw = std::fs::read(file("raw")).unwrap();
+        let length = 10 + usize::from(u16::from_le_bytes([raw[8], raw[9]]));
+        let numbers =
+            raw[length..].chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+        let numbers: Vec<f32> = numbers.collect();
+        let side = numbers.len().isqrt();
+        (Tensor::new([side, side], numbers).unwrap(), Grey::read(&file("png")).unwrap())
+    };
+    for (name, normalisation) in [("min-max", Normalisation::MinMax), ("max", Normalisation::Max)] {
+        let (map, picture) = map(name, name);
+        assert!(map.data().iter().any(|&value| value < 0.0), "{name}: {:?}", map.data());
+        let made = levels(&map, normalisation, [picture.height, picture.width]);
+        let most = made.iter().zip(&picture.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(most <= Some(1), "{name}: {most:?}");
+    }
+    // After its ReLU Grad-CAM has no negative values.
+    let (map, _) = map("relu-max", "relu-max");
+    assert!(map.data().iter().all(|&value| value >= 0.0), "{:?}", map.data());
+}
+
+#[test]
+fn options_that_a_method_or_a_head_has_no_use_for_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("own.safetensors");
+    weights_with(&weights, 1);
+    let (image, _) = lesion(mammograms());
+    let common = ["cam", "--model", "compact-resnet", "--weights", path(&weights), path(&image)];
+    let out = folder.path().join("out");
+    let call = |more: &[&str]| failure(&[&common[..], &["--out", path(&out)], more].concat());
+    for method in ["gradcam", "saliency", "occlusion"] {
+        let message = call(&["--method", method, "--samples", "5"]);
+        assert!(message.contains(&format!("{method} takes no number of samples")), "{message}");
+        assert!(message.contains("smoothgrad, integrated-gradients, gradientshap"), "{message}");
+    }
+    let class = call(&["--class", "1"]);
+    assert!(class.contains("the head has 1 unit, class 0, which speaks for abnormal"), "{class}");
+    let seen = parula(&["weights", "inspect", path(&weights)]);
+    let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(seen.contains("a head of 1 unit\n"), "{seen}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn an_image_that_claims_to_be_huge_is_refused_by_every_command() {
+    let data = copied(mammograms());
+    let (image, mask) = lesion(data.path());
+    // Width and height, and the check sum of the header.
+    let mut bytes = std::fs::read(&image).unwrap();
+    bytes[16..24].copy_from_slice(&[200_000u32.to_be_bytes(); 2].concat());
+    let mut sum = flate2::Crc::new();
+    sum.update(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&sum.sum().to_be_bytes());
+    std::fs::write(&image, bytes).unwrap();
+    let weights = data.path().join("own.safetensors");
+    some_weights(&weights);
+    let (out, network) = (data.path().join("out"), ["--model", "compact-resnet", "--weights"]);
+    let network = [&network[..], &[path(&weights), path(&image)]].concat();
+    for command in [
+        [&["predict"], &network[..]].concat(),
+        [&["cam", "--out", path(&out)], &network[..]].concat(),
+        vec!["score", "--mask", path(&mask), "--heatmap", path(&image)],
+        vec!["data", "rois", path(data.path()), "--out", path(&out)],
+    ] {
+        let message = failure(&command);
+        assert!(message.contains("is 200000 x 200000 pixels"), "{command:?}: {message}");
+    }
+    let found = json(&["data", "inspect", path(data.path())]);
+    let problems = found["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{found}");
+    assert!(problems[0]["what"].as_str().unwrap().contains("200000 x 200000"), "{found}");
 }
 
 /// Columns of `scores.csv`, lines of predictions, and what `results.json` says of them.
@@ -463,8 +561,38 @@ fn wrong_usage_ends_with_2_and_unknown_names_with_1() {
     let out = tempfile::tempdir().unwrap();
     let model = failure(&["reproduce", "--models", "vgg", "--out", path(out.path())]);
     assert!(model.contains("compact-xception, compact-resnet"), "{model}");
+    let model = failure(&["reproduce", "--models", "", "--out", path(out.path())]);
+    assert!(model.contains(r#"no model is called """#), "{model}");
+    let model = ["--model", "compact-resnet"];
+    let files = ["--weights", "w.safetensors", "x.png"];
+    for (command, more) in [
+        (&["predict"][..], &files[..]),
+        (&["cam", "--out", "out"], &files),
+        (&["segment", "--out", "out"], &files),
+        (&["train", "--data", "set", "--out", "x.safetensors"], &[]),
+        (&["bench"], &[]),
+        (&["explain"], &[]),
+    ] {
+        for option in ["--batch", "--size"] {
+            let said = parula(&[command, &model, more, &[option, "0"]].concat());
+            let text = String::from_utf8_lossy(&said.stderr).into_owned();
+            assert_eq!(said.status.code(), Some(2), "{command:?} {option}: {text}");
+            assert!(text.contains(option) && text.contains("it must be 1 or more"), "{text}");
+        }
+    }
     let adapter = failure(&["explain", "--model", "compact-resnet", "--adapter", "Voodoo 2"]);
     assert!(adapter.contains("no adapter matches \"Voodoo 2\""), "{adapter}");
+}
+
+#[test]
+fn train_makes_the_folder_of_its_weights() {
+    let out = tempfile::tempdir().unwrap();
+    let weights = out.path().join("new/folder/x.safetensors");
+    let train = ["train", "--data", path(mammograms()), "--model", "compact-resnet"];
+    json(&[&train[..], &SMALL, &["--out", path(&weights)]].concat());
+    for ending in ["safetensors", "csv", "png"] {
+        assert!(weights.with_extension(ending).is_file(), "{ending}");
+    }
 }
 
 #[test]

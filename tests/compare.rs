@@ -155,16 +155,26 @@ fn names_and_numbers_that_are_wrong_are_refused_before_anything_runs() {
     let out = folder.path().join("out");
     let method = failure(&small(&out, "gradcam,gradcom", &[]));
     assert!(
-        method.contains("no CAM method is called gradcom") && method.contains("layercam"),
+        method.contains(r#"no CAM method is called "gradcom""#) && method.contains("layercam"),
         "{method}"
+    );
+    let all = failure(&small(&out, "all", &["--images", "0"]));
+    assert!(
+        all.contains("--images must be 1"),
+        "all methods are known, and refused is the rest: {all}"
     );
     let metric = failure(&small(&out, "gradcam", &["--rank-by", "beauty"]));
     assert!(
-        metric.contains("no metric is called beauty") && metric.contains("road_morf"),
+        metric.contains(r#"no metric is called "beauty""#) && metric.contains("road_morf"),
         "{metric}"
     );
     let metric = failure(&small(&out, "gradcam", &["--rank-by", "filtered_accuracy"]));
     assert!(metric.contains("--retrain"), "{metric}");
+    for name in ["deletion", "insertion", "road_morf", "road_lerf", "road"] {
+        let more = ["--faithfulness-images", "0", "--rank-by", name];
+        let metric = failure(&small(&out, "gradcam", &more));
+        assert!(metric.contains(name) && metric.contains("--faithfulness-images 0"), "{metric}");
+    }
     for (option, value) in [("--steps", "1"), ("--images", "0"), ("--training-images", "0")] {
         let arguments =
             ["compare", "--data", path(mammograms()), "--out", path(&out), option, value];

@@ -370,6 +370,15 @@ fn a_tensor_that_does_not_fit_is_refused_with_the_batch_that_does() {
     let capabilities = Capabilities::default();
     let error = plan::build(&graph, &[y], &[], &capabilities, &Options::default()).unwrap_err();
     assert!(error.to_string().contains("smaller input"), "{error}");
+    // A kernel is as large for a smaller batch.
+    let mut graph = Graph::new();
+    let x = graph.input("images", [2, 4, 4, 4]).unwrap();
+    let w = graph.input("kernel", [4096, 4096, 4, 4]).unwrap();
+    let window = Window::square(4096, 1, Padding::Same);
+    let y = graph.add("conv", Conv2d::new(window), &[x, w]).unwrap();
+    let error = plan::build(&graph, &[y], &[], &capabilities, &Options::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("kernel 4096x4096x4x4") && !text.contains("use a batch"), "{text}");
 }
 
 // ---- fusion ----

@@ -160,9 +160,19 @@ fn every_format_gives_back_what_was_written() {
         for (file, format) in FORMATS {
             let path = folder.path().join(file);
             weights::save(&path, &weights, &model.layers, None).unwrap();
-            let raw = Raw::read(&path).unwrap();
+            let mut raw = Raw::read(&path).unwrap();
             assert_eq!((raw.format, raw.classes()), (format, Some(4)), "{name}");
-            assert_eq!(raw.identify().unwrap().name, name);
+            let network = raw.identify().unwrap();
+            assert_eq!(network.name, name);
+            raw.arrange(network).unwrap();
+            let order = keras_order(&model.layers).into_iter().map(|index| &model.layers[index]);
+            let order = order.filter(|layer| !layer.weights.is_empty());
+            for (found, layer) in raw.layers.iter().zip(order.clone()) {
+                assert_eq!(found.label(), layer.name, "{name} as {format}");
+                let shapes = layer.weights.iter().map(|weight| weights.tensors[weight].dims());
+                assert!(found.tensors.iter().map(|(_, tensor)| tensor.dims()).eq(shapes), "{name}");
+            }
+            assert_eq!(raw.layers.len(), order.count());
             assert_eq!(raw.input(), Some([64, 48]));
             let found = raw.resolve(&model, Top::Keep).unwrap();
             assert!(found.tensors == weights.tensors, "{name} as {format}");

@@ -82,7 +82,8 @@ impl Bencher {
         let case = &layer.case;
         let op = case.operation.name();
         if !variant.needs.met_by(self.gpu.capabilities()) {
-            let problem = format!("needs {:?}, which the adapter lacks", variant.needs);
+            let problem =
+                variant.needs.lacking(self.gpu.capabilities(), self.gpu.report().cooperative);
             return Err(Error::shape(format!("{op}/{}", variant.name), problem));
         }
         let mut subject = Subject::new(case)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::timing::{Effort, Run, Timing, time_in_turns, time_repeatedly};
-use crate::cam::{Explainer, METHODS, Method, Request, Settings, find};
+use crate::cam::{Explainer, Method, Request, Settings};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Value, gradients};
@@ -39,17 +39,6 @@ pub struct MethodTiming {
     pub beside_gradient: Option<f64>,
     /// Bytes that its plans take, those of copies included.
     pub peak_bytes: u64,
-}
-
-/// The methods of these names, all of them by `all`.
-///
-/// # Errors
-/// [`Error::Usage`] for a method that there is not.
-pub fn methods(names: &[String]) -> Result<Vec<&'static Method>> {
-    match names {
-        [all] if all == "all" => Ok(METHODS.iter().collect()),
-        names => names.iter().map(|name| find(name)).collect(),
-    }
 }
 
 /// Times `method` on `network` with random weights, for batches of `batch` images of (height, width)

@@ -27,7 +27,7 @@ pub use check::{Checker, narrow};
 pub use compare::{Compared, Comparison, Old, Verdict};
 pub use layers::{Layer, layers};
 pub use measure::{Bencher, Measurement, Pace};
-pub use methods::{MethodTiming, methods, time_method};
+pub use methods::{MethodTiming, time_method};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
 pub use overhead::{Overhead, overhead};
 pub use phase::PhaseGraph;
@@ -236,7 +236,7 @@ pub fn expect_known(name: &str) -> Result<()> {
 }
 
 fn unknown(name: &str, known: &[String]) -> Error {
-    Error::usage(format!("no kernel is called {name}"), format!("there are {}", known.join(", ")))
+    Error::unknown("kernel", name, known.iter().map(String::as_str))
 }
 
 #[cfg(test)]

@@ -56,6 +56,10 @@ impl Sampling for GradientShap {
         Ok(Copies { stand_in, reads: Reads::GradientTimes(way), fixed: Vec::new() })
     }
 
+    fn any_number(&self) -> bool {
+        true
+    }
+
     fn count(&self, layout: &Layout) -> usize {
         layout.settings.samples.unwrap_or(SAMPLES)
     }

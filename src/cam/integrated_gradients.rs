@@ -51,6 +51,10 @@ impl Sampling for IntegratedGradients {
         Ok(Copies { stand_in, reads: Reads::Gradient, fixed })
     }
 
+    fn any_number(&self) -> bool {
+        true
+    }
+
     fn count(&self, layout: &Layout) -> usize {
         layout.settings.samples.unwrap_or(STEPS)
     }

@@ -109,9 +109,25 @@ impl Method {
         }
     }
 
+    /// Whether it averages over any number of samples: [`Settings::samples`].
+    pub fn takes_samples(&self) -> bool {
+        matches!(self.kind, Kind::Sampled(sampling) if sampling.any_number())
+    }
+
     /// Whether it runs many changed copies of each image, which takes long.
     pub fn samples(&self) -> bool {
         matches!(self.kind, Kind::Sampled(_))
+    }
+}
+
+/// The methods of these names, all of them by `all`.
+///
+/// # Errors
+/// [`Error::Usage`] for a method that there is not.
+pub fn find_all(names: &[String]) -> Result<Vec<&'static Method>> {
+    match names {
+        [all] if all == "all" => Ok(METHODS.iter().collect()),
+        names => names.iter().map(|name| find(name)).collect(),
     }
 }
 
@@ -120,11 +136,7 @@ impl Method {
 /// # Errors
 /// [`Error::Usage`] with the names there are.
 pub fn find(name: &str) -> Result<&'static Method> {
-    METHODS.iter().find(|method| method.name == name).ok_or_else(|| {
-        let known: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-        Error::usage(
-            format!("no CAM method is called {name}"),
-            format!("there are {}", known.join(", ")),
-        )
-    })
+    let found = METHODS.iter().find(|method| method.name == name);
+    found
+        .ok_or_else(|| Error::unknown("CAM method", name, METHODS.iter().map(|method| method.name)))
 }

@@ -101,6 +101,11 @@ pub(super) trait Sampling: Debug + Sync {
         [h, w]
     }
 
+    /// Whether [`Settings::samples`] says how many copies there are, and not the image or the layer.
+    fn any_number(&self) -> bool {
+        false
+    }
+
     /// How many copies there are of an image.
     fn count(&self, layout: &Layout) -> usize;
 

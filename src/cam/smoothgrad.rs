@@ -48,6 +48,10 @@ impl Sampling for SmoothGrad {
         Ok(Copies { stand_in, reads: Reads::Gradient, fixed: Vec::new() })
     }
 
+    fn any_number(&self) -> bool {
+        true
+    }
+
     fn count(&self, layout: &Layout) -> usize {
         layout.settings.samples.unwrap_or(SAMPLES)
     }

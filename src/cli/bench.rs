@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Global, Numbers, print, print_json};
+use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{
     self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
 };
+use crate::cam;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
@@ -37,10 +38,10 @@ pub struct Bench {
     #[arg(long, value_delimiter = ',', conflicts_with_all = ["case", "small"])]
     layers: Vec<String>,
     /// Images at once, with --model and --layers
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     batch: usize,
     /// Height and width of the input instead of the usual ones, with --model and --layers
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// What models are run for
     #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
@@ -105,7 +106,12 @@ impl Bench {
         if let Some(path) = &self.csv {
             files::write(path, report.csv().as_bytes())?;
         }
-        if global.json { print_json(&report) } else { print(&format!("{report}\n")) }
+        if global.json {
+            print_json(&report)?
+        } else {
+            print(&format!("{report}\n"))?
+        }
+        something_timed(&report)
     }
 
     /// The kernels that are asked for; none where only models are.
@@ -130,7 +136,7 @@ impl Bench {
     fn layers(&self) -> Result<Vec<Layer>> {
         self.kernels.iter().try_for_each(|name| bench::expect_known(name))?;
         let networks = networks(&self.layers)?;
-        let mut found = bench::layers(&networks, &self.phases, self.batch.max(1), self.size)?;
+        let mut found = bench::layers(&networks, &self.phases, self.batch, self.size)?;
         found.retain(|layer| {
             let operation = &layer.case.operation;
             let named = self.kernels.iter().any(|name| name == operation.name());
@@ -149,7 +155,7 @@ impl Bench {
     fn models(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
         for network in networks(&self.model)? {
             let size = self.size.map_or(network.input, |size| [size, size]);
-            let batch = self.batch.max(1);
+            let batch = self.batch;
             let timed = report.models.len();
             let mut open = |phase| {
                 interruption(|| format!("{timed} models were timed"))?;
@@ -171,18 +177,35 @@ impl Bench {
 
 impl Bench {
     fn methods(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
-        let methods = bench::methods(&self.methods)?;
+        let methods = cam::find_all(&self.methods)?;
         for network in networks(&self.model)?.into_iter().filter(|_| !methods.is_empty()) {
             let size = self.size.map_or(network.input, |size| [size, size]);
             for method in &methods {
                 interruption(|| format!("{} methods were timed", report.methods.len()))?;
-                let batch = self.batch.max(1);
+                let batch = self.batch;
                 let timed = bench::time_method(gpu, network, method, batch, size, effort)?;
                 eprintln!("{} {}: {:.3} ms", network.name, method.name, timed.timing.ms);
                 report.methods.push(timed);
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses a report that has reasons alone.
+fn something_timed(report: &Report) -> Result<()> {
+    match report.not_timed.first() {
+        Some(first)
+            if report.results.is_empty()
+                && report.models.is_empty()
+                && report.methods.is_empty() =>
+        {
+            Err(Error::usage(
+                format!("nothing was timed: {}", first.reason),
+                "try another shape, kernel or variant",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use super::images::Images;
 use super::network::{Loaded, Source, stems};
 use super::{Global, Numbers, print, print_json};
-use crate::cam::{Baseline, Explainer, Fusion, METHODS, Request, Settings, find, npy};
+use crate::cam::{
+    Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find, npy,
+};
 use crate::data::image::resize_plane;
 use crate::data::{Class, Colour, Grey};
 use crate::error::{Error, Result};
@@ -18,6 +20,7 @@ use crate::gpu::Gpu;
 use crate::metrics::normalise::Normalisation;
 use crate::refine::{Recipe, Refiner};
 use crate::report::explained;
+use crate::tensor::Tensor;
 use crate::train::{interruption, probabilities};
 
 #[derive(Debug, Args)]
@@ -40,7 +43,8 @@ pub struct Cam {
     #[arg(long, value_enum, default_value = "max")]
     fuse: Fusion,
     /// The class to explain: its number, from 0. Without it, abnormal (1) of two classes, else each
-    /// image's class with the highest score
+    /// image's class with the highest score. A head of one unit (sigmoid) has the class 0 alone, and that
+    /// is abnormal, which its score speaks for
     #[arg(long)]
     class: Option<usize>,
     /// Show what speaks against the class instead of what speaks for it
@@ -80,8 +84,8 @@ pub struct Cam {
     figure: bool,
     #[command(flatten)]
     images: Images,
-    /// Where to write; for each image NAME.npy, the map at the layer's size, and NAME.png, 8-bit grey
-    /// at the image's size
+    /// Where to write; for each image NAME.npy, the map at the layer's size, signed where --normalisation
+    /// is of the signed map, and NAME.png, 8-bit grey at the image's size
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -132,6 +136,7 @@ fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>, stem: &str) -
 impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
+        self.check(method)?;
         let (found, sizes) = self.images.find()?;
         let gpu = global.open(self.numbers.precision)?;
         let loaded = self.source.load(&gpu, found.len(), global.seed)?;
@@ -145,7 +150,10 @@ impl Cam {
             (Some(class), classes) if class >= classes => {
                 return Err(Error::usage(
                     format!("there is no class {class}"),
-                    format!("the head has {classes} units: give a class from 0 to {}", classes - 1),
+                    match classes {
+                        1 => "the head has 1 unit, class 0, which speaks for abnormal".to_owned(),
+                        _ => format!("the head has {classes} units: give 0 to {}", classes - 1),
+                    },
                 ));
             }
             (None, 2) => Some(Class::Abnormal.index()),
@@ -179,7 +187,7 @@ impl Cam {
             for (index, (image, explained)) in images.iter().zip(explanations).enumerate() {
                 let raw = self.out.join(format!("{}.npy", names[index]));
                 let png = self.out.join(format!("{}.png", names[index]));
-                files::write(&raw, &npy(&explained.map))?;
+                files::write(&raw, &npy(self.shown(&explained)))?;
                 if self.figure {
                     let share = probabilities(&explained.logits)[explained.class];
                     let title = format!("{}: class {}", names[index], explained.class);
@@ -206,6 +214,27 @@ impl Cam {
             return print_json(&documents);
         }
         print(&format!("{} heatmaps are in {}\n", documents.len(), self.out.display()))
+    }
+
+    /// The map that the grey levels are made of.
+    fn shown<'a>(&self, explained: &'a Explanation) -> &'a Tensor {
+        match self.normalisation {
+            Normalisation::ReluMax => &explained.map,
+            Normalisation::MinMax | Normalisation::Max => &explained.signed,
+        }
+    }
+
+    /// Refuses what the method would take no notice of.
+    fn check(&self, method: &Method) -> Result<()> {
+        if self.samples.is_some() && !method.takes_samples() {
+            let takers = METHODS.iter().filter(|method| method.takes_samples());
+            let takers: Vec<&str> = takers.map(|method| method.name).collect();
+            return Err(Error::usage(
+                format!("{} takes no number of samples", method.name),
+                format!("leave out --samples, which is of {}", takers.join(", ")),
+            ));
+        }
+        Ok(())
     }
 
     fn settings(&self, global: &Global, loaded: &Loaded) -> Result<Settings> {

@@ -27,7 +27,7 @@ pub struct Compare {
     /// The data set; without it, synthetic mammograms
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Methods of explanation, see `parula cam --help` [all of them]
+    /// Methods of explanation, see `parula cam --help`, or `all` [all of them]
     #[arg(long, value_delimiter = ',')]
     methods: Vec<String>,
     /// Networks, see `parula models`
@@ -87,7 +87,7 @@ impl Compare {
     pub fn run(&self, global: &Global) -> Result<()> {
         let methods: Vec<&'static Method> = match &self.methods[..] {
             [] => METHODS.iter().collect(),
-            names => distinct(names).iter().map(|name| cam::find(name)).collect::<Result<_>>()?,
+            names => cam::find_all(&distinct(names))?,
         };
         let setup =
             |name: &String| -> Result<Setup> { self.training.setup(models::find(name)?, None) };

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{Global, Numbers, print, print_json};
+use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{Phase, PhaseGraph};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -19,7 +19,7 @@ pub struct Explain {
     #[arg(long)]
     model: String,
     /// Images at once
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     batch: usize,
     /// What is computed
     #[arg(long = "for", default_value = "scores")]
@@ -28,7 +28,7 @@ pub struct Explain {
     #[arg(long)]
     train: bool,
     /// Height and width of the input instead of the usual ones
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// Print the graph too, as it is before fusion
     #[arg(long)]
@@ -77,7 +77,7 @@ impl Explain {
             Purpose::Cam => Phase::GradCam,
             Purpose::Training => Phase::TrainingStep,
         };
-        let graph = PhaseGraph::new(network, phase, self.batch.max(1), size)?;
+        let graph = PhaseGraph::new(network, phase, self.batch, size)?;
         let plan = graph.plan(capabilities, options)?;
         Ok((graph.graph, plan))
     }

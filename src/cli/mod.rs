@@ -182,6 +182,15 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
     print(&(text + "\n"))
 }
 
+/// Reads a number of images, of units, or of pixels on a side: of none nothing can be made.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be 1 or more".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(std::num::ParseIntError::to_string(&error)),
+    }
+}
+
 /// The values without those that stood before: the same run twice is one run.
 fn distinct<T: PartialEq + Clone>(values: &[T]) -> Vec<T> {
     let first =

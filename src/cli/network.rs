@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::at_least_one;
 use crate::data::{Colour, Prepared, Scaling};
 use crate::error::{Error, Result};
 use crate::experiment;
@@ -23,13 +24,13 @@ pub struct Source {
     #[arg(long)]
     weights: PathBuf,
     /// Units of the head; another number than the weights have makes a fresh head
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     classes: Option<usize>,
     /// Height and width of the network's input instead of those that it was trained at
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// Images at once
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     batch: usize,
 }
 
@@ -67,7 +68,6 @@ impl Source {
             return self.load_segmenter(network, raw, gpu, images, size);
         }
         let classes = match (self.classes, raw.classes()) {
-            (Some(0), _) => return Err(Error::usage("--classes must be 1 or more", "see --help")),
             (Some(classes), _) | (None, Some(classes)) => classes,
             (None, None) => {
                 // A segmenter has no head either: it is named before a fresh one is offered.
@@ -142,13 +142,21 @@ pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
     let weights = raw.resolve(model, top)?;
     let (path, classes) = (path.display(), model.classes);
     match there {
-        Some(units) if units == classes => {}
-        Some(units) => {
-            eprintln!("{path}: its head of {units} units is replaced by a fresh one of {classes}");
+        Some(there) if there == classes => {}
+        Some(there) => {
+            eprintln!(
+                "{path}: its head of {} is replaced by a fresh one of {classes}",
+                units(there)
+            );
         }
-        None => eprintln!("{path}: it has no head, a fresh one of {classes} units is used"),
+        None => eprintln!("{path}: it has no head, a fresh one of {} is used", units(classes)),
     }
     Ok(weights)
+}
+
+/// So many units of a head, in words.
+pub fn units(count: usize) -> String {
+    format!("{count} unit{}", if count == 1 { "" } else { "s" })
 }
 
 /// Names for the files of each image: its stem, numbered where two images share one.

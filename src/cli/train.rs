@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::network::fitted;
-use super::{Global, Numbers, print, print_json};
+use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
+use crate::files;
 use crate::models::{self, Head, Mode, Network};
 use crate::ops::Optimizer;
 use crate::report::curves;
@@ -27,7 +28,7 @@ pub struct Training {
     #[arg(long)]
     epochs: Option<u32>,
     /// Images in a step [32; paper: 26]
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
     /// Two units that compete, or one [softmax; paper: sigmoid]
     #[arg(long)]
@@ -58,7 +59,7 @@ pub struct Training {
     #[arg(long)]
     jitter: bool,
     /// Height and width of the network's input [the network's usual ones; paper: 320]
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// Learn from whole images, abnormal and normal, instead of ROIs; they are not turned upside down
     #[arg(long)]
@@ -108,9 +109,6 @@ impl Training {
         };
         if train.epochs == 0 {
             return invalid("--epochs must be 1 or more");
-        }
-        if train.batch == 0 {
-            return invalid("--batch must be 1 or more");
         }
         if !(train.learning_rate.is_finite() && train.learning_rate > 0.0) {
             return invalid("--learning-rate must be a positive number");
@@ -192,6 +190,7 @@ impl Train {
         let split = split::split(&rois, split::VALIDATION, seed)?;
         let gpu = global.open(self.numbers.precision)?;
         let prepared = setup.prepare(&rois);
+        files::create_folder_of(&self.out)?;
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
         weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;
         let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));

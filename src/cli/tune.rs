@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::bench::networks;
-use super::{Global, Numbers, print, print_json};
+use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::error::{Error, Result};
 use crate::models::{NETWORKS, Network};
@@ -30,10 +30,10 @@ pub struct Tune {
     #[arg(long)]
     case: Option<CaseSpec>,
     /// Images at once
-    #[arg(long, value_delimiter = ',', default_value = "32")]
+    #[arg(long, value_delimiter = ',', default_value = "32", value_parser = at_least_one)]
     batch: Vec<usize>,
     /// Height and width of the input instead of the usual ones
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
     /// What the networks are run for
     #[arg(long = "for", value_delimiter = ',', default_value = "inference,training")]
@@ -101,7 +101,7 @@ impl Tune {
         let phases: Vec<Phase> = self.purposes.iter().map(|purpose| purpose.phase()).collect();
         let mut layers: Vec<Layer> = Vec::new();
         for &batch in &self.batch {
-            let found = bench::layers(&networks, &phases, batch.max(1), self.size)?;
+            let found = bench::layers(&networks, &phases, batch, self.size)?;
             let new = |layer: &Layer| layers.iter().all(|known| known.key != layer.key);
             let new: Vec<Layer> = found.into_iter().filter(new).collect();
             layers.extend(new);

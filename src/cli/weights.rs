@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::network::units;
 use super::{Global, print, print_json};
 use crate::error::Result;
+use crate::files;
 use crate::models::{self, Mode, Network};
 use crate::weights::{self, Format, Raw, Top};
 
@@ -72,6 +74,7 @@ impl Convert {
         let config = raw.config.take();
         let from = raw.format;
         let resolved = raw.resolve(&model, top)?;
+        files::create_folder_of(&self.to)?;
         weights::save(&self.to, &resolved, &model.layers, config.as_deref())?;
         if classes.is_none() {
             eprintln!(
@@ -106,12 +109,15 @@ impl Convert {
 
 impl Inspect {
     fn run(&self, global: &Global) -> Result<()> {
-        let raw = Raw::read(&self.file)?;
+        let mut raw = Raw::read(&self.file)?;
         let (network, problem) = match raw.identify() {
             Ok(network) => (Some(network), None),
             Err(error) => (None, Some(error.to_string())),
         };
         let name = network.map(|network: &Network| network.name);
+        if let Some(network) = network {
+            raw.arrange(network)?;
+        }
         let classes = network.map_or(raw.classes(), |network| raw.units(network));
         if global.json {
             let layers: Vec<_> = raw
@@ -153,5 +159,5 @@ impl Inspect {
 }
 
 fn head_in_words(classes: Option<usize>) -> String {
-    classes.map_or("no head".to_owned(), |units| format!("a head of {units} units"))
+    classes.map_or("no head".to_owned(), |classes| format!("a head of {}", units(classes)))
 }

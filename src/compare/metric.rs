@@ -52,6 +52,14 @@ pub struct Metric {
     pub(super) of: Option<fn(&Score) -> Option<f64>>,
 }
 
+impl Metric {
+    /// Whether it takes runs of the network on changed ROIs, which `--faithfulness-images` bounds: what a
+    /// line may lack.
+    pub fn is_faithfulness(&self) -> bool {
+        self.of.is_some_and(|of| of(&Score::default()).is_none())
+    }
+}
+
 /// The metric that retraining gives.
 pub(super) const FILTERED: &str = "filtered_accuracy";
 
@@ -164,13 +172,8 @@ pub const METRICS: &[Metric] = &[
 /// # Errors
 /// [`Error::Usage`] with the names there are.
 pub fn find(name: &str) -> Result<&'static Metric> {
-    METRICS.iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let known: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
-        Error::usage(
-            format!("no metric is called {name}"),
-            format!("there are {}", known.join(", ")),
-        )
-    })
+    let found = METRICS.iter().find(|metric| metric.name == name);
+    found.ok_or_else(|| Error::unknown("metric", name, METRICS.iter().map(|metric| metric.name)))
 }
 
 #[cfg(test)]

@@ -141,9 +141,14 @@ fn check(options: &Options) -> Result<()> {
     if let Some((name, _, least)) = least.iter().find(|(_, value, least)| value < least) {
         return Err(Error::usage(format!("{name} must be {least} or more"), "see --help"));
     }
+    let Metric { name, .. } = options.rank_by;
     if options.rank_by.of.is_none() && !options.retrain {
-        let problem = format!("{} is not measured without --retrain", options.rank_by.name);
+        let problem = format!("{name} is not measured without --retrain");
         return Err(Error::usage(problem, "add it, or rank by something else"));
+    }
+    if options.rank_by.is_faithfulness() && options.faithfulness_images == 0 {
+        let problem = format!("{name} is not measured with --faithfulness-images 0");
+        return Err(Error::usage(problem, "give 1 or more, or rank by something else"));
     }
     Ok(())
 }
@@ -265,11 +270,6 @@ fn heatmap(out: &Path, model: &str, seed: u64, method: &str, roi: &str) -> PathB
 /// The state of a training that is not finished.
 fn checkpoint(out: &Path, model: &str, stem: &str) -> PathBuf {
     out.join("checkpoints").join(model).join(format!("{stem}.safetensors"))
-}
-
-/// Creates the folder that `path` is in.
-fn folder_of(path: &Path) -> Result<()> {
-    path.parent().map_or(Ok(()), files::create_folder)
 }
 
 /// Seconds since `start`.

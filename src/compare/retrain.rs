@@ -9,11 +9,12 @@ use super::maps::Map;
 use super::network::forget;
 use super::results::Retrained;
 use super::unit::Job;
-use super::{checkpoint, file, folder_of};
+use super::{checkpoint, file};
 use crate::data::{Class, Grey};
 use crate::error::Result;
 use crate::experiment::filter::times;
 use crate::experiment::tables::{self, Prediction};
+use crate::files;
 use crate::train::{Classifier, TrainOptions, train};
 
 impl Job<'_> {
@@ -60,7 +61,7 @@ impl Job<'_> {
             .map(|(&index, row)| Prediction::new(&rois[index], row))
             .collect();
         let path = file(out, "predictions", name, self.seed, map.name());
-        folder_of(&path)?;
+        files::create_folder_of(&path)?;
         tables::write(&path, &lines)?;
         forget(&state)?;
         let (val_acc, epochs) = (trained.best.val_accuracy, trained.records.len());

@@ -12,10 +12,11 @@ use super::maps::{Heatmaps, Map};
 use super::metric::{METRICS, Score};
 use super::network::Trained;
 use super::results::Unit;
-use super::{Material, Options, file, folder_of, heatmap, since};
+use super::{Material, Options, file, heatmap, since};
 use crate::data::{Grey, Roi, Split};
 use crate::error::Result;
 use crate::experiment::{Setup, tables};
+use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::average_precision::average_precision;
 use crate::metrics::dice::{self, Scores, best_threshold};
@@ -128,7 +129,7 @@ impl<'a> Job<'a> {
                 if job.options.heatmaps || chosen.gallery.contains(&index) {
                     let name = job.setup.network.name;
                     let path = heatmap(&job.options.out, name, job.seed, map.name(), &roi.name);
-                    folder_of(&path)?;
+                    files::create_folder_of(&path)?;
                     Grey { pixels: levels, ..roi.image }.write(&path)?;
                 }
                 Ok(())
@@ -147,7 +148,7 @@ impl<'a> Job<'a> {
             .collect();
         let path = |folder| file(&self.options.out, folder, name, self.seed, map.name());
         for folder in ["curves", "scores"] {
-            folder_of(&path(folder))?;
+            files::create_folder_of(&path(folder))?;
         }
         tables::write(&path("curves"), &curve)?;
         tables::write(&path("scores"), &lines)?;

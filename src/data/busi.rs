@@ -3,10 +3,10 @@
 //! `benign (1)_mask_1.png`. Every image is its own source: the set does not say whose it is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
-use super::layout::{Entry, Listing};
+use super::folder::same_names;
+use super::layout::{Entry, Listing, Pair};
 use super::picture::Picture;
 use crate::error::Result;
 
@@ -26,14 +26,10 @@ pub fn recognise(listing: &Listing) -> bool {
 /// # Errors
 /// None today: every problem is in [`Dataset::problems`].
 pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
-    let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for entry in listing.images.iter().filter(|entry| entry.is_mask) {
-        masks.entry(entry.key()).or_default().push(entry.path.clone());
-    }
+    let (pairs, alone) = listing.pairs();
     let mut problems = Vec::new();
     let mut samples = Vec::new();
-    for entry in listing.images.iter().filter(|entry| !entry.is_mask) {
-        let own = masks.remove(&entry.key()).unwrap_or_default();
+    for Pair { entry, masks } in pairs {
         let Some(label) = label(entry) else {
             problems.push(Problem::harmless(
                 &entry.path,
@@ -48,13 +44,14 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
             label: label.to_owned(),
             source: entry.stem.clone(),
             image: Picture::File(entry.path.clone()),
-            masks: own.into_iter().map(Picture::File).collect(),
+            masks: masks.into_iter().map(Picture::File).collect(),
             view: None,
             other_breast: None,
         });
     }
-    problems.extend(masks.into_values().flatten().map(|path| {
-        Problem::harmless(&path, "is left out: there is no image for this mask", "add the image")
+    same_names(&samples, &mut problems);
+    problems.extend(alone.iter().map(|path| {
+        Problem::harmless(path, "is left out: there is no image for this mask", "add the image")
     }));
     Ok(Dataset {
         format: "busi",

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Grey;
-use super::decode::decode;
+use super::decode::{check_size, decode};
 use super::image::resize_channel;
 use crate::error::{Error, Result};
 
@@ -41,7 +41,7 @@ impl Colour {
     /// Height and width: of a PNG by its header, else of what is decoded.
     ///
     /// # Errors
-    /// As [`Self::read`], but for what lies behind the header.
+    /// As [`Self::read`], but for what lies behind the header: one that claims too much is refused.
     pub fn size_of(path: &Path) -> Result<[usize; 2]> {
         let failed = |source| Error::file("read", path, source);
         let mut header = Vec::new();
@@ -49,11 +49,12 @@ impl Colour {
         file.take(24).read_to_end(&mut header).map_err(failed)?;
         let number = |at: usize| {
             let bytes: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
-            Some(u32::from_be_bytes(bytes) as usize)
+            Some(u32::from_be_bytes(bytes))
         };
         match (number(20), number(16)) {
             (Some(height), Some(width)) if header.starts_with(b"\x89PNG\r\n\x1a\n") => {
-                Ok([height, width])
+                check_size(path, width, height)?;
+                Ok([height as usize, width as usize])
             }
             // Reading all of it says what is wrong.
             _ => Self::read(path).map(|image| [image.height, image.width]),
@@ -86,7 +87,7 @@ impl Colour {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{png, textured};
+    use crate::data::fixtures::{png, png_claiming, textured};
 
     #[test]
     fn colours_and_grey_are_read() {
@@ -101,6 +102,10 @@ mod tests {
         textured(5, 4).write(&path).unwrap();
         assert_eq!(Colour::read(&path).unwrap().grey(), textured(5, 4));
         assert_eq!(Colour::size_of(&path).unwrap(), [4, 5]);
+        // Memory for maps is planned by this size.
+        std::fs::write(&path, png_claiming(200_000, 200_000)).unwrap();
+        let error = Colour::size_of(&path).unwrap_err().to_string();
+        assert!(error.contains("x.png: is 200000 x 200000 pixels"), "{error}");
         std::fs::write(&path, b"\x89PNG").unwrap();
         let error = Colour::size_of(&path).unwrap_err().to_string();
         assert!(error.contains("x.png") && error.contains("not a PNG"), "{error}");

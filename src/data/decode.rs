@@ -2,18 +2,24 @@
 //!
 //! What is refused, because any silent choice would change the picture: 16 bits (a window must be
 //! chosen), palettes in PNGs (their numbers or their colours may be meant), and all pages of a TIFF but
-//! the first. A file that was cut short is refused too, where its decoder would make do with the rest.
+//! the first. A file that was cut short is refused too, where its decoder would make do with the rest, and
+//! one that claims more than [`MOST_PIXELS`] before memory is taken for them.
 
 use std::io::Cursor;
 use std::path::Path;
 
-use image::codecs::png::PngDecoder;
-use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use image::error::UnsupportedErrorKind;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError};
+use image::{ImageFormat, ImageReader, Limits};
 
 use crate::error::{Error, Result};
 
 /// The endings of files that are read, in lower case.
 pub const EXTENSIONS: [&str; 5] = ["png", "tif", "tiff", "jpg", "jpeg"];
+
+/// The most pixels of an image, 16384 x 16384: more than twice those of the largest film of
+/// mammography, 24 x 30 cm, scanned at 25 micrometres. A header of a few bytes can claim any number.
+pub const MOST_PIXELS: u64 = 1 << 28;
 
 const AGAIN: &str = "copy or download it again";
 
@@ -24,38 +30,26 @@ const AGAIN: &str = "copy or download it again";
 /// for fewer than 2 pixels on a side.
 pub fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
     let unusable = |problem: &str, hint: &str| Error::content(path, problem, hint);
-    let broken = |error: image::ImageError| {
-        let text: Vec<String> = error.to_string().split_whitespace().map(str::to_owned).collect();
-        unusable(
-            &format!("cannot be decoded ({})", text.join(" ")),
-            &format!("the file is damaged: {AGAIN}"),
-        )
-    };
-    let other = |format| {
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-        reader.limits(Limits::default());
-        reader.decode().map_err(broken)
-    };
+    let pixels = |format| pixels(path, bytes, format);
     let decoded = match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => {
             if let Some((problem, hint)) = png_problem(bytes) {
                 return Err(unusable(problem, hint));
             }
-            let decoder = PngDecoder::with_limits(Cursor::new(bytes), Limits::default());
-            DynamicImage::from_decoder(decoder.map_err(broken)?).map_err(broken)?
+            pixels(ImageFormat::Png)?
         }
         [0xff, 0xd8, 0xff, ..] => {
             if !jpeg_has_end(bytes) {
                 return Err(unusable("is a truncated JPEG", AGAIN));
             }
-            other(ImageFormat::Jpeg)?
+            pixels(ImageFormat::Jpeg)?
         }
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => {
             if tiff_has_pages(bytes) {
                 let hint = "write each page to a file of its own, e.g. `convert IN.tif OUT_%d.png`";
                 return Err(unusable("is a TIFF of several pages", hint));
             }
-            other(ImageFormat::Tiff)?
+            pixels(ImageFormat::Tiff)?
         }
         _ => {
             let hint = "convert it to an 8-bit grey or RGB PNG";
@@ -74,6 +68,58 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage> {
     }
     Ok(decoded)
 }
+
+/// Decodes a file of `format`.
+fn pixels(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<DynamicImage> {
+    let failed = |error: ImageError| {
+        let text: Vec<String> = error.to_string().split_whitespace().map(str::to_owned).collect();
+        let text = text.join(" ");
+        match error {
+            ImageError::Limits(_) => {
+                Error::content(path, format!("is too large to be decoded ({text})"), SMALLER)
+            }
+            ImageError::Unsupported(kind) => match kind.kind() {
+                // How the decoder of TIFF says floating point numbers.
+                UnsupportedErrorKind::Color(ExtendedColorType::Unknown(bits)) => {
+                    Error::content(path, format!("has {bits} bits a pixel"), WINDOW)
+                }
+                _ => Error::content(
+                    path,
+                    format!("is of a kind that is not read ({text})"),
+                    "convert it to an 8-bit grey or RGB PNG",
+                ),
+            },
+            _ => Error::content(
+                path,
+                format!("cannot be decoded ({text})"),
+                format!("the file is damaged: {AGAIN}"),
+            ),
+        }
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    // RGBA of 8 bits; what has more is refused.
+    limits.max_alloc = Some(4 * MOST_PIXELS);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    check_size(path, width, height)?;
+    DynamicImage::from_decoder(decoder).map_err(failed)
+}
+
+/// Refuses an image of more than [`MOST_PIXELS`].
+///
+/// # Errors
+/// [`Error::Content`] with its size.
+pub fn check_size(path: &Path, width: u32, height: u32) -> Result<()> {
+    if u64::from(width) * u64::from(height) <= MOST_PIXELS {
+        return Ok(());
+    }
+    Err(Error::content(path, format!("is {width} x {height} pixels"), SMALLER))
+}
+
+const SMALLER: &str = "an image may have up to 268 million pixels (16384 x 16384): shrink it or cut it; \
+                       if it should be smaller, the file is damaged";
 
 const WINDOW: &str =
     "convert it to 8 bits with the grey window you want, e.g. `convert IN.png -depth 8 OUT.png`";
@@ -141,6 +187,33 @@ mod tests {
         bytes.into_inner()
     }
 
+    /// A TIFF of 2 x 2 pixels of grey, each a 32-bit floating point number.
+    fn tiff_of_floats() -> Vec<u8> {
+        // Width, height, bits, no compression, 0 is black, offset, rows, bytes, floating point.
+        let entries = [
+            (256, 2),
+            (257, 2),
+            (258, 32),
+            (259, 1),
+            (262, 1),
+            (273, 8),
+            (278, 2),
+            (279, 16),
+            (339, 3),
+        ];
+        let mut bytes = b"II\x2a\0".to_vec();
+        bytes.extend(24u32.to_le_bytes());
+        bytes.extend([0.0f32, 0.5, 1.0, 0.25].iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend((entries.len() as u16).to_le_bytes());
+        for (tag, value) in entries {
+            bytes.extend(u16::to_le_bytes(tag));
+            bytes.extend([4, 0, 1, 0, 0, 0]);
+            bytes.extend(u32::to_le_bytes(value));
+        }
+        bytes.extend([0; 4]);
+        bytes
+    }
+
     fn jpeg(pixels: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 100);
@@ -182,8 +255,25 @@ mod tests {
         assert!(message(&whole[..whole.len() / 2]).contains("cannot be decoded"));
         let wide: Vec<u8> = image.pixels.iter().flat_map(|&value| [value, 0]).collect();
         assert!(message(&tiff(ExtendedColorType::L16, &wide)).contains("16 bits"));
+        let floats = message(&tiff_of_floats());
+        assert!(floats.contains("32 bits a pixel") && !floats.contains("damaged"), "{floats}");
         assert!(message(b"GIF89a").contains("not a PNG, TIFF or JPEG"));
         assert!(message(b"").contains("not a PNG, TIFF or JPEG"));
+    }
+
+    #[test]
+    fn what_claims_too_many_pixels_is_refused_before_memory_is_taken() {
+        let huge = message(&fixtures::png_claiming(200_000, 200_000));
+        assert!(huge.contains("200000 x 200000 pixels") && huge.contains("268 million"), "{huge}");
+        // As many as are allowed, and one row more.
+        let most = message(&fixtures::png_claiming(16_384, 16_384));
+        assert!(most.contains("cannot be decoded"), "{most}");
+        let more = message(&fixtures::png_claiming(16_384, 16_385));
+        assert!(more.contains("16384 x 16385 pixels"), "{more}");
+        let mut wide = jpeg(&textured(31, 17).pixels);
+        let frame = wide.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        wide[frame + 5..frame + 9].fill(0xff);
+        assert!(message(&wide).contains("65535 x 65535 pixels"), "{}", message(&wide));
     }
 
     #[test]

@@ -90,6 +90,16 @@ pub fn png(width: u32, depth: u8, colour: u8, rows: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// A grey PNG of a few bytes whose header says that it has `width` x `height` pixels.
+pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
+    let small = png(4, 8, 0, &vec![vec![1; 4]; 4]);
+    let mut bytes = small[..8].to_vec();
+    let [width, height] = [width, height].map(u32::to_be_bytes);
+    chunk(&mut bytes, b"IHDR", &[&width[..], &height, &[8, 0, 0, 0, 0]].concat());
+    bytes.extend(&small[bytes.len()..]);
+    bytes
+}
+
 fn chunk(bytes: &mut Vec<u8>, name: &[u8; 4], data: &[u8]) {
     bytes.extend((data.len() as u32).to_be_bytes());
     let start = bytes.len();

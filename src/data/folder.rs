@@ -5,10 +5,10 @@
 //! `patients.csv` (`image,patient`), else by a folder for each patient, else it is the image.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
-use super::layout::{Entry, Listing};
+use super::layout::{Entry, Listing, Pair};
 use super::load;
 use super::patients::Patients;
 use super::picture::Picture;
@@ -80,7 +80,11 @@ pub fn recognise(listing: &Listing) -> bool {
 pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
     let patients = Patients::read(&listing.root)?;
     let mut problems = Vec::new();
-    let mut found = pair(listing, &mut problems);
+    let (mut found, alone) = listing.pairs();
+    problems.extend(alone.iter().map(|path| {
+        let hint = "add the image that it outlines, under the same name without the mask's ending";
+        Problem::harmless(path, "is left out: there is no image for this mask", hint)
+    }));
     let levels = Levels::of(&found);
     let unique = unique_stems(&found);
     let mut unit = "image";
@@ -152,31 +156,6 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
     })
 }
 
-/// An image and its masks.
-struct Pair<'a> {
-    entry: &'a Entry,
-    masks: Vec<PathBuf>,
-}
-
-/// Gives every image its masks; masks without an image are problems.
-fn pair<'a>(listing: &'a Listing, problems: &mut Vec<Problem>) -> Vec<Pair<'a>> {
-    let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for entry in listing.images.iter().filter(|entry| entry.is_mask) {
-        masks.entry(entry.key()).or_default().push(entry.path.clone());
-    }
-    let found = listing
-        .images
-        .iter()
-        .filter(|entry| !entry.is_mask)
-        .map(|entry| Pair { entry, masks: masks.remove(&entry.key()).unwrap_or_default() })
-        .collect();
-    problems.extend(masks.into_values().flatten().map(|path| {
-        let hint = "add the image that it outlines, under the same name without the mask's ending";
-        Problem::harmless(&path, "is left out: there is no image for this mask", hint)
-    }));
-    found
-}
-
 /// The stems that one image alone has, so that they can be its name.
 fn unique_stems(found: &[Pair]) -> BTreeSet<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -185,7 +164,7 @@ fn unique_stems(found: &[Pair]) -> BTreeSet<String> {
 }
 
 /// Two samples of one name would overwrite each other's results.
-fn same_names(samples: &[Sample], problems: &mut Vec<Problem>) {
+pub(super) fn same_names(samples: &[Sample], problems: &mut Vec<Problem>) {
     let mut first: HashMap<String, &Path> = HashMap::new();
     for sample in samples {
         // Lower case, because some file systems do not tell the cases apart.

@@ -138,6 +138,15 @@ pub fn owner(stem: &str) -> Option<&str> {
     })
 }
 
+/// An image and its masks.
+#[derive(Clone, Debug)]
+pub struct Pair<'a> {
+    /// The image.
+    pub entry: &'a Entry,
+    /// What outlines its lesions; may be none.
+    pub masks: Vec<PathBuf>,
+}
+
 /// Everything found below a folder.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -167,6 +176,20 @@ impl Listing {
                 Some(Problem::harmless(paths.first()?, what, convert_hint(extension)))
             })
             .collect()
+    }
+
+    /// Every image with its masks, and the masks that no image is there for. Two images of one name, such
+    /// as `a.png` and `a.jpg`, have the same masks.
+    pub fn pairs(&self) -> (Vec<Pair<'_>>, Vec<PathBuf>) {
+        let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for entry in self.images.iter().filter(|entry| entry.is_mask) {
+            masks.entry(entry.key()).or_default().push(entry.path.clone());
+        }
+        let images = self.images.iter().filter(|entry| !entry.is_mask);
+        let pair = |entry: &'_ Entry| masks.get(&entry.key()).cloned().unwrap_or_default();
+        let pairs: Vec<Pair> = images.map(|entry| Pair { masks: pair(entry), entry }).collect();
+        pairs.iter().for_each(|pair| drop(masks.remove(&pair.entry.key())));
+        (pairs, masks.into_values().flatten().collect())
     }
 
     /// What to say when no layout recognises the folder.

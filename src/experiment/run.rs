@@ -141,9 +141,7 @@ impl Job<'_> {
             |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);
         let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
         let path = predictions_file(&self.options.out, self.setup.network.name, self.seed, phase);
-        if let Some(folder) = path.parent() {
-            files::create_folder(folder)?;
-        }
+        files::create_folder_of(&path)?;
         tables::write(&path, &lines)
     }
 

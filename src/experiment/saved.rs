@@ -79,9 +79,7 @@ pub fn learn(
     state: PathBuf,
     path: &Path,
 ) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        files::create_folder(folder)?;
-    }
+    files::create_folder_of(path)?;
     let options = TrainOptions { seed, state: Some(state), ..setup.train.clone() };
     let title = format!("{} seed {seed}", setup.network.name);
     let trained = train(gpu, setup.network, prepared, split, &options, &title)?;

@@ -199,24 +199,12 @@ fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
     let no_adapter =
         |problem: String, hint: &str| Error::Adapter { problem, hint: hint.to_owned() };
     if reports.is_empty() {
-        let through = choice.backend.map_or(String::new(), |backend| {
-            format!(" through {}", format!("{backend:?}").to_lowercase())
-        });
-        return Err(no_adapter(
-            format!("no GPU and no software driver was found{through}"),
-            "install a Vulkan driver, for a machine without a GPU Mesa's lavapipe: \
-             `apt-get install mesa-vulkan-drivers` (Debian, Ubuntu), \
-             `dnf install mesa-vulkan-drivers` (Fedora), `pacman -S vulkan-swrast` (Arch)",
-        ));
+        // What another interface would give is looked for only now.
+        let others = choice.backend.map_or(Vec::new(), |_| ranked(&Choice::default(), false));
+        let others: Vec<AdapterReport> = others.into_iter().map(|(_, report)| report).collect();
+        return Err(nothing_found(choice.backend, &others));
     }
-    let names = || {
-        let names: Vec<String> = reports
-            .iter()
-            .enumerate()
-            .map(|(index, report)| format!("{index}: {} ({})", report.name, report.backend))
-            .collect();
-        format!("there are {}", names.join(", "))
-    };
+    let names = || format!("there are {}", names(reports));
     let index = match &choice.adapter {
         None => 0,
         Some(wanted) => {
@@ -234,6 +222,32 @@ fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
         }
         None => Ok(index),
     }
+}
+
+/// `0: llvmpipe (vulkan), ...`, numbered as on the command line.
+fn names(reports: &[AdapterReport]) -> String {
+    let name = |(index, report): (usize, &AdapterReport)| {
+        format!("{index}: {} ({})", report.name, report.backend)
+    };
+    reports.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// There is no adapter behind `backend`; without that wish there are `others`.
+fn nothing_found(backend: Option<Backend>, others: &[AdapterReport]) -> Error {
+    let through = backend.map_or(String::new(), |backend| {
+        format!(" through {}", format!("{backend:?}").to_lowercase())
+    });
+    let problem = format!("no GPU and no software driver was found{through}");
+    let hint = match (backend, others) {
+        (Some(_), [_, ..]) => {
+            format!("leave --backend away: without it there are {}", names(others))
+        }
+        _ => "install a Vulkan driver, for a machine without a GPU Mesa's lavapipe: \
+              `apt-get install mesa-vulkan-drivers` (Debian, Ubuntu), \
+              `dnf install mesa-vulkan-drivers` (Fedora), `pacman -S vulkan-swrast` (Arch)"
+            .to_owned(),
+    };
+    Error::Adapter { problem, hint }
 }
 
 /// Opens the adapter that `choice` names, or the best.
@@ -393,5 +407,22 @@ impl std::fmt::Display for AdapterReport {
             write!(f, ", {}", self.driver)?;
         }
         f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_without_adapters_is_left_away_where_there_are_others() {
+        let there = [super::super::open_noop().report().clone()];
+        let message = nothing_found(Some(Backend::Metal), &there).to_string();
+        assert!(message.contains("through metal; leave --backend away"), "{message}");
+        assert!(message.contains("0: noop (noop)") && !message.contains("install"), "{message}");
+        for backend in [None, Some(Backend::Vulkan)] {
+            let message = nothing_found(backend, &[]).to_string();
+            assert!(message.contains("apt-get install mesa-vulkan-drivers"), "{message}");
+        }
     }
 }

@@ -169,7 +169,7 @@ fn find_among(
     let there = networks.clone();
     networks
         .find(|network| network.name == name)
-        .ok_or_else(|| Error::usage(format!("no model is called {name}"), known(there)))
+        .ok_or_else(|| Error::unknown("model", name, there.map(|network| network.name)))
 }
 
 fn known(networks: impl Iterator<Item = &'static Network>) -> String {

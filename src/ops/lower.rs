@@ -96,6 +96,23 @@ impl Needs {
         }
     }
 
+    /// What is missing where it is not met, in words, on an adapter that has matrices of side
+    /// `cooperative`, be it that they may be used or not.
+    pub fn lacking(self, capabilities: &Capabilities, cooperative: Option<u32>) -> &'static str {
+        let matrices = self != Needs::Cooperative || cooperative.is_some();
+        match self {
+            Needs::Half | Needs::Cooperative
+                if capabilities.f16 && matrices && !capabilities.rounding =>
+            {
+                "it rounds to 16 bits, which --precision f16 allows"
+            }
+            Needs::Half => "it needs numbers of 16 bits, which the adapter lacks",
+            Needs::Cooperative => "it needs cooperative matrices, which the adapter lacks",
+            Needs::Subgroup => "it needs subgroup operations, which the adapter lacks",
+            Needs::Nothing => "it needs nothing",
+        }
+    }
+
     /// How far a result may be from that in 32 bits, over the largest magnitude: factors of 11 bits, in
     /// sums that cancel.
     pub fn rounding(self) -> f64 {
@@ -366,4 +383,20 @@ pub fn grid(count: usize, limit: u32) -> [u32; 3] {
     }
     let rows = count.div_ceil(limit);
     [count.div_ceil(rows) as u32, rows as u32, 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_the_adapter_s_or_the_user_s() {
+        let (without, with) =
+            (Capabilities::default(), Capabilities { f16: true, ..Capabilities::default() });
+        for needs in [Needs::Half, Needs::Cooperative] {
+            assert!(needs.lacking(&without, None).contains("which the adapter lacks"));
+            assert!(needs.lacking(&with, Some(8)).contains("--precision f16"));
+        }
+        assert!(Needs::Cooperative.lacking(&with, None).contains("which the adapter lacks"));
+    }
 }

@@ -341,18 +341,25 @@ impl Planner<'_> {
         let node = self.graph.node(value);
         let each = self.element(Root::Own(value)).bytes();
         let bytes = each * node.shape.elements() as u64;
-        self.check(&format!("{} {}", node.name, node.shape), node.shape.nhwc(), bytes)
+        // The first input has a row for each image. Other tensors, such as kernels, may be of no image, and
+        // no smaller for a smaller batch.
+        let first = |value: &Value| self.graph.shape(*value).dims().first().copied();
+        let batch = self.input_nodes.first().and_then(first);
+        let images = node.shape.nhwc().map(|[images, ..]| images);
+        let images = images.filter(|&images| images > 1 && Some(images) == batch);
+        self.check(&format!("{} {}", node.name, node.shape), images, bytes)
     }
 
     /// Refuses what the adapter cannot bind, before anything is allocated.
-    fn check(&self, tensor: &str, nhwc: Option<[usize; 4]>, bytes: u64) -> Result<()> {
+    /// `images` is how many of a batch it holds, if it holds some.
+    fn check(&self, tensor: &str, images: Option<usize>, bytes: u64) -> Result<()> {
         let allows = self.capabilities.max_binding;
         if bytes <= allows {
             return Ok(());
         }
-        let hint = match nhwc {
-            Some([batch, ..]) if batch > 1 && allows >= bytes / batch as u64 => {
-                format!("use a batch of {} or less", batch as u64 * allows / bytes)
+        let hint = match images {
+            Some(images) if allows >= bytes / images as u64 => {
+                format!("use a batch of {} or less", images as u64 * allows / bytes)
             }
             _ => "use a smaller input, or an adapter with larger bindings (`parula devices`)"
                 .to_owned(),

@@ -132,9 +132,7 @@ pub fn save<R: Serialize>(
     for (name, tensor) in memory.iter().zip(store.get(&memory)?) {
         file.tensors.insert(format!("{MEMORY}{name}"), tensor);
     }
-    if let Some(folder) = path.parent() {
-        files::create_folder(folder)?;
-    }
+    files::create_folder_of(path)?;
     weights::save(path, &file, &[], None)
 }
 

@@ -127,6 +127,35 @@ impl Raw {
         })
     }
 
+    /// Puts layers and their tensors in the order of `network`, if all of its are here; what it does not
+    /// have stays behind them.
+    ///
+    /// # Errors
+    /// Those of building the network.
+    pub fn arrange(&mut self, network: &'static Network) -> Result<()> {
+        let classes = self.units(network).unwrap_or(1).max(1);
+        let model = network.build(Mode::Inference, 1, network.input, classes)?;
+        let top = if self.head().is_some() { Top::Keep } else { Top::Drop };
+        let Ok(places) = self.places(&model, top) else { return Ok(()) };
+        let rank = |layer: usize, tensor: usize| {
+            let found = places.iter().position(|(_, own, at)| (*own, *at) == (layer, tensor));
+            found.unwrap_or(places.len())
+        };
+        let mut layers: Vec<(usize, RawLayer)> = Vec::new();
+        for (index, mut layer) in std::mem::take(&mut self.layers).into_iter().enumerate() {
+            let tensors = std::mem::take(&mut layer.tensors).into_iter().enumerate();
+            let mut tensors: Vec<_> =
+                tensors.map(|(at, tensor)| (rank(index, at), tensor)).collect();
+            tensors.sort_by_key(|(rank, _)| *rank);
+            let first = tensors.first().map_or(places.len(), |(rank, _)| *rank);
+            layer.tensors = tensors.into_iter().map(|(_, tensor)| tensor).collect();
+            layers.push((first, layer));
+        }
+        layers.sort_by_key(|(first, _)| *first);
+        self.layers = layers.into_iter().map(|(_, layer)| layer).collect();
+        Ok(())
+    }
+
     fn refused(&self, network: &str, problem: String) -> Error {
         Error::content(&self.path, problem, format!("use weights that were made for {network}"))
     }

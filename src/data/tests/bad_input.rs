@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::data::fixtures::{png, put_bytes};
+use crate::data::fixtures::{png, png_claiming, put_bytes, tiff};
 use crate::data::roi::{self, RoiOptions};
 use crate::data::{dataset, inspect, roi_files, synth};
 
@@ -51,6 +51,7 @@ fn images_that_cannot_be_read_are_named() {
         expect(path, &png(4, 16, 2, &vec![vec![1; 24]; 4]), &["16 bits", "convert"]);
         expect(path, &png(4, 8, 3, &vec![vec![1; 4]; 4]), &["palette", "convert"]);
         expect(path, &png(1, 8, 0, &[vec![7]]), &["1 x 1 pixels"]);
+        expect(path, &png_claiming(200_000, 200_000), &["200000 x 200000 pixels", others]);
         let mut damaged = good.clone();
         let middle = damaged.len() / 2;
         damaged[middle] ^= 0x55;
@@ -69,6 +70,24 @@ fn masks_and_classes_must_agree() {
     expect("mass/a0_mask.png", &encoded(&no_lesion()), &["no lesion", "mass"]);
     expect("normal/n0_mask.png", &encoded(&lesion()), &["lesion", "normal"]);
     expect("mass/extra.png", &encoded(&image()), &["no mask", "extra_mask.png"]);
+}
+
+#[test]
+fn two_images_of_one_name_are_one_problem() {
+    for name in ["mass/q", "benign/benign (1)"] {
+        let folder = tempfile::tempdir().unwrap();
+        if name.starts_with("mass") {
+            simple(folder.path(), 2);
+        }
+        put(folder.path(), &format!("{name}.png"), &image());
+        put(folder.path(), &format!("{name}_mask.png"), &lesion());
+        put_bytes(folder.path(), &format!("{name}.tif"), &tiff(&image()));
+        put(folder.path(), "normal/normal (1).png", &image());
+        let report = inspect::inspect(folder.path()).unwrap();
+        let told: Vec<&str> = report.problems.iter().map(|problem| &*problem.what).collect();
+        assert!(told.len() == 1 && told[0].contains("has the same name"), "{report}");
+        assert!(!report.usable);
+    }
 }
 
 #[test]

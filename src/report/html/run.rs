@@ -1,5 +1,6 @@
 //! The folder that `parula reproduce` leaves, as the report reads it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -45,8 +46,11 @@ impl Run {
     /// [`Error::File`] or [`Error::Content`].
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("results.json");
-        let text = std::fs::read(&path).map_err(|source| Error::file("read", &path, source))?;
         let hint = "give the folder that `parula reproduce --out` wrote";
+        let text = std::fs::read(&path).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => Error::content(folder, "has no results.json", hint),
+            _ => Error::file("read", &path, source),
+        })?;
         let results: Value = serde_json::from_slice(&text)
             .map_err(|error| Error::content(&path, format!("is not JSON ({error})"), hint))?;
         for key in ["version", "adapter", "config", "dataset", "baselines", "runs", "summary"] {
