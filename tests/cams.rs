@@ -316,11 +316,14 @@ fn how_many_copies_run_at_once_does_not_matter() {
             let settings = Settings { copies: Some(copies), ..settings(find(name).unwrap()) };
             explain(&gpu, &settings, &[4]).unwrap().remove(0).signed
         };
+        // Another batch may be given another kernel, which rounds otherwise. What is left of a score once a square
+        // is covered is a small difference of large numbers.
+        let tolerance = if name == "occlusion" { 1e-4 } else { 1e-5 };
         // Six samples as 4 and 2 are two batches of 3; 25 squares as 4 each leave rows over.
         let (few, many) = (of(4), of(25));
         let most = many.data().iter().fold(0.0f32, |most, value| most.max(value.abs()));
         let pairs = few.data().iter().zip(many.data());
-        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() <= 1e-5 * most), "{name}");
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() <= tolerance * most), "{name}");
     }
 }
 
