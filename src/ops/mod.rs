@@ -18,6 +18,8 @@ mod conv2d_winograd;
 mod conv2d_winograd_weight;
 mod dense;
 mod depthwise_conv2d;
+mod depthwise_gradients;
+mod depthwise_strip;
 mod dice;
 mod dropout;
 mod elementwise;
@@ -73,9 +75,8 @@ pub use contrast::{Contrast, Levels};
 pub use conv2d::Conv2d;
 pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
 pub use dense::Dense;
-pub use depthwise_conv2d::{
-    DepthwiseConv2d, DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient,
-};
+pub use depthwise_conv2d::DepthwiseConv2d;
+pub use depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
 pub use dice::{DiceThresholds, HeatmapToGray};
 pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
@@ -296,8 +297,8 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "copy", cases: view::cases },
     Entry { name: "dense", cases: dense::cases },
     Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
-    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_conv2d::input_cases },
-    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_conv2d::weight_cases },
+    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_gradients::input_cases },
+    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_gradients::weight_cases },
     Entry { name: "dice", cases: dice::cases },
     Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
