@@ -133,7 +133,7 @@ fn what_cannot_be_used_is_named() {
     assert!(error.contains("results.json") && error.contains("version"), "{error}");
     assert!(!folder.path().join("report.html").exists());
     let error = write(&folder.path().join("none")).unwrap_err().to_string();
-    assert!(error.contains("cannot read"), "{error}");
+    assert!(error.contains("no results.json") && error.contains("reproduce"), "{error}");
 }
 
 /// Run by `scripts/report-check`: the page tries itself, as wide as on a desktop and as on a phone.
