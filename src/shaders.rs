@@ -40,6 +40,7 @@ sources![
     "components",
     "contrast",
     "conv2d",
+    "conv2d_cooperative",
     "conv2d_half",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",

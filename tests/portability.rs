@@ -214,7 +214,7 @@ fn translate(kernel: &Kernel, module: &Module, info: &ModuleInfo) -> Result<(), 
     }
 
     // DX12 has no cooperative matrices: no adapter there is offered such a kernel.
-    if kernel.entry == "cooperative" {
+    if kernel.entry.starts_with("cooperative") {
         return if metal.contains("simdgroup") { Ok(()) } else { Err("no matrices".to_owned()) };
     }
     // 16-bit numbers came with 6.2.

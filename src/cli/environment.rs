@@ -27,7 +27,13 @@ pub fn prepare() {
     if wanted.is_empty() || !unset(DONE) {
         return;
     }
-    if let Ok(program) = std::env::current_exe() {
+    // Under a dynamic loader that was called by name (scripts/mesa), the loader is the program.
+    let loader = |program: &std::path::Path| {
+        program.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"ld-"))
+    };
+    if let Ok(program) = std::env::current_exe()
+        && !loader(&program)
+    {
         let mut again = std::process::Command::new(program);
         again.args(std::env::args_os().skip(1)).envs(wanted).env(DONE, "1");
         // Comes back only where it failed.

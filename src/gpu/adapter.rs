@@ -334,7 +334,7 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
         return wgpu::ExperimentalFeatures::disabled();
     }
     // SAFETY: what wgpu asks for here is to know that the feature, cooperative matrices, may have bugs.
-    // One kernel uses it, `cooperative` in shaders/conv2d_half.wgsl, which is never chosen by itself:
+    // Two kernels use it, in shaders/conv2d_half.wgsl and conv2d_cooperative.wgsl, never chosen by themselves:
     // `parula tune` takes it where its results were those of the reference on this adapter.
     // tests/kernels.rs runs it checked where there is such an adapter, which scripts/test makes sure of.
     unsafe { wgpu::ExperimentalFeatures::enabled() }

@@ -230,6 +230,7 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "padded", needs: Needs::Nothing },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
+    Variant { name: "cooperative_fours", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
 ];
@@ -287,13 +288,13 @@ pub(super) fn lower_forward(
     epilogue: &Epilogue,
 ) -> Result<Lowered> {
     let capabilities = lowering.capabilities;
+    let (wide, narrow) = fours(lowering, sizes, epilogue);
     if conv2d_half::is_half(lowering.variant) {
-        return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
+        return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue, wide);
     }
     if lowering.variant == "padded" {
         return conv2d_padded::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
     }
-    let (wide, narrow) = fours(lowering, sizes, epilogue);
     if conv2d_winograd::is_winograd(lowering.variant) {
         let mode = conv2d_winograd::Mode::Forward;
         return conv2d_winograd::lower("conv2d", lowering, sizes, mode, epilogue, wide);

@@ -65,6 +65,7 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "padded", needs: Needs::Nothing },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
+    Variant { name: "cooperative_fours", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
 ];
@@ -89,6 +90,7 @@ const WEIGHT_VARIANTS: &[Variant] = &[
     Variant { name: "padded", needs: Needs::Nothing },
     Variant { name: "half", needs: Needs::Half },
     Variant { name: "cooperative", needs: Needs::Cooperative },
+    Variant { name: "cooperative_fours", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
 ];
 
@@ -181,8 +183,8 @@ impl Operation for Conv2dInputGradient {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         if conv2d_half::is_half(lowering.variant) {
-            let nothing = Epilogue::default();
-            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
+            let (nothing, wide) = (Epilogue::default(), input_fours(lowering, &sizes));
+            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing, wide);
         }
         if lowering.variant == "padded" {
             let nothing = Epilogue::default();
@@ -362,8 +364,8 @@ impl Operation for Conv2dWeightGradient {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         let limit = lowering.capabilities.max_workgroups;
         if conv2d_half::is_half(lowering.variant) {
-            let nothing = Epilogue::default();
-            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing);
+            let (nothing, (wide, _)) = (Epilogue::default(), weight_fours(lowering, &sizes));
+            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing, wide);
         }
         let start = |entry| {
             let dispatch = Dispatch::new("conv2d_weight_gradient", entry);

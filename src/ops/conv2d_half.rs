@@ -1,6 +1,7 @@
-//! Convolution and its gradients with factors of 16 bits and sums of 32: see `shaders/conv2d_half.wgsl`.
+//! Convolution and its gradients with factors of 16 bits and sums of 32: see `shaders/conv2d_half.wgsl` and
+//! `shaders/conv2d_cooperative.wgsl`.
 
-use super::conv2d::Sizes;
+use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
 use super::{Dispatch, Lowered, Lowering, Operand, grid};
@@ -34,27 +35,44 @@ const SUBGROUPS: usize = 4;
 
 /// Whether `variant` is one of this file.
 pub(super) fn is_half(variant: &str) -> bool {
-    matches!(variant, "half" | "cooperative")
+    matches!(variant, "half" | "cooperative" | "cooperative_fours")
 }
 
-/// The dispatches of `lowering.variant`: the product of inputs 0 and 1, and what follows it.
+/// Bytes of workgroup memory that the versions with cooperative matrices of `size` x `size` take at most: two
+/// steps of 8 x 4 matrices with what is between them, what is written down of the sums, and some to spare.
+pub(super) fn cooperative_bytes(size: u32) -> u32 {
+    let (rows, columns, steps, between) = (8 * size, 4 * size, 2 * size, 8);
+    let rights = steps * (columns + between) + columns * between;
+    2 * (rows * (steps + between) + rights) + 4 * (4 * size * steps) + 256
+}
+
+/// The dispatches of `lowering.variant`: the product of inputs 0 and 1, and what follows it. `wide`: whether all
+/// tensors lie in fours.
 pub(super) fn lower(
     name: &str,
     lowering: &Lowering,
     sizes: &Sizes,
     mode: Mode,
     epilogue: &Epilogue,
+    wide: bool,
 ) -> Result<Lowered> {
     let refuse = |why: &str| Err(Error::shape(name, format!("{} {why}", lowering.variant)));
     if sizes.groups != 1 {
         return refuse("takes one group of channels");
     }
     let capabilities = lowering.capabilities;
+    let fours = lowering.variant == "cooperative_fours";
+    if fours && !(wide && (mode != Mode::Input || sizes.window.stride == [1, 1])) {
+        let takes = format!("{}, to the input with a stride of 1,", lowering.variant);
+        return Err(needs_fours(name, &takes));
+    }
     let (size, invocations) = match lowering.variant {
-        "cooperative" => match (capabilities.cooperative, capabilities.subgroup) {
-            (Some(size), Some((lanes, _))) => (size as usize, SUBGROUPS * lanes as usize),
-            _ => return refuse("takes an adapter with cooperative matrices"),
-        },
+        "cooperative" | "cooperative_fours" => {
+            match (capabilities.cooperative, capabilities.subgroup) {
+                (Some(size), Some((lanes, _))) => (size as usize, SUBGROUPS * lanes as usize),
+                _ => return refuse("takes an adapter with cooperative matrices"),
+            }
+        }
         _ => (SIZE, INVOCATIONS),
     };
     let [kh, kw] = sizes.window.size;
@@ -65,12 +83,14 @@ pub(super) fn lower(
         Mode::Input => [sizes.input().rows(), channels, taps * out_channels],
         Mode::Weight => [taps * channels, out_channels, pixels],
     };
-    let side = 4 * size;
-    let squares = rows.div_ceil(side) * columns.div_ceil(side);
+    // What a workgroup computes, and how many steps of the sum it takes at a time.
+    let (height, width, steps) =
+        if fours { (8 * size, 4 * size, 2 * size) } else { (4 * size, 4 * size, size) };
+    let squares = rows.div_ceil(height) * columns.div_ceil(width);
     // Gathering, multiplying, and the steps themselves.
-    let gathered = 2 * (side * size).div_ceil(invocations);
-    let rounds = gathered + size * (1 + side * side / invocations) + 1;
-    let units = depth.div_ceil(size).max(1);
+    let gathered = 2 * (height * steps).div_ceil(invocations);
+    let rounds = gathered + steps * (1 + height * width / invocations) + 1;
+    let units = depth.div_ceil(steps).max(1);
     let (splits, each) = match mode {
         Mode::Weight => split(units, rounds, squares, capabilities),
         Mode::Forward | Mode::Input => (1, units),
@@ -79,9 +99,10 @@ pub(super) fn lower(
         sizes
             .channel_params(sizes.params(dispatch))
             .param("splits", splits)
-            .param("split_pixels", each * size)
+            .param("split_pixels", each * steps)
     };
-    let product = Dispatch::new("conv2d_half", lowering.variant)
+    let shader = if fours { "conv2d_cooperative" } else { "conv2d_half" };
+    let product = Dispatch::new(shader, lowering.variant)
         .tile("SIZE", size as u32)
         .tile("INVOCATIONS", invocations as u32)
         .constant("MODE", mode as u32)
@@ -90,7 +111,7 @@ pub(super) fn lower(
         .param("rows", rows)
         .param("columns", columns)
         .param("depth", depth)
-        .rounds(each * rounds + side * side / invocations)
+        .rounds(each * rounds + height * width / invocations)
         .workgroups(grid(squares * splits, capabilities.max_workgroups));
     let product = epilogue.bind(start(product));
     if splits == 1 {

@@ -83,8 +83,7 @@ impl Needs {
             Needs::Subgroup => capabilities.subgroup.is_some(),
             Needs::Half => capabilities.f16 && capabilities.rounding,
             Needs::Cooperative => {
-                // The sums of a workgroup, and what it multiplies at a time.
-                let bytes = |size: u32| (4 * size) * (4 * size) * 4 + 2 * (4 * size) * size * 2;
+                let bytes = super::conv2d_half::cooperative_bytes;
                 Needs::Half.met_by(capabilities)
                     && capabilities.subgroup.is_some_and(|(least, most)| {
                         least == most && 4 * most <= capabilities.max_invocations
