@@ -186,6 +186,8 @@ fn plans_use_what_was_chosen_where_they_can() {
 fn parula(cache: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
     command.args(arguments).env("PARULA_CACHE", cache);
+    // The same driver as in this process: with AVX-512 the program would start again with wider subgroups.
+    command.env("PARULA_ENVIRONMENT", "1");
     for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
         if let Ok(value) = std::env::var(variable) {
             command.args([flag, &value]);
