@@ -42,6 +42,11 @@ struct Params {
     dilation_y: u32,
     dilation_x: u32,
     groups: u32,
+    // How far apart the taps are that reach one pixel, and the output pixels that it meets through them.
+    tap_step_y: u32,
+    tap_step_x: u32,
+    tap_back_y: u32,
+    tap_back_x: u32,
 }
 
 // Invocations of a workgroup of `subgroup`; a multiple of the subgroup size.
@@ -61,23 +66,6 @@ const NOWHERE: u32 = 0xffffffffu;
 @group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> dx4: array<vec4<f32>>;
-
-// A pixel of x: its row, or NOWHERE; the first row of its image in dy; and iy + pad_top, ix + pad_left.
-struct Pixel {
-    row: u32,
-    image: u32,
-    y: i32,
-    x: i32,
-}
-
-fn pixel(n: u32, iy: u32, ix: u32, exists: bool) -> Pixel {
-    return Pixel(
-        select(NOWHERE, (n * params.height + iy) * params.width + ix, exists),
-        n * params.out_height * params.out_width,
-        i32(iy + params.pad_top),
-        i32(ix + params.pad_left),
-    );
-}
 
 // Whether an output position exists, `at` being stride times it.
 fn meets(at: i32, stride: u32, size: u32) -> bool {
@@ -105,24 +93,21 @@ fn naive(
     let group_in = params.in_channels / params.groups;
     let group_out = params.out_channels / params.groups;
     let group = channel / group_in;
-    let at = pixel(
-        row / (params.height * params.width),
-        row / params.width % params.height,
-        row % params.width,
-        true,
-    );
+    let image = row / (params.height * params.width) * params.out_height * params.out_width;
+    let iy = i32(row / params.width % params.height + params.pad_top);
+    let ix = i32(row % params.width + params.pad_left);
     var sum = 0.0;
     for (var ky = 0u; ky < params.kernel_height; ky++) {
         for (var kx = 0u; kx < params.kernel_width; kx++) {
-            let ty = at.y - i32(ky * params.dilation_y);
-            let tx = at.x - i32(kx * params.dilation_x);
+            let ty = iy - i32(ky * params.dilation_y);
+            let tx = ix - i32(kx * params.dilation_x);
             let aligned = divides(params.stride_y, ty, params.kernel_height * params.dilation_y)
                 && divides(params.stride_x, tx, params.kernel_width * params.dilation_x);
             if aligned && meets(ty, params.stride_y, params.out_height)
                 && meets(tx, params.stride_x, params.out_width) {
                 let oy = u32(ty) / params.stride_y;
                 let ox = u32(tx) / params.stride_x;
-                let dy_row = at.image + oy * params.out_width + ox;
+                let dy_row = image + oy * params.out_width + ox;
                 let dy_start = params.dy_offset + dy_row * params.dy_stride + group * group_out;
                 let w_row = (ky * params.kernel_width + kx) * group_in + channel % group_in;
                 let w_start = params.w_offset + w_row * params.out_channels + group * group_out;
@@ -169,32 +154,82 @@ fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
     );
 }
 
+// A pixel of a phase: its row in dx, or NOWHERE; its place (a, b) in the phase; and the row of dy that has
+// this place in its image.
+struct Pixel {
+    row: u32,
+    a: i32,
+    b: i32,
+    same: i32,
+}
+
 fn pixel_of(tile: Tile, local: u32) -> Pixel {
     let row = tile.first_row + local;
-    let n = row / (phase_height() * phase_width());
-    let iy = tile.phase_y + params.stride_y * (row / phase_width() % phase_height());
-    let ix = tile.phase_x + params.stride_x * (row % phase_width());
+    let line = row / phase_width();
+    let n = line / phase_height();
+    let a = line - n * phase_height();
+    let b = row - line * phase_width();
+    let iy = tile.phase_y + params.stride_y * a;
+    let ix = tile.phase_x + params.stride_x * b;
     let exists = n < params.batch && iy < params.height && ix < params.width;
-    return pixel(min(n, params.batch - 1u), iy, ix, exists);
+    return Pixel(
+        select(NOWHERE, (n * params.height + iy) * params.width + ix, exists),
+        i32(a),
+        i32(b),
+        i32((n * params.out_height + a) * params.out_width + b),
+    );
 }
 
-// Whether tap (ky, kx) reaches the pixels of a phase.
-fn reaches(tile: Tile, ky: u32, kx: u32) -> bool {
-    let ty = i32(tile.phase_y + params.pad_top) - i32(ky * params.dilation_y);
-    let tx = i32(tile.phase_x + params.pad_left) - i32(kx * params.dilation_x);
-    return divides(params.stride_y, ty, params.kernel_height * params.dilation_y)
-        && divides(params.stride_x, tx, params.kernel_width * params.dilation_x);
+// The taps that reach a phase: every `step` one from `first` on, down and across. Through the first of them
+// pixel (a, b) meets output pixel (a, b) + met, and through each one further `back` before that. So what has to be
+// divided is divided once for all pixels and taps.
+struct Taps {
+    first: vec2<u32>,
+    step: vec2<u32>,
+    met: vec2<i32>,
+    back: vec2<i32>,
 }
 
-// The row of dy that a pixel meets through a tap that reaches it, or NOWHERE.
-fn met(at: Pixel, ky: u32, kx: u32) -> u32 {
-    let ty = at.y - i32(ky * params.dilation_y);
-    let tx = at.x - i32(kx * params.dilation_x);
-    let meets_y = meets(ty, params.stride_y, params.out_height);
-    let meets_x = meets(tx, params.stride_x, params.out_width);
-    let oy = u32(max(ty, 0)) / params.stride_y;
-    let ox = u32(max(tx, 0)) / params.stride_x;
-    return select(NOWHERE, at.image + oy * params.out_width + ox, at.row != NOWHERE && meets_y && meets_x);
+// Along one axis: the first tap that reaches the pixels at `start`, or `taps`, and what they meet through it.
+fn first_tap(start: u32, taps: u32, stride: u32, dilation: u32) -> vec2<u32> {
+    // As many strides are added as keep the difference from being negative, and taken off later.
+    let at = start + stride * taps * dilation;
+    var tap = 0u;
+    var met = at / stride;
+    while tap < taps && met * stride != at - tap * dilation {
+        tap++;
+        met = (at - tap * dilation) / stride;
+    }
+    return vec2(tap, met - taps * dilation);
+}
+
+fn taps_of(tile: Tile) -> Taps {
+    let down = first_tap(
+        tile.phase_y + params.pad_top,
+        params.kernel_height,
+        params.stride_y,
+        params.dilation_y,
+    );
+    let across = first_tap(
+        tile.phase_x + params.pad_left,
+        params.kernel_width,
+        params.stride_x,
+        params.dilation_x,
+    );
+    return Taps(
+        vec2(down.x, across.x),
+        vec2(params.tap_step_y, params.tap_step_x),
+        vec2(i32(down.y), i32(across.y)),
+        vec2(i32(params.tap_back_y), i32(params.tap_back_x)),
+    );
+}
+
+// The row of dy that a pixel meets that far away, or NOWHERE.
+fn met(at: Pixel, away: vec2<i32>) -> u32 {
+    // What is negative is large without a sign.
+    let inside = u32(at.a + away.x) < params.out_height && u32(at.b + away.y) < params.out_width;
+    let row = at.same + away.x * i32(params.out_width) + away.y;
+    return select(NOWHERE, u32(row), inside && at.row != NOWHERE);
 }
 
 // Stores four columns of a row of dx, whose row 0 stands at `start`.
@@ -224,7 +259,8 @@ fn blocked(
     let dy_stride = params.dy_stride;
     let start = params.dx_offset / 4u + tile.group * columns / 4u + tile.column_tile;
     let stride = params.dx_stride / 4u;
-    let taps = params.kernel_height * params.kernel_width;
+    let kernel = vec2(params.kernel_height, params.kernel_width);
+    let taps = taps_of(tile);
     if !tile.exists {
         return;
     }
@@ -235,32 +271,33 @@ fn blocked(
         at[i] = pixel_of(tile, i);
         sums[i] = vec4(0.0);
     }
-    for (var tap = 0u; tap < taps; tap++) {
-        let ky = tap / params.kernel_width;
-        let kx = tap % params.kernel_width;
-        if !reaches(tile, ky, kx) {
-            continue;
-        }
-        var dy_at: array<u32, BLOCK_ROWS>;
-        var seen: array<bool, BLOCK_ROWS>;
-        for (var i = 0u; i < BLOCK_ROWS; i++) {
-            let row = met(at[i], ky, kx);
-            seen[i] = row != NOWHERE;
-            let first = dy_offset + select(0u, row, seen[i]) * dy_stride;
-            dy_at[i] = (first + tile.group * group_out) / 4u;
-        }
-        let w_at = w_start + tap * columns * w_row;
-        for (var k = 0u; k < group_out / 4u; k++) {
-            let b = transpose(mat4x4(
-                w4[w_at + k],
-                w4[w_at + k + w_row],
-                w4[w_at + k + 2u * w_row],
-                w4[w_at + k + 3u * w_row],
-            ));
+    var away = taps.met;
+    for (var ky = taps.first.x; ky < kernel.x; ky += taps.step.x) {
+        away.y = taps.met.y;
+        for (var kx = taps.first.y; kx < kernel.y; kx += taps.step.y) {
+            var dy_at: array<u32, BLOCK_ROWS>;
+            var seen: array<bool, BLOCK_ROWS>;
             for (var i = 0u; i < BLOCK_ROWS; i++) {
-                sums[i] += b * select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+                let row = met(at[i], away);
+                seen[i] = row != NOWHERE;
+                let first = dy_offset + select(0u, row, seen[i]) * dy_stride;
+                dy_at[i] = (first + tile.group * group_out) / 4u;
+            }
+            away.y -= taps.back.y;
+            let w_at = w_start + (ky * kernel.y + kx) * columns * w_row;
+            for (var k = 0u; k < group_out / 4u; k++) {
+                let b = transpose(mat4x4(
+                    w4[w_at + k],
+                    w4[w_at + k + w_row],
+                    w4[w_at + k + 2u * w_row],
+                    w4[w_at + k + 3u * w_row],
+                ));
+                for (var i = 0u; i < BLOCK_ROWS; i++) {
+                    sums[i] += b * select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+                }
             }
         }
+        away.x -= taps.back.x;
     }
     for (var i = 0u; i < BLOCK_ROWS; i++) {
         store4(start, stride, at[i].row, true, sums[i]);
@@ -313,8 +350,8 @@ fn multiply(sums: ptr<function, TileSums>, my_rows: u32, my_columns: u32) {
     }
 }
 
-fn dy_step(local: u32, ky: u32, kx: u32, channel: u32, valid: bool) -> f32 {
-    let row = met(pixels[local], ky, kx);
+fn dy_step(local: u32, away: vec2<i32>, channel: u32, valid: bool) -> f32 {
+    let row = met(pixels[local], away);
     if valid && row != NOWHERE {
         return dy[params.dy_offset + row * params.dy_stride + channel];
     }
@@ -354,38 +391,41 @@ fn tiled(
     let part = invocation / TILE_STEPS;
     let my_rows = invocation / ACROSS;
     let my_columns = invocation % ACROSS;
-    for (var tap = 0u; tap < params.kernel_height * params.kernel_width; tap++) {
-        let ky = tap / params.kernel_width;
-        let kx = tap % params.kernel_width;
-        if !reaches(tile, ky, kx) {
-            continue;
-        }
-        for (var first = 0u; first < group_out; first += TILE_STEPS) {
-            workgroupBarrier();
-            let valid = first + step < group_out;
-            let channel = tile.group * group_out + first + step;
-            for (var i = 0u; i < TILE_ROWS / 4u / PARTS; i++) {
-                let four = part + PARTS * i;
-                dy_tile[step * DY_PITCH + four] = vec4(
-                    dy_step(4u * four, ky, kx, channel, valid),
-                    dy_step(4u * four + 1u, ky, kx, channel, valid),
-                    dy_step(4u * four + 2u, ky, kx, channel, valid),
-                    dy_step(4u * four + 3u, ky, kx, channel, valid),
-                );
+    let taps = taps_of(tile);
+    var away = taps.met;
+    for (var ky = taps.first.x; ky < params.kernel_height; ky += taps.step.x) {
+        away.y = taps.met.y;
+        for (var kx = taps.first.y; kx < params.kernel_width; kx += taps.step.y) {
+            let tap = ky * params.kernel_width + kx;
+            for (var first = 0u; first < group_out; first += TILE_STEPS) {
+                workgroupBarrier();
+                let valid = first + step < group_out;
+                let channel = tile.group * group_out + first + step;
+                for (var i = 0u; i < TILE_ROWS / 4u / PARTS; i++) {
+                    let four = part + PARTS * i;
+                    dy_tile[step * DY_PITCH + four] = vec4(
+                        dy_step(4u * four, away, channel, valid),
+                        dy_step(4u * four + 1u, away, channel, valid),
+                        dy_step(4u * four + 2u, away, channel, valid),
+                        dy_step(4u * four + 3u, away, channel, valid),
+                    );
+                }
+                for (var i = 0u; i < TILE_COLUMNS / 4u / PARTS; i++) {
+                    let four = part + PARTS * i;
+                    let column = first_column + 4u * four;
+                    w_tile[step * W_PITCH + four] = vec4(
+                        w_step(tap, column, columns, channel, valid),
+                        w_step(tap, column + 1u, columns, channel, valid),
+                        w_step(tap, column + 2u, columns, channel, valid),
+                        w_step(tap, column + 3u, columns, channel, valid),
+                    );
+                }
+                workgroupBarrier();
+                multiply(&sums, my_rows, my_columns);
             }
-            for (var i = 0u; i < TILE_COLUMNS / 4u / PARTS; i++) {
-                let four = part + PARTS * i;
-                let column = first_column + 4u * four;
-                w_tile[step * W_PITCH + four] = vec4(
-                    w_step(tap, column, columns, channel, valid),
-                    w_step(tap, column + 1u, columns, channel, valid),
-                    w_step(tap, column + 2u, columns, channel, valid),
-                    w_step(tap, column + 3u, columns, channel, valid),
-                );
-            }
-            workgroupBarrier();
-            multiply(&sums, my_rows, my_columns);
+            away.y -= taps.back.y;
         }
+        away.x -= taps.back.x;
     }
     workgroupBarrier();
     for (var i = 0u; i < 4u * ROW_FOURS; i++) {
@@ -410,6 +450,16 @@ fn masked(value: mat4x4<f32>, seen: vec4<bool>) -> mat4x4<f32> {
     );
 }
 
+// The rows of dy that four pixels meet that far away.
+fn rows_met(pixels: array<Pixel, 4>, away: vec2<i32>) -> vec4<u32> {
+    return vec4(
+        met(pixels[0], away),
+        met(pixels[1], away),
+        met(pixels[2], away),
+        met(pixels[3], away),
+    );
+}
+
 @compute @workgroup_size(INVOCATIONS)
 fn fours(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -421,7 +471,8 @@ fn fours(
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
     let w_row = params.out_channels / 4u;
-    let taps = params.kernel_height * params.kernel_width;
+    let kernel = vec2(params.kernel_height, params.kernel_width);
+    let taps = taps_of(tile);
     let dy_offset = params.dy_offset;
     let dy_stride = params.dy_stride;
     if !tile.exists {
@@ -450,33 +501,33 @@ fn fours(
     let my_rows = invocation / ACROSS;
     let my_columns = invocation % ACROSS;
     // The tap and the channels of it that are fetched next, and where its rows of dy are.
-    var tap = 0u;
-    var first = group_out;
-    var rows = vec4(NOWHERE);
+    var tap = taps.first;
+    var away = taps.met;
+    var more = all(tap < kernel);
+    var first = 0u;
+    var rows = rows_met(row_pixels, away);
     var round = 0u;
     loop {
         // What the next round multiplies is on its way while this one multiplies what the last one fetched. What
         // is 0 of it is said where it is stored: to say it before would be to wait for it.
         if first >= group_out {
             first = 0u;
-            while tap < taps && !reaches(tile, tap / params.kernel_width, tap % params.kernel_width) {
-                tap++;
+            tap.y += taps.step.y;
+            away.y -= taps.back.y;
+            if tap.y >= kernel.y {
+                tap = vec2(tap.x + taps.step.x, taps.first.y);
+                away = vec2(away.x - taps.back.x, taps.met.y);
             }
-            let ky = tap / params.kernel_width;
-            let kx = tap % params.kernel_width;
-            for (var j = 0u; j < 4u; j++) {
-                rows[j] = met(row_pixels[j], ky, kx);
-            }
-            tap++;
+            more = tap.x < kernel.x;
+            rows = rows_met(row_pixels, away);
         }
-        let more = tap <= taps;
         let rows_seen = more && fetches_rows && first + 4u * row_step < group_out;
         let channel = tile.group * group_out + first + 4u * row_step;
         let a_seen = (rows != vec4(NOWHERE)) & vec4(rows_seen);
         let dy_at = select(vec4(0u), (dy_offset + rows * dy_stride + channel) / 4u, a_seen);
         let a = mat4x4(dy4[dy_at.x], dy4[dy_at.y], dy4[dy_at.z], dy4[dy_at.w]);
         let columns_seen = more && fetches_columns && first + 4u * column_step < group_out && column < columns;
-        let w_at = select(0u, w_start + (tap - 1u) * columns * w_row + first / 4u, columns_seen);
+        let w_at = select(0u, w_start + (tap.x * kernel.y + tap.y) * columns * w_row + first / 4u, columns_seen);
         let w_next = select(0u, w_row, columns_seen);
         let b = mat4x4(w4[w_at], w4[w_at + w_next], w4[w_at + 2u * w_next], w4[w_at + 3u * w_next]);
         first += TILE_STEPS;
@@ -523,6 +574,10 @@ fn subgroup(
     let columns = params.in_channels / params.groups;
     let column_tiles = (columns / 4u + WORKGROUP - 1u) / WORKGROUP;
     let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    let dy_offset = params.dy_offset;
+    let dy_stride = params.dy_stride;
+    let kernel = vec2(params.kernel_height, params.kernel_width);
+    let taps = taps_of(tile);
     if !tile.exists {
         return;
     }
@@ -541,47 +596,48 @@ fn subgroup(
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
-    for (var tap = 0u; tap < params.kernel_height * params.kernel_width; tap++) {
-        let ky = tap / params.kernel_width;
-        let kx = tap % params.kernel_width;
-        if !reaches(tile, ky, kx) {
-            continue;
-        }
-        var dy_at: array<u32, ROW_BLOCKS>;
-        var seen: array<bool, ROW_BLOCKS>;
-        for (var i = 0u; i < ROW_BLOCKS; i++) {
-            let row = met(at[i], ky, kx);
-            seen[i] = row != NOWHERE;
-            let start = params.dy_offset + select(0u, row, seen[i]) * params.dy_stride;
-            dy_at[i] = (start + tile.group * group_out) / 4u;
-        }
-        let w_at = w_start + tap * columns * w_row;
-        for (var k = 0u; k < group_out / 4u; k++) {
-            // All loads first: see conv2d.wgsl.
-            var a: array<vec4<f32>, ROW_BLOCKS>;
+    var away = taps.met;
+    for (var ky = taps.first.x; ky < kernel.x; ky += taps.step.x) {
+        away.y = taps.met.y;
+        for (var kx = taps.first.y; kx < kernel.y; kx += taps.step.y) {
+            var dy_at: array<u32, ROW_BLOCKS>;
+            var seen: array<bool, ROW_BLOCKS>;
             for (var i = 0u; i < ROW_BLOCKS; i++) {
-                a[i] = select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+                let row = met(at[i], away);
+                seen[i] = row != NOWHERE;
+                let start = dy_offset + select(0u, row, seen[i]) * dy_stride;
+                dy_at[i] = (start + tile.group * group_out) / 4u;
             }
-            let b = transpose(mat4x4(
-                w4[w_at + k],
-                w4[w_at + k + w_row],
-                w4[w_at + k + 2u * w_row],
-                w4[w_at + k + 3u * w_row],
-            ));
-            for (var i = 0u; i < ROW_BLOCKS; i++) {
-                let r = i * LANES;
-                sums[r] += b * subgroupBroadcast(a[i], 0u);
-                sums[r + 1u] += b * subgroupBroadcast(a[i], 1u);
-                sums[r + 2u] += b * subgroupBroadcast(a[i], 2u);
-                sums[r + 3u] += b * subgroupBroadcast(a[i], 3u);
-                if LANES > 4u {
-                    sums[r + 4u % LANES] += b * subgroupBroadcast(a[i], 4u);
-                    sums[r + 5u % LANES] += b * subgroupBroadcast(a[i], 5u);
-                    sums[r + 6u % LANES] += b * subgroupBroadcast(a[i], 6u);
-                    sums[r + 7u % LANES] += b * subgroupBroadcast(a[i], 7u);
+            away.y -= taps.back.y;
+            let w_at = w_start + (ky * kernel.y + kx) * columns * w_row;
+            for (var k = 0u; k < group_out / 4u; k++) {
+                // All loads first: see conv2d.wgsl.
+                var a: array<vec4<f32>, ROW_BLOCKS>;
+                for (var i = 0u; i < ROW_BLOCKS; i++) {
+                    a[i] = select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
+                }
+                let b = transpose(mat4x4(
+                    w4[w_at + k],
+                    w4[w_at + k + w_row],
+                    w4[w_at + k + 2u * w_row],
+                    w4[w_at + k + 3u * w_row],
+                ));
+                for (var i = 0u; i < ROW_BLOCKS; i++) {
+                    let r = i * LANES;
+                    sums[r] += b * subgroupBroadcast(a[i], 0u);
+                    sums[r + 1u] += b * subgroupBroadcast(a[i], 1u);
+                    sums[r + 2u] += b * subgroupBroadcast(a[i], 2u);
+                    sums[r + 3u] += b * subgroupBroadcast(a[i], 3u);
+                    if LANES > 4u {
+                        sums[r + 4u % LANES] += b * subgroupBroadcast(a[i], 4u);
+                        sums[r + 5u % LANES] += b * subgroupBroadcast(a[i], 5u);
+                        sums[r + 6u % LANES] += b * subgroupBroadcast(a[i], 6u);
+                        sums[r + 7u % LANES] += b * subgroupBroadcast(a[i], 7u);
+                    }
                 }
             }
         }
+        away.x -= taps.back.x;
     }
     let start = params.dx_offset / 4u + tile.group * columns / 4u + column4;
     let stride = params.dx_stride / 4u;

@@ -71,3 +71,7 @@ impl fmt::Debug for Shape {
         write!(f, "{self}")
     }
 }
+/// The greatest number that divides both; 0 and 0 have 0.
+pub(crate) fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Subject;
 use crate::ops::Case;
-use crate::shape::Shape;
+use crate::shape::{Shape, common_divisor};
 
 /// Rows and columns of the largest tiles, and of the usual ones.
 const TILES: [usize; 2] = [128, 64];
@@ -28,7 +28,7 @@ fn smaller(case: &Case, tile: usize, one_image: bool) -> Option<Case> {
     let batch = activations
         .find_map(|(index, (shape, _))| shape.nhwc().filter(|_| !is_kernel(index, shape)))
         .map(|[images, height, width, _]| {
-            let period = if one_image { 1 } else { tile / gcd(tile, height * width) };
+            let period = if one_image { 1 } else { tile / common_divisor(tile, height * width) };
             (images, (images.max(1) - 1) % period + 1)
         });
     let shrink = |index: usize, shape: &Shape| -> Shape {
@@ -57,10 +57,6 @@ fn smaller(case: &Case, tile: usize, one_image: bool) -> Option<Case> {
     let smaller = Case { name: shown.join(", "), inputs, bench_only: false, ..case.clone() };
     // Sizes that an operation holds itself may not allow it.
     Subject::new(&smaller).is_ok().then_some(smaller)
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a.max(1) } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
     Variant, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
-use crate::shape::Shape;
+use crate::shape::{Shape, common_divisor};
 use crate::tensor::Tensor;
 
 /// dy (N, OH, OW, K) and w (kh, kw, C / groups, K) to dx (N, H, W, C).
@@ -117,6 +117,17 @@ pub(super) fn input_product(sizes: &Sizes) -> Product {
     }
 }
 
+/// How far apart the taps are that reach one pixel of x, and the output pixels that it meets through them.
+fn taps_apart(sizes: &Sizes, dispatch: Dispatch) -> Dispatch {
+    let Window { stride, dilation, .. } = sizes.window;
+    let common = [0, 1].map(|axis| common_divisor(stride[axis], dilation[axis]));
+    dispatch
+        .param("tap_step_y", stride[0] / common[0])
+        .param("tap_step_x", stride[1] / common[1])
+        .param("tap_back_y", dilation[0] / common[0])
+        .param("tap_back_x", dilation[1] / common[1])
+}
+
 impl Operation for Conv2dInputGradient {
     fn name(&self) -> &'static str {
         "conv2d_input_gradient"
@@ -201,7 +212,7 @@ impl Operation for Conv2dInputGradient {
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("dx", Operand::Output);
-        let mut dispatch = sizes.channel_params(sizes.params(dispatch));
+        let mut dispatch = taps_apart(&sizes, sizes.channel_params(sizes.params(dispatch)));
         let groups = match tile {
             Some(tile) => {
                 dispatch = match entry {
