@@ -62,6 +62,7 @@ sources![
     "pad",
     "padded",
     "pool",
+    "pool_strip",
     "principal",
     "proposals",
     "resize",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::rows;
+use super::rows::{self, Version};
 use super::{
     Case, Conv2d, Dispatch, Fill, Geometry, Lowered, Lowering, Operand, Operation, Padding, Rule,
     Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
@@ -93,21 +93,44 @@ fn scan(
     }
 }
 
-/// A dispatch over the elements of `over`, one channel or four an invocation.
+/// The entry points of a kernel: for one channel, for four, and for strips of four.
+type Entries = [&'static str; 3];
+
+/// A dispatch over the elements of `over`.
 fn dispatch(
     lowering: &Lowering,
-    entries: [&'static str; 2],
+    entries: Entries,
     window: &Window,
     size: [usize; 2],
     over: [usize; 4],
 ) -> Result<Dispatch> {
-    let version = rows::version(lowering, entries)?;
+    let [naive, quad, strip] = entries;
     let geometry = on(window, size)?;
-    let channels = over[3] / version.width;
-    let count = over[0] * over[1] * over[2] * channels;
-    Ok(Dispatch::new("pool", version.entry)
+    let Version { entry, width } = rows::version(lowering, [naive, quad])?;
+    let channels = over[3] / width;
+    let (dispatch, count) = if lowering.variant == "strip" {
+        let longest = usize::try_from(lowering.capabilities.longest_loop).unwrap_or(usize::MAX);
+        let each = strip_pixels(over, window, longest);
+        let pieces = over[2].div_ceil(each);
+        // Taps of a window, or windows that a pixel can be in.
+        let within = [0, 1].map(|axis| {
+            let size = window.size[axis];
+            let wide = if strip == "gradient" { size.div_ceil(window.stride[axis]) } else { size };
+            wide as u32
+        });
+        let dispatch = Dispatch::new("pool_strip", strip)
+            .param("fours", channels)
+            .param("pieces", pieces)
+            .param("each", each)
+            .constant("DOWN", within[0])
+            .constant("ACROSS", within[1]);
+        (dispatch, over[0] * over[1] * pieces * channels)
+    } else {
+        let count = over[0] * over[1] * over[2] * channels;
+        (Dispatch::new("pool", entry).param("channels", channels), count)
+    };
+    Ok(dispatch
         .param("count", count)
-        .param("channels", channels)
         .param("height", size[0])
         .param("width", size[1])
         .param("out_height", geometry.output[0])
@@ -119,6 +142,16 @@ fn dispatch(
         .param("top", geometry.before[0])
         .param("left", geometry.before[1])
         .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups)))
+}
+
+/// How many pixels of a line make a strip: as many as leave every core something to do, and as the rounds
+/// of its loops allow.
+fn strip_pixels(over: [usize; 4], window: &Window, longest: usize) -> usize {
+    let [images, height, width, channels] = over;
+    let rounds = 1 + window.size[0] * (1 + window.size[1]);
+    let most = (images * height * width * channels / 4 / 1024).min(longest / rounds).clamp(1, 64);
+    // Strips of a line are as long as each other, or nearly.
+    width.div_ceil(width.div_ceil(most).max(1)).max(1)
 }
 
 impl Operation for Pool {
@@ -191,7 +224,7 @@ impl Operation for Pool {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [_, h, w, _] = expect_nhwc("pool", lowering.inputs[0])?;
         let over = expect_nhwc("pool", lowering.output)?;
-        let entries = ["pool_naive", "pool_quad"];
+        let entries = ["pool_naive", "pool_quad", "pool"];
         Ok(dispatch(lowering, entries, &self.window, [h, w], over)?
             .constant("MAX", u32::from(self.kind == PoolKind::Max))
             .bind("x", Operand::Input(0))
@@ -290,12 +323,12 @@ impl Operation for MaxPoolGradient {
         let over = expect_nhwc("pool", lowering.output)?;
         let windows = expect_nhwc("pool", lowering.inputs[1])?;
         let size = [over[1], over[2]];
-        let entries = ["winner_naive", "winner_quad"];
+        let entries = ["winner_naive", "winner_quad", "winner"];
         let first = dispatch(lowering, entries, &self.window, size, windows)?
             .constant("MAX", 1u32)
             .bind("x", Operand::Input(0))
             .bind("winner", Operand::Scratch(0));
-        let entries = ["max_gradient_naive", "max_gradient_quad"];
+        let entries = ["max_gradient_naive", "max_gradient_quad", "gradient"];
         let second = dispatch(lowering, entries, &self.window, size, over)?
             .constant("MAX", 1u32)
             .bind("winners", Operand::Scratch(0))
@@ -377,7 +410,7 @@ impl Operation for AveragePoolGradient {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let over = expect_nhwc("pool", lowering.output)?;
-        let entries = ["average_gradient_naive", "average_gradient_quad"];
+        let entries = ["average_gradient_naive", "average_gradient_quad", "gradient"];
         Ok(dispatch(lowering, entries, &self.window, self.size, over)?
             .constant("MAX", 0u32)
             .bind("dy", Operand::Input(0))
@@ -435,6 +468,27 @@ pub fn cases() -> Vec<Case> {
     let average = AveragePoolGradient { window, size: [7, 8] };
     let inputs = [([2, 4, 4, 4].into(), Fill::Signed)];
     cases.push(Case::new("average gradient", average, inputs).differentiate(&[0]));
+    // Strips of several pixels, the last of a line shorter than the others.
+    let [n, height, width, c] = rows::SEVERAL_ROWS;
+    for window in [window, oblong] {
+        let Ok(geometry) = on(&window, [height, width]) else { continue };
+        let (x, size) = (rows::SEVERAL_ROWS.into(), [height, width]);
+        let dy = Shape::from([n, geometry.output[0], geometry.output[1], c]);
+        for (kind, word) in [(PoolKind::Max, "max"), (PoolKind::Average, "average")] {
+            let name = format!("{word}, strips, {}", window.describe());
+            cases.push(Case::new(
+                name,
+                Pool { kind, window },
+                [(Shape::clone(&x), Fill::Distinct)],
+            ));
+        }
+        let average = AveragePoolGradient { window, size };
+        let name = format!("average gradient, strips, {}", window.describe());
+        cases.push(Case::new(name, average, [(dy.clone(), Fill::Signed)]));
+        let name = format!("max gradient, strips, {}", window.describe());
+        let inputs = [(x, Fill::Distinct), (dy, Fill::Signed)];
+        cases.push(Case::new(name, MaxPoolGradient { window }, inputs));
+    }
     let inputs =
         [([32, 48, 48, 64].into(), Fill::Distinct), ([32, 24, 24, 64].into(), Fill::Signed)];
     cases.push(Case::new("max gradient, large", gradient, inputs).bench_only());
