@@ -401,8 +401,19 @@ fn options_that_a_method_or_a_head_has_no_use_for_are_refused() {
     let call = |more: &[&str]| failure(&[&common[..], &["--out", path(&out)], more].concat());
     for method in ["gradcam", "saliency", "occlusion"] {
         let message = call(&["--method", method, "--samples", "5"]);
-        assert!(message.contains(&format!("{method} takes no number of samples")), "{message}");
+        assert!(message.contains(&format!("{method} has no use for --samples")), "{message}");
         assert!(message.contains("smoothgrad, integrated-gradients, gradientshap"), "{message}");
+    }
+    for (method, option, value) in [
+        ("gradcam", "--patch", "8"),
+        ("scorecam", "--stride", "8"),
+        ("saliency", "--baseline", "black"),
+        ("smoothgrad", "--baseline", "zero"),
+        ("integrated-gradients", "--background", path(&image)),
+        ("layercam", "--copies", "4"),
+    ] {
+        let message = call(&["--method", method, option, value]);
+        assert!(message.contains(&format!("{method} has no use for {option}")), "{message}");
     }
     let class = call(&["--class", "1"]);
     assert!(class.contains("the head has 1 unit, class 0, which speaks for abnormal"), "{class}");

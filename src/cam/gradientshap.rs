@@ -11,7 +11,7 @@
 //! part_n is rank(seed, "gradientshap/part/n") / 2^64, base_n is number
 //! rank(seed, "gradientshap/base/n") mod their count (`data/draw.rs`), for every image.
 
-use super::sampled::{Copies, Layout, Reads, Sampling, Subject, map_of};
+use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Baseline, Kind, Method};
 use crate::data::draw;
 use crate::error::Result;
@@ -56,8 +56,8 @@ impl Sampling for GradientShap {
         Ok(Copies { stand_in, reads: Reads::GradientTimes(way), fixed: Vec::new() })
     }
 
-    fn any_number(&self) -> bool {
-        true
+    fn arguments(&self) -> &'static [Argument] {
+        &[Argument::Samples, Argument::Baseline, Argument::Background]
     }
 
     fn count(&self, layout: &Layout) -> usize {

@@ -9,7 +9,7 @@
 //! numbers. Of the size of the network's input, without a ReLU. Sign -1 turns the map, whose sum is about
 //! the score minus that of the baseline.
 
-use super::sampled::{Copies, Layout, Reads, Sampling, Subject, map_of};
+use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Baseline, Kind, Method};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -51,8 +51,8 @@ impl Sampling for IntegratedGradients {
         Ok(Copies { stand_in, reads: Reads::Gradient, fixed })
     }
 
-    fn any_number(&self) -> bool {
-        true
+    fn arguments(&self) -> &'static [Argument] {
+        &[Argument::Samples, Argument::Baseline]
     }
 
     fn count(&self, layout: &Layout) -> usize {

@@ -36,6 +36,7 @@ use crate::graph::{Backward, Graph, Value};
 pub use explainer::{Explainer, Explanation, Request};
 pub use gradcam::grad_cam;
 pub use npy::npy;
+pub use sampled::Argument;
 pub use settings::{Baseline, Fusion, Settings};
 
 use sampled::Sampling;
@@ -109,9 +110,14 @@ impl Method {
         }
     }
 
-    /// Whether it averages over any number of samples: [`Settings::samples`].
-    pub fn takes_samples(&self) -> bool {
-        matches!(self.kind, Kind::Sampled(sampling) if sampling.any_number())
+    /// Whether it heeds this setting.
+    pub fn takes(&self, argument: Argument) -> bool {
+        match self.kind {
+            Kind::Sampled(sampling) => {
+                argument == Argument::Copies || sampling.arguments().contains(&argument)
+            }
+            Kind::Layer(_) | Kind::Input(..) => false,
+        }
     }
 
     /// Whether it runs many changed copies of each image, which takes long.

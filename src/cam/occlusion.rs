@@ -9,7 +9,7 @@
 //! shorter side and the stride half of that: about 16 x 16 forward passes. Squares are 0 of the scaled
 //! numbers, the paper's grey, or black. The map has a number a cell and no ReLU. Sign -1 turns it.
 
-use super::sampled::{Copies, Layout, Reads, Sampling, Subject, map_of};
+use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Kind, Method};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -52,6 +52,10 @@ impl Sampling for Occlusion {
         let stand_in = graph.add("copies/covered", Blend, &[source, base, shown])?;
         let fixed = vec![("copies/base", layout.base.clone())];
         Ok(Copies { stand_in, reads: Reads::Scores, fixed })
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        &[Argument::Baseline, Argument::Patch, Argument::Stride]
     }
 
     fn size(&self, layout: &Layout) -> [usize; 2] {

@@ -70,6 +70,23 @@ pub(super) enum Reads {
     GradientTimes(Value),
 }
 
+/// A setting that some methods have use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// [`Settings::samples`].
+    Samples,
+    /// [`Settings::baseline`].
+    Baseline,
+    /// [`Settings::background`].
+    Background,
+    /// [`Settings::patch`].
+    Patch,
+    /// [`Settings::stride`].
+    Stride,
+    /// [`Settings::copies`].
+    Copies,
+}
+
 /// A method of samples.
 pub(super) trait Sampling: Debug + Sync {
     /// Whether copies are of a layer's activation, or made from it.
@@ -101,9 +118,9 @@ pub(super) trait Sampling: Debug + Sync {
         [h, w]
     }
 
-    /// Whether [`Settings::samples`] says how many copies there are, and not the image or the layer.
-    fn any_number(&self) -> bool {
-        false
+    /// The settings of its own that it heeds.
+    fn arguments(&self) -> &'static [Argument] {
+        &[]
     }
 
     /// How many copies there are of an image.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::metrics::normalise::Normalisation;
 use crate::models::Network;
 
-/// The arguments of a method. A method takes no notice of those that it has no use for.
+/// The arguments of a method. A method takes no notice of those that it has no use for ([`Method::takes`]).
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The method.

@@ -10,7 +10,7 @@
 //! Noise n has the key rank(seed, "smoothgrad/n") / 2^40 (`data/draw.rs`) for every image, and
 //! `shaders/blend.wgsl` says how a key becomes noise.
 
-use super::sampled::{Copies, Layout, Reads, Sampling, Subject, map_of};
+use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Kind, Method};
 use crate::data::draw;
 use crate::error::Result;
@@ -48,8 +48,8 @@ impl Sampling for SmoothGrad {
         Ok(Copies { stand_in, reads: Reads::Gradient, fixed: Vec::new() })
     }
 
-    fn any_number(&self) -> bool {
-        true
+    fn arguments(&self) -> &'static [Argument] {
+        &[Argument::Samples]
     }
 
     fn count(&self, layout: &Layout) -> usize {

@@ -10,7 +10,8 @@ use super::images::Images;
 use super::network::{Loaded, Source, stems};
 use super::{Global, Numbers, print, print_json};
 use crate::cam::{
-    Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find, npy,
+    Argument, Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
+    npy,
 };
 use crate::data::image::resize_plane;
 use crate::data::{Class, Colour, Grey};
@@ -213,7 +214,8 @@ impl Cam {
         if global.json {
             return print_json(&documents);
         }
-        print(&format!("{} heatmaps are in {}\n", documents.len(), self.out.display()))
+        let are = if documents.len() == 1 { "heatmap is" } else { "heatmaps are" };
+        print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))
     }
 
     /// The map that the grey levels are made of.
@@ -226,15 +228,23 @@ impl Cam {
 
     /// Refuses what the method would take no notice of.
     fn check(&self, method: &Method) -> Result<()> {
-        if self.samples.is_some() && !method.takes_samples() {
-            let takers = METHODS.iter().filter(|method| method.takes_samples());
-            let takers: Vec<&str> = takers.map(|method| method.name).collect();
-            return Err(Error::usage(
-                format!("{} takes no number of samples", method.name),
-                format!("leave out --samples, which is of {}", takers.join(", ")),
-            ));
-        }
-        Ok(())
+        let given = [
+            (self.samples.is_some(), "--samples", Argument::Samples),
+            (self.baseline.is_some(), "--baseline", Argument::Baseline),
+            (!self.background.is_empty(), "--background", Argument::Background),
+            (self.patch.is_some(), "--patch", Argument::Patch),
+            (self.stride.is_some(), "--stride", Argument::Stride),
+            (self.copies.is_some(), "--copies", Argument::Copies),
+        ];
+        let ignored =
+            given.into_iter().find(|(given, _, argument)| *given && !method.takes(*argument));
+        let Some((_, option, argument)) = ignored else { return Ok(()) };
+        let takers = METHODS.iter().filter(|method| method.takes(argument));
+        let takers: Vec<&str> = takers.map(|method| method.name).collect();
+        Err(Error::usage(
+            format!("{} has no use for {option}", method.name),
+            format!("leave out {option}, which is for {}", takers.join(", ")),
+        ))
     }
 
     fn settings(&self, global: &Global, loaded: &Loaded) -> Result<Settings> {

@@ -103,7 +103,8 @@ impl Segment {
         if global.json {
             return print_json(&documents);
         }
-        print(&format!("{} masks are in {}\n", documents.len(), self.out.display()))
+        let are = if documents.len() == 1 { "mask is" } else { "masks are" };
+        print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))
     }
 }
 
