@@ -22,13 +22,22 @@ mod rewrite;
 pub use rewrite::{TEXELS_PER_ROW, rewrite, row_bytes, texture_bytes};
 
 macro_rules! sources {
-    ($($name:literal),* $(,)?) => {
-        /// Every shader: its name, which is its file's stem, and its text.
-        pub const SOURCES: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../shaders/", $name, ".wgsl")))),*];
+    ($($name:literal $(with $($part:literal)+)?),* $(,)?) => {
+        /// Every shader: its name, which is its first file's stem, and its text.
+        pub const SOURCES: &[(&str, &str)] = &[$((
+            $name,
+            concat!(
+                include_str!(concat!("../shaders/", $name, ".wgsl")),
+                $($("\n", include_str!(concat!("../shaders/", $part, ".wgsl")),)+)?
+            ),
+        )),*];
+
+        /// The files that each is made of, in order, without their ending.
+        pub const FILES: &[&[&str]] = &[$(&[$name, $($($part),+)?]),*];
     };
 }
 
+// A shader is a file, or a file with others that are parts of it, read as one.
 sources![
     "batch_norm",
     "blend",
@@ -39,11 +48,11 @@ sources![
     "channel_weights",
     "components",
     "contrast",
-    "conv2d",
+    "conv2d" with "conv2d_tiles" "conv2d_subgroup" "tile",
     "conv2d_cooperative",
     "conv2d_half",
-    "conv2d_input_gradient",
-    "conv2d_weight_gradient",
+    "conv2d_input_gradient" with "conv2d_input_gradient_tiles" "conv2d_input_gradient_subgroup" "tile",
+    "conv2d_weight_gradient" with "conv2d_weight_gradient_tiles" "conv2d_weight_gradient_subgroup" "tile",
     "conv2d_winograd",
     "copy",
     "depthwise_conv2d",
