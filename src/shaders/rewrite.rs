@@ -31,7 +31,8 @@ pub fn texture_bytes(bytes: u64, element: Element) -> u64 {
 /// Rewrites a shader. `texels`: arrays of numbers that it only reads are textures: `x4[i]` becomes
 /// `texel_x4(i)`, which loads the texel that holds elements 4 i to 4 i + 3. `halves`: the tensors of
 /// these names have 16 bits: `x[i]` becomes `half_x(i)`, which widens it, and `y[i] = a;` becomes
-/// `y[i] = f16(a);`. The rest of the text, its line numbers included, stays.
+/// `y[i] = f16(a);`. Four halves that it only reads are two words. The rest of the text, its line numbers
+/// included, stays.
 pub fn rewrite(text: &str, texels: bool, halves: &[&str]) -> String {
     let mut out = String::with_capacity(text.len() + 1024);
     if !halves.is_empty() {
@@ -136,6 +137,17 @@ fn declaration<'a>(line: &'a str, texels: bool, halves: &[&str]) -> Option<(Decl
              fn {reader}(i: u32) -> {number} {{ return textureLoad({name}, {texel}; }}"
         );
         (reader, declaration)
+    } else if half && wide && access == "read" {
+        // As two words and not as four halves, whose loads newer lavapipes branch around one by one:
+        // words are faster, and LLVM 21 miscompiled two kernels with those branches. `benches/NOTES.md`,
+        // "Other versions of Mesa".
+        let reader = format!("half_{name}");
+        let declaration = format!(
+            "{binding}var<storage, {access}> {name}: array<vec2<u32>>; \
+             fn {reader}(i: u32) -> {number} {{ let words = {name}[i]; \
+             return {number}(unpack2x16float(words.x), unpack2x16float(words.y)); }}"
+        );
+        (reader, declaration)
     } else if half {
         let stored = if wide { "vec4<f16>" } else { "f16" };
         let reader = format!("half_{name}");
@@ -163,9 +175,10 @@ mod tests {
         @group(0) @binding(2) var<storage, read> index: array<u32>;\n\
         @group(0) @binding(3) var<storage, read_write> y: array<f32>;\n\
         @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;\n\
+        @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;\n\
         fn f(i: u32) {\n    \
             y[index[i]] = x[i + index[2]] + a[0] + y[0]; // x[0, 1)\n    \
-            y4[i] =\n        vec4(x[i]);\n\
+            y4[i] =\n        vec4(x[i]) + x4[i];\n\
         }\n";
 
     fn lines(text: &str) -> Vec<&str> {
@@ -187,9 +200,9 @@ mod tests {
         let found = rewrite(TEXT, true, &[]);
         let (found, text) = (lines(&found), lines(TEXT));
         assert!(found[0].contains("<rgba32float, read>") && found[0].contains("fn texel_x("));
-        assert_eq!(found[1..5], text[1..5]);
-        assert_eq!(found[5], "    y[index[i]] = texel_x(i + index[2]) + a[0] + y[0]; // x[0, 1)");
-        assert_eq!(found[6..], ["    y4[i] =", "        vec4(texel_x(i));", "}"]);
+        assert_eq!([&found[1..4], &found[5..6]], [&text[1..4], &text[5..6]]);
+        assert_eq!(found[6], "    y[index[i]] = texel_x(i + index[2]) + a[0] + y[0]; // x[0, 1)");
+        assert_eq!(found[7..], ["    y4[i] =", "        vec4(texel_x(i)) + texel_x4(i);", "}"]);
     }
 
     #[test]
@@ -200,8 +213,10 @@ mod tests {
         assert!(found[0].starts_with("enable f16; ") && found[0].contains("x: array<f16>;"));
         assert!(found[3].contains("y4: array<vec4<f16>>;"));
         let body = "    y[index[i]] = f16(half_x(i + index[2]) + a[0] + half_y(0)); // x[0, 1)";
-        assert_eq!(found[5], body);
-        assert_eq!(found[6..8], ["    y4[i] = vec4<f16>(", "        vec4(half_x(i)));"]);
+        assert_eq!(found[6], body);
+        let wide = ["    y4[i] = vec4<f16>(", "        vec4(half_x(i)) + half_x4(i));"];
+        assert_eq!(found[7..9], wide);
+        assert!(found[4].contains("x4: array<vec2<u32>>;"));
 
         let through = rewrite(TEXT, true, &["x"]);
         assert!(through.contains("<rgba16float, read>") && through.contains("= texel_x(i + index"));
