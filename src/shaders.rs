@@ -119,9 +119,11 @@ pub struct Interface {
     pub overrides: Vec<String>,
 }
 
-/// What stands for the text of all shaders.
+/// What stands for the text of all shaders, and for how it is rewritten.
 pub fn digest() -> String {
-    crate::digest::digest(SOURCES.iter().flat_map(|(name, text)| [*name, *text]))
+    let rewriting = ["rewrite", include_str!("shaders/rewrite.rs")];
+    let texts = SOURCES.iter().flat_map(|(name, text)| [*name, *text]);
+    crate::digest::digest(texts.chain(rewriting))
 }
 
 /// The text of the shader `name`.

@@ -14,6 +14,7 @@ use crate::experiment::Setup;
 use crate::gpu::Precision;
 use crate::models;
 use crate::segment::{self, Options, Recipe};
+use crate::train::Keep;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  parula weak --out weak\n  \
@@ -31,6 +32,9 @@ pub struct Weak {
     /// of the same data, --seed and --whole
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// The classifier's epoch whose weights are taken [best; of whole images: last]
+    #[arg(long)]
+    keep: Option<Keep>,
     /// The network that learns masks
     #[arg(long, default_value = "compact-unet")]
     segmenter: String,
@@ -85,10 +89,15 @@ impl RecipeArgs {
 impl Weak {
     pub fn run(&self, global: &Global) -> Result<()> {
         let recipe = self.recipe.get(self.training.whole)?;
+        let mut classifier = self.training.setup(models::find(&self.model)?, None)?;
+        // Few whole images are normal: the highest accuracy is often that of an epoch which calls nearly
+        // everything abnormal, and shows nothing (docs/weak.md).
+        let usual = if self.training.whole { Keep::Last } else { Keep::Best };
+        classifier.train.keep = self.keep.unwrap_or(usual);
         let options = Options {
             data: self.data.clone(),
             out: self.out.clone(),
-            classifier: self.training.setup(models::find(&self.model)?, None)?,
+            classifier,
             weights: self.weights.clone(),
             segmenter: self.segmenter()?,
             recipe,

@@ -150,7 +150,7 @@ impl Run<'_> {
     /// Whether the epoch of `record` is the best so far; early stopping hears of it as well.
     fn judge(&mut self, record: &EpochRecord) -> bool {
         self.stopped = self.stopping.as_mut().is_some_and(|s| s.stops(record.val_loss));
-        self.best.improves(record.epoch, record.val_accuracy)
+        self.best.keeps(self.options.keep, record.epoch, record.val_accuracy)
     }
 
     /// One pass over the training images, validation, and what is to be kept of it.

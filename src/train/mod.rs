@@ -30,7 +30,7 @@ pub use schedule::Schedule;
 pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};
 pub use state::digest;
 pub use statistics::Statistics;
-pub use stopping::{Best, EarlyStopping};
+pub use stopping::{Best, EarlyStopping, Keep};
 
 /// What training gave. The store holds the weights of the best epoch.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::state::digest;
-use super::{Schedule, Statistics};
+use super::{Keep, Schedule, Statistics};
 use crate::data::{Augment, Flips, Scaling};
 use crate::models::{Head, Network};
 use crate::ops::Optimizer;
@@ -28,6 +28,8 @@ pub struct TrainOptions {
     pub schedule: Schedule,
     /// Stop after this many epochs without a lower validation loss.
     pub patience: Option<u32>,
+    /// Which epoch's weights are kept.
+    pub keep: Keep,
     /// What may be done to a training image.
     pub augment: Augment,
     /// What batch normalisation goes by in validation, and in the weights that are kept.
@@ -55,6 +57,7 @@ impl Default for TrainOptions {
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
             patience: None,
+            keep: Keep::Best,
             augment: Augment { flips: Flips { horizontal: true, vertical: true }, jitter: None },
             statistics: Statistics::Running,
             balance: true,
@@ -140,8 +143,8 @@ impl TrainOptions {
     }
 
     /// What decides the outcome, but for the seed, by name: for files, and for [`difference`]. Running
-    /// statistics are not named, as they were not when there was no other choice: files of then can
-    /// still be gone on from.
+    /// statistics and the best epoch are not named, as they were not when there was no other choice: files
+    /// of then can still be gone on from.
     pub fn describe(&self) -> Map<String, Value> {
         let start = self.start.as_ref().map(|weights| {
             let numbers = weights.tensors.values().flat_map(|tensor| tensor.data());
@@ -163,7 +166,8 @@ impl TrainOptions {
         ];
         let statistics = (self.statistics != Statistics::Running)
             .then(|| ("batch_norm_statistics", json!(self.statistics)));
-        let entries = entries.into_iter().chain(statistics);
+        let keep = (self.keep != Keep::Best).then(|| ("keep", json!(self.keep)));
+        let entries = entries.into_iter().chain(statistics).chain(keep);
         entries.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! When to stop and which epoch to keep, with the semantics of Keras's callbacks.
 
+use serde::{Deserialize, Serialize};
+
 /// Keras's `EarlyStopping(monitor="val_loss", patience=p)`: improvement is strict, and training stops
 /// after `patience` epochs in a row without one.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,18 @@ impl EarlyStopping {
     }
 }
 
+/// Which epoch's weights are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// That with the highest validation accuracy. Where one class is much rarer than the other, this may be one
+    /// that takes nearly everything for the common class.
+    #[default]
+    Best,
+    /// The last, at the end of the schedule.
+    Last,
+}
+
 /// Keras's `ModelCheckpoint(monitor="val_accuracy", save_best_only=True)`: the epoch with the highest
 /// validation accuracy, the earliest of equals.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,8 +52,19 @@ pub struct Best {
 }
 
 impl Best {
+    /// Whether `epoch` is to be kept, and not one before it.
+    pub fn keeps(&mut self, keep: Keep, epoch: u32, val_accuracy: f64) -> bool {
+        match keep {
+            Keep::Best => self.improves(epoch, val_accuracy),
+            Keep::Last => {
+                *self = Best { epoch, val_accuracy };
+                true
+            }
+        }
+    }
+
     /// Whether `epoch` is better than all before it; it is then kept.
-    pub fn improves(&mut self, epoch: u32, val_accuracy: f64) -> bool {
+    fn improves(&mut self, epoch: u32, val_accuracy: f64) -> bool {
         let better =
             !val_accuracy.is_nan() && (self.epoch == 0 || val_accuracy > self.val_accuracy);
         if better {
@@ -72,9 +97,11 @@ mod tests {
         let kept: Vec<bool> = [0.5, 0.8, 0.8, 0.7, 0.9]
             .iter()
             .enumerate()
-            .map(|(index, &accuracy)| best.improves(index as u32 + 1, accuracy))
+            .map(|(index, &accuracy)| best.keeps(Keep::Best, index as u32 + 1, accuracy))
             .collect();
         assert_eq!(kept, [true, true, false, false, true]);
         assert_eq!(best, Best { epoch: 5, val_accuracy: 0.9 });
+        assert!(best.keeps(Keep::Last, 6, 0.1));
+        assert_eq!(best, Best { epoch: 6, val_accuracy: 0.1 });
     }
 }
