@@ -17,7 +17,7 @@ use parula::plan::{self, Options};
 use parula::session::{Session, Store, evaluate};
 use parula::tensor::Tensor;
 use parula::train::{
-    Schedule, Segmenter, Targets, TrainOptions, TrainingGraph, train, train_segmenter,
+    Keep, Schedule, Segmenter, Targets, TrainOptions, TrainingGraph, train, train_segmenter,
 };
 use parula::weights::Weights;
 
@@ -222,9 +222,8 @@ fn steps_of_training_equal_the_reference() {
     }
 }
 
-#[test]
-fn eight_images_are_learned() {
-    let gpu = Arc::new(adapter::open());
+/// Eight images, every second with a bright middle, to learn from and to validate with.
+fn eight_images() -> (Prepared, Split) {
     let images: Vec<Grey> = (0..8)
         .map(|index| {
             let noise = noise(&[24 * 24], index * 999);
@@ -239,6 +238,13 @@ fn eight_images_are_learned() {
     let labelled = images.iter().enumerate().map(|(index, image)| (image, index % 2));
     let prepared = Prepared::from_images(labelled, (24, 24), 1, Scaling::Tf);
     let split = Split { train: (0..8).collect(), validation: (0..8).collect() };
+    (prepared, split)
+}
+
+#[test]
+fn eight_images_are_learned() {
+    let gpu = Arc::new(adapter::open());
+    let (prepared, split) = eight_images();
     for (network, head) in NETWORKS[..COMPACT].iter().zip([Head::Softmax, Head::Sigmoid]) {
         let options = TrainOptions {
             epochs: 30,
@@ -258,6 +264,26 @@ fn eight_images_are_learned() {
         let now = Weights::of(&trained.model, &trained.store).unwrap();
         assert_eq!(now.tensors, trained.weights.tensors);
     }
+}
+
+#[test]
+fn the_epoch_that_is_asked_for_is_kept() {
+    let gpu = Arc::new(adapter::open());
+    let (prepared, split) = eight_images();
+    let network = &NETWORKS[1];
+    // What an epoch does depends on none that follow it.
+    let run = |keep, epochs| {
+        let schedule = Schedule::Constant;
+        let options = TrainOptions { epochs, batch: 4, schedule, keep, ..TrainOptions::default() };
+        train(&gpu, network, &prepared, &split, &options, network.name).unwrap()
+    };
+    let (best, last) = (run(Keep::Best, 5), run(Keep::Last, 5));
+    assert_eq!(best.records, last.records);
+    assert_eq!((last.best.epoch, last.best.val_accuracy), (5, last.records[4].val_accuracy));
+    let highest = best.records.iter().map(|record| record.val_accuracy).fold(0.0, f64::max);
+    assert_eq!(best.best.val_accuracy, highest);
+    assert_eq!(run(Keep::Last, best.best.epoch).weights.tensors, best.weights.tensors);
+    assert_eq!(best.weights.tensors == last.weights.tensors, best.best.epoch == 5);
 }
 
 #[test]

@@ -190,6 +190,7 @@ fn whole_images_are_segmented_and_a_finished_run_is_not_run_again() {
     let out = folder.path().join("whole");
     let results = weak(&data, &out, &["--whole", "--bright", "--method", "gradcam,layercam"]);
     assert_eq!(results["config"]["whole"], true);
+    assert_eq!(results["config"]["training"]["keep"], "last");
     assert_eq!(results["dataset"]["abnormal"], results["dataset"]["normal"]);
     let mask = scores(&out)[0].0.clone();
     let mask = Grey::read(&out.join(format!("masks/0/{mask}.weak.png"))).unwrap();
