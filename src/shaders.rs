@@ -55,6 +55,7 @@ sources![
     "conv2d_weight_gradient" with "conv2d_weight_gradient_tiles" "conv2d_weight_gradient_subgroup" "tile",
     "conv2d_winograd",
     "copy",
+    "cover",
     "depthwise_conv2d",
     "depthwise_conv2d_input_gradient",
     "depthwise_conv2d_weight_gradient",

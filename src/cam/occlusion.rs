@@ -13,7 +13,7 @@ use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of}
 use super::{Kind, Method};
 use crate::error::Result;
 use crate::graph::{Graph, Value};
-use crate::ops::Blend;
+use crate::ops::Cover;
 use crate::tensor::Tensor;
 
 pub(super) const METHOD: Method = Method {
@@ -46,10 +46,9 @@ impl Sampling for Occlusion {
         source: Value,
         rows: &mut dyn FnMut(&mut Graph, &[usize]) -> Result<Value>,
     ) -> Result<Copies> {
-        let [h, w, channels] = layout.image;
-        let shown = rows(graph, &[h, w, 1])?;
-        let base = graph.input("copies/base", [channels])?;
-        let stand_in = graph.add("copies/covered", Blend, &[source, base, shown])?;
+        let squares = rows(graph, &[4])?;
+        let base = graph.input("copies/base", [layout.image[2]])?;
+        let stand_in = graph.add("copies/covered", Cover, &[source, base, squares])?;
         let fixed = vec![("copies/base", layout.base.clone())];
         Ok(Copies { stand_in, reads: Reads::Scores, fixed })
     }
@@ -72,14 +71,11 @@ impl Sampling for Occlusion {
         let (patch, stride, [_, across]) = grid(subject.layout);
         let span = |cell: usize, length: usize| {
             let start = (cell * stride) as isize + (stride as isize - patch as isize).div_euclid(2);
-            let inside = |at: isize| at.clamp(0, length as isize) as usize;
-            inside(start)..inside(start + patch as isize)
+            let inside = |at: isize| at.clamp(0, length as isize) as f32;
+            [inside(start), inside(start + patch as isize)]
         };
-        row.fill(1.0);
-        let columns = span(copy % across, w);
-        for y in span(copy / across, h) {
-            row[y * w..][columns.clone()].fill(0.0);
-        }
+        let ([top, bottom], [left, right]) = (span(copy / across, h), span(copy % across, w));
+        row.copy_from_slice(&[top, bottom, left, right]);
     }
 
     fn map(&self, subject: &Subject, found: &[f64], sign: f64) -> Tensor {

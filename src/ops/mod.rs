@@ -16,6 +16,7 @@ mod conv2d_half;
 mod conv2d_padded;
 mod conv2d_winograd;
 mod conv2d_winograd_weight;
+mod cover;
 mod dense;
 mod depthwise_conv2d;
 mod depthwise_gradients;
@@ -74,6 +75,7 @@ pub use components::{Components, Keep};
 pub use contrast::{Contrast, Levels};
 pub use conv2d::Conv2d;
 pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
+pub use cover::Cover;
 pub use dense::Dense;
 pub use depthwise_conv2d::DepthwiseConv2d;
 pub use depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
@@ -295,6 +297,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
     Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
     Entry { name: "copy", cases: view::cases },
+    Entry { name: "cover", cases: cover::cases },
     Entry { name: "dense", cases: dense::cases },
     Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
     Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_gradients::input_cases },
