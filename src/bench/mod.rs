@@ -70,7 +70,7 @@ pub fn run_with(
     progress: &mut dyn FnMut(&Report) -> Result<()>,
 ) -> Result<Report> {
     let cases: Vec<Layer> = select(options)?.into_iter().map(Layer::from).collect();
-    let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
+    let effort = Effort::new(options.quick, gpu.capabilities().software);
     let mut report = Report::begin(gpu, effort)?;
     let which = options.variant.as_deref().map_or(Which::All, Which::Named);
     measure(gpu, &cases, which, effort, &mut report, progress)?;

@@ -15,15 +15,35 @@ pub struct Effort {
     pub sample: Duration,
     /// What all timings of one variant may take, if that leaves three.
     pub budget: Duration,
+    /// How long to run before the first timing that counts.
+    pub warm_up: Duration,
 }
 
 impl Effort {
-    /// For figures to be quoted.
-    pub const FULL: Effort =
-        Effort { samples: 11, sample: Duration::from_millis(30), budget: Duration::from_secs(3) };
-    /// For a glance.
-    pub const QUICK: Effort =
-        Effort { samples: 3, sample: Duration::from_millis(8), budget: Duration::from_millis(600) };
+    /// For figures to be quoted, on a processor.
+    pub const FULL: Effort = Effort {
+        samples: 11,
+        sample: Duration::from_millis(30),
+        budget: Duration::from_secs(3),
+        warm_up: Duration::ZERO,
+    };
+    /// For a glance, on a processor.
+    pub const QUICK: Effort = Effort {
+        samples: 3,
+        sample: Duration::from_millis(8),
+        budget: Duration::from_millis(600),
+        warm_up: Duration::ZERO,
+    };
+    /// A GPU slows its clock down while kernels are compiled and checked, which takes longer than to time them,
+    /// and takes its time to speed up again: without this, timings were up to six times too long on one.
+    const GPU_WARM_UP: Duration = Duration::from_millis(100);
+
+    /// As quick as asked, on an adapter that is a processor or not.
+    pub fn new(quick: bool, software: bool) -> Self {
+        let effort = if quick { Self::QUICK } else { Self::FULL };
+        let warm_up = if software { Duration::ZERO } else { Self::GPU_WARM_UP };
+        Effort { warm_up, ..effort }
+    }
 }
 
 /// The median of several timings, their quartiles and their range, in milliseconds.
@@ -87,6 +107,22 @@ fn repeats(effort: Effort, once: Duration) -> usize {
     (effort.sample.as_secs_f64() / once.as_secs_f64()).clamp(1.0, 2000.0) as usize
 }
 
+/// Runs `run(repeats)` until that has taken as long as `effort` wants, and returns how many repeats a timing takes
+/// then: `repeats` where nothing is wanted.
+fn warm_up(
+    effort: Effort,
+    repeats: usize,
+    run: &mut dyn FnMut(usize) -> Result<Duration>,
+) -> Result<usize> {
+    let (mut warm, mut now) = (Duration::ZERO, repeats);
+    while warm < effort.warm_up {
+        let once = run(now)?.max(Duration::from_nanos(100));
+        warm += once * now as u32;
+        now = self::repeats(effort, once);
+    }
+    Ok(now)
+}
+
 /// Warms up, then times `run(repeats)`, which returns the time of one run of `repeats`. What takes
 /// longer than the budget by itself is timed once.
 ///
@@ -107,6 +143,7 @@ pub fn time_repeatedly(
     let repeats = repeats(effort, once);
     let affordable = effort.budget.as_secs_f64() / (once.as_secs_f64() * repeats as f64);
     let samples = effort.samples.min(affordable as usize).max(3);
+    let repeats = warm_up(effort, repeats, &mut run)?;
     let mut times = Vec::new();
     for _ in 0..samples {
         times.push(run(repeats)?.as_secs_f64() * 1e3);
@@ -144,7 +181,11 @@ pub fn time_in_turns(effort: Effort, runs: &mut [Run]) -> Result<Vec<Turns>> {
     for run in runs.iter_mut() {
         run(1)?;
         let once = run(1)?.max(Duration::from_nanos(100));
-        let repeats = repeats(effort, once);
+        let mut repeats = repeats(effort, once);
+        // They follow each other without a pause: the first warms up for all.
+        if each.is_empty() {
+            repeats = warm_up(effort, repeats, run)?;
+        }
         turn += once.as_secs_f64() * repeats as f64;
         each.push(repeats);
     }
@@ -190,6 +231,20 @@ mod tests {
         let timing = time_repeatedly(Effort::FULL, |_| Ok(Duration::from_secs(4))).unwrap();
         assert_eq!((timing.repeats, timing.samples, timing.ms), (1, 1, 4000.0));
         assert_eq!(timing.spread(), f64::INFINITY, "one timing says nothing of its spread");
+    }
+
+    #[test]
+    fn a_gpu_is_kept_busy_before_the_first_timing_that_counts() {
+        let mut busy = Duration::ZERO;
+        let mut run = |repeats: usize| {
+            let once = Duration::from_micros(if busy.as_millis() < 90 { 50 } else { 10 });
+            busy += once * repeats as u32;
+            Ok(once)
+        };
+        let timing = time_repeatedly(Effort::new(true, false), &mut run).unwrap();
+        assert_eq!((timing.ms, timing.ms_max, timing.repeats), (0.01, 0.01, 800));
+        assert_eq!(Effort::new(true, true), Effort::QUICK);
+        assert_eq!(Effort::new(false, true), Effort::FULL);
     }
 
     #[test]

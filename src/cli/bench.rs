@@ -84,7 +84,7 @@ impl Bench {
         let gpu = global.open(self.numbers.precision)?;
         let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());
         let old = self.compare.as_ref().map(read).transpose()?;
-        let effort = if self.quick { Effort::QUICK } else { Effort::FULL };
+        let effort = Effort::new(self.quick, gpu.capabilities().software);
         let mut report = Report::begin(&gpu, effort)?;
         let mut told = 0;
         let which = match &self.variant {

@@ -73,7 +73,7 @@ impl Tune {
         let all = layers.len();
         layers.retain(|layer| self.again || known.find(&layer.key).is_none());
         let (count, known_before) = (layers.len(), all - layers.len());
-        let effort = if self.quick { Effort::QUICK } else { Effort::FULL };
+        let effort = Effort::new(self.quick, gpu.capabilities().software);
         let mut tell = |tuned: &Tuned, done: usize, known: &Tuning| {
             eprintln!("{done}/{count}: {}: {}", tuned.case, words(tuned));
             known.write(&path)?;
