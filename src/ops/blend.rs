@@ -167,9 +167,28 @@ fn hash(value: u32) -> u32 {
     (word >> 22) ^ word
 }
 
-/// Masks of each kind, one copy and several, keys at both ends.
+/// Masks of each kind, one copy and several, keys at both ends, and noise where its formula ends.
 pub fn cases() -> Vec<Case> {
     const ROWS: &[f64] = &[0.5, 0.0, 0.0, 7.0, 2.0, 16_777_215.0];
+    // Keys whose first 12 elements have one at an end of u or v, or beside it.
+    const ENDS: &[[f64; 2]] = &[
+        [1.0, 935_320.0],   // u = 2^-24
+        [1.0, 1_001_367.0], // u = 1 - 2^-24
+        [1.0, 277_529.0],   // u = 1
+        [1.0, 2_125_850.0], // v = 0
+        [1.0, 110_497.0],   // v = 1/4 - 2^-24
+        [1.0, 173_056.0],   // v = 1/4
+        [1.0, 1_241_450.0], // v = 1/2
+        [1.0, 1_111_817.0], // v = 3/4
+        [1.0, 882_623.0],   // v = 1 - 2^-24
+    ];
+    // WGSL lets a division be off by 2.5 ULP and a root by 4.5, which is 1e-6 together with the rest.
+    const NOISE_TOLERANCE: f64 = 2e-6;
+    let noise = |name: &str, [h, w, c]: [usize; 3], rows: &'static [f64]| {
+        let rows = (Shape::from([rows.len() / 2, 2]), Fill::Values(rows));
+        let inputs = [(Shape::from([1, h, w, c]), Fill::Signed), rows];
+        Case::new(name, Noise, inputs).tolerance(NOISE_TOLERANCE)
+    };
     let mut cases = Vec::new();
     for (h, w, c) in [(3, 5, 7), (1, 1, 1), (6, 4, 3), (2, 3, 12)] {
         let x = || (Shape::from([1, h, w, c]), Fill::Signed);
@@ -179,9 +198,10 @@ pub fn cases() -> Vec<Case> {
             let inputs = [x(), ([c].into(), Fill::Signed), (mask, Fill::Uniform(0.0, 1.0))];
             cases.push(Case::new(name, Blend, inputs));
         }
-        let inputs = [x(), ([3, 2].into(), Fill::Values(ROWS))];
-        cases.push(Case::new(format!("noise on {}", x().0), Noise, inputs));
+        cases.push(noise(&format!("noise on {}", x().0), [h, w, c], ROWS));
     }
+    cases.push(noise("noise on many", [48, 64, 3], ROWS));
+    cases.push(noise("noise at its ends", [2, 2, 3], ENDS.as_flattened()));
     let x = || (Shape::from([1, 224, 224, 3]), Fill::Signed);
     let mask = (Shape::from([16, 224, 224, 1]), Fill::Uniform(0.0, 1.0));
     cases.push(Case::new("large", Blend, [x(), ([3].into(), Fill::Signed), mask]).bench_only());
