@@ -7,7 +7,8 @@
 // Versions of the losses: `_naive`, one invocation sums all; `_lanes`, 64 invocations take rows
 // (softmax) or elements (sigmoid) in turn, and their sums meet in workgroup memory, always in the
 // same order. Versions of the gradient of softmax: `_naive`, one element an invocation, which sums
-// its row again; `_lanes`, one row an invocation.
+// its row again; `_lanes`, one row an invocation. `_groups`, of softmax: a workgroup takes a row, and `softmax_sum` adds
+// up what the rows lose.
 
 struct Params {
     rows: u32,    // N
@@ -18,6 +19,8 @@ struct Params {
     labels_stride: u32,
     weights_offset: u32,
     loss_offset: u32,
+    row_loss_offset: u32,
+    row_losses_offset: u32,
     dloss_offset: u32,
     dlogits_offset: u32,
     dlogits_stride: u32,
@@ -30,6 +33,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(5) var<storage, read> dloss: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(4) var<storage, read_write> row_loss: array<f32>;
+@group(0) @binding(3) var<storage, read> row_losses: array<f32>;
 
 var<workgroup> sums: array<f32, 64>;
 
@@ -125,6 +130,110 @@ fn softmax_lanes(@builtin(local_invocation_index) lane: u32) {
     let all = total(lane, sum);
     if lane == 0u {
         loss[params.loss_offset] = all / f32(params.rows);
+    }
+}
+
+var<workgroup> mosts: array<f32, 64>;
+var<workgroup> places: array<u32, 64>;
+
+// `total`, in all invocations, which may call it again.
+fn total_for_all(lane: u32, value: f32) -> f32 {
+    let all = total(lane, value);
+    workgroupBarrier();
+    return all;
+}
+
+// `scan` by a workgroup.
+fn scan_together(row: u32, lane: u32) -> Row {
+    let first = min(lane, params.classes - 1u);
+    var most = logit(row, first);
+    var place = first;
+    for (var k = lane + 64u; k < params.classes; k += 64u) {
+        let x = logit(row, k);
+        if x > most {
+            most = x;
+            place = k;
+        }
+    }
+    mosts[lane] = most;
+    places[lane] = place;
+    workgroupBarrier();
+    for (var half = 32u; half > 0u; half >>= 1u) {
+        if lane < half {
+            let other = mosts[lane + half];
+            // Of equal ones the first, so that it does not depend on who found it.
+            if other > mosts[lane] || (other == mosts[lane] && places[lane + half] < places[lane]) {
+                mosts[lane] = other;
+                places[lane] = places[lane + half];
+            }
+        }
+        workgroupBarrier();
+    }
+    most = mosts[0];
+    place = places[0];
+    var others = 0.0;
+    for (var k = lane; k < params.classes; k += 64u) {
+        if k != place {
+            others += exp(logit(row, k) - most);
+        }
+    }
+    return Row(most, total_for_all(lane, others));
+}
+
+@compute @workgroup_size(64)
+fn softmax_groups(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if row >= params.rows {
+        return;
+    }
+    let scanned = scan_together(row, lane);
+    let rest = log_1p(scanned.others);
+    var sum = 0.0;
+    for (var k = lane; k < params.classes; k += 64u) {
+        sum += label(row, k) * (rest + (scanned.most - logit(row, k)));
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        row_loss[params.row_loss_offset + row] = all;
+    }
+}
+
+@compute @workgroup_size(64)
+fn softmax_sum(@builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var row = lane; row < params.rows; row += 64u) {
+        sum += row_losses[params.row_losses_offset + row];
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        loss[params.loss_offset] = all / f32(params.rows);
+    }
+}
+
+@compute @workgroup_size(64)
+fn softmax_gradient_groups(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if row >= params.rows {
+        return;
+    }
+    let scanned = scan_together(row, lane);
+    var own = 0.0;
+    for (var k = lane; k < params.classes; k += 64u) {
+        own += label(row, k);
+    }
+    let weight = total_for_all(lane, own) / (1.0 + scanned.others);
+    let scale = dloss[params.dloss_offset] / f32(params.rows);
+    for (var k = lane; k < params.classes; k += 64u) {
+        let p = weight * exp(logit(row, k) - scanned.most);
+        dlogits[params.dlogits_offset + row * params.dlogits_stride + k] = scale * (p - label(row, k));
     }
 }
 

@@ -14,6 +14,13 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "lanes", needs: Needs::Nothing },
 ];
 
+const SOFTMAX: &[Variant] = &[
+    VARIANTS[0],
+    VARIANTS[1],
+    // A workgroup for each row.
+    Variant { name: "groups", needs: Needs::Nothing },
+];
+
 const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// (logits (N, K), labels (N, K)) -> (1): the mean over rows of
@@ -133,17 +140,33 @@ impl Operation for SoftmaxCrossEntropy {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        SOFTMAX
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         let logits = lowering.inputs[0];
-        one_or_lanes(lowering, logits.rows() * softmax_rounds(logits))
+        match one_or_lanes(lowering, logits.rows() * softmax_rounds(logits)) {
+            "lanes" if !lowering.capabilities.software => "groups",
+            other => other,
+        }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let entry = if lowering.variant == "lanes" { "softmax_lanes" } else { "softmax_naive" };
         let logits = lowering.inputs[0];
+        let (rows, limit) = (logits.rows(), lowering.capabilities.max_workgroups);
+        if lowering.variant == "groups" {
+            let each = dispatch("softmax_groups", logits)
+                .bind("row_loss", Operand::Scratch(0))
+                .workgroups(grid(rows, limit));
+            let sum = Dispatch::new("losses", "softmax_sum")
+                .bind("row_losses", Operand::Scratch(0))
+                .bind("loss", Operand::Output)
+                .param("rows", rows)
+                .param("classes", logits.channels())
+                .rounds(rows.div_ceil(64));
+            return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![rows] });
+        }
+        let entry = if lowering.variant == "lanes" { "softmax_lanes" } else { "softmax_naive" };
         let rounds = rounds(lowering, logits.rows(), softmax_rounds(logits));
         Ok(dispatch(entry, logits).bind("loss", Operand::Output).rounds(rounds).into())
     }
@@ -184,19 +207,23 @@ impl Operation for SoftmaxCrossEntropyGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        SOFTMAX
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        if lowering.capabilities.software { "lanes" } else { "groups" }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let (entry, count) = if lowering.variant == "lanes" {
-            ("softmax_gradient_lanes", lowering.output.rows())
-        } else {
-            ("softmax_gradient_naive", lowering.output.elements())
+        let (entry, groups) = match lowering.variant {
+            "lanes" => ("softmax_gradient_lanes", lowering.output.rows().div_ceil(64)),
+            "groups" => ("softmax_gradient_groups", lowering.output.rows()),
+            _ => ("softmax_gradient_naive", lowering.output.elements().div_ceil(64)),
         };
         Ok(dispatch(entry, lowering.inputs[0])
             .bind("dloss", Operand::Input(2))
             .bind("dlogits", Operand::Output)
-            .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups))
+            .workgroups(grid(groups, lowering.capabilities.max_workgroups))
             .into())
     }
 
