@@ -24,7 +24,8 @@
 // Backward, the activation's argument is computed again from x: cheaper than reading y.
 //
 // Versions: `naive`, one channel; `quad`, four channels, neighbours on neighbouring rows (near = 1);
-// `strip`, the same entry points with an invocation on consecutive rows (far = 1), for processors.
+// `strip`, the same entry points with an invocation on consecutive rows (far = 1), for processors; `group`, of the
+// sums, by workgroups (batch_norm_group.wgsl), for GPUs.
 
 struct Params {
     count: u32,    // invocations with work: blocks * channels; for `merge`, workgroups
@@ -34,6 +35,7 @@ struct Params {
     near: u32,
     far: u32,
     each: u32,
+    slices: u32, // rows side by side in a block: more than one of `_group` alone
     row: u32, // of stats, for moving_average
     epsilon: f32,
     momentum: f32,
@@ -91,6 +93,11 @@ const SLICES: u32 = 16u;
 // How many rows block `block` has: at least one.
 fn rows_of(block: u32) -> u32 {
     let first = block * params.near;
+    if params.slices > 1u {
+        // Of `_group`: `slices` rows, every `far`.
+        return params.rows / params.far * params.slices
+            + min(max(params.rows % params.far, first) - first, params.slices);
+    }
     return min(params.each, (params.rows - first + params.far - 1u) / params.far);
 }
 

@@ -39,7 +39,7 @@ macro_rules! sources {
 
 // A shader is a file, or a file with others that are parts of it, read as one.
 sources![
-    "batch_norm",
+    "batch_norm" with "batch_norm_group",
     "blend",
     "blur",
     "ceiling",

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Normalized, addition, expect_normalized, expect_shape, mask, pointwise, sums};
+use super::{
+    Normalized, SUMS, addition, choose_sums, expect_normalized, expect_shape, mask, pointwise, sums,
+};
 use crate::error::Result;
 use crate::ops::{Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, rows};
 use crate::shape::Shape;
@@ -49,11 +51,11 @@ impl Operation for BatchNormGradientSums {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
+        SUMS
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        choose_sums(lowering)
     }
 
     fn halves(&self) -> &'static [&'static str] {
@@ -61,7 +63,7 @@ impl Operation for BatchNormGradientSums {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let entries = ["sums_naive", "sums_quad"];
+        let entries = ["sums_naive", "sums_quad", "sums_group"];
         let merges = ["sums_merge", "sums_merge_alone"];
         sums(lowering, entries, merges, self.epsilon, self.activation, |dispatch| {
             let names = ["x", "dy", "stats", "gamma", "beta"];

@@ -10,8 +10,8 @@ mod statistics;
 
 use super::rows::{self, Walk};
 use super::{
-    Activation, Case, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Operand,
-    Operation, downcast, grid,
+    Activation, Case, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Needs, Operand,
+    Operation, Variant, downcast, grid,
 };
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -62,7 +62,7 @@ fn expect_normalized(
 /// single invocations.
 fn sums(
     lowering: &Lowering,
-    entries: [&'static str; 2],
+    entries: [&'static str; 3],
     merges: [&'static str; 2],
     epsilon: f32,
     activation: Activation,
@@ -70,21 +70,22 @@ fn sums(
 ) -> Result<Lowered> {
     let shape = lowering.inputs[0];
     let channels = shape.channels();
-    let walk = Walk::sum(lowering, shape);
-    let version = rows::version(lowering, entries)?;
+    let in_groups = lowering.variant == "group";
+    let version = rows::version(lowering, [entries[0], entries[usize::from(in_groups) + 1]])?;
+    let blocks = if in_groups { Blocks::of_groups(shape) } else { Blocks::walked(lowering, shape) };
     let first = Dispatch::new("batch_norm", version.entry)
         .constant("ACTIVATION", activation.code())
         .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
         .param("row", 0u32);
-    let alone = lowering.variant == "strip" || walk.blocks <= SLICES;
+    let alone = lowering.variant == "strip" || blocks.count <= SLICES;
     let merge = merges[usize::from(alone)];
     let (count, groups) = match alone {
         true => (channels, channels.div_ceil(64)),
         false => (channels.div_ceil(MERGED), channels.div_ceil(MERGED)),
     };
-    let second = walk
+    let second = blocks
         .describe(Dispatch::new("batch_norm", merge), channels)
         .bind("parts", Operand::Scratch(0))
         .bind("result", Operand::Output)
@@ -99,9 +100,94 @@ fn sums(
         _ => second,
     };
     Ok(Lowered {
-        dispatches: vec![walk.apply(bind(first), lowering), second],
-        scratch: vec![walk.blocks * 2 * channels],
+        dispatches: vec![blocks.apply(bind(first), lowering), second],
+        scratch: vec![blocks.count * 2 * channels],
     })
+}
+
+/// The variants of sums over rows.
+const SUMS: &[Variant] = &[
+    rows::LADDER[0],
+    rows::LADDER[1],
+    rows::LADDER[2],
+    // Four channels; workgroups sum, so that little is left to merge.
+    Variant { name: "group", needs: Needs::Nothing },
+];
+
+/// The best of [`SUMS`] for these views.
+fn choose_sums(lowering: &Lowering) -> &'static str {
+    match rows::choose(lowering) {
+        "quad" => "group",
+        other => other,
+    }
+}
+
+/// Blocks of rows whose sums are merged.
+struct Blocks {
+    count: usize,
+    kind: BlocksOf,
+}
+
+enum BlocksOf {
+    /// An invocation's.
+    Walk(Walk),
+    /// A workgroup's: fours of channels side by side, all fours, rows, and tiles of the fours.
+    Groups { across: usize, fours: usize, rows: usize, tiles: usize },
+}
+
+/// Invocations of a workgroup of `group`: `GROUP` in the shader.
+const GROUP: usize = 256;
+/// Workgroups that keep a GPU busy with them.
+const GROUPS: usize = 512;
+/// Rows that an invocation of `group` has at least, unless there are fewer.
+const FEWEST_ROWS: usize = 4;
+
+impl Blocks {
+    fn walked(lowering: &Lowering, shape: &Shape) -> Self {
+        let walk = Walk::sum(lowering, shape);
+        Blocks { count: walk.blocks, kind: BlocksOf::Walk(walk) }
+    }
+
+    fn of_groups(shape: &Shape) -> Self {
+        let (rows, fours) = (shape.rows(), shape.channels() / 4);
+        let across = fours.next_power_of_two().clamp(4, 32);
+        let tiles = fours.div_ceil(across);
+        let most = rows.div_ceil(GROUP / across * FEWEST_ROWS);
+        let count = (GROUPS / tiles).clamp(1, most);
+        Blocks { count, kind: BlocksOf::Groups { across, fours, rows, tiles } }
+    }
+
+    /// Sets the uniforms, for a kernel over `channels`.
+    fn describe(&self, dispatch: Dispatch, channels: usize) -> Dispatch {
+        match &self.kind {
+            BlocksOf::Walk(walk) => walk.describe(dispatch, channels).param("slices", 1u32),
+            BlocksOf::Groups { across, rows, .. } => {
+                let slices = GROUP / across;
+                dispatch
+                    .param("channels", channels)
+                    .param("rows", *rows)
+                    .param("blocks", self.count)
+                    .param("near", slices)
+                    .param("far", slices * self.count)
+                    .param("each", 0u32)
+                    .param("slices", slices)
+            }
+        }
+    }
+
+    /// Sets the uniforms and the grid of the kernel that sums.
+    fn apply(&self, dispatch: Dispatch, lowering: &Lowering) -> Dispatch {
+        match &self.kind {
+            BlocksOf::Walk(walk) => walk.apply(dispatch, lowering).param("slices", 1u32),
+            BlocksOf::Groups { across, fours, tiles, .. } => {
+                let groups = tiles * self.count;
+                self.describe(dispatch, *fours)
+                    .tile("GROUP_ACROSS", *across as u32)
+                    .param("count", groups)
+                    .workgroups(grid(groups, lowering.capabilities.max_workgroups))
+            }
+        }
+    }
 }
 
 /// Channels that one workgroup merges: `MERGED` in the shader.
@@ -132,7 +218,7 @@ fn pointwise(
         dispatch = dispatch.bind(name, Operand::Input(index));
     }
     let walk = Walk::each(lowering, lowering.inputs[0]);
-    Ok(walk.apply(dispatch, lowering).into())
+    Ok(walk.apply(dispatch, lowering).param("slices", 1u32).into())
 }
 
 /// How an addition, and an activation after it, is taken over by what computes its input number

@@ -1,10 +1,10 @@
 //! Mean and variance of a batch, and the running averages of both.
 
-use super::{expect_elements, expect_shape, sums};
+use super::{SUMS, choose_sums, expect_elements, expect_shape, sums};
 use crate::error::Result;
 use crate::ops::{
     Activation, Dispatch, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid, rows,
+    grid,
 };
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -45,11 +45,11 @@ impl Operation for BatchNormStatistics {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
+        SUMS
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        choose_sums(lowering)
     }
 
     fn halves(&self) -> &'static [&'static str] {
@@ -57,7 +57,7 @@ impl Operation for BatchNormStatistics {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let entry = ["statistics_naive", "statistics_quad"];
+        let entry = ["statistics_naive", "statistics_quad", "statistics_group"];
         let merges = ["statistics_merge", "statistics_merge_alone"];
         sums(lowering, entry, merges, 0.0, Activation::None, |dispatch| {
             dispatch.bind("x", Operand::Input(0))
@@ -129,6 +129,7 @@ impl Operation for MovingAverage {
                 .param("near", 0u32)
                 .param("far", 0u32)
                 .param("each", 0u32)
+                .param("slices", 1u32)
                 .param("epsilon", 0.0)
                 .param("momentum", self.momentum)
                 .param("row", row)
