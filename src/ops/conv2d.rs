@@ -221,7 +221,6 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "fours_32x64", needs: Needs::Nothing },
     Variant { name: "fours_64x32", needs: Needs::Nothing },
     Variant { name: "fours_128x64", needs: Needs::Nothing },
-    Variant { name: "fours_128x128", needs: Needs::Nothing },
     Variant { name: "fours", needs: Needs::Nothing },
     Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
     Variant { name: "subgroup_1", needs: Needs::Subgroup },

@@ -57,7 +57,6 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "fours_32x64", needs: Needs::Nothing },
     Variant { name: "fours_64x32", needs: Needs::Nothing },
     Variant { name: "fours_128x64", needs: Needs::Nothing },
-    Variant { name: "fours_128x128", needs: Needs::Nothing },
     Variant { name: "fours", needs: Needs::Nothing },
     Variant { name: "subgroup_1", needs: Needs::Subgroup },
     Variant { name: "subgroup_2", needs: Needs::Subgroup },

@@ -2,8 +2,9 @@
 //! `shaders/conv2d_winograd.wgsl`.
 
 use super::conv2d::{Sizes, choose_forward, lower_forward, needs_fours};
+use super::conv2d_half;
 use super::epilogue::Epilogue;
-use super::tiles::{Product, Tile, cost};
+use super::tiles::{Product, Tile, cost, moved, shared};
 use super::{Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid};
 use crate::error::Result;
 
@@ -112,6 +113,43 @@ impl Plain {
         if whole <= most { whole.min(tiles) } else { part }
     }
 
+    /// What `subgroup_winograd` takes on a processor, in the unit of [`cost`]; none without subgroups.
+    fn processor_price(&self, capabilities: &Capabilities) -> Option<f64> {
+        let tile = Tile::of("subgroup", capabilities)?;
+        let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
+        let amounts = [
+            POINTS * channels * out_channels,
+            POINTS * tiles * channels,
+            SIDES * tiles * out_channels,
+            POINTS
+                * tiles.next_multiple_of(tile.rows)
+                * channels
+                * out_channels.next_multiple_of(tile.columns),
+        ];
+        Some(amounts.into_iter().zip(PRICES).map(|(count, each)| count as f64 * each).sum())
+    }
+
+    /// What `winograd` takes on a GPU: what its transforms read and write, and the products.
+    fn gpu_price(&self, capabilities: &Capabilities) -> Option<f64> {
+        let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
+        // The kernel and its transform, which is read again; the same of the tiles, and of the products.
+        let numbers = (9 + 2 * POINTS) * channels * out_channels
+            + (TILE * TILE + 2 * POINTS) * tiles * (channels + out_channels);
+        let at_once = self.at_once(capabilities);
+        let parts = tiles.div_ceil(at_once);
+        let product = Product {
+            rows: at_once,
+            columns: out_channels,
+            depth: channels,
+            times: POINTS,
+            mode: conv2d_half::Mode::Forward,
+            pointwise: true,
+        };
+        let tile = Tile::of(shared(&product, true, capabilities), capabilities)?;
+        let products = parts as f64 * cost(&product, &tile, capabilities);
+        Some(moved(numbers, 1 + 3 * parts) + products)
+    }
+
     pub(super) fn params(&self, dispatch: Dispatch, in_subgroups: bool) -> Dispatch {
         let (channels, out_channels) = (self.channels, self.out_channels);
         // `products` takes one matrix after the other, a convolution all of them as its columns.
@@ -160,26 +198,18 @@ pub(super) fn or_direct(
     mode: Mode,
     capabilities: &Capabilities,
 ) -> &'static str {
-    // On GPUs it was never timed.
-    let Some(tile) = Tile::of("subgroup", capabilities).filter(|_| capabilities.software) else {
-        return direct;
-    };
     if !fits(capabilities, sizes) {
         return direct;
     }
     let plain = Plain::new(sizes, mode);
-    let (tiles, Plain { channels, out_channels, .. }) = (plain.tiles(), plain);
-    let whole = |count: usize, size: usize| count.next_multiple_of(size);
-    let amounts = [
-        POINTS * channels * out_channels,
-        POINTS * tiles * channels,
-        SIDES * tiles * out_channels,
-        POINTS * whole(tiles, tile.rows) * channels * whole(out_channels, tile.columns),
-    ];
-    let price: f64 = amounts.into_iter().zip(PRICES).map(|(count, each)| count as f64 * each).sum();
+    let (variant, price) = if capabilities.software {
+        ("subgroup_winograd", plain.processor_price(capabilities))
+    } else {
+        ("winograd", plain.gpu_price(capabilities))
+    };
     let usual = Tile::of(direct, capabilities).map(|tile| cost(product, &tile, capabilities));
-    match usual {
-        Some(usual) if price < WORTH_IT * usual => "subgroup_winograd",
+    match (price, usual) {
+        (Some(price), Some(usual)) if price < WORTH_IT * usual => variant,
         _ => direct,
     }
 }
@@ -293,12 +323,13 @@ fn products(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{conv2d_half, tiles};
+    use super::super::tiles;
     use super::*;
 
-    /// What a processor is given for `images` of `side` x `side` pixels, channels `from` to `to`, and for the
-    /// gradient on the way back.
+    /// What a processor, or a GPU, is given for `images` of `side` x `side` pixels, channels `from` to `to`, and for
+    /// the gradient on the way back.
     fn chosen(
+        software: bool,
         images: usize,
         side: usize,
         from: usize,
@@ -306,8 +337,8 @@ mod tests {
         stride: usize,
     ) -> [&'static str; 2] {
         let capabilities = Capabilities {
-            subgroup: Some((8, 8)),
-            software: true,
+            subgroup: Some(if software { (8, 8) } else { (32, 32) }),
+            software,
             longest_loop: 65_535,
             ..Capabilities::default()
         };
@@ -322,16 +353,39 @@ mod tests {
             ..forward
         };
         [(forward, Mode::Forward), (backward, Mode::Input)].map(|(product, mode)| {
-            let direct = tiles::subgroup(&product, &capabilities);
+            let direct = match software {
+                true => tiles::subgroup(&product, &capabilities),
+                false => tiles::shared(&product, true, &capabilities),
+            };
             or_direct(direct, &product, &sizes, mode, &capabilities)
         })
+    }
+
+    #[test]
+    fn gpus_take_it_for_all_but_few_channels() {
+        let both = ["winograd"; 2];
+        for (images, side, from, to) in
+            [(32, 56, 64, 64), (32, 14, 256, 256), (32, 7, 512, 512), (1, 28, 128, 128)]
+        {
+            let what = format!("{images}x{side}x{side}x{from}");
+            assert_eq!(chosen(false, images, side, from, to, 1), both, "{what}");
+        }
+        for (images, side, from, to, stride) in [(32, 48, 8, 8, 1), (32, 56, 64, 64, 2)] {
+            let what = format!("{images}x{side}x{side}x{from}, stride {stride}");
+            let chosen = chosen(false, images, side, from, to, stride);
+            assert!(chosen.iter().all(|name| name.starts_with("fours")), "{what}: {chosen:?}");
+        }
     }
 
     #[test]
     fn processors_take_it_for_many_channels_and_many_tiles() {
         let both = ["subgroup_winograd"; 2];
         for (images, side, from, to) in [(8, 56, 64, 64), (8, 28, 128, 128), (4, 24, 64, 64)] {
-            assert_eq!(chosen(images, side, from, to, 1), both, "{images}x{side}x{side}x{from}");
+            assert_eq!(
+                chosen(true, images, side, from, to, 1),
+                both,
+                "{images}x{side}x{side}x{from}"
+            );
         }
         let neither = ["subgroup"; 2];
         // Few channels; few tiles, whose kernel takes longer to transform than it saves; another stride; a
@@ -340,7 +394,7 @@ mod tests {
             [(32, 48, 32, 32, 1), (1, 14, 256, 256, 1), (8, 56, 64, 64, 2), (64, 24, 1024, 1024, 1)]
         {
             let what = format!("{images}x{side}x{side}x{from} to {to}, stride {stride}");
-            assert_eq!(chosen(images, side, from, to, stride), neither, "{what}");
+            assert_eq!(chosen(true, images, side, from, to, stride), neither, "{what}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::Conv2dWeightGradient;
 use super::conv2d_half;
 use super::conv2d_winograd::{Mode, POINTS, Plain, WORTH_IT, fits};
-use super::tiles::{Product, Tile, cost, subgroup};
+use super::tiles::{Product, Tile, cost, moved, shared, subgroup};
 use super::{
     Capabilities, Dispatch, Lowered, Lowering, Operand, Operation, Padding, View, Window, grid,
 };
@@ -42,26 +42,32 @@ pub(super) fn or_direct(
     sizes: &Sizes,
     capabilities: &Capabilities,
 ) -> &'static str {
-    // On GPUs it was never timed.
-    if !capabilities.software || !fits(capabilities, sizes) {
+    if !fits(capabilities, sizes) {
         return direct;
     }
     let plain = Plain::new(sizes, Mode::Forward);
     let (tiles, at_once) = (plain.tiles(), plain.at_once(capabilities));
     let parts = tiles.div_ceil(at_once);
     let inner = product(&plain, at_once);
+    let variant = match capabilities.software {
+        true => subgroup(&inner, capabilities),
+        false => shared(&inner, true, capabilities),
+    };
     let price = |variant, product| {
         Tile::of(variant, capabilities).map(|tile| cost(product, &tile, capabilities))
     };
-    let (Some(usual), Some(products)) =
-        (price(direct, usual), price(subgroup(&inner, capabilities), &inner))
-    else {
+    let (Some(usual), Some(products)) = (price(direct, usual), price(variant, &inner)) else {
         return direct;
     };
     let Plain { channels, out_channels, .. } = plain;
-    let transformed = (POINTS * tiles * (channels + out_channels)) as f64;
-    let back = (parts * POINTS * channels * out_channels) as f64;
-    let price = transformed * PRICES[0] + back * PRICES[1] + parts as f64 * products;
+    let (transformed, back) =
+        (POINTS * tiles * (channels + out_channels), parts * POINTS * channels * out_channels);
+    let transforms = match capabilities.software {
+        true => transformed as f64 * PRICES[0] + back as f64 * PRICES[1],
+        // All are written and read again; of x and dy 16 numbers a tile are read.
+        false => moved(2 * transformed + transformed * 16 / POINTS + 2 * back, 3 * parts),
+    };
+    let price = transforms + parts as f64 * products;
     if price < WORTH_IT * usual { "winograd" } else { direct }
 }
 
@@ -153,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processors_take_it_for_many_tiles_and_not_too_many_channels() {
+    fn it_is_taken_for_many_tiles_and_not_too_many_channels() {
         let capabilities = Capabilities {
             subgroup: Some((8, 8)),
             software: true,
@@ -171,7 +177,11 @@ mod tests {
                 mode: conv2d_half::Mode::Weight,
                 pointwise: false,
             };
-            or_direct("subgroup", &product, &sizes, capabilities)
+            let direct = match capabilities.software {
+                true => "subgroup",
+                false => shared(&product, true, capabilities),
+            };
+            or_direct(direct, &product, &sizes, capabilities)
         };
         for (images, side, from, to) in
             [(8, 56, 64, 64), (8, 28, 128, 128), (32, 12, 128, 128), (1, 56, 64, 64)]
@@ -187,6 +197,10 @@ mod tests {
             assert_eq!(found, "subgroup", "{images}x{side}x{side}x{from} to {to}");
         }
         let gpu = Capabilities { software: false, ..capabilities };
-        assert_eq!(chosen(8, 56, 64, 64, &gpu), "subgroup");
+        for (images, side, from, to) in [(32, 56, 64, 64), (32, 7, 512, 512), (32, 28, 192, 48)] {
+            let found = chosen(images, side, from, to, &gpu);
+            assert_eq!(found, "winograd", "GPU, {images}x{side}x{side}x{from} to {to}");
+        }
+        assert!(chosen(32, 48, 8, 8, &gpu).starts_with("fours"));
     }
 }

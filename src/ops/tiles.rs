@@ -47,18 +47,21 @@ const TILED: [(&str, usize, usize, usize); 5] = [
     ("tiled_32x32", 32, 32, 4),
 ];
 
-/// Variants of the entry point `fours`: rows, columns, rows of an invocation, and how many of them are side by
-/// side. The first is the usual one.
-const FOURS: [(&str, usize, usize, usize, usize); 6] = [
+/// Variants of the entry point `fours`: rows, columns, rows of an invocation, which has an eighth of the columns,
+/// and steps of the sum that go through workgroup memory at a time. The first is the usual one.
+const FOURS: [(&str, usize, usize, usize, usize); 5] = [
     ("fours", 64, 64, 8, 8),
-    (LARGEST, 128, 128, 8, 16),
     ("fours_128x64", 128, 64, 8, 8),
-    ("fours_64x32", 64, 32, 8, 8),
-    ("fours_32x64", 32, 64, 4, 8),
-    ("fours_32x32", 32, 32, 4, 8),
+    ("fours_64x32", 64, 32, 8, 16),
+    ("fours_32x64", 32, 64, 4, 16),
+    ("fours_32x32", 32, 32, 4, 16),
 ];
 
-const LARGEST: &str = "fours_128x128";
+/// Steps of `tiled`.
+const TILED_STEPS: usize = 16;
+
+/// Invocations of either that are side by side, each with one or two fours of the columns: `ACROSS` in the shader.
+const ACROSS: usize = 8;
 
 /// Variants of the entry point `subgroup`, and how many rows there are to a lane that hands them out. The
 /// first is the usual one.
@@ -90,14 +93,13 @@ impl Tile {
                 own_columns: 4.0,
             });
         }
-        let tiled = TILED.into_iter().map(|(name, r, c, own)| (name, "tiled", r, c, own, 8));
-        let fours =
-            FOURS.into_iter().map(|(name, r, c, own, across)| (name, "fours", r, c, own, across));
+        let tiled = TILED.into_iter().map(|(name, r, c, own)| (name, "tiled", r, c, own));
+        let fours = FOURS.into_iter().map(|(name, r, c, own, _)| (name, "fours", r, c, own));
         let mut shared = tiled.chain(fours);
-        if let Some((variant, entry, rows, columns, own, across)) =
+        if let Some((variant, entry, rows, columns, own)) =
             shared.find(|(name, ..)| *name == variant)
         {
-            let invocations = across * rows / own;
+            let invocations = ACROSS * rows / own;
             let share = |size: usize| size as f64 / invocations as f64;
             let (own_rows, own_columns) = (share(rows), share(columns));
             return Some(Tile {
@@ -159,14 +161,13 @@ impl Tile {
 
     /// Sets the constants of `tiled` and `fours`.
     pub fn set_shared(&self, dispatch: Dispatch) -> Dispatch {
-        // An invocation has one or two fours of the columns.
-        let across = if self.columns > 64 { 16 } else { 8 };
-        let own_rows = across * self.rows / self.invocations;
+        let own_rows = ACROSS * self.rows / self.invocations;
+        let steps = FOURS.iter().find(|(name, ..)| *name == self.variant);
         dispatch
             .tile("TILE_ROWS", self.rows as u32)
             .tile("TILE_COLUMNS", self.columns as u32)
             .tile("ROW_FOURS", (own_rows / 4) as u32)
-            .tile("ACROSS", across as u32)
+            .tile("TILE_STEPS", steps.map_or(TILED_STEPS, |(.., steps)| *steps) as u32)
             .tile("PAD", u32::from(self.entry == "tiled"))
     }
 
@@ -196,15 +197,30 @@ struct Prices {
     at_once: f64,
 }
 
-/// Those of Mesa's lavapipe were fitted to processor times (`benches/NOTES.md`, convolution tiles). Those of
-/// GPUs are not timed: what fetching a number takes is counted in the machine code that Mesa makes for AMD's
-/// (`benches/NOTES.md`, What a GPU's compiler makes of it), and 512 workgroups of 64 are what [`split`] aims at
-/// too.
+/// What keeps a GPU busy: 512 workgroups of 64, which [`split`] aims at too.
+const GPU_AT_ONCE: f64 = 32768.0;
+/// What a dispatch costs a GPU beside what it does.
+const GPU_DISPATCH: f64 = 2e3;
+/// What a GPU takes to move a number to or from memory, in multiply-adds of one of those at once.
+const GPU_MOVE: f64 = 20.0;
+
+/// What a GPU takes for `dispatches` that move so many numbers, beside other work, in the unit of [`cost`].
+pub(super) fn moved(numbers: usize, dispatches: usize) -> f64 {
+    numbers as f64 * GPU_MOVE / GPU_AT_ONCE + dispatches as f64 * GPU_DISPATCH
+}
+
+/// Those of Mesa's lavapipe were fitted to processor times (`benches/NOTES.md`, convolution tiles), those of GPUs to
+/// an H100's (`benches/NOTES.md`, A GPU).
 fn prices(product: &Product, tile: &Tile, capabilities: &Capabilities) -> Prices {
     if !capabilities.software {
-        let fetch = if tile.entry == "fours" { 7.0 } else { 34.0 };
+        // To the weights, what is fetched is further apart.
+        let fetch = match (tile.entry, product.mode) {
+            ("fours", Mode::Forward | Mode::Input) => 10.0,
+            ("fours", Mode::Weight) => 30.0,
+            _ => 20.0,
+        };
         let (row, column, store) = (fetch, fetch, 16.0);
-        return Prices { row, column, store, dispatch: 5e3, at_once: 32768.0 };
+        return Prices { row, column, store, dispatch: GPU_DISPATCH, at_once: GPU_AT_ONCE };
     }
     let (row, column) = match product.mode {
         Mode::Forward => (2.8, 2.8),
@@ -258,9 +274,7 @@ pub(super) fn shared(product: &Product, wide: bool, capabilities: &Capabilities)
     if !wide {
         return cheapest(product, capabilities, TILED.into_iter().map(|(name, ..)| name));
     }
-    // With what its gradient of weights keeps beside the tiles, the largest does not fit in 16 KB.
-    let fits = |name: &&str| product.mode != Mode::Weight || *name != LARGEST;
-    cheapest(product, capabilities, FOURS.into_iter().map(|(name, ..)| name).filter(fits))
+    cheapest(product, capabilities, FOURS.into_iter().map(|(name, ..)| name))
 }
 
 /// The cheapest of the variants of `subgroup` and of `blocked` for `product`.
@@ -311,30 +325,29 @@ mod tests {
 
     #[test]
     fn every_size_of_an_entry_point_has_a_tile_of_whole_invocations() {
-        let tiled = TILED.map(|(name, rows, columns, own)| (name, "tiled", rows, columns, own, 8));
-        let fours = FOURS
-            .map(|(name, rows, columns, own, across)| (name, "fours", rows, columns, own, across));
-        for (name, entry, rows, columns, own, across) in tiled.into_iter().chain(fours) {
+        let tiled = TILED.map(|(name, r, c, own)| (name, "tiled", r, c, own, TILED_STEPS));
+        let fours = FOURS.map(|(name, r, c, own, steps)| (name, "fours", r, c, own, steps));
+        for (name, entry, rows, columns, own, steps) in tiled.into_iter().chain(fours) {
             let tile = Tile::of(name, &Capabilities::default()).unwrap();
             assert_eq!((tile.variant, tile.entry), (name, entry));
             assert_eq!((tile.rows, tile.columns), (rows, columns));
             // Of invocations side by side, each has one or two fours of columns and of rows.
-            assert!([4, 8].contains(&(columns / across)) && [4, 8].contains(&own), "{name}");
-            assert_eq!(tile.invocations * own * columns / across, rows * columns, "{name}");
+            assert!([4, 8].contains(&(columns / ACROSS)) && [4, 8].contains(&own), "{name}");
+            assert_eq!(tile.invocations * own * columns / ACROSS, rows * columns, "{name}");
             assert!(tile.invocations <= 256, "{name}: more than WebGPU has by default");
             let dispatch = tile.set_shared(Dispatch::new("conv2d", entry));
             for (constant, value) in
-                [("ROW_FOURS", own / 4), ("ACROSS", across), ("TILE_COLUMNS", columns)]
+                [("ROW_FOURS", own / 4), ("TILE_STEPS", steps), ("TILE_COLUMNS", columns)]
             {
                 assert!(dispatch.tiles.contains(&(constant, value as u32)), "{name}, {constant}");
             }
             // Each fetches as many fours as the others.
             if entry == "tiled" {
-                let parts = tile.invocations / 16;
+                let parts = tile.invocations / steps;
                 assert!(rows / 4 % parts == 0 && columns / 4 % parts == 0, "{name}");
             } else {
-                assert_eq!(16 % (tile.invocations / (columns / 4)), 0, "{name}");
-                assert_eq!(16 % (tile.invocations / (rows / 4)), 0, "{name}");
+                assert_eq!(steps % (tile.invocations / (columns / 4)), 0, "{name}");
+                assert_eq!(steps % (tile.invocations / (rows / 4)), 0, "{name}");
             }
             if name != entry {
                 assert_eq!(name, format!("{entry}_{rows}x{columns}"));
@@ -360,15 +373,13 @@ mod tests {
         use Mode::{Forward, Weight};
         let chosen = |product: Product| shared(&product, true, &gpu());
         // ResNet50V2, batch 32, fills any GPU many times over.
-        for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3)] {
+        for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3), (28, 512, 128, 1)] {
             assert_eq!(chosen(layer(Forward, 32, side, from, to, k)), "fours");
         }
-        // Long sums are worth a tile that fetches half as much for each.
-        for (side, from, to, k) in [(28, 128, 128, 3), (28, 512, 128, 1)] {
-            assert_eq!(chosen(layer(Forward, 32, side, from, to, k)), LARGEST);
-        }
-        for (side, from, to) in [(56, 64, 256), (28, 128, 512), (14, 256, 1024)] {
-            assert_eq!(chosen(layer(Weight, 32, side, from, to, 1)), "fours");
+        assert_eq!(chosen(layer(Weight, 32, 56, 64, 256, 1)), "fours");
+        // To the weights, larger tiles are a fifth to a half faster, where there are rows for them.
+        for (side, from, to) in [(28, 128, 512), (14, 256, 1024), (7, 2048, 512)] {
+            assert_eq!(chosen(layer(Weight, 32, side, from, to, 1)), "fours_128x64");
         }
         // Its last layers have 1568 pixels: 200 tiles of 64 x 64, or 784 of 32 x 32.
         assert_eq!(chosen(layer(Forward, 32, 7, 2048, 512, 1)), "fours_32x32");
@@ -382,10 +393,6 @@ mod tests {
         // Any channels.
         let odd = layer(Forward, 32, 56, 63, 64, 3);
         assert_eq!(shared(&odd, false, &gpu()), "tiled_128x64");
-        // What would take too much workgroup memory.
-        for channels in [256, 512, 1024] {
-            assert_ne!(chosen(layer(Weight, 32, 28, channels, channels, 1)), LARGEST);
-        }
     }
 
     #[test]
