@@ -272,6 +272,9 @@ pub(super) fn choose_forward(
 ) -> &'static str {
     let (wide, narrow) = fours(lowering, sizes, epilogue);
     let (capabilities, product) = (lowering.capabilities, sizes.product());
+    if let Some(cooperative) = conv2d_half::cooperative(&product, sizes, wide, capabilities) {
+        return cooperative;
+    }
     let direct = choose(capabilities, &product, wide, narrow);
     let mode = conv2d_winograd::Mode::Forward;
     match wide {

@@ -170,6 +170,10 @@ impl Operation for Conv2dInputGradient {
             Ok(sizes) => {
                 let wide = input_fours(lowering, &sizes);
                 let (capabilities, product) = (lowering.capabilities, input_product(&sizes));
+                let rounded = conv2d_half::cooperative(&product, &sizes, wide, capabilities);
+                if let Some(cooperative) = rounded {
+                    return cooperative;
+                }
                 let direct = choose(capabilities, &product, wide, false);
                 let mode = conv2d_winograd::Mode::Input;
                 match wide {
@@ -344,6 +348,10 @@ impl Operation for Conv2dWeightGradient {
             Ok(sizes) => {
                 let (wide, narrow) = weight_fours(lowering, &sizes);
                 let product = weight_product(&sizes);
+                let rounded = conv2d_half::cooperative(&product, &sizes, wide, capabilities);
+                if let Some(cooperative) = rounded {
+                    return cooperative;
+                }
                 let direct = match choose(capabilities, &product, wide, narrow) {
                     // One invocation a number leaves a GPU idle: there are few numbers and long sums.
                     "naive" if !capabilities.software => {

@@ -4,7 +4,8 @@
 use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
-use super::{Dispatch, Lowered, Lowering, Operand, grid};
+use super::tiles::Product;
+use super::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
 use crate::error::{Error, Result};
 
 /// Which of the three products.
@@ -44,6 +45,34 @@ pub(super) fn cooperative_bytes(size: u32) -> u32 {
     let (rows, columns, steps, between) = (8 * size, 4 * size, 2 * size, 8);
     let rights = steps * (columns + between) + columns * between;
     2 * (rows * (steps + between) + rights) + 4 * (4 * size * steps) + 256
+}
+
+/// The side of the matrices for which `cooperative_fours` was timed, and the least of its tiles and of their
+/// contents for which it is chosen.
+const TIMED: u32 = 16;
+const FEWEST_TILES: usize = 64;
+const FULLEST: f64 = 0.4;
+
+/// `cooperative_fours`, where factors may be rounded and a GPU has matrices of 16 x 16, for products that fill some
+/// of its tiles: three to five times as fast as `fours` on an H100 (`benches/NOTES.md`, A GPU). `wide`: whether all
+/// tensors lie in fours.
+pub(super) fn cooperative(
+    product: &Product,
+    sizes: &Sizes,
+    wide: bool,
+    capabilities: &Capabilities,
+) -> Option<&'static str> {
+    let takes = capabilities.cooperative == Some(TIMED) && !capabilities.software && wide;
+    let takes = takes && sizes.groups == 1;
+    if !takes || (product.mode == Mode::Input && sizes.window.stride != [1, 1]) {
+        return None;
+    }
+    let (height, width) = (8 * TIMED as usize, 4 * TIMED as usize);
+    let tiles = product.rows.div_ceil(height) * product.columns.div_ceil(width);
+    let filled = (product.rows * product.columns) as f64 / (tiles * height * width) as f64;
+    // A gradient of weights is split into as many parts as it takes.
+    let enough = product.mode == Mode::Weight || tiles >= FEWEST_TILES;
+    (enough && filled >= FULLEST).then_some("cooperative_fours")
 }
 
 /// The dispatches of `lowering.variant`: the product of inputs 0 and 1, and what follows it. `wide`: whether all
@@ -126,4 +155,45 @@ pub(super) fn lower(
         dispatches: vec![product.bind("out", Operand::Scratch(0)), reduce],
         scratch: vec![splits * count],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Padding, Window};
+    use super::*;
+
+    #[test]
+    fn gpus_take_cooperative_matrices_where_factors_may_be_rounded_and_tiles_are_filled() {
+        let gpu = Capabilities {
+            subgroup: Some((32, 32)),
+            cooperative: Some(16),
+            ..Capabilities::default()
+        };
+        let chosen = |images, side, from, to, stride, mode, capabilities: &Capabilities| {
+            let window = Window::square(3, stride, Padding::Same);
+            let sizes = Sizes::new("", window, [images, side, side], from, to, 1).unwrap();
+            let pixels = sizes.output().rows();
+            let [rows, columns, depth] = match mode {
+                Mode::Forward => [pixels, to, 9 * from],
+                Mode::Input => [images * side * side, from, 9 * to],
+                Mode::Weight => [9 * from, to, pixels],
+            };
+            let product = Product { rows, columns, depth, times: 1, mode, pointwise: false };
+            cooperative(&product, &sizes, true, capabilities).is_some()
+        };
+        for mode in [Mode::Forward, Mode::Input, Mode::Weight] {
+            assert!(chosen(32, 28, 128, 128, 1, mode, &gpu), "{mode:?}");
+            for other in [
+                Capabilities { cooperative: None, ..gpu },
+                Capabilities { software: true, ..gpu },
+                Capabilities { cooperative: Some(8), ..gpu },
+            ] {
+                assert!(!chosen(32, 28, 128, 128, 1, mode, &other), "{mode:?} {other:?}");
+            }
+            assert_eq!(chosen(32, 28, 128, 128, 2, mode, &gpu), mode != Mode::Input);
+        }
+        // Few tiles; narrow ones.
+        assert!(!chosen(1, 14, 64, 64, 1, Mode::Forward, &gpu));
+        assert!(!chosen(32, 56, 16, 16, 1, Mode::Forward, &gpu));
+    }
 }

@@ -58,6 +58,8 @@ pub(super) struct Job<'a> {
     pub output: (Root, View, Shape),
     pub updates: bool,
     pub setup: bool,
+    /// Whether it depends on [`Options::single_from`].
+    pub single: bool,
 }
 
 /// Plans the computation of `outputs` and of everything that `updates` changes.
@@ -77,7 +79,8 @@ pub fn build(
     let live = wanted.live();
     let variables = VariableLayout::new(graph);
     let layout = Layout::new(graph, &variables, &live);
-    let jobs = jobs(graph, &layout, &live, updates.is_empty());
+    let single = halves::singles(graph, options);
+    let jobs = jobs(graph, &layout, &live, updates.is_empty(), &single);
 
     let input_nodes: Vec<Value> = graph
         .nodes()
@@ -154,7 +157,13 @@ pub fn build(
 
 /// The kernels to run, in order. `constant`: nothing changes variables, so what depends on them
 /// alone is computed once.
-fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) -> Vec<Job<'a>> {
+fn jobs<'a>(
+    graph: &'a Graph,
+    layout: &Layout,
+    live: &[bool],
+    constant: bool,
+    single: &[bool],
+) -> Vec<Job<'a>> {
     static COPY: Copy = Copy;
     let mut fixed = vec![false; graph.nodes().len()];
     let mut jobs = Vec::new();
@@ -169,7 +178,7 @@ fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) ->
             let spot = layout.spot(value);
             (spot.root, spot.view, graph.shape(value).clone())
         };
-        let setup = fixed[value.index()];
+        let (setup, single) = (fixed[value.index()], single[value.index()]);
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
         match operation.alias(&shapes) {
             Alias::None => jobs.push(Job {
@@ -179,6 +188,7 @@ fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) ->
                 output: spot(value),
                 updates: !operation.updates().is_empty(),
                 setup,
+                single,
             }),
             Alias::Within { .. } if layout.is_view(value) => {}
             Alias::Within { .. } => {
@@ -193,6 +203,7 @@ fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) ->
                     inputs: vec![source],
                     updates: false,
                     setup,
+                    single,
                 });
             }
             Alias::Gather { offsets, keeps_stride } => {
@@ -209,6 +220,7 @@ fn jobs<'a>(graph: &'a Graph, layout: &Layout, live: &[bool], constant: bool) ->
                         inputs: vec![source],
                         updates: false,
                         setup,
+                        single,
                     });
                 }
             }
@@ -259,6 +271,8 @@ impl Planner<'_> {
         for &value in self.input_nodes {
             self.check_node(value)?;
         }
+        // What has 32 bits is not multiplied in 16 either.
+        let exact = Capabilities { rounding: false, cooperative: None, ..*self.capabilities };
         let mut all = Vec::new();
         for job in jobs {
             for (root, _, shape) in job.inputs.iter().chain([&job.output]) {
@@ -284,7 +298,7 @@ impl Planner<'_> {
                 views: &views,
                 output: &job.output.2,
                 output_view: job.output.1,
-                capabilities: self.capabilities,
+                capabilities: if job.single { &exact } else { self.capabilities },
                 variant: "",
             };
             let forced = options

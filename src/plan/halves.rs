@@ -36,17 +36,24 @@ pub fn find(
             }
         }
     }
-    let mut single = vec![false; graph.nodes().len()];
-    for (value, node) in graph.nodes() {
-        single[value.index()] = match node.kind {
-            Kind::Input => options.single_from.contains(&node.name.as_str()),
-            _ => node.inputs.iter().any(|input| single[input.index()]),
-        };
-        if (single[value.index()] || outputs.contains(&value))
+    for (value, single) in graph.nodes().map(|(value, _)| value).zip(singles(graph, options)) {
+        if (single || outputs.contains(&value))
             && let Root::Own(root) = layout.spot(value).root
         {
             refused.insert(root);
         }
     }
     &found - &refused
+}
+
+/// Of each node, whether it depends on [`Options::single_from`].
+pub fn singles(graph: &Graph, options: &Options) -> Vec<bool> {
+    let mut single = vec![false; graph.nodes().len()];
+    for (value, node) in graph.nodes() {
+        single[value.index()] = match node.kind {
+            Kind::Input => options.single_from.contains(&node.name.as_str()),
+            _ => node.inputs.iter().any(|input| single[input.index()]),
+        };
+    }
+    single
 }
