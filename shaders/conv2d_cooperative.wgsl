@@ -1,5 +1,5 @@
 // Convolution and its two gradients on cooperative matrices, whose factors are rounded to 16 bits; sums have 32.
-// The products are those of conv2d_half.wgsl, in one group, of channels in fours; INPUT with stride 1.
+// With what follows the sum in conv2d.wgsl after FORWARD. There is one group, of channels in fours; INPUT has stride 1.
 //
 //   out[m, n] = sum over k of left(m, k) * right(k, n)
 //

@@ -50,7 +50,6 @@ sources![
     "contrast",
     "conv2d" with "conv2d_tiles" "conv2d_subgroup" "tile",
     "conv2d_cooperative",
-    "conv2d_half",
     "conv2d_input_gradient" with "conv2d_input_gradient_tiles" "conv2d_input_gradient_subgroup" "tile",
     "conv2d_weight_gradient" with "conv2d_weight_gradient_tiles" "conv2d_weight_gradient_subgroup" "tile",
     "conv2d_winograd",

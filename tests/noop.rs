@@ -197,9 +197,10 @@ fn a_gradient_is_not_copied_together_with_all_others() {
 /// the next, and no dispatch may read and write one buffer: two of the next must lie outside of its
 /// memory. Textures lie outside of all buffers: where one operation reads most through textures, and
 /// another needs most memory in buffers, such as Winograd's convolution, both are there all the time.
+/// Of `resnet50-v2` on a GPU it is Winograd's scratch memory that leaves gaps.
 const KNOWN: [(&str, bool, f64); 6] = [
     ("chain", true, 1.18),
-    ("compact-resnet", false, 1.17),
+    ("resnet50-v2", false, 1.17),
     ("compact-resnet", true, 1.22),
     ("compact-unet", true, 1.28),
     ("mobilenet-v2, training step", true, 1.16),

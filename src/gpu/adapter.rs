@@ -334,9 +334,8 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
         return wgpu::ExperimentalFeatures::disabled();
     }
     // SAFETY: what wgpu asks for here is to know that the feature, cooperative matrices, may have bugs.
-    // Two kernels use it, in shaders/conv2d_half.wgsl and conv2d_cooperative.wgsl, never chosen by themselves:
-    // `parula tune` takes it where its results were those of the reference on this adapter.
-    // tests/kernels.rs runs it checked where there is such an adapter, which scripts/test makes sure of.
+    // One kernel uses it, shaders/conv2d_cooperative.wgsl. tests/kernels.rs runs it checked where there is such an
+    // adapter, which scripts/test makes sure of; it was right on Mesa's lavapipe and on an NVIDIA H100.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 

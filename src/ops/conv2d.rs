@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::conv2d_half::{self, Mode};
+use super::conv2d_cooperative;
 use super::conv2d_padded;
 use super::conv2d_winograd;
 use super::epilogue::Epilogue;
+use super::tiles::Mode;
 use super::tiles::{self, Product, Tile};
 use super::{
     Capabilities, Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry,
@@ -227,8 +228,6 @@ pub(super) const VARIANTS: &[Variant] = &[
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "half", needs: Needs::Half },
-    Variant { name: "cooperative", needs: Needs::Cooperative },
     Variant { name: "cooperative_fours", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
@@ -272,7 +271,8 @@ pub(super) fn choose_forward(
 ) -> &'static str {
     let (wide, narrow) = fours(lowering, sizes, epilogue);
     let (capabilities, product) = (lowering.capabilities, sizes.product());
-    if let Some(cooperative) = conv2d_half::cooperative(&product, sizes, wide, capabilities) {
+    if let Some(cooperative) = conv2d_cooperative::cooperative(&product, sizes, wide, capabilities)
+    {
         return cooperative;
     }
     let direct = choose(capabilities, &product, wide, narrow);
@@ -291,8 +291,8 @@ pub(super) fn lower_forward(
 ) -> Result<Lowered> {
     let capabilities = lowering.capabilities;
     let (wide, narrow) = fours(lowering, sizes, epilogue);
-    if conv2d_half::is_half(lowering.variant) {
-        return conv2d_half::lower("conv2d", lowering, sizes, Mode::Forward, epilogue, wide);
+    if conv2d_cooperative::is_cooperative(lowering.variant) {
+        return conv2d_cooperative::lower("conv2d", lowering, sizes, Mode::Forward, epilogue, wide);
     }
     if lowering.variant == "padded" {
         return conv2d_padded::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);

@@ -1,11 +1,12 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
 use super::conv2d::{Sizes, choose, examples};
-use super::conv2d_half::{self, Mode};
+use super::conv2d_cooperative;
 use super::conv2d_padded;
 use super::conv2d_winograd;
 use super::conv2d_winograd_weight;
 use super::epilogue::Epilogue;
+use super::tiles::Mode;
 use super::tiles::{self, Product, Tile};
 use super::{
     Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
@@ -62,8 +63,6 @@ const INPUT_VARIANTS: &[Variant] = &[
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "half", needs: Needs::Half },
-    Variant { name: "cooperative", needs: Needs::Cooperative },
     Variant { name: "cooperative_fours", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
     Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
@@ -87,8 +86,6 @@ const WEIGHT_VARIANTS: &[Variant] = &[
     Variant { name: "subgroup_2", needs: Needs::Subgroup },
     Variant { name: "subgroup", needs: Needs::Subgroup },
     Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "half", needs: Needs::Half },
-    Variant { name: "cooperative", needs: Needs::Cooperative },
     Variant { name: "cooperative_fours", needs: Needs::Cooperative },
     Variant { name: "winograd", needs: Needs::Nothing },
 ];
@@ -170,7 +167,7 @@ impl Operation for Conv2dInputGradient {
             Ok(sizes) => {
                 let wide = input_fours(lowering, &sizes);
                 let (capabilities, product) = (lowering.capabilities, input_product(&sizes));
-                let rounded = conv2d_half::cooperative(&product, &sizes, wide, capabilities);
+                let rounded = conv2d_cooperative::cooperative(&product, &sizes, wide, capabilities);
                 if let Some(cooperative) = rounded {
                     return cooperative;
                 }
@@ -196,9 +193,16 @@ impl Operation for Conv2dInputGradient {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
-        if conv2d_half::is_half(lowering.variant) {
+        if conv2d_cooperative::is_cooperative(lowering.variant) {
             let (nothing, wide) = (Epilogue::default(), input_fours(lowering, &sizes));
-            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Input, &nothing, wide);
+            return conv2d_cooperative::lower(
+                self.name(),
+                lowering,
+                &sizes,
+                Mode::Input,
+                &nothing,
+                wide,
+            );
         }
         if lowering.variant == "padded" {
             let nothing = Epilogue::default();
@@ -348,7 +352,7 @@ impl Operation for Conv2dWeightGradient {
             Ok(sizes) => {
                 let (wide, narrow) = weight_fours(lowering, &sizes);
                 let product = weight_product(&sizes);
-                let rounded = conv2d_half::cooperative(&product, &sizes, wide, capabilities);
+                let rounded = conv2d_cooperative::cooperative(&product, &sizes, wide, capabilities);
                 if let Some(cooperative) = rounded {
                     return cooperative;
                 }
@@ -381,9 +385,16 @@ impl Operation for Conv2dWeightGradient {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
         let limit = lowering.capabilities.max_workgroups;
-        if conv2d_half::is_half(lowering.variant) {
+        if conv2d_cooperative::is_cooperative(lowering.variant) {
             let (nothing, (wide, _)) = (Epilogue::default(), weight_fours(lowering, &sizes));
-            return conv2d_half::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing, wide);
+            return conv2d_cooperative::lower(
+                self.name(),
+                lowering,
+                &sizes,
+                Mode::Weight,
+                &nothing,
+                wide,
+            );
         }
         let start = |entry| {
             let dispatch = Dispatch::new("conv2d_weight_gradient", entry);

@@ -4,9 +4,9 @@ use super::conv2d::{Sizes, choose, lower_forward};
 use super::conv2d_gradients::{
     Conv2dInputGradient, Conv2dWeightGradient, input_product, weight_product,
 };
-use super::conv2d_half::Mode;
 use super::epilogue::Epilogue;
 use super::padded::{Block, Padded};
+use super::tiles::Mode;
 use super::tiles::{Product, Tile, cost};
 use super::{Lowered, Lowering, Operation};
 use crate::error::Result;

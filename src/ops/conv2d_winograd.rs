@@ -2,9 +2,8 @@
 //! `shaders/conv2d_winograd.wgsl`.
 
 use super::conv2d::{Sizes, choose_forward, lower_forward, needs_fours};
-use super::conv2d_half;
 use super::epilogue::Epilogue;
-use super::tiles::{Product, Tile, cost, moved, shared};
+use super::tiles::{self, Product, Tile, cost, moved, shared};
 use super::{Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid};
 use crate::error::Result;
 
@@ -142,7 +141,7 @@ impl Plain {
             columns: out_channels,
             depth: channels,
             times: POINTS,
-            mode: conv2d_half::Mode::Forward,
+            mode: tiles::Mode::Forward,
             pointwise: true,
         };
         let tile = Tile::of(shared(&product, true, capabilities), capabilities)?;
@@ -323,7 +322,6 @@ fn products(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tiles;
     use super::*;
 
     /// What a processor, or a GPU, is given for `images` of `side` x `side` pixels, channels `from` to `to`, and for
@@ -349,7 +347,7 @@ mod tests {
             rows: images * side * side,
             columns: from,
             depth: 9 * to,
-            mode: conv2d_half::Mode::Input,
+            mode: tiles::Mode::Input,
             ..forward
         };
         [(forward, Mode::Forward), (backward, Mode::Input)].map(|(product, mode)| {

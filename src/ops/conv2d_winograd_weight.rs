@@ -3,9 +3,8 @@
 
 use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::Conv2dWeightGradient;
-use super::conv2d_half;
 use super::conv2d_winograd::{Mode, POINTS, Plain, WORTH_IT, fits};
-use super::tiles::{Product, Tile, cost, moved, shared, subgroup};
+use super::tiles::{self, Product, Tile, cost, moved, shared, subgroup};
 use super::{
     Capabilities, Dispatch, Lowered, Lowering, Operand, Operation, Padding, View, Window, grid,
 };
@@ -29,7 +28,7 @@ fn product(plain: &Plain, tiles: usize) -> Product {
         columns: plain.out_channels,
         depth: tiles,
         times: POINTS,
-        mode: conv2d_half::Mode::Weight,
+        mode: tiles::Mode::Weight,
         pointwise: true,
     }
 }
@@ -174,7 +173,7 @@ mod tests {
                 columns: to,
                 depth: images * side * side,
                 times: 1,
-                mode: conv2d_half::Mode::Weight,
+                mode: tiles::Mode::Weight,
                 pointwise: false,
             };
             let direct = match capabilities.software {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::conv2d::Sizes;
-use super::conv2d_half::Mode;
 use super::depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
 use super::depthwise_strip::{
     STRIP_LINES, VARIANTS, check_strip, choose, columns, lower_padded, strip, tiles,
 };
 use super::epilogue::Epilogue;
+use super::tiles::Mode;
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding, Rule, SumRows, Variant,
     Window, expect_inputs, expect_nhwc, grid,

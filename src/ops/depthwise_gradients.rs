@@ -2,12 +2,12 @@
 
 use super::conv2d::Sizes;
 use super::conv2d_gradients::{LONG_SUM, split};
-use super::conv2d_half::Mode;
 use super::depthwise_conv2d::{check_kernel, example_cases, kernel, sizes};
 use super::depthwise_strip::{
     STRIP_LINES, VARIANTS, check_strip, choose, columns, lower_padded, strip, tiles,
 };
 use super::epilogue::Epilogue;
+use super::tiles::Mode;
 use super::{
     Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding, Variant, Window,
     expect_inputs, expect_nhwc, grid,

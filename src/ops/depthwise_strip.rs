@@ -2,10 +2,10 @@
 //! the strips are that `strip` goes along.
 
 use super::conv2d::{Sizes, needs_fours};
-use super::conv2d_half::Mode;
 use super::depthwise_conv2d::kernel;
 use super::epilogue::Epilogue;
 use super::padded::{Block, Padded};
+use super::tiles::Mode;
 use super::{Capabilities, Dispatch, Lowered, Lowering, Needs, Variant, View, Window};
 use crate::error::Result;
 use crate::shape::Shape;

@@ -69,8 +69,6 @@ pub enum Needs {
     Nothing,
     /// Subgroup operations.
     Subgroup,
-    /// Numbers of 16 bits, and leave to round to them.
-    Half,
     /// Products of matrices of 16-bit numbers by subgroups of one size, and leave to round to them.
     Cooperative,
 }
@@ -81,10 +79,10 @@ impl Needs {
         match self {
             Needs::Nothing => true,
             Needs::Subgroup => capabilities.subgroup.is_some(),
-            Needs::Half => capabilities.f16 && capabilities.rounding,
             Needs::Cooperative => {
-                let bytes = super::conv2d_half::cooperative_bytes;
-                Needs::Half.met_by(capabilities)
+                let bytes = super::conv2d_cooperative::cooperative_bytes;
+                capabilities.f16
+                    && capabilities.rounding
                     && capabilities.subgroup.is_some_and(|(least, most)| {
                         least == most && 4 * most <= capabilities.max_invocations
                     })
@@ -98,14 +96,11 @@ impl Needs {
     /// What is missing where it is not met, in words, on an adapter that has matrices of side
     /// `cooperative`, be it that they may be used or not.
     pub fn lacking(self, capabilities: &Capabilities, cooperative: Option<u32>) -> &'static str {
-        let matrices = self != Needs::Cooperative || cooperative.is_some();
+        let there = capabilities.f16 && cooperative.is_some();
         match self {
-            Needs::Half | Needs::Cooperative
-                if capabilities.f16 && matrices && !capabilities.rounding =>
-            {
+            Needs::Cooperative if there && !capabilities.rounding => {
                 "it rounds to 16 bits, which --precision f16 allows"
             }
-            Needs::Half => "it needs numbers of 16 bits, which the adapter lacks",
             Needs::Cooperative => "it needs cooperative matrices, which the adapter lacks",
             Needs::Subgroup => "it needs subgroup operations, which the adapter lacks",
             Needs::Nothing => "it needs nothing",
@@ -117,7 +112,7 @@ impl Needs {
     pub fn rounding(self) -> f64 {
         match self {
             Needs::Nothing | Needs::Subgroup => 0.0,
-            Needs::Half | Needs::Cooperative => 1.0 / 256.0,
+            Needs::Cooperative => 1.0 / 256.0,
         }
     }
 }
@@ -392,10 +387,9 @@ mod tests {
     fn what_is_missing_is_the_adapter_s_or_the_user_s() {
         let (without, with) =
             (Capabilities::default(), Capabilities { f16: true, ..Capabilities::default() });
-        for needs in [Needs::Half, Needs::Cooperative] {
-            assert!(needs.lacking(&without, None).contains("which the adapter lacks"));
-            assert!(needs.lacking(&with, Some(8)).contains("--precision f16"));
-        }
-        assert!(Needs::Cooperative.lacking(&with, None).contains("which the adapter lacks"));
+        let needs = Needs::Cooperative;
+        assert!(needs.lacking(&without, None).contains("which the adapter lacks"));
+        assert!(needs.lacking(&with, None).contains("which the adapter lacks"));
+        assert!(needs.lacking(&with, Some(8)).contains("--precision f16"));
     }
 }

@@ -3,9 +3,27 @@
 
 use super::conv2d::needs_fours;
 use super::conv2d_gradients::split;
-use super::conv2d_half::Mode;
 use super::{Capabilities, Dispatch, Lowering};
 use crate::error::{Error, Result};
+
+/// Which of the three products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Forward,
+    Input,
+    Weight,
+}
+
+impl Mode {
+    /// What is read and what is written: inputs 0 and 1 and the output, where y is the convolution of x with w.
+    pub fn tensors<T>(self, x: T, w: T, y: T) -> [T; 3] {
+        match self {
+            Mode::Forward => [x, w, y],
+            Mode::Input => [y, w, x],
+            Mode::Weight => [x, y, w],
+        }
+    }
+}
 
 /// A convolution, forward or backward, as products of matrices: `times` products of `rows` x `depth` numbers
 /// with `depth` x `columns`.

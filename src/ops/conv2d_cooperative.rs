@@ -1,45 +1,22 @@
-//! Convolution and its gradients with factors of 16 bits and sums of 32: see `shaders/conv2d_half.wgsl` and
+//! Convolution and its gradients on cooperative matrices, with factors of 16 bits and sums of 32: see
 //! `shaders/conv2d_cooperative.wgsl`.
 
 use super::conv2d::{Sizes, needs_fours};
 use super::conv2d_gradients::split;
 use super::epilogue::Epilogue;
-use super::tiles::Product;
+use super::tiles::{Mode, Product};
 use super::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
 use crate::error::{Error, Result};
 
-/// Which of the three products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Forward,
-    Input,
-    Weight,
-}
-
-impl Mode {
-    /// What is read and what is written: inputs 0 and 1 and the output, where y is the convolution of x with w.
-    pub fn tensors<T>(self, x: T, w: T, y: T) -> [T; 3] {
-        match self {
-            Mode::Forward => [x, w, y],
-            Mode::Input => [y, w, x],
-            Mode::Weight => [x, y, w],
-        }
-    }
-}
-
-/// The sides of what the plain version multiplies at a time.
-const SIZE: usize = 16;
-/// Invocations of a workgroup of the plain version.
-const INVOCATIONS: usize = 128;
-/// Subgroups of a workgroup of the other.
+/// Subgroups of a workgroup.
 const SUBGROUPS: usize = 4;
 
 /// Whether `variant` is one of this file.
-pub(super) fn is_half(variant: &str) -> bool {
-    matches!(variant, "half" | "cooperative" | "cooperative_fours")
+pub(super) fn is_cooperative(variant: &str) -> bool {
+    variant == "cooperative_fours"
 }
 
-/// Bytes of workgroup memory that the versions with cooperative matrices of `size` x `size` take at most: two
+/// Bytes of workgroup memory that matrices of `size` x `size` take at most: two
 /// steps of 8 x 4 matrices with what is between them, what is written down of the sums, and some to spare.
 pub(super) fn cooperative_bytes(size: u32) -> u32 {
     let (rows, columns, steps, between) = (8 * size, 4 * size, 2 * size, 8);
@@ -90,20 +67,14 @@ pub(super) fn lower(
         return refuse("takes one group of channels");
     }
     let capabilities = lowering.capabilities;
-    let fours = lowering.variant == "cooperative_fours";
-    if fours && !(wide && (mode != Mode::Input || sizes.window.stride == [1, 1])) {
+    if !wide || (mode == Mode::Input && sizes.window.stride != [1, 1]) {
         let takes = format!("{}, to the input with a stride of 1,", lowering.variant);
         return Err(needs_fours(name, &takes));
     }
-    let (size, invocations) = match lowering.variant {
-        "cooperative" | "cooperative_fours" => {
-            match (capabilities.cooperative, capabilities.subgroup) {
-                (Some(size), Some((lanes, _))) => (size as usize, SUBGROUPS * lanes as usize),
-                _ => return refuse("takes an adapter with cooperative matrices"),
-            }
-        }
-        _ => (SIZE, INVOCATIONS),
+    let (Some(size), Some((lanes, _))) = (capabilities.cooperative, capabilities.subgroup) else {
+        return refuse("takes an adapter with cooperative matrices");
     };
+    let (size, invocations) = (size as usize, SUBGROUPS * lanes as usize);
     let [kh, kw] = sizes.window.size;
     let (taps, pixels) = (kh * kw, sizes.output().rows());
     let (channels, out_channels) = (sizes.in_channels, sizes.out_channels);
@@ -113,8 +84,7 @@ pub(super) fn lower(
         Mode::Weight => [taps * channels, out_channels, pixels],
     };
     // What a workgroup computes, and how many steps of the sum it takes at a time.
-    let (height, width, steps) =
-        if fours { (8 * size, 4 * size, 2 * size) } else { (4 * size, 4 * size, size) };
+    let (height, width, steps) = (8 * size, 4 * size, 2 * size);
     let squares = rows.div_ceil(height) * columns.div_ceil(width);
     // Gathering, multiplying, and the steps themselves.
     let gathered = 2 * (height * steps).div_ceil(invocations);
@@ -130,8 +100,7 @@ pub(super) fn lower(
             .param("splits", splits)
             .param("split_pixels", each * steps)
     };
-    let shader = if fours { "conv2d_cooperative" } else { "conv2d_half" };
-    let product = Dispatch::new(shader, lowering.variant)
+    let product = Dispatch::new("conv2d_cooperative", lowering.variant)
         .tile("SIZE", size as u32)
         .tile("INVOCATIONS", invocations as u32)
         .constant("MODE", mode as u32)
