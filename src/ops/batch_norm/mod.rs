@@ -4,6 +4,7 @@
 //! Two passes over memory forward, statistics and normalisation, and two backward, the sums and the
 //! gradient of x: an activation, and an addition on either way, are part of the second.
 
+mod blocks;
 mod gradient;
 mod normalize;
 mod statistics;
@@ -16,6 +17,8 @@ use super::{
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+
+use blocks::Blocks;
 
 pub use gradient::{BatchNormGradientSums, BatchNormInputGradient};
 pub use normalize::BatchNormNormalize;
@@ -119,74 +122,6 @@ fn choose_sums(lowering: &Lowering) -> &'static str {
     match rows::choose(lowering) {
         "quad" => "group",
         other => other,
-    }
-}
-
-/// Blocks of rows whose sums are merged.
-struct Blocks {
-    count: usize,
-    kind: BlocksOf,
-}
-
-enum BlocksOf {
-    /// An invocation's.
-    Walk(Walk),
-    /// A workgroup's: fours of channels side by side, all fours, rows, and tiles of the fours.
-    Groups { across: usize, fours: usize, rows: usize, tiles: usize },
-}
-
-/// Invocations of a workgroup of `group`: `GROUP` in the shader.
-const GROUP: usize = 256;
-/// Workgroups that keep a GPU busy with them.
-const GROUPS: usize = 512;
-/// Rows that an invocation of `group` has at least, unless there are fewer.
-const FEWEST_ROWS: usize = 4;
-
-impl Blocks {
-    fn walked(lowering: &Lowering, shape: &Shape) -> Self {
-        let walk = Walk::sum(lowering, shape);
-        Blocks { count: walk.blocks, kind: BlocksOf::Walk(walk) }
-    }
-
-    fn of_groups(shape: &Shape) -> Self {
-        let (rows, fours) = (shape.rows(), shape.channels() / 4);
-        let across = fours.next_power_of_two().clamp(4, 32);
-        let tiles = fours.div_ceil(across);
-        let most = rows.div_ceil(GROUP / across * FEWEST_ROWS);
-        let count = (GROUPS / tiles).clamp(1, most);
-        Blocks { count, kind: BlocksOf::Groups { across, fours, rows, tiles } }
-    }
-
-    /// Sets the uniforms, for a kernel over `channels`.
-    fn describe(&self, dispatch: Dispatch, channels: usize) -> Dispatch {
-        match &self.kind {
-            BlocksOf::Walk(walk) => walk.describe(dispatch, channels).param("slices", 1u32),
-            BlocksOf::Groups { across, rows, .. } => {
-                let slices = GROUP / across;
-                dispatch
-                    .param("channels", channels)
-                    .param("rows", *rows)
-                    .param("blocks", self.count)
-                    .param("near", slices)
-                    .param("far", slices * self.count)
-                    .param("each", 0u32)
-                    .param("slices", slices)
-            }
-        }
-    }
-
-    /// Sets the uniforms and the grid of the kernel that sums.
-    fn apply(&self, dispatch: Dispatch, lowering: &Lowering) -> Dispatch {
-        match &self.kind {
-            BlocksOf::Walk(walk) => walk.apply(dispatch, lowering).param("slices", 1u32),
-            BlocksOf::Groups { across, fours, tiles, .. } => {
-                let groups = tiles * self.count;
-                self.describe(dispatch, *fours)
-                    .tile("GROUP_ACROSS", *across as u32)
-                    .param("count", groups)
-                    .workgroups(grid(groups, lowering.capabilities.max_workgroups))
-            }
-        }
     }
 }
 
@@ -325,6 +260,12 @@ pub fn cases() -> Vec<Case> {
             cases.push(Case::new(name("input gradient, add"), gradient, inputs));
         }
     }
+    // For `group`: several tiles of channels, the last of which is not full, and a block of one row.
+    let x = || (Shape::from([1, 37, 5, 268]), Fill::Uniform(-2.0, 2.0));
+    cases.push(Case::new("statistics of many channels", BatchNormStatistics, [x()]));
+    let sums = BatchNormGradientSums { epsilon: 0.1, activation: Activation::Relu };
+    let inputs = [x(), x(), stats(268), vector(268), vector(268)];
+    cases.push(Case::new("sums of many channels", sums, inputs));
     let shape = Shape::from(rows::SEVERAL_ROWS);
     let channels = shape.channels();
     let x = || (shape.clone(), Fill::Uniform(-2.0, 2.0));
