@@ -38,12 +38,16 @@ impl Effort {
     /// them, and takes its time to speed up again: without this, timings on an H100 were up to six times
     /// too long, and after 100 ms a sixth too long in places.
     const GPU_WARM_UP: Duration = Duration::from_millis(300);
+    /// For a glance.
+    const QUICK_GPU_WARM_UP: Duration = Duration::from_millis(100);
 
     /// As quick as asked, on an adapter that is a processor or not.
     pub fn new(quick: bool, software: bool) -> Self {
-        let effort = if quick { Self::QUICK } else { Self::FULL };
-        let warm_up = if software { Duration::ZERO } else { Self::GPU_WARM_UP };
-        Effort { warm_up, ..effort }
+        let (effort, warm_up) = match quick {
+            true => (Self::QUICK, Self::QUICK_GPU_WARM_UP),
+            false => (Self::FULL, Self::GPU_WARM_UP),
+        };
+        Effort { warm_up: if software { Duration::ZERO } else { warm_up }, ..effort }
     }
 }
 
@@ -238,7 +242,7 @@ mod tests {
     fn a_gpu_is_kept_busy_before_the_first_timing_that_counts() {
         let mut busy = Duration::ZERO;
         let mut run = |repeats: usize| {
-            let once = Duration::from_micros(if busy.as_millis() < 290 { 50 } else { 10 });
+            let once = Duration::from_micros(if busy.as_millis() < 90 { 50 } else { 10 });
             busy += once * repeats as u32;
             Ok(once)
         };
