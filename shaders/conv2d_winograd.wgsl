@@ -94,14 +94,6 @@ override EPILOGUE_AFFINE: bool = false;
 override EPILOGUE_RESIDUAL: bool = false;
 override ACTIVATION: u32 = 0u;
 
-// Invocations of a workgroup of `products`; a multiple of the subgroup size.
-override WORKGROUP: u32 = 32u;
-
-// How many lanes hand tiles to each other, as in conv2d.wgsl.
-const LANES: u32 = 8u;
-const ROW_BLOCKS: u32 = 4u;
-const ROWS: u32 = LANES * ROW_BLOCKS;
-
 const A: f32 = 0.70710678;
 const B: f32 = 1.41421356;
 
@@ -117,15 +109,6 @@ const B: f32 = 1.41421356;
 @group(0) @binding(7) var<storage, read_write> u4: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> v4: array<vec4<f32>>;
 @group(0) @binding(9) var<storage, read> m4: array<vec4<f32>>;
-@group(0) @binding(10) var<storage, read> left4: array<vec4<f32>>;
-@group(0) @binding(11) var<storage, read> right4: array<vec4<f32>>;
-@group(0) @binding(12) var<storage, read_write> sides4: array<vec4<f32>>;
-@group(0) @binding(13) var<storage, read> parts4: array<vec4<f32>>;
-
-@group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> z4: array<vec4<f32>>;
-@group(0) @binding(9) var<storage, read> q4: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> dw4: array<vec4<f32>>;
 
 alias Three = array<vec4<f32>, 3>;
 alias Four = array<vec4<f32>, 4>;
@@ -168,24 +151,6 @@ fn output_side(m: Six) -> Four {
         0.5 * even_a + 2.0 * even_b,
         0.5 * odd_a + 2.0 * odd_b + m[5],
     );
-}
-
-// A d
-fn gradient_side(d: Four) -> Six {
-    let even_a = d[0] + 0.5 * d[2];
-    let odd_a = A * (d[1] + 0.5 * d[3]);
-    let even_b = d[0] + 2.0 * d[2];
-    let odd_b = B * (d[1] + 2.0 * d[3]);
-    return Six(d[0], even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, d[3]);
-}
-
-// G^T m
-fn kernel_gradient_side(m: Six) -> Three {
-    let even_a = (m[1] + m[2]) / -3.0;
-    let odd_a = (m[1] - m[2]) * (2.0 * A / -3.0);
-    let even_b = (m[3] + m[4]) / 3.0;
-    let odd_b = (m[3] - m[4]) * (B / 6.0);
-    return Three(m[0] + 2.0 * even_a + 0.5 * even_b, odd_a + odd_b, even_a + even_b + m[5]);
 }
 
 // Stores the transform of the kernel of input channel `ci`, four output channels.
@@ -394,205 +359,5 @@ fn output(
             sides[0][i], sides[1][i], sides[2][i], sides[3][i], sides[4][i], sides[5][i],
         ));
         store_row(tile, i, sums, after);
-    }
-}
-
-@compute @workgroup_size(64)
-fn output_sides(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let columns4 = params.out_channels / 4u;
-    let column4 = index % columns4;
-    let local = index / columns4;
-    let tile = locate(params.first_tile + local);
-    let start = params.parts_offset / 4u + local * 24u * columns4 + column4;
-    let after = epilogue(column4);
-    if local >= params.tiles {
-        return;
-    }
-    var pixels: array<Four, 4>;
-    for (var j = 0u; j < 4u; j++) {
-        var column: Six;
-        for (var i = 0u; i < 6u; i++) {
-            column[i] = parts4[start + (4u * i + j) * columns4];
-        }
-        pixels[j] = output_side(column);
-    }
-    for (var i = 0u; i < 4u; i++) {
-        store_row(tile, i, Four(pixels[0][i], pixels[1][i], pixels[2][i], pixels[3][i]), after);
-    }
-}
-
-// Column j of A^T.
-fn weights(j: u32) -> vec4<f32> {
-    let ends = vec4(f32(j == 0u), 0.0, 0.0, f32(j == 5u));
-    let point = select(A, B, j > 2u) * select(-1.0, 1.0, j % 2u == 1u);
-    let square = point * point;
-    return select(vec4(1.0, point, square, square * point), ends, j == 0u || j == 5u);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn products(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
-    let columns4 = params.out_channels / 4u;
-    let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
-    let number = workgroup.y * workgroups.x + workgroup.x;
-    let first = number / column_tiles * ROWS;
-    let mine = number % column_tiles * WORKGROUP + invocation;
-    let column4 = min(mine, columns4 - 1u);
-    let channels4 = params.in_channels / 4u;
-    let tiles = params.tiles;
-    let count = select(0u, min(ROWS, tiles - min(first, tiles)), mine < columns4);
-    let sides_start = params.sides_offset / 4u + column4;
-    var v_at: array<u32, ROW_BLOCKS>;
-    for (var b = 0u; b < ROW_BLOCKS; b++) {
-        let tile = min(first + b * LANES + subgroup_lane % LANES, tiles - 1u);
-        v_at[b] = params.left_offset / 4u + tile * 36u * channels4;
-    }
-    var u_at = params.right_offset / 4u + column4;
-    if first >= tiles {
-        return;
-    }
-    for (var i = 0u; i < 6u; i++) {
-        // Row i of M A.
-        var row: array<array<vec4<f32>, ROWS>, 4>;
-        for (var p = 0u; p < 4u; p++) {
-            for (var r = 0u; r < ROWS; r++) {
-                row[p][r] = vec4(0.0);
-            }
-        }
-        for (var j = 0u; j < 6u; j++) {
-            var sums: array<vec4<f32>, ROWS>;
-            for (var r = 0u; r < ROWS; r++) {
-                sums[r] = vec4(0.0);
-            }
-            for (var k = 0u; k < channels4; k++) {
-                // All loads first, as in conv2d.wgsl.
-                var a: array<vec4<f32>, ROW_BLOCKS>;
-                for (var b = 0u; b < ROW_BLOCKS; b++) {
-                    a[b] = left4[v_at[b]];
-                    v_at[b]++;
-                }
-                let b = mat4x4(
-                    right4[u_at],
-                    right4[u_at + columns4],
-                    right4[u_at + 2u * columns4],
-                    right4[u_at + 3u * columns4],
-                );
-                u_at += 4u * columns4;
-                for (var c = 0u; c < ROW_BLOCKS; c++) {
-                    let r = c * LANES;
-                    sums[r] += b * subgroupBroadcast(a[c], 0u);
-                    sums[r + 1u] += b * subgroupBroadcast(a[c], 1u);
-                    sums[r + 2u] += b * subgroupBroadcast(a[c], 2u);
-                    sums[r + 3u] += b * subgroupBroadcast(a[c], 3u);
-                    if LANES > 4u {
-                        sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
-                        sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
-                        sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
-                        sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
-                    }
-                }
-            }
-            let factors = weights(j);
-            for (var p = 0u; p < 4u; p++) {
-                for (var r = 0u; r < ROWS; r++) {
-                    row[p][r] += factors[p] * sums[r];
-                }
-            }
-        }
-        // A loop that is not unrolled: stores are long.
-        for (var r = 0u; r < count; r++) {
-            let at = sides_start + ((first + r) * 24u + 4u * i) * columns4;
-            sides4[at] = row[0][r];
-            sides4[at + columns4] = row[1][r];
-            sides4[at + 2u * columns4] = row[2][r];
-            sides4[at + 3u * columns4] = row[3][r];
-        }
-    }
-}
-
-@compute @workgroup_size(64)
-fn gradient(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let columns4 = params.out_channels / 4u;
-    let column4 = index % columns4;
-    let local = index / columns4;
-    let tile = locate(params.first_tile + local);
-    let height = params.out_height;
-    let width = params.out_width;
-    let start = params.dy_offset / 4u + column4;
-    let step = params.dy_stride / 4u;
-    let at = params.z_offset / 4u + local * 36u * columns4 + column4;
-    if local >= params.tiles {
-        return;
-    }
-    var sides: array<Six, 4>;
-    for (var j = 0u; j < 4u; j++) {
-        let x = tile.x + j;
-        var column: Four;
-        for (var i = 0u; i < 4u; i++) {
-            let y = tile.y + i;
-            let row = (tile.image * height + min(y, height - 1u)) * width;
-            let pixel = dy4[start + (row + min(x, width - 1u)) * step];
-            column[i] = select(vec4(0.0), pixel, y < height && x < width);
-        }
-        sides[j] = gradient_side(column);
-    }
-    for (var i = 0u; i < 6u; i++) {
-        let row = gradient_side(Four(sides[0][i], sides[1][i], sides[2][i], sides[3][i]));
-        for (var j = 0u; j < 6u; j++) {
-            z4[at + (6u * i + j) * columns4] = row[j];
-        }
-    }
-}
-
-@compute @workgroup_size(64)
-fn kernel_gradient(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let columns4 = params.out_channels / 4u;
-    let channels = params.in_channels;
-    let ci = index / columns4;
-    let start = params.q_offset / 4u + ci * 36u * columns4 + index % columns4;
-    let at = params.dw_offset / 4u + index;
-    let adds = params.first_tile > 0u;
-    if ci >= channels {
-        return;
-    }
-    var sides: array<Three, 6>;
-    for (var j = 0u; j < 6u; j++) {
-        var column: Six;
-        for (var i = 0u; i < 6u; i++) {
-            column[i] = q4[start + (6u * i + j) * columns4];
-        }
-        sides[j] = kernel_gradient_side(column);
-    }
-    for (var i = 0u; i < 3u; i++) {
-        let row = kernel_gradient_side(Six(
-            sides[0][i], sides[1][i], sides[2][i], sides[3][i], sides[4][i], sides[5][i],
-        ));
-        for (var j = 0u; j < 3u; j++) {
-            let tap = at + (3u * i + j) * channels * columns4;
-            var value = row[j];
-            if adds {
-                value += dw4[tap];
-            }
-            dw4[tap] = value;
-        }
     }
 }

@@ -52,7 +52,7 @@ sources![
     "conv2d_cooperative",
     "conv2d_input_gradient" with "conv2d_input_gradient_tiles" "conv2d_input_gradient_subgroup" "tile",
     "conv2d_weight_gradient" with "conv2d_weight_gradient_tiles" "conv2d_weight_gradient_subgroup" "tile",
-    "conv2d_winograd",
+    "conv2d_winograd" with "conv2d_winograd_subgroup" "conv2d_winograd_weight",
     "copy",
     "cover",
     "depthwise_conv2d",

@@ -24,13 +24,15 @@ pub enum Backend {
 }
 
 /// How activations and their gradients are stored between kernels. Weights, statistics, sums, gradients
-/// of weights and the optimiser's memory have 32 bits in any case, and so has arithmetic.
+/// of weights and the optimiser's memory have 32 bits in any case, and so has arithmetic, but for the
+/// factors of convolutions on matrix units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Precision {
     /// In 32 bits.
     #[default]
     F32,
-    /// In 16 bits: half the memory and half its traffic, three decimal digits.
+    /// In 16 bits: half the memory and half its traffic, three decimal digits; convolutions on the
+    /// matrix units of GPUs that have them.
     F16,
     /// In 16 bits where the GPU can; never on a processor, which gains nothing by it.
     Auto,
