@@ -16,10 +16,10 @@
 //   finish           not a version: the end of one that pads (padded.wgsl).
 //   blocked          8 rows x 4 columns an invocation, so that what it loads serves several sums.
 //                    Takes Ci and Co in fours.
-//   tiled            a workgroup computes TILE_ROWS x TILE_COLUMNS and passes x and w, 16 steps of the sum
+//   tiled            a workgroup computes TILE_ROWS x TILE_COLUMNS and passes x and w, some steps of the sum
 //                    at a time, through workgroup memory; an invocation keeps 4 or 8 rows of 4 or 8 columns
 //                    in registers.
-//   fours            the same, but for loads of four channels at a time, without branches, a round of 16 steps
+//   fours            the same, but for loads of four channels at a time, without branches, a round of steps
 //                    ahead of the products that need them. Takes Ci and Co in fours.
 //   subgroup         no workgroup memory: a lane keeps ROWS x 4 sums, loads 4 columns of w for itself
 //                    and one row of x for all lanes, which hand their rows to each other by broadcast.

@@ -17,7 +17,7 @@
 //   naive     one number an invocation.
 //   blocked   8 pixels x 4 channels an invocation. Takes Ci and Co in fours.
 //   tiled     TILE_ROWS pixels x TILE_COLUMNS channels a workgroup, through workgroup memory.
-//   fours     the same with loads of four channels, a round of 16 steps ahead. Takes Ci and Co in fours.
+//   fours     the same with loads of four channels, a round of steps ahead. Takes Ci and Co in fours.
 //   subgroup  ROWS x 4 sums a lane, dy handed from lane to lane. Takes Ci and Co in fours.
 
 struct Params {
