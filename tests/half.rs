@@ -32,9 +32,12 @@ fn in_halves() -> Option<Arc<Gpu>> {
 
 /// The plan of a network, without a GPU.
 fn plan(name: &str, phase: Phase, batch: usize, half: bool) -> Plan {
-    let adapter = Capabilities { f16: true, ..Capabilities::default() };
+    plan_on(&Capabilities { f16: true, ..Capabilities::default() }, name, phase, batch, half)
+}
+
+fn plan_on(adapter: &Capabilities, name: &str, phase: Phase, batch: usize, half: bool) -> Plan {
     let graph = PhaseGraph::new(models::find(name).unwrap(), phase, batch, [96, 96]).unwrap();
-    graph.plan(&adapter, &Options { half, ..Options::default() }).unwrap()
+    graph.plan(adapter, &Options { half, ..Options::default() }).unwrap()
 }
 
 #[test]
@@ -92,14 +95,31 @@ fn gradients_that_nothing_scales_are_not_multiplied_in_16_bits_either() {
 
 #[test]
 fn training_in_16_bits_takes_little_more_than_half_the_memory() {
-    for name in ["compact-resnet", "compact-xception"] {
-        let [single, half] = [false, true].map(|half| plan(name, Phase::TrainingStep, 32, half));
+    // Without matrix units, and with them. Scratch memory, of Winograd's transforms and of the parts of weights'
+    // gradients, has 32 bits in any case, and compact-resnet takes more of it for what else it has.
+    let plain = Capabilities { f16: true, ..Capabilities::default() };
+    let matrices = Capabilities {
+        rounding: true,
+        cooperative: Some(16),
+        subgroup: Some((32, 32)),
+        workgroup_memory: 48 << 10,
+        ..plain
+    };
+    for (name, adapter, most) in [
+        ("compact-resnet", &plain, 0.64),
+        ("compact-xception", &plain, 0.6),
+        ("compact-resnet", &matrices, 0.65),
+        ("compact-xception", &matrices, 0.6),
+    ] {
+        // In 32 bits nothing is rounded.
+        let exact = Capabilities { rounding: false, cooperative: None, ..*adapter };
+        let single = plan_on(&exact, name, Phase::TrainingStep, 32, false);
+        let half = plan_on(adapter, name, Phase::TrainingStep, 32, true);
         let own = |plan: &Plan| plan.slots.iter().sum::<u64>() as f64;
         let moved = |plan: &Plan| plan.steps.iter().map(|step| step.bytes).sum::<u64>() as f64;
         let (memory, traffic) = (own(&half) / own(&single), moved(&half) / moved(&single));
         println!("{name}: {memory:.3} of the memory, {traffic:.3} of its traffic");
-        // Scratch memory of Winograd's convolutions has 32 bits in either.
-        assert!(memory < 0.65 && traffic < 0.7, "{name}: {memory} {traffic}");
+        assert!(memory < most && traffic < 0.7, "{name}: {memory} {traffic}");
     }
 }
 

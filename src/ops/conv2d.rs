@@ -6,8 +6,7 @@ use super::conv2d_cooperative;
 use super::conv2d_padded;
 use super::conv2d_winograd;
 use super::epilogue::Epilogue;
-use super::tiles::Mode;
-use super::tiles::{self, Product, Tile};
+use super::tiles::{self, Mode, Product, Tile};
 use super::{
     Capabilities, Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry,
     Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows, Variant, Window,

@@ -6,8 +6,7 @@ use super::conv2d_padded;
 use super::conv2d_winograd;
 use super::conv2d_winograd_weight;
 use super::epilogue::Epilogue;
-use super::tiles::Mode;
-use super::tiles::{self, Product, Tile};
+use super::tiles::{self, Mode, Product, Tile};
 use super::{
     Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
     Variant, Window, expect_inputs, expect_nhwc, grid,
