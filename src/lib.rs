@@ -3,11 +3,14 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+// A closed stderr or stdout must not panic: `note!`, and `cli::print`.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod bench;
 pub mod cam;
 pub mod cli;
 pub mod compare;
+pub mod console;
 pub mod data;
 pub mod digest;
 pub mod error;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use std::sync::OnceLock;
 
-use common::program::{failure, json, parula};
+use common::program::{command, failure, json, parula};
 use parula::data::Grey;
 use parula::graph::{Kind, Role};
 use parula::metrics::normalise::{Normalisation, levels};
@@ -66,6 +66,24 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn progress_that_cannot_be_shown_does_not_end_the_work() {
+    let out = tempfile::tempdir().unwrap();
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (name, stderr) in [("closed", closed.into()), ("full", std::process::Stdio::from(full))] {
+        let weights = out.path().join(name).with_extension("safetensors");
+        let set = path(mammograms());
+        let training = ["train", "--data", set, "--model", "compact-resnet", "--epochs", "1"];
+        let mut train =
+            command(&[&training[..], &["--size", "32", "--out", path(&weights)]].concat());
+        let done = train.stderr(stderr).stdout(std::process::Stdio::null()).status().unwrap();
+        assert!(done.success() && weights.exists(), "stderr {name}: {done}");
+    }
 }
 
 /// An image with a lesion, and its mask.

@@ -96,7 +96,12 @@ impl Bench {
             for row in &report.results[told..] {
                 told += 1;
                 let ms = row.timing.ms;
-                eprintln!("{told}: {}/{} {}: {ms:.3} ms", row.op, row.variant, row.case);
+                crate::console::note!(
+                    "{told}: {}/{} {}: {ms:.3} ms",
+                    row.op,
+                    row.variant,
+                    row.case
+                );
             }
             interruption(|| format!("{} kernels were timed", report.results.len()))
         })?;
@@ -184,7 +189,12 @@ impl Bench {
                 interruption(|| format!("{} methods were timed", report.methods.len()))?;
                 let batch = self.batch;
                 let timed = bench::time_method(gpu, network, method, batch, size, effort)?;
-                eprintln!("{} {}: {:.3} ms", network.name, method.name, timed.timing.ms);
+                crate::console::note!(
+                    "{} {}: {:.3} ms",
+                    network.name,
+                    method.name,
+                    timed.timing.ms
+                );
                 report.methods.push(timed);
             }
         }

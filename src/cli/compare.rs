@@ -113,7 +113,7 @@ impl Compare {
             resume: self.resume,
         };
         let gpu = global.open(Precision::F32)?;
-        eprintln!("on {}", gpu.report());
+        crate::console::note!("on {}", gpu.report());
         let results = compare::compare(&gpu, &options)?;
         if global.json {
             return print_json(&results);

@@ -148,7 +148,7 @@ impl Data {
                     }));
                 }
                 for problem in &cut.left_out {
-                    eprintln!("note: {}: {}", problem.path.display(), problem.what);
+                    crate::console::note!("note: {}: {}", problem.path.display(), problem.what);
                 }
                 print(&format!(
                     "{abnormal} abnormal and {normal} normal ROIs, see {}\n",

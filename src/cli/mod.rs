@@ -132,7 +132,7 @@ pub fn run() -> ExitCode {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; Ctrl-C again stops at once");
+        crate::console::note!("\nstopping after this step; Ctrl-C again stops at once");
     });
     let global = &cli.global;
     let done = match &cli.command {
@@ -156,7 +156,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("parula: {}", error.to_string().replace('\n', " "));
+            crate::console::note!("parula: {}", error.to_string().replace('\n', " "));
             ExitCode::FAILURE
         }
     }

@@ -144,12 +144,15 @@ pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
     match there {
         Some(there) if there == classes => {}
         Some(there) => {
-            eprintln!(
+            crate::console::note!(
                 "{path}: its head of {} is replaced by a fresh one of {classes}",
                 units(there)
             );
         }
-        None => eprintln!("{path}: it has no head, a fresh one of {} is used", units(classes)),
+        None => crate::console::note!(
+            "{path}: it has no head, a fresh one of {} is used",
+            units(classes)
+        ),
     }
     Ok(weights)
 }

@@ -79,9 +79,9 @@ impl Reproduce {
             resume: self.resume,
         };
         let gpu = global.open(self.numbers.precision)?;
-        eprintln!("on {}", gpu.report());
+        crate::console::note!("on {}", gpu.report());
         let tell = |results: &experiment::Results| {
-            eprintln!("so far:\n{}", experiment::table(results).to_text());
+            crate::console::note!("so far:\n{}", experiment::table(results).to_text());
         };
         let results = experiment::reproduce(&gpu, &options, &tell)?;
         if global.json {

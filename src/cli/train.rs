@@ -185,7 +185,7 @@ impl Train {
         let seed = global.seed;
         let whole = self.training.whole;
         let cut = roi::cut(&dataset, &RoiOptions { seed, whole, ..RoiOptions::default() })?;
-        cut.note(&self.data).iter().for_each(|note| eprintln!("{note}"));
+        cut.note(&self.data).iter().for_each(|note| crate::console::note!("{note}"));
         let rois = cut.rois;
         let split = split::split(&rois, split::VALIDATION, seed)?;
         let gpu = global.open(self.numbers.precision)?;

@@ -75,7 +75,7 @@ impl Tune {
         let (count, known_before) = (layers.len(), all - layers.len());
         let effort = Effort::new(self.quick, gpu.capabilities().software);
         let mut tell = |tuned: &Tuned, done: usize, known: &Tuning| {
-            eprintln!("{done}/{count}: {}: {}", tuned.case, words(tuned));
+            crate::console::note!("{done}/{count}: {}: {}", tuned.case, words(tuned));
             known.write(&path)?;
             interruption(|| format!("{done} of {count} operations were tuned and are kept"))
         };

@@ -107,7 +107,7 @@ impl Weak {
             resume: self.resume,
         };
         let gpu = global.open(Precision::F32)?;
-        eprintln!("on {}", gpu.report());
+        crate::console::note!("on {}", gpu.report());
         let results = segment::weak(&gpu, &options)?;
         if global.json {
             return print_json(&results);

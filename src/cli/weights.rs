@@ -77,14 +77,14 @@ impl Convert {
         files::create_folder_of(&self.to)?;
         weights::save(&self.to, &resolved, &model.layers, config.as_deref())?;
         if classes.is_none() {
-            eprintln!(
+            crate::console::note!(
                 "{}: has no head, and {} has none either",
                 self.from.display(),
                 self.to.display()
             );
         }
         if format == Format::KerasArchive && config.is_none() {
-            eprintln!(
+            crate::console::note!(
                 "{}: holds no configuration of a Keras model: load it with model.load_weights, not \
                  with load_model",
                 self.to.display()

@@ -159,7 +159,10 @@ fn earlier(gpu: &Gpu, options: &Options, path: &Path) -> Result<Option<Results>>
         return Ok(None);
     }
     if !options.resume {
-        eprintln!("{} is replaced; with --resume it would be gone on with", path.display());
+        crate::console::note!(
+            "{} is replaced; with --resume it would be gone on with",
+            path.display()
+        );
         return Ok(None);
     }
     let earlier = Results::read(path)?;
@@ -221,7 +224,10 @@ fn run_all(
                 number += 1;
                 let expected = expected(results, &maps, options)
                     .map_or(String::new(), |time| format!(", about {} left", Rough(time)));
-                eprintln!("{number} of {all}{expected}: {name} seed {seed}, {}", map.name());
+                crate::console::note!(
+                    "{number} of {all}{expected}: {name} seed {seed}, {}",
+                    map.name()
+                );
                 let unit = job.run(map)?;
                 results.units.push(unit);
                 results.write(&options.out.join("compare.json"))?;

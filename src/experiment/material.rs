@@ -23,9 +23,9 @@ impl Material {
     /// # Errors
     /// Those of reading the data set, cutting and splitting.
     pub fn read(folder: &Path, options: &RoiOptions, seeds: &[u64]) -> Result<Self> {
-        eprintln!("reading {}", folder.display());
+        crate::console::note!("reading {}", folder.display());
         let cut = roi::cut(&dataset::read(folder)?, options)?;
-        cut.note(folder).iter().for_each(|note| eprintln!("{note}"));
+        cut.note(folder).iter().for_each(|note| crate::console::note!("{note}"));
         let rois = cut.rois;
         let splits = seeds
             .iter()

@@ -82,7 +82,10 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         false => None,
     };
     if !options.resume && path.exists() {
-        eprintln!("{} is replaced; with --resume it would be gone on with", path.display());
+        crate::console::note!(
+            "{} is replaced; with --resume it would be gone on with",
+            path.display()
+        );
     }
     if let Some(earlier) = &earlier {
         let adapter = gpu.report().to_string();
@@ -170,7 +173,7 @@ fn run_all(
                 if !options.resume {
                     job.forget(phase)?;
                 }
-                eprintln!("{}: {}", progress.words(results), job.title(phase));
+                crate::console::note!("{}: {}", progress.words(results), job.title(phase));
                 if phase == Phase::Original {
                     let done = job.original(filtered)?;
                     figures::of_run(&job, material, &done, &options.out)?;
@@ -225,7 +228,7 @@ fn predictions_file(out: &Path, model: &str, seed: u64, phase: Phase) -> PathBuf
 pub fn synthetic(out: &Path, seed: u64) -> Result<PathBuf> {
     let folder = out.join("synthetic");
     files::create_folder(&folder)?;
-    eprintln!("making synthetic mammograms in {}", folder.display());
+    crate::console::note!("making synthetic mammograms in {}", folder.display());
     synth::synthesize(&folder, &synth::SynthOptions { seed, ..Default::default() })?;
     Ok(folder)
 }

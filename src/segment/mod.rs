@@ -102,7 +102,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         results.summary = summary(&results, &options.out)?;
         results.write(&path)?;
         job.forget_states()?;
-        eprintln!("so far:\n{}", results.table().to_text());
+        crate::console::note!("so far:\n{}", results.table().to_text());
     }
     Ok(results)
 }

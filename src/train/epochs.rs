@@ -143,7 +143,7 @@ impl Run<'_> {
         self.progress = progress;
         self.bar.set_position(done * self.steps_an_epoch);
         self.bar.reset_eta();
-        self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
+        self.bar.suspend(|| crate::console::note!("{}: going on after epoch {done}", self.title));
         Ok(())
     }
 
@@ -228,7 +228,7 @@ impl Run<'_> {
             let epochs = self.options.epochs;
             let seconds = self.seconds();
             let left = seconds / f64::from(epoch) * f64::from(epochs - epoch);
-            eprintln!(
+            crate::console::note!(
                 "{}: epoch {epoch}/{epochs}: loss {loss:.4} accuracy {accuracy:.4} val_loss \
                  {val_loss:.4} val_accuracy {val_accuracy:.4}, {seconds:.0} s, {left:.0} s left",
                 self.title,

@@ -158,7 +158,7 @@ impl Run<'_> {
         self.steps.go_on_after(done * self.steps_an_epoch, self.progress.loss_scale);
         self.bar.set_position(done * self.steps_an_epoch);
         self.bar.reset_eta();
-        self.bar.suspend(|| eprintln!("{}: going on after epoch {done}", self.title));
+        self.bar.suspend(|| crate::console::note!("{}: going on after epoch {done}", self.title));
         Ok(())
     }
 
@@ -200,7 +200,7 @@ impl Run<'_> {
         if self.bar.is_hidden() {
             let (epochs, seconds) = (options.epochs, self.seconds());
             let left = seconds / f64::from(epoch) * f64::from(epochs - epoch);
-            eprintln!(
+            crate::console::note!(
                 "{}: epoch {epoch}/{epochs}: loss {loss:.4}, {seconds:.0} s, {left:.0} s left",
                 self.title
             );

@@ -32,7 +32,7 @@ pub fn choices(adapter: &AdapterReport, precision: &str) -> Choices {
     match Tuning::read(&path, adapter) {
         Ok(tuning) => tuning.map(|tuning| tuning.choices()).unwrap_or_default(),
         Err(error) => {
-            eprintln!("ignored: {error}");
+            crate::console::note!("ignored: {error}");
             Choices::default()
         }
     }

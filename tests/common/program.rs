@@ -4,8 +4,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Runs `parula` on the adapter that the tests run on.
-pub fn parula(arguments: &[&str]) -> Output {
+/// `parula` on the adapter that the tests run on.
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
     // What was tuned on this machine is left aside.
     command.args(arguments).env("PARULA_CACHE", env!("CARGO_TARGET_TMPDIR"));
@@ -14,7 +14,12 @@ pub fn parula(arguments: &[&str]) -> Output {
             command.args([flag, &value]);
         }
     }
-    command.output().unwrap()
+    command
+}
+
+/// Runs it.
+pub fn parula(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
 }
 
 /// Its document, with `--json`.
