@@ -1,6 +1,8 @@
-//! Files are written whole or not at all: to a temporary name beside the target, synced, renamed.
+//! Files are written whole or not at all: to a temporary name beside the target, synced, renamed. Only
+//! regular files are read: a pipe or a device among them would never end, or never begin.
 
-use std::io::Write;
+use std::fs::{File, FileType};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -35,6 +37,81 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Opens the regular file at `path` for reading, links followed.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be opened, or is anything else: a folder, a pipe, a device.
+pub fn open(path: &Path) -> Result<File> {
+    let failed = |source| Error::file("read", path, source);
+    let check = |kind| kind_of_other(kind).map_or(Ok(()), |what| Err(failed(irregular(what))));
+    // To open a pipe would wait for whoever writes to it, so it is looked at before; and after, because
+    // what was looked at and what was opened need not be the same.
+    check(std::fs::metadata(path).map_err(failed)?.file_type())?;
+    #[allow(clippy::disallowed_methods)] // Here it is allowed.
+    let file = File::open(path).map_err(failed)?;
+    check(file.metadata().map_err(failed)?.file_type())?;
+    Ok(file)
+}
+
+/// What the regular file at `path` holds, links followed.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read, or is anything else: a folder, a pipe, a device.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    read_at_most(path, u64::MAX)
+}
+
+/// [`read`] of a file of `most` bytes or fewer.
+///
+/// # Errors
+/// As [`read`], and [`Error::Content`] when it has more; nothing of it is then held.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let failed = |source| Error::file("read", path, source);
+    let file = open(path)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let mut bytes = Vec::new();
+    if length <= most {
+        // A length that no memory is there for is an error, and not the end of the process.
+        let room = usize::try_from(length).unwrap_or(usize::MAX);
+        bytes.try_reserve_exact(room).map_err(|error| failed(std::io::Error::other(error)))?;
+        // The file may grow while it is read.
+        file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 <= most {
+            return Ok(bytes);
+        }
+    }
+    let length = length.max(bytes.len() as u64);
+    let problem =
+        format!("has {length} bytes, and {most} are the most that is read of such a file");
+    Err(Error::content(path, problem, "is it the file that you mean?"))
+}
+
+/// What `kind` is in words, where it is neither a regular file nor a link to be followed.
+pub fn kind_of_other(kind: FileType) -> Option<&'static str> {
+    if kind.is_file() {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        for (is, what) in [
+            (kind.is_fifo(), "a pipe"),
+            (kind.is_socket(), "a socket"),
+            (kind.is_char_device() || kind.is_block_device(), "a device"),
+        ] {
+            if is {
+                return Some(what);
+            }
+        }
+    }
+    Some(if kind.is_dir() { "a folder" } else { "something else" })
+}
+
+fn irregular(what: &str) -> std::io::Error {
+    let kind = std::io::ErrorKind::InvalidInput;
+    std::io::Error::new(kind, format!("it is {what}, and only regular files are read"))
+}
+
 /// Writes `document` to `path` as JSON for people to read, whole or not at all.
 ///
 /// # Errors
@@ -52,7 +129,7 @@ pub fn write_json(path: &Path, document: &impl Serialize) -> Result<()> {
 /// # Errors
 /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
-    let text = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    let text = read(path)?;
     serde_json::from_slice(&text).map_err(|error| {
         let hint = "give another --out, or leave --resume away";
         Error::content(path, format!("not {what} of this version ({error})"), hint)
@@ -140,6 +217,43 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_regular_files_are_read_and_no_more_of_them_than_is_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt");
+        write(&path, b"12345").unwrap();
+        assert_eq!(read(&path).unwrap(), b"12345");
+        assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
+        let error = read_at_most(&path, 4).unwrap_err().to_string();
+        assert!(error.contains("x.txt: has 5 bytes, and 4 are"), "{error}");
+        let missing = read(&folder.path().join("none")).unwrap_err();
+        let Error::File { source, .. } = missing else { panic!("{missing}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("it is a folder"), "{error}");
+    }
+
+    /// Without the look at what it is, this test would not end.
+    #[test]
+    #[cfg(unix)]
+    fn pipes_and_devices_are_refused_through_links_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, link, device] = ["pipe", "link", "device"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &device).unwrap();
+        for (path, what) in [(&pipe, "a pipe"), (&link, "a pipe"), (&device, "a device")] {
+            let error = read(path).unwrap_err().to_string();
+            assert!(error.contains(&format!("it is {what}, and only regular files")), "{error}");
+        }
+        let file = folder.path().join("file");
+        write(&file, b"through a link").unwrap();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read(&link).unwrap(), b"through a link");
     }
 
     #[test]

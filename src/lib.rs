@@ -5,6 +5,8 @@
 #![warn(missing_docs)]
 // A closed stderr or stdout must not panic: `note!`, and `cli::print`.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
+// A pipe or a device must not be opened: `files::read`. Tests read what they wrote.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod bench;
 pub mod cam;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Report, Timing};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::report::table::Table;
 
 /// An older report, as far as it is compared.
@@ -129,7 +130,7 @@ impl Old {
     /// [`Error::File`] when it cannot be read; [`Error::Content`] when it is something else, or was
     /// measured on another adapter or by another timer.
     pub fn read(path: &Path, adapter: &str, timer: &str) -> Result<Self> {
-        let text = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+        let text = files::read(path)?;
         let report: OldReport = serde_json::from_slice(&text).map_err(|error| {
             let problem = format!("it is not a report of the bench ({error})");
             Error::content(path, problem, "give what `parula bench --json` has printed")

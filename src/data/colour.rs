@@ -7,6 +7,7 @@ use super::Grey;
 use super::decode::{check_size, decode};
 use super::image::resize_channel;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// An 8-bit RGB image, row by row, three bytes a pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Colour {
     /// # Errors
     /// [`Error::File`] when it cannot be read, [`Error::Content`] for what [`Grey::decode`] refuses.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+        let bytes = files::read(path)?;
         let image = decode(path, &bytes)?.into_rgba8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         let over_black =
@@ -45,7 +46,7 @@ impl Colour {
     pub fn size_of(path: &Path) -> Result<[usize; 2]> {
         let failed = |source| Error::file("read", path, source);
         let mut header = Vec::new();
-        let file = std::fs::File::open(path).map_err(failed)?;
+        let file = files::open(path)?;
         file.take(24).read_to_end(&mut header).map_err(failed)?;
         let number = |at: usize| {
             let bytes: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// More than any film; a file that unpacks to more is not unpacked to its end.
 const MOST: u64 = 1 << 28;
@@ -16,7 +17,7 @@ const MOST: u64 = 1 << 28;
 /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is a damaged or truncated gzip
 /// file, or unpacks to more than 256 MB.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    let bytes = files::read(path)?;
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);
     }

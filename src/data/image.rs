@@ -61,7 +61,7 @@ impl Grey {
     /// # Errors
     /// [`Error::File`] when it cannot be read, else as [`Grey::decode`].
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+        let bytes = files::read(path)?;
         Self::decode(path, &bytes)
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::decode::EXTENSIONS;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// `patients.csv`: image (a path below the root, or a file name, with or without its ending) to patient.
 pub struct Patients(HashMap<String, String>);
@@ -21,8 +22,8 @@ impl Patients {
             return Ok(None);
         }
         let hint = "its first line is `image,patient`, and then comes a line for each image";
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Error::file("read", &path, error))?;
+        let bytes = files::read(&path)?;
+        let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.trim_start_matches('\u{feff}').lines();
         let header: Vec<String> =
             fields(lines.next().unwrap_or_default()).iter().map(|f| f.to_lowercase()).collect();

@@ -109,7 +109,7 @@ pub fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
 /// # Errors
 /// [`Error::File`] or [`Error::Content`] when it cannot be read.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    let bytes = files::read(path)?;
     let lines = csv::Reader::from_reader(&bytes[..]).into_deserialize().collect::<Result<_, _>>();
     lines.map_err(|error| {
         let problem = format!("not a table of this version ({error})");

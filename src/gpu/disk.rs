@@ -71,10 +71,7 @@ fn head(data: &[u8]) -> String {
 
 /// What `path` holds, where it is whole and of these kernels.
 fn read(path: &Path) -> Option<Vec<u8>> {
-    if std::fs::metadata(path).ok()?.len() > MOST_BYTES {
-        return None;
-    }
-    let file = std::fs::read(path).ok()?;
+    let file = files::read_at_most(path, MOST_BYTES).ok()?;
     let data = &file[file.iter().position(|&byte| byte == b'\n')? + 1..];
     file.starts_with(head(data).as_bytes()).then(|| data.to_vec())
 }

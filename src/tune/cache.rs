@@ -74,9 +74,11 @@ impl Tuning {
     /// another adapter, with another driver, or with other kernels.
     pub fn read(path: &Path, adapter: &AdapterReport) -> Result<Option<Self>> {
         let wrong = |problem: String| Error::content(path, problem, HINT);
-        let bytes = match std::fs::read(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.map_err(|source| Error::file("read", path, source))?,
+        let bytes = match files::read(path) {
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            bytes => bytes?,
         };
         let found: Tuning = serde_json::from_slice(&bytes)
             .map_err(|error| wrong(format!("it is not a file of tuning ({error})")))?;

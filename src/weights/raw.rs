@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{hdf5, keras_archive, keras_h5, keras_weights, safetensors};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::models::{MASK, Network};
 use crate::tensor::Tensor;
 
@@ -116,7 +117,7 @@ impl Raw {
     /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is not a whole file of
     /// weights.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+        let bytes = files::read(path)?;
         Self::decode(path, bytes)
     }
 

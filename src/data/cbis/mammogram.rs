@@ -3,8 +3,7 @@
 //! The films are optical densities already, brought to the full range of 16 bits by those who made
 //! the set, so 8 bits are the nearest of 256 greys and no window is to be chosen.
 
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, ImageReader};
@@ -14,6 +13,7 @@ use crate::data::grey16::{Grey16, nearest8};
 use crate::data::image::Grey;
 use crate::data::layout;
 use crate::error::{Error, Result};
+use crate::files;
 
 const SAMPLES: Tag = (0x0028, 0x0002);
 const PHOTOMETRIC: Tag = (0x0028, 0x0004);
@@ -34,11 +34,12 @@ pub fn size(path: &Path) -> Result<(usize, usize)> {
     let failed = |source| Error::file("read", path, source);
     if is_dicom(path) {
         let mut head = Vec::new();
-        File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head)).map_err(failed)?;
+        files::open(path)?.take(HEAD).read_to_end(&mut head).map_err(failed)?;
         let dicom = parse(path, &head)?;
         return Ok((integer(path, &dicom, COLUMNS)?, integer(path, &dicom, ROWS)?));
     }
-    let reader = ImageReader::open(path).map_err(failed)?.with_guessed_format().map_err(failed)?;
+    let reader = ImageReader::new(BufReader::new(files::open(path)?));
+    let reader = reader.with_guessed_format().map_err(failed)?;
     let (columns, rows) = reader.into_dimensions().map_err(|error| damaged(path, &error))?;
     Ok((columns as usize, rows as usize))
 }
@@ -48,7 +49,7 @@ pub fn size(path: &Path) -> Result<(usize, usize)> {
 /// # Errors
 /// As [`size`], and [`Error::Content`] for a file that is truncated, compressed DICOM, or no grey.
 pub fn read(path: &Path) -> Result<Grey> {
-    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    let bytes = files::read(path)?;
     if is_dicom(path) {
         return dicom(path, &parse(path, &bytes)?);
     }

@@ -6,8 +6,9 @@ use std::path::Path;
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::data::dataset::Problem;
-use crate::data::layout;
 use crate::data::view::View;
+use crate::data::{layout, load};
+use crate::files;
 
 /// One abnormality on one film.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub fn is_table(path: &Path) -> bool {
         return false;
     }
     let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut head));
+    let Ok(file) = files::open(path) else { return false };
+    let read = file.take(4096).read_to_end(&mut head);
     let head = String::from_utf8_lossy(&head);
     let header: Vec<String> =
         head.lines().next().unwrap_or_default().split(',').map(spelling).collect();
@@ -72,11 +74,13 @@ pub fn read(path: &Path) -> (Vec<Row>, Vec<Problem>) {
         let problem = Problem::harmless(path, format!("cannot be read ({error})"), hint);
         (Vec::new(), vec![problem])
     };
-    let reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_path(path);
-    let mut reader = match reader {
-        Ok(reader) => reader,
-        Err(error) => return failed(error),
+    let bytes = match files::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return (Vec::new(), vec![Problem { harmless: true, ..load::problem(error) }]);
+        }
     };
+    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(&bytes[..]);
     let header: Vec<String> = match reader.headers() {
         Ok(header) => header.iter().map(spelling).collect(),
         Err(error) => return failed(error),

@@ -10,6 +10,7 @@ use super::page::escape;
 use super::run::Run;
 use crate::data::Grey;
 use crate::error::Result;
+use crate::files;
 use crate::report::contact_sheet::spread;
 use crate::report::panels::Panels;
 
@@ -163,8 +164,8 @@ fn normal(run: &Run, gallery: &Gallery) -> Result<Vec<(String, &'static str, Gre
     let seed = gallery.seed.to_string();
     let folder = run.folder.join("filtered");
     let masks = folder.join("masks").join(&seed);
-    let Ok(table) = csv::Reader::from_path(masks.join("masks.csv")) else { return Ok(Vec::new()) };
-    let mut lines = table.into_deserialize::<Line>().flatten();
+    let Ok(table) = files::read(&masks.join("masks.csv")) else { return Ok(Vec::new()) };
+    let mut lines = csv::Reader::from_reader(&table[..]).into_deserialize::<Line>().flatten();
     let Some(line) = lines.find(|line| line.class == "normal") else { return Ok(Vec::new()) };
     let file = format!("{}.png", line.name);
     let pictures = [

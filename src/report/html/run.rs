@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::numbers::{list, number, word};
 use crate::data::{Grey, load};
 use crate::error::{Error, Result};
+use crate::files;
 
 /// A run's folder and what its `results.json` says.
 pub struct Run {
@@ -47,9 +48,11 @@ impl Run {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("results.json");
         let hint = "give the folder that `parula reproduce --out` wrote";
-        let text = std::fs::read(&path).map_err(|source| match source.kind() {
-            ErrorKind::NotFound => Error::content(folder, "has no results.json", hint),
-            _ => Error::file("read", &path, source),
+        let text = files::read(&path).map_err(|error| match error {
+            Error::File { source, .. } if source.kind() == ErrorKind::NotFound => {
+                Error::content(folder, "has no results.json", hint)
+            }
+            other => other,
         })?;
         let results: Value = serde_json::from_slice(&text)
             .map_err(|error| Error::content(&path, format!("is not JSON ({error})"), hint))?;
@@ -129,7 +132,7 @@ impl Run {
 }
 
 fn scores(path: &Path) -> Result<Vec<Score>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::file("read", path, source))?;
+    let bytes = files::read(path)?;
     csv::Reader::from_reader(&bytes[..]).into_deserialize().collect::<Result<_, _>>().map_err(
         |error| {
             let hint = "run `parula reproduce` for this model again";
