@@ -90,6 +90,34 @@ pub enum Error {
         layer: String,
     },
 
+    /// A number that is not finite in what a network computes of an image.
+    #[error(
+        "{subject}: {what} not finite, first in {layer}; the weights are damaged or too large for \
+         these pixels, or 16 bits are too few: try other weights, or --precision f32"
+    )]
+    Lost {
+        /// The image.
+        subject: String,
+        /// What would have come out, with its verb: `the scores are`, `the map is`.
+        what: &'static str,
+        /// `layer X`, the first in order of execution whose output is not finite, or what else is known.
+        layer: String,
+    },
+
+    /// Some of several images failed; what the others gave is there.
+    #[error(
+        "{failed} of {of} images failed{}; the first: {first}",
+        if failed < of { ", the others are done" } else { "" }
+    )]
+    Partly {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        of: usize,
+        /// What the first of them failed with.
+        first: Box<Error>,
+    },
+
     /// The user pressed Ctrl-C; what was finished is on disk.
     #[error("interrupted; {0}")]
     Interrupted(String),

@@ -1,6 +1,8 @@
 //! Files are written whole or not at all: to a temporary name beside the target, synced, renamed. Only
 //! regular files are read: a pipe or a device among them would never end, or never begin.
 
+pub mod outputs;
+
 use std::fs::{File, FileType};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,10 +21,7 @@ const TEMPORARY: &str = ".parula-";
 /// [`Error::File`] when the folder is missing, not writable or full; the target is then untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |source| Error::file("write", path, source);
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut file =
         tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
@@ -35,6 +34,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     }
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// The folder that `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Opens the regular file at `path` for reading, links followed.

@@ -52,6 +52,11 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// Whether the map is 0 everywhere: nothing in the image speaks for the class.
+    pub fn is_empty(&self) -> bool {
+        self.map.data().iter().all(|value| *value == 0.0)
+    }
+
     /// The mean of the 256 Dice values (equation 9 of the paper).
     pub fn mean_dice(&self) -> Option<f64> {
         self.dice.as_ref().map(|dice| dice.iter().sum::<f64>() / dice.len() as f64)
@@ -61,6 +66,8 @@ impl Explanation {
 /// A model ready to be explained, in batches of a fixed size.
 #[derive(Debug)]
 pub struct Explainer {
+    gpu: Arc<Gpu>,
+    store: Store,
     model: Model,
     method: &'static Method,
     heatmaps: Heatmaps,
@@ -141,7 +148,8 @@ impl Explainer {
             outputs.extend(heatmaps.add(&mut graph, outputs[1])?);
         }
         let (session, names) = open(gpu, &graph, &outputs, store)?;
-        Ok(Explainer { model, method, heatmaps, signs, session, names, samples })
+        let (gpu, store) = (gpu.clone(), store.clone());
+        Ok(Explainer { gpu, store, model, method, heatmaps, signs, session, names, samples })
     }
 
     /// The plan of one batch; for a method of samples, of its scores and activations.
@@ -159,7 +167,46 @@ impl Explainer {
         self.heatmaps.fitting(requests)
     }
 
-    /// Explains all `requests`, in as many batches as it takes.
+    /// Refuses the explanation of `request`, of an image called `subject`, if a score or a number of a map is
+    /// not finite. Its heatmap would be black there.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] with the first layer that is not.
+    pub fn expect_finite(
+        &self,
+        subject: &str,
+        request: &Request,
+        explanation: &Explanation,
+    ) -> Result<()> {
+        let lost = |values: &[f32]| values.iter().any(|value| !value.is_finite());
+        let maps = [&explanation.map, &explanation.signed];
+        let mut maps = maps.into_iter().chain(&explanation.opposite);
+        let what = match (lost(&explanation.logits), maps.any(|map| lost(map.data()))) {
+            (true, _) => "the scores are",
+            (false, true) => "the map is",
+            (false, false) => return Ok(()),
+        };
+        Err(self.model.lost(&self.gpu, &self.store, subject, what, request.image))
+    }
+
+    /// [`Self::explain`] of images that `name` gives the names of, by their place among `requests`.
+    ///
+    /// # Errors
+    /// As [`Self::explain`], and [`Error::Lost`] where a number is not finite.
+    pub fn explain_finite(
+        &mut self,
+        requests: &[Request],
+        name: impl Fn(usize) -> String,
+    ) -> Result<Vec<Explanation>> {
+        let explanations = self.explain(requests)?;
+        for (index, pair) in requests.iter().zip(&explanations).enumerate() {
+            self.expect_finite(&name(index), pair.0, pair.1)?;
+        }
+        Ok(explanations)
+    }
+
+    /// Explains all `requests`, in as many batches as it takes. Numbers may come out that are not finite: see
+    /// [`Self::expect_finite`].
     ///
     /// # Errors
     /// [`Error::Usage`] when a request's class or sizes do not fit; those of the GPU.

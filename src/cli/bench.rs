@@ -11,7 +11,7 @@ use crate::bench::{
 };
 use crate::cam;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, outputs};
 use crate::gpu::Gpu;
 use crate::models::{self, NETWORKS, Network};
 use crate::ops::CaseSpec;
@@ -80,6 +80,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
+        outputs::expect_apart(&self.compare, &self.csv)?;
         let cases = self.cases()?;
         let gpu = global.open(self.numbers.precision)?;
         let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());

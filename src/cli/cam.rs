@@ -1,13 +1,14 @@
 //! `parula cam`.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::images::Images;
-use super::network::{Loaded, Source, stems};
+use super::images::{Found, Image, Images};
+use super::network::{Loaded, Source};
 use super::{Global, Numbers, print, print_json};
 use crate::cam::{
     Argument, Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
@@ -115,33 +116,36 @@ impl Refinement {
 /// Height and width that images are refined at: the recipes count in pixels of about this size.
 const REFINED: [usize; 2] = [128, 128];
 
-/// Refines a heatmap by its image; writes probability and mask, at the image's size, as `stem` with
-/// an ending.
-fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>, stem: &str) -> Result<()> {
+/// Refines a heatmap by its image: probability and mask, at the image's size.
+fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>) -> Result<[Grey; 2]> {
     let (width, height) = (image.width, image.height);
     let small = |grey: &Grey| grey.resize(REFINED[0], REFINED[1]);
     let heatmap = Grey { width, height, pixels: heatmap };
     let map: Vec<f32> = small(&heatmap).iter().map(|level| level / 255.0).collect();
     let refined = refiner.segment(&small(&image.grey()), &map)?;
     let mask: Vec<f32> = refined.masks.iter().map(|&mask| f32::from(mask)).collect();
-    for (ending, numbers) in [("refined", &refined.probabilities), ("mask", &mask)] {
-        let cut = ending == "mask";
-        let level = |p: f32| if cut { 255 * u8::from(p > 0.5) } else { (255.0 * p).round() as u8 };
+    let picture = |numbers: &[f32], level: fn(f32) -> u8| {
         let resized = resize_plane(numbers, REFINED, [height, width]);
-        let pixels = resized.into_iter().map(level).collect();
-        Grey { width, height, pixels }.write(Path::new(&format!("{stem}.{ending}.png")))?;
-    }
-    Ok(())
+        Grey { width, height, pixels: resized.into_iter().map(level).collect() }
+    };
+    let probabilities = picture(&refined.probabilities, |p| (255.0 * p).round() as u8);
+    Ok([probabilities, picture(&mask, |p| 255 * u8::from(p > 0.5))])
 }
 
 impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
         self.check(method)?;
-        let (found, sizes) = self.images.find()?;
+        let endings = self.endings();
+        let found = self.images.find(&endings)?;
+        let mut others = vec![self.source.weights()];
+        others.extend(self.background.iter().map(PathBuf::as_path));
+        found.expect_apart(&self.out, &endings, &others)?;
         let gpu = global.open(self.numbers.precision)?;
-        let loaded = self.source.load(&gpu, found.len(), global.seed)?;
-        let largest = sizes.iter().map(|[height, width]| height * width).max().unwrap_or(1);
+        let loaded = self.source.load(&gpu, found.images.len(), global.seed)?;
+        loaded.expect_finite(&found.images)?;
+        let largest =
+            found.images.iter().map(|image| image.size[0] * image.size[1]).max().unwrap_or(1);
         let layer = match (method.of_layer(), &self.layer[..]) {
             (false, _) => "input".to_owned(),
             (true, []) => loaded.network.cam_layer.to_owned(),
@@ -165,19 +169,24 @@ impl Cam {
         let settings = self.settings(global, &loaded)?;
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
-        files::create_folder(&self.out)?;
-        let stems = stems(&found);
+        let about = format!("{} of {}, layer {layer}", method.name, loaded.network.name);
+        found.open(&self.out, &endings)?;
+        let Found { images, mut failures, .. } = found;
         let mut documents = Vec::new();
-        for (paths, names) in found.chunks(batch).zip(stems.chunks(batch)) {
+        let (mut empty, mut classes) = (0, BTreeSet::new());
+        'images: for some in images.chunks(batch) {
             interruption(|| {
-                format!("{} of {} heatmaps were written", documents.len(), found.len())
+                format!("{} of {} heatmaps were written", documents.len(), images.len())
             })?;
-            let (images, prepared) = loaded.read(paths)?;
+            let (found, prepared) = loaded.read_each(some, &mut failures);
+            if found.is_empty() {
+                continue;
+            }
             let numbers = prepared.all();
-            let requests: Vec<Request> = images
+            let requests: Vec<Request> = found
                 .iter()
                 .zip(numbers.chunks(prepared.image_len()))
-                .map(|(shown, image)| Request {
+                .map(|((_, shown), image)| Request {
                     image,
                     class,
                     size: [shown.height, shown.width],
@@ -185,37 +194,81 @@ impl Cam {
                 })
                 .collect();
             let explanations = explainer.explain(&requests)?;
-            for (index, (image, explained)) in images.iter().zip(explanations).enumerate() {
-                let raw = self.out.join(format!("{}.npy", names[index]));
-                let png = self.out.join(format!("{}.png", names[index]));
-                files::write(&raw, &npy(self.shown(&explained)))?;
-                if self.figure {
-                    let share = probabilities(&explained.logits)[explained.class];
-                    let title = format!("{}: class {}", names[index], explained.class);
-                    let about = format!(
-                        "{} of {}, layer {layer}; probability {share:.3}",
-                        method.name, loaded.network.name
-                    );
-                    let path = self.out.join(format!("{}.figure.png", names[index]));
-                    explained::draw(&title, &about, image, &explained.heatmap)?.save(&path)?;
-                }
-                if let Some(refinement) = &mut refiner {
-                    let stem = self.out.join(&names[index]).display().to_string();
-                    refine(refinement, image, explained.heatmap.clone(), &stem)?;
-                }
-                let (width, height) = (image.width, image.height);
-                Grey { width, height, pixels: explained.heatmap }.write(&png)?;
+            for (((image, colour), request), explained) in
+                found.iter().zip(&requests).zip(explanations)
+            {
+                let nothing = explained.is_empty();
+                let of = explained.class;
+                let written = explainer
+                    .expect_finite(&image.shown(), request, &explained)
+                    .and_then(|()| self.write((image, colour), explained, &about, &mut refiner));
+                let [raw, png] = match written {
+                    Ok(files) => files.map(|file| file.display().to_string()),
+                    Err(error) => match failures.add_unwritten(error) {
+                        true => break 'images,
+                        false => continue,
+                    },
+                };
+                empty += usize::from(nothing);
+                classes.insert(of);
                 documents.push(serde_json::json!({
-                    "image": paths[index], "class": explained.class, "method": method.name,
-                    "layer": layer, "raw": raw, "png": png,
+                    "image": image.shown(), "class": of, "method": method.name,
+                    "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
                 }));
             }
         }
-        if global.json {
-            return print_json(&documents);
+        if empty > 0 {
+            let speaks = if self.against { "speaks against" } else { "speaks for" };
+            let class = match classes.first() {
+                Some(class) if classes.len() == 1 => format!("class {class}"),
+                _ => "the class".to_owned(),
+            };
+            let of = documents.len();
+            crate::console::note!("nothing {speaks} {class} in {empty} of {of} images");
         }
-        let are = if documents.len() == 1 { "heatmap is" } else { "heatmaps are" };
-        print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))
+        match global.json {
+            true => print_json(&documents)?,
+            false => {
+                let are = if documents.len() == 1 { "heatmap is" } else { "heatmaps are" };
+                print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))?;
+            }
+        }
+        failures.end()
+    }
+
+    /// How the outputs of an image end.
+    fn endings(&self) -> Vec<&'static str> {
+        let mut endings = vec!["npy", "png"];
+        endings.extend(self.figure.then_some("figure.png"));
+        endings.extend(self.refine.iter().flat_map(|_| ["refined.png", "mask.png"]));
+        endings
+    }
+
+    /// Writes all that there shall be of an image; returns the files of the map and of the heatmap.
+    fn write(
+        &self,
+        (image, colour): (&Image, &Colour),
+        explained: Explanation,
+        about: &str,
+        refiner: &mut Option<Refiner>,
+    ) -> Result<[PathBuf; 2]> {
+        let file = |ending: &str| self.out.join(format!("{}.{ending}", image.name));
+        files::write(&file("npy"), &npy(self.shown(&explained)))?;
+        if self.figure {
+            let share = probabilities(&explained.logits)[explained.class];
+            let title = format!("{}: class {}", image.name, explained.class);
+            let about = format!("{about}; probability {share:.3}");
+            let figure = explained::draw(&title, &about, colour, &explained.heatmap)?;
+            figure.save(&file("figure.png"))?;
+        }
+        if let Some(refiner) = refiner {
+            let [refined, mask] = refine(refiner, colour, explained.heatmap.clone())?;
+            refined.write(&file("refined.png"))?;
+            mask.write(&file("mask.png"))?;
+        }
+        let (width, height) = (colour.width, colour.height);
+        Grey { width, height, pixels: explained.heatmap }.write(&file("png"))?;
+        Ok([file("npy"), file("png")])
     }
 
     /// The map that the grey levels are made of.
@@ -251,7 +304,7 @@ impl Cam {
         let background = match &self.background[..] {
             [] => Vec::new(),
             paths => {
-                let (_, prepared) = loaded.read(paths)?;
+                let prepared = loaded.read(paths)?;
                 prepared.all().chunks(prepared.image_len()).map(<[f32]>::to_vec).collect()
             }
         };

@@ -10,6 +10,7 @@ use crate::cam::{self, METHODS, Method};
 use crate::compare::{self, Options};
 use crate::error::Result;
 use crate::experiment::Setup;
+use crate::files::outputs;
 use crate::gpu::Precision;
 use crate::models;
 
@@ -114,6 +115,7 @@ impl Compare {
         };
         let gpu = global.open(Precision::F32)?;
         crate::console::note!("on {}", gpu.report());
+        outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = compare::compare(&gpu, &options)?;
         if global.json {
             return print_json(&results);

@@ -8,9 +8,11 @@ use super::{Global, print, print_json};
 use crate::data::ddsm::chain::Chain;
 use crate::data::ddsm::{Origin, Outline, ljpeg, overlay};
 use crate::data::view::Projection;
-use crate::data::{Grey16, ReadOptions, RoiOptions, dataset, gzip, inspect, roi, roi_files, synth};
+use crate::data::{
+    Grey16, ReadOptions, RoiOptions, dataset, gzip, inspect, layout, roi, roi_files, synth,
+};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, outputs};
 
 /// Larger than any film, and small enough to be held.
 const MOST_PIXELS: usize = 1 << 28;
@@ -137,8 +139,12 @@ impl Data {
                 if global.json { print_json(&report) } else { print(&report.to_string()) }
             }
             Command::Rois { dir, out, choice } => {
+                outputs::expect_apart([dir], [out])?;
                 let dataset = dataset::read_with(dir, &choice.options())?;
                 let cut = roi::cut(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
+                let written = roi_files::names(&cut.rois);
+                let written = written.iter().map(|name| out.join(name));
+                outputs::expect_apart(layout::list(dir)?.files, written)?;
                 let index = roi_files::write(&cut.rois, out)?;
                 let [normal, abnormal] = roi::counts(&cut.rois);
                 if global.json {
@@ -156,6 +162,7 @@ impl Data {
                 ))
             }
             Command::Decode { file, rows, columns, out } => {
+                outputs::expect_apart([file], [out])?;
                 let film = decode(file, rows.zip(*columns))?;
                 film.write(out)?;
                 let (rows, columns) = (film.height, film.width);
@@ -167,6 +174,7 @@ impl Data {
                 print(&format!("{rows} x {columns} pixels in {}\n", out.display()))
             }
             Command::Outline { file, rows, columns, origin, out } => {
+                outputs::expect_apart([file], [out])?;
                 let outline = outline(file, (*rows, *columns), origin.get())?;
                 let (mask, outlines) = (outline.fill(), outline.chains.len());
                 mask.write(out)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::at_least_one;
+use super::images::{Failures, Image};
 use crate::data::{Colour, Prepared, Scaling};
 use crate::error::{Error, Result};
 use crate::experiment;
@@ -36,6 +37,7 @@ pub struct Source {
 
 /// A network with its variables on the GPU.
 pub struct Loaded {
+    pub gpu: Arc<Gpu>,
     pub network: &'static Network,
     pub model: Model,
     pub store: Store,
@@ -43,6 +45,11 @@ pub struct Loaded {
 }
 
 impl Source {
+    /// The file of the weights.
+    pub fn weights(&self) -> &Path {
+        &self.weights
+    }
+
     /// Loads the weights of a classifier for batches of up to `images` images; `seed` starts a head that
     /// is not among them.
     pub fn load(&self, gpu: &Arc<Gpu>, images: usize, seed: u64) -> Result<Loaded> {
@@ -93,7 +100,7 @@ impl Source {
         let model = network.build(Mode::Inference, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
-        Ok(Loaded { network, model, store, scaling })
+        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling })
     }
 
     /// A segmenter has no head that could be another's: all of its weights must be there.
@@ -118,19 +125,53 @@ impl Source {
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         let scaling = scaling.unwrap_or_else(|| experiment::scaling(network));
-        Ok(Loaded { network, model, store, scaling })
+        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling })
     }
 }
 
 impl Loaded {
-    /// The images in `paths`, and all of them resized for the network.
-    pub fn read(&self, paths: &[PathBuf]) -> Result<(Vec<Colour>, Prepared)> {
+    /// The images in `paths`, all of them resized for the network.
+    pub fn read(&self, paths: &[PathBuf]) -> Result<Prepared> {
         let images: Vec<Colour> =
             paths.iter().map(|path| Colour::read(path)).collect::<Result<_>>()?;
+        Ok(self.prepare(images.iter()))
+    }
+
+    /// Those of `images` that can be read, and the same resized for the network; `failures` is told of the
+    /// others.
+    pub fn read_each<'a>(
+        &self,
+        images: &'a [Image],
+        failures: &mut Failures,
+    ) -> (Vec<(&'a Image, Colour)>, Prepared) {
+        let mut found = Vec::with_capacity(images.len());
+        for image in images {
+            match Colour::read(&image.path) {
+                Ok(colour) => found.push((image, colour)),
+                Err(error) => failures.add(error),
+            }
+        }
+        let mut prepared = self.prepare(found.iter().map(|(_, colour)| colour));
+        prepared.names = found.iter().map(|(image, _)| image.shown()).collect();
+        (found, prepared)
+    }
+
+    /// Refuses weights with which what the network computes of the first image that can be read is not
+    /// finite. To be asked before more is allocated.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]; those of the GPU.
+    pub fn expect_finite(&self, images: &[Image]) -> Result<()> {
+        let mut read =
+            images.iter().filter_map(|image| Some((image, Colour::read(&image.path).ok()?)));
+        let Some((image, colour)) = read.next() else { return Ok(()) };
+        let numbers = self.prepare([&colour].into_iter()).all();
+        self.model.expect_finite(&self.gpu, &self.store, &image.shown(), &numbers)
+    }
+
+    fn prepare<'a>(&self, images: impl Iterator<Item = &'a Colour>) -> Prepared {
         let [height, width] = self.model.size;
-        let channels = self.network.channels;
-        let prepared = Prepared::from_colour(&images, (height, width), channels, self.scaling);
-        Ok((images, prepared))
+        Prepared::from_colour(images, (height, width), self.network.channels, self.scaling)
     }
 }
 
@@ -160,21 +201,4 @@ pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
 /// So many units of a head, in words.
 pub fn units(count: usize) -> String {
     format!("{count} unit{}", if count == 1 { "" } else { "s" })
-}
-
-/// Names for the files of each image: its stem, numbered where two images share one.
-pub fn stems(paths: &[PathBuf]) -> Vec<String> {
-    let stem = |path: &Path| {
-        path.file_stem().map_or("image".to_owned(), |stem| stem.to_string_lossy().into_owned())
-    };
-    let mut taken = std::collections::HashMap::new();
-    paths
-        .iter()
-        .map(|path| {
-            let stem = stem(path);
-            let count: &mut usize = taken.entry(stem.clone()).or_default();
-            *count += 1;
-            if *count == 1 { stem } else { format!("{stem}-{count}") }
-        })
-        .collect()
 }

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::images::Images;
+use super::images::{Found, Images};
 use super::network::Source;
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
-use crate::train::{Classifier, probabilities};
+use crate::train::{Classifier, interruption, probabilities};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -22,37 +22,48 @@ pub struct Predict {
 
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let (images, _) = self.images.find()?;
+        let Found { images, mut failures, .. } = self.images.find(&[])?;
         let gpu = global.open(self.numbers.precision)?;
         let loaded = self.source.load(&gpu, images.len(), global.seed)?;
+        loaded.expect_finite(&images)?;
         let batch = loaded.model.batch;
         let mut classifier = Classifier::new(&gpu, loaded.model.clone(), &loaded.store)?;
-        let mut rows = Vec::new();
-        for paths in images.chunks(batch) {
-            let (_, prepared) = loaded.read(paths)?;
+        let mut documents = Vec::new();
+        for (number, some) in images.chunks(batch).enumerate() {
+            interruption(|| {
+                format!("{} of {} images were looked at", number * batch, images.len())
+            })?;
+            let (found, prepared) = loaded.read_each(some, &mut failures);
+            if found.is_empty() {
+                continue;
+            }
             let mut numbers = prepared.all();
             numbers.resize(batch * prepared.image_len(), 0.0);
             let answer = classifier.logits(&numbers)?;
-            for (path, logits) in paths.iter().zip(answer.logits.chunks(answer.classes)) {
-                rows.push((path, logits.to_vec(), probabilities(logits)));
+            let mut text = String::new();
+            let rows =
+                answer.logits.chunks(answer.classes).zip(numbers.chunks(prepared.image_len()));
+            for ((image, _), (logits, pixels)) in found.iter().zip(rows) {
+                if logits.iter().any(|logit| !logit.is_finite()) {
+                    failures.add(classifier.lost(&image.shown(), pixels));
+                    continue;
+                }
+                let probabilities = probabilities(logits);
+                text += &format!("{}  {}\n", leading(&probabilities), image.shown());
+                documents.push(serde_json::json!({
+                    "image": image.shown(), "logits": logits, "probabilities": probabilities,
+                }));
+            }
+            // What is known is shown: one bad image shall not cost the others, nor Ctrl-C.
+            if !global.json {
+                print(&text)?;
+                documents.clear();
             }
         }
         if global.json {
-            let documents: Vec<_> = rows
-                .iter()
-                .map(|(image, logits, probabilities)| {
-                    serde_json::json!({
-                        "image": image, "logits": logits, "probabilities": probabilities,
-                    })
-                })
-                .collect();
-            return print_json(&documents);
+            print_json(&documents)?;
         }
-        let mut text = String::new();
-        for (image, _, probabilities) in rows {
-            text += &format!("{}  {}\n", leading(&probabilities), image.display());
-        }
-        print(&text)
+        failures.end()
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Global, print, print_json};
 use crate::error::Result;
+use crate::files::outputs;
 use crate::report::html;
 
 #[derive(Debug, Args)]
@@ -18,6 +19,8 @@ pub struct Report {
 
 impl Report {
     pub fn run(&self, global: &Global) -> Result<()> {
+        let [read, page] = ["results.json", "report.html"].map(|name| self.folder.join(name));
+        outputs::expect_apart([read], [page])?;
         let written = html::write(&self.folder)?;
         if global.json {
             return print_json(&written);

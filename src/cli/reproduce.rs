@@ -8,6 +8,7 @@ use super::train::Training;
 use super::{Global, Numbers, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Options, Setup};
+use crate::files::outputs;
 use crate::models;
 
 #[derive(Debug, Args)]
@@ -83,6 +84,7 @@ impl Reproduce {
         let tell = |results: &experiment::Results| {
             crate::console::note!("so far:\n{}", experiment::table(results).to_text());
         };
+        outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = experiment::reproduce(&gpu, &options, &tell)?;
         if global.json {
             return print_json(&results);

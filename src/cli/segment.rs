@@ -4,15 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::images::Images;
-use super::network::{Loaded, Source, stems};
+use super::images::{Found, Image, Images};
+use super::network::{Loaded, Source};
 use super::weak::RecipeArgs;
 use super::{Global, print, print_json};
+use crate::data::Grey;
 use crate::data::image::resize_plane;
-use crate::data::{Colour, Grey};
 use crate::error::{Error, Result};
 use crate::experiment::Saved;
-use crate::files;
 use crate::gpu::Precision;
 use crate::segment::{Recipe, pseudo};
 use crate::train::{Segmenter, interruption};
@@ -39,6 +38,9 @@ pub struct Segment {
     out: PathBuf,
 }
 
+/// How the output of an image ends.
+const ENDINGS: [&str; 1] = ["png"];
+
 /// What gives the probability of each pixel.
 enum Masker {
     Network(Box<Segmenter>),
@@ -53,9 +55,11 @@ impl Segment {
                 "give a probability between 0 and 1",
             ));
         }
-        let (found, _) = self.images.find()?;
+        let found = self.images.find(&ENDINGS)?;
+        found.expect_apart(&self.out, &ENDINGS, &[self.source.weights()])?;
         let gpu = global.open(Precision::F32)?;
-        let loaded = self.source.load_any(&gpu, found.len(), global.seed)?;
+        let loaded = self.source.load_any(&gpu, found.images.len(), global.seed)?;
+        loaded.expect_finite(&found.images)?;
         let mut masker = match loaded.network.segments() {
             true => {
                 let model = loaded.model.clone();
@@ -66,45 +70,85 @@ impl Segment {
                 Masker::Heatmaps(Box::new((classifier(&loaded)?, recipe)))
             }
         };
-        files::create_folder(&self.out)?;
+        found.open(&self.out, &ENDINGS)?;
+        let Found { images, mut failures, .. } = found;
         let (size, batch) = (loaded.model.size, loaded.model.batch);
-        let stems = stems(&found);
         let mut documents = Vec::new();
-        for (paths, names) in found.chunks(batch).zip(stems.chunks(batch)) {
+        'images: for some in images.chunks(batch) {
             interruption(|| format!("{} masks are written", documents.len()))?;
-            let (images, prepared) = loaded.read(paths)?;
-            let probabilities = match &mut masker {
-                Masker::Network(segmenter) => {
-                    let all: Vec<usize> = (0..images.len()).collect();
-                    segmenter.probabilities(&prepared, &all)?
-                }
+            let (found, prepared) = loaded.read_each(some, &mut failures);
+            if found.is_empty() {
+                continue;
+            }
+            let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
+            let probabilities = each(found.len(), |some| match &mut masker {
+                Masker::Network(segmenter) => segmenter.probabilities(&prepared, some),
                 Masker::Heatmaps(heatmaps) => {
                     let (classifier, recipe) = &**heatmaps;
-                    let greys: Vec<Grey> = images.iter().map(Colour::grey).collect();
-                    let greys: Vec<&Grey> = greys.iter().collect();
+                    let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
                     let found = pseudo(&gpu, classifier, &greys, recipe, size)?;
-                    found.into_iter().map(|pseudo| pseudo.belief).collect()
+                    Ok(found.into_iter().map(|pseudo| pseudo.belief).collect())
                 }
-            };
-            for (index, (image, probability)) in images.iter().zip(&probabilities).enumerate() {
-                let (width, height) = (image.width, image.height);
-                let levels = resize_plane(probability, size, [height, width]);
+            })?;
+            for ((image, colour), probability) in found.iter().zip(probabilities) {
+                let probability = match probability {
+                    Ok(probability) => probability,
+                    Err(error) => {
+                        failures.add(of_image(error, image));
+                        continue;
+                    }
+                };
+                let (width, height) = (colour.width, colour.height);
+                let levels = resize_plane(&probability, size, [height, width]);
                 let inside = |p: &f32| if *p > self.threshold { 255 } else { 0 };
                 let pixels: Vec<u8> = levels.iter().map(inside).collect();
                 let count = pixels.iter().filter(|pixel| **pixel > 0).count();
-                let mask = self.out.join(format!("{}.png", names[index]));
-                Grey { width, height, pixels }.write(&mask)?;
+                let mask = self.out.join(format!("{}.png", image.name));
+                if let Err(error) = (Grey { width, height, pixels }).write(&mask) {
+                    match failures.add_unwritten(error) {
+                        true => break 'images,
+                        false => continue,
+                    }
+                }
                 documents.push(serde_json::json!({
-                    "image": paths[index], "mask": mask, "width": width, "height": height,
+                    "image": image.shown(), "mask": mask.display().to_string(), "width": width, "height": height,
                     "mask_pixels": count, "share": count as f64 / (width * height) as f64,
                 }));
             }
         }
-        if global.json {
-            return print_json(&documents);
+        match global.json {
+            true => print_json(&documents)?,
+            false => {
+                let are = if documents.len() == 1 { "mask is" } else { "masks are" };
+                print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))?;
+            }
         }
-        let are = if documents.len() == 1 { "mask is" } else { "masks are" };
-        print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))
+        failures.end()
+    }
+}
+
+/// What `of` gives for the images 0 to `count`, all at once; where a number is lost in one of them, of each by
+/// itself.
+fn each(
+    count: usize,
+    mut of: impl FnMut(&[usize]) -> Result<Vec<Vec<f32>>>,
+) -> Result<Vec<Result<Vec<f32>>>> {
+    let all: Vec<usize> = (0..count).collect();
+    match of(&all) {
+        Ok(found) => Ok(found.into_iter().map(Ok).collect()),
+        Err(Error::Lost { .. }) => {
+            let one = |index: usize| Ok(of(&[index])?.pop().unwrap_or_default());
+            Ok(all.into_iter().map(one).collect())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What was lost, by the image's own name.
+fn of_image(error: Error, image: &Image) -> Error {
+    match error {
+        Error::Lost { what, layer, .. } => Error::Lost { subject: image.shown(), what, layer },
+        other => other,
     }
 }
 

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::network::fitted;
 use super::{Global, Numbers, at_least_one, print, print_json};
-use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, roi, split};
+use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, layout, roi, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
-use crate::files;
+use crate::files::{self, outputs};
 use crate::models::{self, Head, Mode, Network};
 use crate::ops::Optimizer;
 use crate::report::curves;
@@ -170,8 +170,12 @@ impl Train {
         let network = models::find(&self.model)?;
         // Before hours of training, not after.
         Format::of_ending(&self.out)?;
-        let setup = self.training.setup(network, self.weights.as_deref())?;
         let state = state_file(&self.out);
+        let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));
+        let written = [&self.out, &state, &csv, &png];
+        let read = layout::list(&self.data)?.files;
+        outputs::expect_apart(read.iter().chain(&self.weights), written)?;
+        let setup = self.training.setup(network, self.weights.as_deref())?;
         let options = TrainOptions {
             seed: global.seed,
             checkpoint: Some(self.out.clone()),
@@ -191,9 +195,9 @@ impl Train {
         let gpu = global.open(self.numbers.precision)?;
         let prepared = setup.prepare(&rois);
         files::create_folder_of(&self.out)?;
+        outputs::list_files(written)?;
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
         weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;
-        let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));
         curves::save(&trained.records, network.name, &csv, &png)?;
         delete(&state)?;
         let best = trained.best;

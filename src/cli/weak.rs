@@ -11,6 +11,7 @@ use crate::cam;
 use crate::data::Augment;
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
+use crate::files::outputs;
 use crate::gpu::Precision;
 use crate::models;
 use crate::segment::{self, Options, Recipe};
@@ -108,6 +109,7 @@ impl Weak {
         };
         let gpu = global.open(Precision::F32)?;
         crate::console::note!("on {}", gpu.report());
+        outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = segment::weak(&gpu, &options)?;
         if global.json {
             return print_json(&results);

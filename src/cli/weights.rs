@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::network::units;
 use super::{Global, print, print_json};
 use crate::error::Result;
-use crate::files;
+use crate::files::{self, outputs};
 use crate::models::{self, Mode, Network};
 use crate::weights::{self, Format, Raw, Top};
 
@@ -63,6 +63,7 @@ impl Weights {
 impl Convert {
     fn run(&self, global: &Global) -> Result<()> {
         let format = Format::of_ending(&self.to)?;
+        outputs::expect_apart([&self.from], [&self.to])?;
         let mut raw = Raw::read(&self.from)?;
         let network = match &self.model {
             Some(name) => models::find_any(name)?,

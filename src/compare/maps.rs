@@ -112,7 +112,7 @@ impl<'a> Heatmaps<'a> {
                 mask: None,
             })
             .collect();
-        let explained = explainer.explain(&requests)?;
+        let explained = explainer.explain_finite(&requests, |index| rois[index].name.clone())?;
         Ok(explained.into_iter().map(|explanation| explanation.heatmap).collect())
     }
 }

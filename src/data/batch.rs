@@ -93,13 +93,16 @@ pub struct Prepared {
     pub images: Vec<f32>,
     /// The class index of each image.
     pub labels: Vec<usize>,
+    /// What each image is called in messages; may be empty.
+    pub names: Vec<String>,
 }
 
 impl Prepared {
     /// All ROIs, labelled by [`super::Class::index`].
     pub fn new(rois: &[Roi], size: (usize, usize), channels: usize, scaling: Scaling) -> Self {
         let images = rois.iter().map(|roi| (&roi.image, roi.class.index()));
-        Self::from_images(images, size, channels, scaling)
+        let names = rois.iter().map(|roi| roi.name.clone()).collect();
+        Prepared { names, ..Self::from_images(images, size, channels, scaling) }
     }
 
     /// Any images with their class indices.
@@ -109,8 +112,7 @@ impl Prepared {
         channels: usize,
         scaling: Scaling,
     ) -> Self {
-        let mut prepared =
-            Prepared { size, channels, depth: 1, scaling, images: Vec::new(), labels: Vec::new() };
+        let mut prepared = Prepared { depth: 1, ..Self::none(size, channels, scaling) };
         for (image, label) in images {
             prepared.images.extend(image.resize(size.0, size.1));
             prepared.labels.push(label);
@@ -127,8 +129,7 @@ impl Prepared {
         scaling: Scaling,
     ) -> Self {
         let depth = if channels == 3 { 3 } else { 1 };
-        let (numbers, labels) = (Vec::new(), Vec::new());
-        let mut prepared = Prepared { size, channels, depth, scaling, images: numbers, labels };
+        let mut prepared = Prepared { depth, ..Self::none(size, channels, scaling) };
         for image in images {
             prepared.images.extend(match depth {
                 3 => image.resize(size.0, size.1),
@@ -137,6 +138,16 @@ impl Prepared {
             prepared.labels.push(0);
         }
         prepared
+    }
+
+    fn none(size: (usize, usize), channels: usize, scaling: Scaling) -> Self {
+        let (images, labels, names) = (Vec::new(), Vec::new(), Vec::new());
+        Prepared { size, channels, depth: channels, scaling, images, labels, names }
+    }
+
+    /// What image `index` is called in messages: its name, or else its number, from 1.
+    pub fn name(&self, index: usize) -> String {
+        self.names.get(index).cloned().unwrap_or_else(|| format!("image {}", index + 1))
     }
 
     /// The number of images.
@@ -158,6 +169,16 @@ impl Prepared {
     pub fn all(&self) -> Vec<f32> {
         let mut numbers = Vec::with_capacity(self.len() * self.image_len());
         (0..self.len()).for_each(|index| self.copy(index, &Warp::default(), &mut numbers));
+        numbers
+    }
+
+    /// Image `index`, scaled, H x W x C.
+    ///
+    /// # Panics
+    /// When there is no such image.
+    pub fn numbers(&self, index: usize) -> Vec<f32> {
+        let mut numbers = Vec::with_capacity(self.image_len());
+        self.copy(index, &Warp::default(), &mut numbers);
         numbers
     }
 

@@ -202,7 +202,7 @@ pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
     }
     dataset.format = format.name;
     if dataset.normals == Normals::Images {
-        dataset.problems.extend(listing.other_formats());
+        dataset.problems.extend(listing.left_out());
     }
     dataset.samples.sort_by(|a, b| a.image.path().cmp(b.image.path()));
     Ok(dataset)

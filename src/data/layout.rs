@@ -1,11 +1,12 @@
 //! Listing a folder of images, and the names by which a mask says whose it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::dataset::Problem;
 use super::decode::EXTENSIONS;
 use crate::error::{Error, Result};
+use crate::files::outputs;
 
 /// What to do about a folder in which nothing was found.
 pub const EXPECTED: &str = "give a folder of images (PNG, TIFF, JPEG) with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
@@ -158,11 +159,20 @@ pub struct Listing {
     pub images: Vec<Entry>,
     /// Images in formats that are not read: extension to paths.
     pub others: BTreeMap<String, Vec<PathBuf>>,
+    /// Files and folders that were left out, because parula wrote them.
+    pub outputs: Vec<PathBuf>,
 }
 
 impl Listing {
-    /// One harmless problem for each format that was found and is not read.
-    pub fn other_formats(&self) -> Vec<Problem> {
+    /// One harmless problem for each format that was found and is not read, and one for outputs.
+    pub fn left_out(&self) -> Vec<Problem> {
+        let outputs = self.outputs.first().map(|first| {
+            let what = match self.outputs.len() {
+                1 => "is left out: parula wrote it".to_owned(),
+                n => format!("and {} more are left out: parula wrote them", n - 1),
+            };
+            Problem::harmless(first, what, "name the folder itself if it is meant")
+        });
         self.others
             .iter()
             .filter_map(|(extension, paths)| {
@@ -175,6 +185,7 @@ impl Listing {
                 };
                 Some(Problem::harmless(paths.first()?, what, convert_hint(extension)))
             })
+            .chain(outputs)
             .collect()
     }
 
@@ -200,6 +211,10 @@ impl Listing {
                 "holds masks, and none of the images that they are of".to_owned(),
                 EXPECTED.to_owned(),
             ),
+            None if !self.outputs.is_empty() => (
+                "holds no PNG, TIFF or JPEG but those that parula wrote".to_owned(),
+                "name the folder that they are in, if they are meant".to_owned(),
+            ),
             Some((extension, paths)) if extension == "dcm" => (
                 format!("holds {} .dcm and no table that describes them", paths.len()),
                 "put the case descriptions of CBIS-DDSM beside them, which are CSV files"
@@ -219,7 +234,8 @@ fn convert_hint(extension: &str) -> String {
     format!("convert them, e.g. `mogrify -format png *.{extension}`")
 }
 
-/// Lists `root` and the folders below it, hidden ones left out.
+/// Lists `root` and the folders below it, hidden ones left out, and what parula wrote
+/// ([`outputs::list`]). Where `root` itself holds nothing else, its outputs are what is meant.
 ///
 /// # Errors
 /// [`Error::Content`] when it is missing or not a folder; [`Error::File`] when a folder cannot be
@@ -231,9 +247,16 @@ pub fn list(root: &Path) -> Result<Listing> {
     if !root.is_dir() {
         return Err(Error::content(root, "is a file, not a folder", EXPECTED));
     }
-    let mut files = Vec::new();
-    walk(root, 0, &mut files)?;
+    let (mut files, mut written) = (Vec::new(), Vec::new());
+    let own: HashSet<PathBuf> = outputs::listed(root).iter().map(|name| root.join(name)).collect();
+    walk(root, 0, &own, &mut files, &mut written)?;
+    let holds_images = files.iter().any(|path| EXTENSIONS.contains(&extension(path).as_str()));
+    if !holds_images && written.iter().any(|path| own.contains(path)) {
+        (files, written) = (Vec::new(), Vec::new());
+        walk(root, 0, &HashSet::new(), &mut files, &mut written)?;
+    }
     files.sort();
+    written.sort();
     let mut images = Vec::new();
     let mut others: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in &files {
@@ -244,7 +267,8 @@ pub fn list(root: &Path) -> Result<Listing> {
             others.entry(extension).or_default().push(path.clone());
         }
     }
-    Ok(Listing { root: root.to_owned(), files, images: entries(root, images), others })
+    let images = entries(root, images);
+    Ok(Listing { root: root.to_owned(), files, images, others, outputs: written })
 }
 
 /// What follows the last dot of a file's name, in lower case.
@@ -262,7 +286,14 @@ fn entries(root: &Path, images: Vec<PathBuf>) -> Vec<Entry> {
     images.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
 }
 
-fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+/// What is in `left_out`, or listed in a folder below as its output, goes to `written` instead of `files`.
+fn walk(
+    folder: &Path,
+    depth: usize,
+    left_out: &HashSet<PathBuf>,
+    files: &mut Vec<PathBuf>,
+    written: &mut Vec<PathBuf>,
+) -> Result<()> {
     let failed = |source| Error::file("read", folder, source);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -271,9 +302,14 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
         if name.starts_with('.') || name == "__MACOSX" {
             continue;
         }
-        if path.is_dir() {
+        if left_out.contains(&path) {
+            written.push(path);
+        } else if path.is_dir() {
             if depth < DEEPEST {
-                walk(&path, depth + 1, files)?;
+                let listed = outputs::listed(&path);
+                let own = listed.iter().map(|name| path.join(name));
+                let left_out = left_out.iter().filter(|one| one.starts_with(&path)).cloned();
+                walk(&path, depth + 1, &left_out.chain(own).collect(), files, written)?;
             }
         } else {
             files.push(path);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::Class;
 use super::roi::Roi;
 use crate::error::Result;
-use crate::files;
+use crate::files::{self, outputs};
 
 /// The first line of `index.csv`. `patient` is what a split keeps together, which is the image where
 /// no patient is known; `view` is that of a mammogram, such as `LEFT_CC`; `pathology` is the data
@@ -15,6 +15,8 @@ use crate::files;
 pub const COLUMNS: &str = "name,class,patient,view,pathology,source,x,y,width,height,\
                            padding_left,padding_right,padding_top,padding_bottom,image,mask";
 
+const INDEX: &str = "index.csv";
+
 /// Writes every ROI and its mask (all black when normal) into `out/abnormal` and `out/normal`, and
 /// then `out/index.csv`; returns the path of the index. Paths in the index are relative to `out`.
 ///
@@ -23,21 +25,30 @@ pub const COLUMNS: &str = "name,class,patient,view,pathology,source,x,y,width,he
 /// last, so that where there is one, everything it names is there.
 pub fn write(rois: &[Roi], out: &Path) -> Result<PathBuf> {
     files::create_folder(out)?;
+    outputs::list(out, names(rois).iter().map(String::as_str))?;
     for class in Class::ALL {
         files::create_folder(&out.join(class.name()))?;
     }
     let mut index = format!("{COLUMNS}\n");
     for roi in rois {
-        // These endings make the result a data set in the general layout as well.
-        let image = format!("{}/{}.png", roi.class.name(), roi.name);
-        let mask = format!("{}/{}_mask.png", roi.class.name(), roi.name);
+        let [image, mask] = pair(roi);
         roi.image.write(&out.join(&image))?;
         roi.mask_or_empty().write(&out.join(&mask))?;
         index.push_str(&line(roi, &image, &mask));
     }
-    let path = out.join("index.csv");
+    let path = out.join(INDEX);
     files::write(&path, index.as_bytes())?;
     Ok(path)
+}
+
+/// All that [`write`] writes of `rois`, as seen from its folder.
+pub fn names(rois: &[Roi]) -> Vec<String> {
+    rois.iter().flat_map(pair).chain([INDEX.to_owned()]).collect()
+}
+
+/// An ROI and its mask: these endings make the result a data set in the general layout as well.
+fn pair(roi: &Roi) -> [String; 2] {
+    ["", "_mask"].map(|ending| format!("{}/{}{ending}.png", roi.class.name(), roi.name))
 }
 
 fn line(roi: &Roi, image: &str, mask: &str) -> String {

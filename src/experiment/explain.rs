@@ -62,7 +62,7 @@ impl Job<'_> {
             files::create_folder(&self.filtered_folder())?;
         }
         let bar = ProgressBar::new(chosen.len() as u64);
-        let mut explained = Vec::new();
+        let (mut explained, mut empty) = (Vec::new(), 0);
         for chunk in chosen.chunks(BATCH) {
             interruption(|| "the weights are written, the heatmaps in part".to_owned())?;
             let some: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
@@ -80,7 +80,11 @@ impl Job<'_> {
                     mask: Some(&mask.pixels),
                 })
                 .collect();
-            for (&roi, explanation) in chunk.iter().zip(explainer.explain(&requests)?) {
+            let found = explainer.explain_finite(&requests, |index| some[index].name.clone())?;
+            for (&roi, explanation) in chunk.iter().zip(found) {
+                if rois[roi].class == Class::Abnormal {
+                    empty += usize::from(explanation.is_empty());
+                }
                 if filter {
                     let image = filter::times(&rois[roi].image, &explanation.heatmap);
                     image.write(&self.filtered_file(&rois[roi]))?;
@@ -92,6 +96,12 @@ impl Job<'_> {
             bar.inc(chunk.len() as u64);
         }
         bar.finish_and_clear();
+        if empty > 0 {
+            let (name, seed, of) = (network.name, self.seed, explained.len());
+            crate::console::note!(
+                "{name} seed {seed}: nothing speaks for abnormal in {empty} of {of} ROIs"
+            );
+        }
         Ok(explained)
     }
 

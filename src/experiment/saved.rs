@@ -58,8 +58,13 @@ impl Saved {
     /// The share of the images `indices` of `prepared` that are classified rightly.
     ///
     /// # Errors
-    /// Those of the GPU.
+    /// [`Error::Lost`](crate::error::Error::Lost) where what the network computes is not finite; those of the
+    /// GPU.
     pub fn accuracy(&self, gpu: &Arc<Gpu>, prepared: &Prepared, indices: &[usize]) -> Result<f64> {
+        if let Some(&first) = indices.first() {
+            let numbers = prepared.numbers(first);
+            self.model.expect_finite(gpu, &self.store, &prepared.name(first), &numbers)?;
+        }
         let mut classifier = Classifier::new(gpu, self.model.clone(), &self.store)?;
         Ok(classifier.score(prepared, indices)?.accuracy())
     }

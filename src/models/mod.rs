@@ -5,6 +5,7 @@ mod compact_resnet;
 mod compact_unet;
 mod compact_xception;
 mod densenet121;
+mod finite;
 mod inception_v3;
 mod layers;
 mod mobilenet_v2;

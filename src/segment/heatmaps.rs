@@ -34,7 +34,9 @@ pub fn heatmaps(
         let mut explainer = Explainer::new(gpu, model, &classifier.store, &settings, pixels)?;
         for look in looks {
             let size = look.size_on(size);
-            for (images, means) in images.chunks(batch).zip(means.chunks_mut(batch)) {
+            let parts = images.chunks(batch).zip(means.chunks_mut(batch));
+            for (part, (images, means)) in parts.enumerate() {
+                let first = part * batch;
                 interruption(|| "the heatmaps are not finished".to_owned())?;
                 let seen: Vec<Grey> = images.iter().map(|image| look.at(image)).collect();
                 let numbers = classifier.prepare(seen.iter().map(|image| (image, 0)));
@@ -43,7 +45,8 @@ pub fn heatmaps(
                     .chunks(length)
                     .map(|image| Request { image, class: Some(class), size, mask: None })
                     .collect();
-                let explained = explainer.explain(&requests)?;
+                let name = |index: usize| format!("image {}", first + index + 1);
+                let explained = explainer.explain_finite(&requests, name)?;
                 let pairs = means.iter_mut().zip(&explained);
                 pairs.for_each(|(mean, explanation)| mean.add(look, &explanation.heatmap));
             }

@@ -1,5 +1,6 @@
 //! Running a plan on the GPU, or a graph on the processor.
 
+mod finite;
 mod reference;
 mod store;
 
@@ -12,6 +13,7 @@ use crate::ops::Element;
 use crate::plan::{Memory, Options, Place, Plan, Port, Reach, Step};
 use crate::tensor::Tensor;
 
+pub use finite::first_not_finite;
 pub use reference::{Evaluated, evaluate};
 pub use store::Store;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::data::{Augment, BatchOptions, Batches, Prepared};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, Model};
 use crate::plan;
@@ -34,6 +34,9 @@ pub fn probabilities(logits: &[f32]) -> Vec<f64> {
     }
 }
 
+/// Keras's epsilon: its cross-entropies take a probability to be in `EPSILON..=1 - EPSILON`.
+const EPSILON: f64 = 1e-7;
+
 /// Loss and accuracy, collected over batches.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scores {
@@ -53,11 +56,14 @@ impl Scores {
             let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
             self.images += 1;
             self.right += usize::from(best == Some(label));
-            self.loss -= probabilities.get(label).map_or(f64::NAN, |p| p.max(1e-30).ln());
+            // Unlike `max` and `min`, `clamp` leaves NaN what it is.
+            let loss = |p: &f64| -p.clamp(EPSILON, 1.0 - EPSILON).ln();
+            self.loss += probabilities.get(label).map_or(f64::NAN, loss);
         }
     }
 
-    /// Mean cross-entropy, without class weights.
+    /// Mean cross-entropy, without class weights, as Keras's losses have it of probabilities: each is taken
+    /// to be in [1e-7, 1 - 1e-7], so that no image costs more than 16.12. NaN where a score is.
     pub fn loss(&self) -> f64 {
         self.loss / self.images.max(1) as f64
     }
@@ -71,6 +77,8 @@ impl Scores {
 /// A model ready to give class scores, in batches of a fixed size.
 #[derive(Debug)]
 pub struct Classifier {
+    gpu: Arc<Gpu>,
+    store: Store,
     model: Model,
     session: Session,
     logits: String,
@@ -87,7 +95,7 @@ impl Classifier {
         let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         let logits = model.graph.node(logits).name.clone();
-        Ok(Classifier { model, session, logits })
+        Ok(Classifier { gpu: gpu.clone(), store: store.clone(), model, session, logits })
     }
 
     /// Class scores of one batch of scaled images, (batch, H, W, C).
@@ -101,10 +109,15 @@ impl Classifier {
         Ok(Answer { logits, classes: self.model.classes })
     }
 
+    /// The error that the scores of `image`, scaled, which is called `subject`, are not finite.
+    pub fn lost(&self, subject: &str, image: &[f32]) -> Error {
+        self.model.lost(&self.gpu, &self.store, subject, "the scores are", image)
+    }
+
     /// Loss and accuracy over the images `indices`.
     ///
     /// # Errors
-    /// Those of the GPU.
+    /// [`Error::Lost`] where a score is not finite; those of the GPU.
     pub fn score(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Scores> {
         let mut scores = Scores::default();
         self.each(prepared, indices, |answer, labels| scores.add(answer, labels))?;
@@ -114,7 +127,7 @@ impl Classifier {
     /// Class scores before softmax of each of the images `indices`, in their order.
     ///
     /// # Errors
-    /// Those of the GPU.
+    /// [`Error::Lost`] where a score is not finite; those of the GPU.
     pub fn predict(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Vec<Vec<f32>>> {
         let mut rows: Vec<Vec<f32>> = Vec::with_capacity(indices.len());
         self.each(prepared, indices, |answer, labels| {
@@ -140,7 +153,14 @@ impl Classifier {
         };
         for mut batch in Batches::new(prepared, indices, order) {
             batch.pad_to(self.model.batch);
-            take(&self.logits(&batch.images)?, &batch.labels);
+            let answer = self.logits(&batch.images)?;
+            let rows = answer.logits.chunks(answer.classes).zip(&batch.indices);
+            let images = batch.images.chunks(prepared.image_len());
+            let lost = |row: &[f32]| row.iter().any(|score| !score.is_finite());
+            if let Some(((_, &index), image)) = rows.zip(images).find(|((row, _), _)| lost(row)) {
+                return Err(self.lost(&prepared.name(index), image));
+            }
+            take(&answer, &batch.labels);
         }
         Ok(())
     }

@@ -260,6 +260,8 @@ impl Run<'_> {
 /// A segmenter ready to run, in batches of a fixed size.
 #[derive(Debug)]
 pub struct Segmenter {
+    gpu: Arc<Gpu>,
+    store: Store,
     model: Model,
     session: Session,
     logits: String,
@@ -276,13 +278,13 @@ impl Segmenter {
         let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
         let session = Session::new(gpu, plan, store)?;
         let logits = model.graph.node(logits).name.clone();
-        Ok(Segmenter { model, session, logits })
+        Ok(Segmenter { gpu: gpu.clone(), store: store.clone(), model, session, logits })
     }
 
     /// For each of the images `indices` the probability of foreground, (H, W).
     ///
     /// # Errors
-    /// Those of the GPU.
+    /// [`Error::Lost`] where a score is not finite; those of the GPU.
     pub fn probabilities(&mut self, images: &Prepared, indices: &[usize]) -> Result<Vec<Vec<f32>>> {
         let (batch, units) = (self.model.batch, self.model.classes);
         let order =
@@ -294,6 +296,14 @@ impl Segmenter {
             self.session.set(IMAGES, &some.images)?;
             self.session.run()?;
             let logits = self.session.read(&self.logits)?.into_data();
+            let masks = logits.chunks(pixels * units).zip(&some.indices);
+            let numbers = some.images.chunks(images.image_len());
+            let lost = |mask: &[f32]| mask.iter().any(|score| !score.is_finite());
+            if let Some(((_, &index), image)) = masks.zip(numbers).find(|((mask, _), _)| lost(mask))
+            {
+                let (name, what) = (images.name(index), "the scores of its pixels are");
+                return Err(self.model.lost(&self.gpu, &self.store, &name, what, image));
+            }
             let foreground =
                 |row: &[f32]| probabilities(row).last().copied().unwrap_or_default() as f32;
             let masks = logits.chunks(pixels * units).take(some.indices.len());

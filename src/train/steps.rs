@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, STEP};
 use crate::ops::{Optimizer, UNSCALE};
-use crate::plan::{self, Options};
+use crate::plan;
 use crate::session::{self, Session, Store};
 
 /// What a step learns from.
@@ -162,28 +162,15 @@ impl Steps {
     /// The first layer whose output on `lesson` is not finite. The optimiser changes nothing when the
     /// loss is not finite, so the weights are still those that led to it.
     fn find_non_finite(&self, training: &TrainingGraph, lesson: &Lesson) -> Result<String> {
-        let graph = &training.graph;
-        let options = Options { keep_all: true, ..session::options(&self.gpu) };
-        let plan = plan::build(graph, &[training.loss], &[], self.gpu.capabilities(), &options)?;
-        let names: Vec<String> = plan.outputs.iter().map(|output| output.name.clone()).collect();
-        for name in self.store.names() {
-            let variable = self.store.get(std::slice::from_ref(&name))?;
-            if variable.iter().any(|tensor| tensor.data().iter().any(|value| !value.is_finite())) {
-                return Ok(name);
-            }
-        }
-        let mut session = Session::new(&self.gpu, plan, &self.store)?;
-        session.set(IMAGES, lesson.images)?;
-        lesson.targets.iter().try_for_each(|(name, numbers)| session.set(name, numbers))?;
-        if session.plan().inputs.iter().any(|input| input.name == STEP) {
-            session.set(STEP, &[self.done as f32])?;
-        }
-        session.run()?;
-        for name in names {
-            if session.read(&name)?.data().iter().any(|value| !value.is_finite()) {
-                return Ok(name);
-            }
-        }
-        Ok("loss".to_owned())
+        let mut inputs: Vec<(&str, &[f32])> = vec![(IMAGES, lesson.images)];
+        inputs.extend(lesson.targets.iter().map(|(name, numbers)| (*name, &numbers[..])));
+        let step = [self.done as f32];
+        inputs.push((STEP, &step));
+        let (graph, loss) = (&training.graph, training.loss);
+        let found = session::first_not_finite(&self.gpu, graph, loss, &self.store, &inputs)?;
+        Ok(found.unwrap_or_else(|| match self.gpu.half() {
+            true => "none in 32 bits, so that 16 are too few".to_owned(),
+            false => "loss".to_owned(),
+        }))
     }
 }
