@@ -489,23 +489,36 @@ fn the_statistics_are_those_of_the_tables(results: &Value, scores: &str, out: &P
         let column = rows[0].iter().position(|found| *found == name).unwrap();
         assert!((way["mean_dice"].as_f64().unwrap() - mean(column)).abs() < 1e-9, "{name}");
     }
+    assert!(scores.lines().all(|line| !line.ends_with(',')) && rows[0].ends_with(&["patient"]));
     let mut accuracies = Vec::new();
     for seed in 0..2 {
         let table = out.join(format!("predictions/compact-resnet/{seed}.csv"));
         let table = std::fs::read_to_string(table).unwrap();
+        assert!(table.starts_with("name,patient,split,label,probability,right\n"), "{table}");
+        let line = table.lines().nth(1).unwrap();
+        assert!(line.contains(",validation,") && line.contains("normal,"), "{line}");
         let rights = table.lines().skip(1).map(|line| line.rsplit(',').next().unwrap());
         let rights: Vec<f64> = rights.map(|right| right.parse().unwrap()).collect();
         let accuracy = rights.iter().sum::<f64>() / rights.len() as f64;
         let found = results["runs"][seed]["val_acc"].as_f64().unwrap();
         assert!((found - accuracy).abs() < 1e-12, "{found} {accuracy}");
         accuracies.push(accuracy);
+        for figure in ["auc", "sensitivity", "specificity", "balanced_accuracy", "brier"] {
+            let ends = ["low", "value", "high"];
+            let [low, value, high] =
+                ends.map(|end| results["runs"][seed][figure][end].as_f64().unwrap());
+            assert!(0.0 <= low && low <= value && value <= high && high <= 1.0, "{figure}");
+        }
     }
     let summary = &results["summary"][0];
     let found = summary["val_acc"]["mean"].as_f64().unwrap();
     assert!((found - accuracies.iter().sum::<f64>() / 2.0).abs() < 1e-12);
     let [low, centre, high] =
         ["low", "mean", "high"].map(|key| summary["mean_dice"][key].as_f64().unwrap());
-    assert!(low < centre && centre < high && high - low < 1.0, "{low} {centre} {high}");
+    assert!(low < centre && centre < high && low >= 0.0 && high <= 1.0, "{low} {centre} {high}");
+    // Two seeds and eight lesions: the interval says that they are few.
+    assert_eq!(summary["mean_dice"]["seeds"], 2);
+    assert!(summary["mean_dice"]["too_few"] == true && results["intervals"]["seeds_needed"] == 3);
     // One model has no rank.
     assert!(results["rank_correlations"][0]["rho"].is_null());
     assert!(summary["cam_val_acc"].is_null() && results["runs"][0]["cam_val_acc"].is_null());

@@ -39,7 +39,7 @@ fn weak(data: &Path, out: &Path, more: &[&str]) -> Value {
 fn scores(out: &Path) -> Vec<(String, String, f64, f64)> {
     let text = std::fs::read_to_string(out.join("scores/0.csv")).unwrap();
     let line = |line: &str| {
-        let [name, origin, dice, iou] = line.split(',').collect::<Vec<_>>()[..] else {
+        let [name, origin, dice, iou, _patient] = line.split(',').collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
         (name.to_owned(), origin.to_owned(), dice.parse().unwrap(), iou.parse().unwrap())

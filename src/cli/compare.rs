@@ -121,12 +121,11 @@ impl Compare {
             return print_json(&results);
         }
         print(&format!(
-            "{}ranked by {}, with its 95 % interval from {} bootstrap resamples of {} seed(s) and their \
-             validation ROIs; heatmaps explain the class {}\nsee {}: compare.md, compare.json, compare.csv, \
+            "{}ranked by {}, with its 95 % interval over {} seed(s) and the patients of their \
+             validation sides; heatmaps explain the class {}\nsee {}: compare.md, compare.json, compare.csv, \
              summary.csv, scores, curves, figures\n",
             compare::text(&results),
             options.rank_by.title,
-            results.intervals.resamples,
             results.config.seeds.len(),
             results.explained_class,
             self.out.display(),

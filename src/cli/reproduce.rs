@@ -82,7 +82,8 @@ impl Reproduce {
         let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
         let tell = |results: &experiment::Results| {
-            crate::console::note!("so far:\n{}", experiment::table(results).to_text());
+            let why = experiment::too_few(results).unwrap_or_default();
+            crate::console::note!("so far:\n{}{why}", experiment::table(results).to_text());
         };
         outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = experiment::reproduce(&gpu, &options, &tell)?;
@@ -92,8 +93,8 @@ impl Reproduce {
         let dataset = &results.dataset;
         print(&format!(
             "{}\n{} abnormal and {} normal ROIs, {} to train on, {} to validate on, none from the same \
-             patient or image; heatmaps explain the class {}; intervals are 95 %, from {} bootstrap \
-             resamples of {} seed(s) and their ROIs\nsee {}: report.html, results.json, figures, heatmaps, predictions, \
+             patient or image; heatmaps explain the class {}; intervals are 95 %, over {} \
+             seed(s) and their patients\nsee {}: report.html, results.json, figures, heatmaps, predictions, \
              weights\n",
             experiment::text(&results),
             dataset.abnormal,
@@ -101,7 +102,6 @@ impl Reproduce {
             dataset.train,
             dataset.validation,
             results.explained_class,
-            results.intervals.resamples,
             options.seeds.len(),
             self.out.display(),
         ))

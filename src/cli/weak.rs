@@ -116,10 +116,11 @@ impl Weak {
         }
         let dataset = &results.dataset;
         print(&format!(
-            "{}\nDice and IoU are means over the abnormal images of the validation side, {} in all on \
+            "{}{}\nDice and IoU are means over the abnormal images of the validation side, {} in all on \
              that side and {} to learn from, none from the same patient or image; intervals are 95 %, \
-             over {} seed(s) and their images\nsee {}: results.json, figures, masks, scores, weights\n",
+             over {} seed(s) and their patients\nsee {}: results.json, figures, masks, scores, weights\n",
             results.table().to_text(),
+            results.too_few().map(|why| format!("{why}\n")).unwrap_or_default(),
             dataset.validation,
             dataset.train,
             results.seeds.len(),

@@ -72,10 +72,13 @@ fn bars(results: &Results, options: &Options, folder: &Path) -> Result<()> {
         })
         .filter(|panel: &Panel| panel.rows.iter().flatten().any(Option::is_some))
         .collect();
+    let too_few =
+        panels.iter().flat_map(|panel| &panel.rows).flatten().flatten().any(|v| v.too_few);
     let subtitle = format!(
-        "Means over {} seed(s) and their validation ROIs with 95 % intervals; faint: maps that look at no \
-         network; in the order of {} for {}",
+        "Means over {} seed(s) and the patients of their validation sides with 95 % intervals{}; faint: \
+         maps that look at no network; in the order of {} for {}",
         results.config.seeds.len(),
+        if too_few { ", for which some have too few of either" } else { "" },
         options.rank_by.title,
         models.first().unwrap_or(&""),
     );

@@ -35,6 +35,8 @@ pub struct Score {
     pub road_lerf: Option<f64>,
     /// Half the difference of the last two.
     pub road: Option<f64>,
+    /// Whose it is: the patient, or whatever else a split keeps together.
+    pub patient: String,
 }
 
 /// A metric.
@@ -53,12 +55,20 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// Whether it lies in [0, 1]: all but ROAD's difference does.
+    pub fn is_share(&self) -> bool {
+        self.name != ROAD
+    }
+
     /// Whether it takes runs of the network on changed ROIs, which `--faithfulness-images` bounds: what a
     /// line may lack.
     pub fn is_faithfulness(&self) -> bool {
         self.of.is_some_and(|of| of(&Score::default()).is_none())
     }
 }
+
+/// The metric that may be negative.
+const ROAD: &str = "road";
 
 /// The metric that retraining gives.
 pub(super) const FILTERED: &str = "filtered_accuracy";
@@ -152,7 +162,7 @@ pub const METRICS: &[Metric] = &[
         of: Some(|score| score.road_lerf),
     },
     Metric {
-        name: "road",
+        name: ROAD,
         title: "ROAD",
         about: "half of LeRF minus MoRF; chance is 0",
         higher: true,
@@ -185,6 +195,7 @@ mod tests {
         let value = serde_json::to_value(Score::default()).unwrap();
         let columns: Vec<&str> =
             value.as_object().unwrap().keys().skip(1).map(|k| k.as_str()).collect();
+        let [columns @ .., "patient"] = &columns[..] else { panic!("{columns:?}") };
         let of_rois = METRICS.iter().filter(|metric| metric.of.is_some());
         assert_eq!(columns, of_rois.map(|metric| metric.name).collect::<Vec<_>>());
     }

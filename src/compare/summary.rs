@@ -8,10 +8,8 @@ use super::metric::{METRICS, Metric, Score};
 use super::results::{Results, Summary, Unit};
 use crate::error::Result;
 use crate::experiment::tables::{self, Prediction};
-use crate::metrics::interval::{Interval, bootstrap};
-
-/// Fixes the resamples of every interval.
-const SEED: u64 = 0;
+use crate::metrics::crossed::{Group, Scale, interval};
+use crate::metrics::interval::Interval;
 
 impl Results {
     /// Brings the summary up to date with the units, whose tables are in `out`.
@@ -39,24 +37,31 @@ impl Results {
 
 fn summarized(units: &[&Unit], out: &Path) -> Result<Summary> {
     let mut scores: Vec<Vec<Score>> = Vec::new();
-    let mut right: Vec<Vec<f64>> = Vec::new();
+    let mut predictions: Vec<Vec<Prediction>> = Vec::new();
     for unit in units {
         let path = |folder| file(out, folder, &unit.model, unit.seed, &unit.method);
         scores.push(tables::read(&path("scores"))?);
         if unit.retrained.is_some() {
-            let lines: Vec<Prediction> = tables::read(&path("predictions"))?;
-            right.push(lines.iter().map(|line| f64::from(line.right)).collect());
+            predictions.push(tables::read(&path("predictions"))?);
         }
     }
     let interval = |metric: &Metric| -> Option<Interval> {
-        match metric.of {
-            Some(of) => {
-                let groups: Vec<Vec<f64>> =
-                    scores.iter().map(|lines| lines.iter().filter_map(of).collect()).collect();
-                bootstrap(&groups, SEED)
+        let scale = if metric.is_share() { Scale::Share } else { Scale::Free };
+        let groups: Vec<Group> = match metric.of {
+            Some(of) => scores
+                .iter()
+                .map(|lines| {
+                    lines.iter().filter_map(|line| Some((&line.patient[..], of(line)?))).collect()
+                })
+                .collect(),
+            None => {
+                let of = predictions.iter().map(|lines| {
+                    lines.iter().map(|line| (&line.patient[..], f64::from(line.right))).collect()
+                });
+                of.collect()
             }
-            None => bootstrap(&right, SEED),
-        }
+        };
+        interval(&groups, scale)
     };
     let values: BTreeMap<String, Option<Interval>> =
         METRICS.iter().map(|metric| (metric.name.to_owned(), interval(metric))).collect();

@@ -10,7 +10,7 @@ use super::results::{Results, Summary};
 use crate::error::Result;
 use crate::experiment::tables as csv;
 use crate::files;
-use crate::metrics::interval::Interval;
+use crate::metrics::interval::{Interval, too_few};
 use crate::report::table::Table;
 
 /// Metrics that the tables for people leave out: they say almost what another column says.
@@ -40,6 +40,9 @@ struct Over<'a> {
     low: f64,
     high: f64,
     seeds: usize,
+    patients: usize,
+    /// Whether there are too few of either for the interval to be held to its level.
+    too_few: bool,
 }
 
 /// Writes `compare.csv`, `summary.csv` and `compare.md` into `out`.
@@ -63,7 +66,8 @@ pub fn write_all(results: &Results, out: &Path) -> Result<()> {
     let mut over = Vec::new();
     for map in &results.summary {
         for metric in METRICS {
-            if let Some(&Some(Interval { mean, low, high })) = map.values.get(metric.name) {
+            if let Some(&Some(found)) = map.values.get(metric.name) {
+                let Interval { mean, low, high, .. } = found;
                 over.push(Over {
                     model: &map.model,
                     rank: map.rank,
@@ -74,6 +78,8 @@ pub fn write_all(results: &Results, out: &Path) -> Result<()> {
                     low,
                     high,
                     seeds: map.seeds,
+                    patients: found.patients.unwrap_or_default(),
+                    too_few: found.too_few,
                 });
             }
         }
@@ -85,9 +91,12 @@ pub fn write_all(results: &Results, out: &Path) -> Result<()> {
 /// A ranked table for each model, for a terminal: the metric of the ranks with its interval, the others
 /// as means.
 pub fn text(results: &Results) -> String {
-    each_model(results, |model, maps| {
+    let tables = each_model(results, |model, maps| {
         format!("{model}\n{}\n", table(results, maps, false).to_text())
-    })
+    });
+    let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
+    let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
+    tables + &too_few(&shown).map(|why| format!("{why}\n")).unwrap_or_default()
 }
 
 /// The same for a file, every number with its interval, and what the columns mean.
@@ -95,7 +104,9 @@ pub fn markdown(results: &Results) -> String {
     let tables = each_model(results, |model, maps| {
         format!("## {model}\n\n{}\n", table(results, maps, true).to_markdown())
     });
-    let mut text = format!("{tables}Columns, from left to right:\n\n");
+    let shown = results.summary.iter().flat_map(|map| map.values.values().flatten());
+    let why = too_few(shown).map(|why| format!("\\{why}\n\n")).unwrap_or_default();
+    let mut text = format!("{tables}{why}Columns, from left to right:\n\n");
     for metric in METRICS.iter().filter(|metric| is_shown(results, metric.name)) {
         let better = if metric.higher { "more" } else { "less" };
         text += &format!("- **{}**: {}; {better} is better\n", metric.title, metric.about);

@@ -220,6 +220,7 @@ fn score(roi: &Roi, levels: &Levels, scores: &Scores, threshold: u8) -> Score {
     let otsu = otsu::threshold(levels);
     Score {
         name: roi.name.clone(),
+        patient: roi.source.clone(),
         mean_dice: scores.mean_dice,
         dice: scores.dice[usize::from(threshold)],
         iou: iou(levels, threshold),

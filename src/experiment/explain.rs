@@ -142,6 +142,7 @@ impl Job<'_> {
                 one.ways;
             Score {
                 name: self.material.rois[one.roi].name.clone(),
+                patient: self.material.rois[one.roi].source.clone(),
                 split: if one.validation { VALIDATION } else { TRAIN }.to_owned(),
                 mean_dice,
                 dice_at_best_threshold: one.dice[usize::from(threshold)],

@@ -37,7 +37,7 @@ pub use results::{
 };
 pub use saved::Saved;
 pub use setup::{Setup, scaling};
-pub use show::{table, text};
+pub use show::{table, text, too_few};
 pub use tables::{Prediction, Score};
 
 /// What to run.

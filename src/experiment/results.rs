@@ -10,8 +10,10 @@ use crate::data::Class;
 use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
-use crate::metrics::interval::{Interval, LEVEL, RESAMPLES};
+use crate::metrics::binary::Binary;
+use crate::metrics::interval::{self, Interval, LEVEL};
 use crate::metrics::normalise::{Normalisation, Sign};
+use crate::metrics::redraw::DRAWS;
 use crate::ops::Choices;
 
 /// The whole file.
@@ -65,21 +67,30 @@ fn single() -> String {
 pub struct Intervals {
     /// In words.
     pub method: String,
-    /// How many.
+    /// Draws behind the intervals of rank correlations.
     pub resamples: usize,
-    /// The share of resamples inside.
+    /// The probability with which an interval holds the truth.
     pub level: f64,
+    /// Seeds from which on that is so.
+    #[serde(default)]
+    pub seeds_needed: usize,
+    /// Patients from which on that is so.
+    #[serde(default)]
+    pub patients_needed: usize,
 }
 
 impl Intervals {
-    /// Those of means over seeds and their ROIs.
+    /// Those of means over seeds and patients.
     pub fn over_seeds() -> Self {
         Intervals {
-            method: "percentiles of bootstrap means: seeds are drawn with replacement, then ROIs \
-                     within each"
+            method: "means with Student's t on variance components of seeds and patients, crossed, \
+                     ROIs within patients; Wilson's form for accuracies; rank correlations by draws of \
+                     seeds and patients that all models share"
                 .to_owned(),
-            resamples: RESAMPLES,
+            resamples: DRAWS,
             level: LEVEL,
+            seeds_needed: interval::SEEDS,
+            patients_needed: interval::PATIENTS,
         }
     }
 }
@@ -121,6 +132,9 @@ pub struct RunResult {
     pub seed: u64,
     /// The best validation accuracy, whose weights are kept.
     pub val_acc: f64,
+    /// What the kept epoch's model says of the validation side, with intervals over its patients.
+    #[serde(flatten)]
+    pub binary: Binary,
     /// Over all abnormal ROIs, training images included, as in the paper.
     pub mean_dice: f64,
     /// Over the abnormal ROIs of the validation side.
@@ -184,7 +198,7 @@ pub struct Retrained {
     pub seconds: f64,
 }
 
-/// One model over its seeds: means with 95 % intervals over seeds and ROIs.
+/// One model over its seeds: means with 95 % intervals over seeds and patients.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// The network.
@@ -223,7 +237,7 @@ pub struct RankCorrelation {
     /// How many models have both.
     pub models: usize,
     /// Rho with its interval; null for fewer than three models, or where one quantity is the same for
-    /// all. Resamples without a rho of their own are left out of the interval.
+    /// all. Draws without a rho of their own are left out of the interval.
     pub rho: Option<Interval>,
 }
 

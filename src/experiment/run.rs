@@ -16,6 +16,7 @@ use crate::data::{Class, Grey, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
+use crate::metrics::binary::Binary;
 use crate::metrics::dice::best_threshold;
 use crate::metrics::epoch::EpochRecord;
 use crate::metrics::normalise::WAYS;
@@ -68,6 +69,8 @@ impl Job<'_> {
             model: self.setup.network.name.to_owned(),
             seed: self.seed,
             val_acc: trained.best.val_accuracy,
+            // Of the tables, as all statistics.
+            binary: Binary::default(),
             mean_dice: all[0],
             mean_dice_validation: validation[0],
             ways: ways.collect(),

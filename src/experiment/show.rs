@@ -1,7 +1,7 @@
 //! Results as tables for people.
 
-use super::results::{Baselines, Results, Way};
-use crate::metrics::interval::Interval;
+use super::results::{Baselines, Results, Summary, Way};
+use crate::metrics::interval::{self, Interval};
 use crate::report::table::{self, Table};
 
 /// The table of `results`, with the trivial baselines below.
@@ -39,6 +39,19 @@ pub fn table(results: &Results) -> Table {
     table::reproduce(&rows, &baselines)
 }
 
+/// Why some intervals are marked, where any is.
+pub fn too_few(results: &Results) -> Option<String> {
+    let of = |one: &Summary| {
+        let accuracies = [one.cam_val_acc, one.mask_val_acc, one.inverse_mask_val_acc];
+        let dice = [one.mean_dice, one.mean_dice_validation, one.dice_at_best_threshold_validation];
+        let all = accuracies.into_iter().flatten().chain(dice);
+        all.chain([one.val_acc]).collect::<Vec<Interval>>()
+    };
+    let rho = results.rank_correlations.iter().filter_map(|found| found.rho);
+    let all: Vec<Interval> = results.summary.iter().flat_map(of).chain(rho).collect();
+    interval::too_few(&all)
+}
+
 /// Mean-Dice of both signs of the map in all normalisations.
 fn ways(results: &Results) -> Table {
     let mut table =
@@ -67,8 +80,11 @@ pub fn text(results: &Results) -> String {
     for found in &results.rank_correlations {
         let what = format!("{} with {} over {} models", found.first, found.second, found.models);
         match found.rho {
-            Some(Interval { mean, low, high }) => {
-                text += &format!("rank correlation of {what}: {mean:.2} [{low:.2}, {high:.2}]\n");
+            Some(rho) => {
+                let Interval { mean, low, high, .. } = rho;
+                let mark = rho.mark();
+                text +=
+                    &format!("rank correlation of {what}: {mean:.2} [{low:.2}, {high:.2}]{mark}\n");
             }
             None if found.models > 0 => {
                 text +=
@@ -77,5 +93,5 @@ pub fn text(results: &Results) -> String {
             None => {}
         }
     }
-    text
+    text + &too_few(results).map(|why| format!("{why}\n")).unwrap_or_default()
 }

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Class, Roi};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::metrics::binary::Said;
 use crate::train::probabilities;
 
-/// A line of `scores.csv`: the heatmaps of one abnormal ROI. All but the threshold's column are
-/// mean-Dice.
+/// A line of `scores.csv`: the heatmaps of one abnormal ROI. All numbers but the threshold's column
+/// are mean-Dice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The ROI.
@@ -33,6 +34,8 @@ pub struct Score {
     pub against_min_max: f64,
     /// What speaks against the class, divided by the maximum.
     pub against_max: f64,
+    /// Whose it is: the patient, or whatever else a split keeps together.
+    pub patient: String,
 }
 
 impl Score {
@@ -64,15 +67,29 @@ pub const VALIDATION: &str = "validation";
 pub struct Prediction {
     /// The ROI.
     pub name: String,
-    /// `normal` or `abnormal`.
-    pub class: String,
+    /// Whose it is: the patient, or whatever else a split keeps together.
+    pub patient: String,
+    /// `validation`.
+    pub split: String,
+    /// The class that the ROI is of: `normal` or `abnormal`.
+    pub label: String,
     /// The probability of `abnormal`.
-    pub abnormal: f64,
+    pub probability: f64,
     /// 1 where the likelier class is the ROI's, else 0.
     pub right: u8,
 }
 
 impl Prediction {
+    /// What the figures of a classifier take of it.
+    pub(crate) fn said(&self) -> Said<'_> {
+        Said {
+            patient: &self.patient,
+            positive: self.label == Class::Abnormal.name(),
+            probability: self.probability,
+            right: self.right != 0,
+        }
+    }
+
     /// What class scores before softmax or sigmoid, `logits`, say of `roi`.
     pub(crate) fn new(roi: &Roi, logits: &[f32]) -> Self {
         // As the accuracy has it: of equal scores the first class.
@@ -83,8 +100,10 @@ impl Prediction {
         };
         Prediction {
             name: roi.name.clone(),
-            class: roi.class.name().to_owned(),
-            abnormal: probabilities(logits).last().copied().unwrap_or_default(),
+            patient: roi.source.clone(),
+            split: VALIDATION.to_owned(),
+            label: roi.class.name().to_owned(),
+            probability: probabilities(logits).last().copied().unwrap_or_default(),
             right: u8::from(says == (roi.class == Class::Abnormal)),
         }
     }
@@ -125,9 +144,13 @@ mod tests {
     fn what_is_written_is_read_back_to_the_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.csv");
-        let line = |name: &str, abnormal| {
-            let (name, class) = (name.to_owned(), "normal".to_owned());
-            Prediction { name, class, abnormal, right: 1 }
+        let line = |name: &str, probability| Prediction {
+            name: name.to_owned(),
+            patient: "p, 1".to_owned(),
+            split: VALIDATION.to_owned(),
+            label: "normal".to_owned(),
+            probability,
+            right: 1,
         };
         let lines = [line("plain", 0.1 + 0.2), line("with, \"all\"\nof it", 1.0 / 3.0)];
         write(&path, &lines).unwrap();

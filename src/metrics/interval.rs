@@ -1,27 +1,20 @@
-//! Means with 95 % intervals by the bootstrap (Efron and Tibshirani 1993, the percentile method).
-//!
-//! Numbers come in groups: a group is a seed, its numbers are those of the ROIs. A resample draws as
-//! many seeds as there are, with replacement, and from each as many ROIs as it has, with replacement.
-//! Its value is the mean over the drawn seeds of the mean over the drawn ROIs. The interval runs from
-//! the 2.5 % to the 97.5 % quantile of the resamples' values.
-//!
-//! Few seeds give intervals that are too narrow: two seeds have three resamples of seeds.
+//! A mean with its 95 % interval, and what must be there for the interval to hold what it says.
 
 use std::fmt;
 
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::data::draw;
-
-/// Resamples behind every interval.
-pub const RESAMPLES: usize = 2000;
-
-/// The share of resamples that lies inside an interval.
+/// The probability with which an interval holds the truth.
 pub const LEVEL: f64 = 0.95;
 
+/// Seeds from which on [`LEVEL`] is held: `docs/intervals.md` has the simulation.
+pub const SEEDS: usize = 3;
+
+/// Patients from which on [`LEVEL`] is held.
+pub const PATIENTS: usize = 30;
+
 /// A mean with its interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The mean.
     pub mean: f64,
@@ -29,11 +22,20 @@ pub struct Interval {
     pub low: f64,
     /// The interval's upper end.
     pub high: f64,
+    /// Seeds that it knows of; none where nothing was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<usize>,
+    /// Patients that it knows of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patients: Option<usize>,
+    /// Whether there are too few of either for the interval to be held to its level.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub too_few: bool,
 }
 
 impl From<f64> for Interval {
     fn from(value: f64) -> Self {
-        Interval { mean: value, low: value, high: value }
+        Interval { mean: value, low: value, high: value, ..Interval::default() }
     }
 }
 
@@ -43,100 +45,91 @@ impl fmt::Display for Interval {
         if self.low < self.high {
             write!(out, " [{:.3}, {:.3}]", self.low, self.high)?;
         }
-        Ok(())
+        write!(out, "{}", self.mark())
     }
 }
 
-/// The mean over groups of the mean in each; none without groups or with an empty one.
-pub fn mean(groups: &[Vec<f64>]) -> Option<f64> {
-    if groups.is_empty() || groups.iter().any(Vec::is_empty) {
-        return None;
+impl Interval {
+    /// An interval that was found from so many seeds and patients.
+    pub fn of(mean: f64, [low, high]: [f64; 2], seeds: usize, patients: usize) -> Self {
+        let too_few = seeds < SEEDS || patients < PATIENTS;
+        Interval { mean, low, high, seeds: Some(seeds), patients: Some(patients), too_few }
     }
-    let of = |group: &Vec<f64>| group.iter().sum::<f64>() / group.len() as f64;
-    Some(groups.iter().map(of).sum::<f64>() / groups.len() as f64)
+
+    /// A star beside an interval that is not held to its level; [`too_few`] says why.
+    pub fn mark(&self) -> &'static str {
+        if self.too_few { "*" } else { "" }
+    }
 }
 
-/// The means of [`RESAMPLES`] resamples of `groups`; none without groups or with an empty one.
-///
-/// Resample k depends on `seed`, k and the sizes of the groups alone. Two quantities of the same ROIs
-/// and seeds are therefore resampled alike, and what they share does not blur their comparison.
-pub fn resampled(groups: &[Vec<f64>], seed: u64) -> Option<Vec<f64>> {
-    mean(groups)?;
-    let one = |number: usize| {
-        let mut random = draw::stream(seed, &format!("resample {number}"));
-        let mut total = 0.0;
-        for _ in groups {
-            let group = &groups[random.random_range(0..groups.len())];
-            let drawn = group.iter().map(|_| group[random.random_range(0..group.len())]);
-            total += drawn.sum::<f64>() / group.len() as f64;
+/// What the star of some of `intervals` means, as a line; none where none has one.
+pub fn too_few<'a>(intervals: impl IntoIterator<Item = &'a Interval>) -> Option<String> {
+    let marked: Vec<&Interval> = intervals.into_iter().filter(|one| one.too_few).collect();
+    let seeds = marked.iter().filter_map(|one| one.seeds).min()?;
+    let patients = marked.iter().filter_map(|one| one.patients).min()?;
+    let mut reasons = Vec::new();
+    match seeds {
+        0 => {}
+        1 => reasons.push(
+            "1 seed: the interval is of patients alone and knows nothing of other seeds".to_owned(),
+        ),
+        few if few < SEEDS => {
+            reasons.push(format!("{few} seeds say little about others, so it is wide"));
         }
-        total / groups.len() as f64
-    };
-    Some((0..RESAMPLES).map(one).collect())
+        _ => {}
+    }
+    if patients < PATIENTS {
+        reasons.push(format!("{patients} patient(s)"));
+    }
+    Some(format!(
+        "* too few for an interval that is held to 95 %, which takes {SEEDS} seeds and {PATIENTS} patients: {}",
+        reasons.join("; ")
+    ))
 }
 
-/// The mean of `groups` with its interval; none without groups or with an empty one.
-pub fn bootstrap(groups: &[Vec<f64>], seed: u64) -> Option<Interval> {
-    Some(around(mean(groups)?, &mut resampled(groups, seed)?))
+/// The shares p for which |`share` - p| is at most `half`, where the variance goes with p (1 - p):
+/// Wilson's interval (1927) of as many independent trials as `share` (1 - `share`) / `half`^2 at z = 1.
+/// It stays in [0, 1], and leans away from the nearer end as the distribution does.
+pub fn wilson(share: f64, half: f64) -> [f64; 2] {
+    trials(share, share * (1.0 - share) / (half * half), 1.0)
 }
 
-/// `mean` with the interval that holds [`LEVEL`] of `resamples`, which are sorted.
-pub fn around(mean: f64, resamples: &mut [f64]) -> Interval {
-    resamples.sort_by(f64::total_cmp);
-    let tail = (1.0 - LEVEL) / 2.0;
-    let at = |share| quantile(resamples, share).unwrap_or(mean);
-    Interval { mean, low: at(tail), high: at(1.0 - tail) }
-}
-
-/// The value below which `share` of the `sorted` numbers lie, between neighbours along a line.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let position = share * sorted.len().checked_sub(1)? as f64;
-    let low = sorted[position.floor() as usize];
-    Some(low + (sorted[position.ceil() as usize] - low) * position.fract())
+/// Wilson's interval of `share` in `count` independent trials at `z`.
+pub fn trials(share: f64, count: f64, z: f64) -> [f64; 2] {
+    let k = z * z / count;
+    let centre = (share + k / 2.0) / (1.0 + k);
+    let half = (k * share * (1.0 - share) + k * k / 4.0).sqrt() / (1.0 + k);
+    [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Numbers of a group that spread evenly over `centre` +- 1/2.
-    fn group(centre: f64, count: usize) -> Vec<f64> {
-        (0..count).map(|i| centre - 0.5 + (i as f64 + 0.5) / count as f64).collect()
+    #[test]
+    fn too_few_seeds_or_patients_are_marked_and_named() {
+        let of = |seeds, patients| Interval::of(0.5, [0.4, 0.6], seeds, patients);
+        assert_eq!(of(3, 30).to_string(), "0.500 [0.400, 0.600]");
+        assert_eq!(too_few([&of(3, 30), &0.5.into()]), None);
+        assert_eq!(of(1, 30).to_string(), "0.500 [0.400, 0.600]*");
+        let why = too_few([&of(3, 30), &of(1, 30)]).unwrap();
+        assert!(why.starts_with("* ") && why.contains("1 seed") && !why.contains("30 patient("));
+        let why = too_few([&of(2, 12)]).unwrap();
+        assert!(why.contains("2 seeds") && why.contains("12 patient"), "{why}");
+        let json = serde_json::to_value(of(2, 12)).unwrap();
+        assert_eq!((&json["seeds"], &json["too_few"]), (&2.into(), &true.into()));
+        let plain: Interval = serde_json::from_str(r#"{"mean":0.5,"low":0.4,"high":0.6}"#).unwrap();
+        assert!(!plain.too_few && plain.seeds.is_none());
     }
 
     #[test]
-    fn the_interval_of_one_group_is_that_of_a_mean() {
-        let found = bootstrap(&[group(3.0, 400)], 7).unwrap();
-        // Deviation 1 / sqrt(12), over sqrt(400), times 1.96.
-        let half = 1.96 / 12f64.sqrt() / 20.0;
-        assert!((found.mean - 3.0).abs() < 1e-9);
-        assert!((found.mean - found.low - half).abs() < 0.1 * half, "{found:?}");
-        assert!((found.high - found.mean - half).abs() < 0.1 * half, "{found:?}");
-    }
-
-    #[test]
-    fn seeds_that_differ_widen_the_interval() {
-        let alike = bootstrap(&[group(3.0, 400), group(3.0, 400), group(3.0, 400)], 7).unwrap();
-        let apart = bootstrap(&[group(2.0, 400), group(3.0, 400), group(4.0, 400)], 7).unwrap();
-        assert!((alike.mean - apart.mean).abs() < 1e-9);
-        assert!(apart.high - apart.low > 10.0 * (alike.high - alike.low));
-        // One resample in 27 draws the first seed three times.
-        assert!(apart.low < 2.1 && apart.high > 3.9, "{apart:?}");
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_interval_and_pairs_what_is_compared() {
-        let values = [group(1.0, 30), group(1.5, 20)];
-        assert_eq!(bootstrap(&values, 3), bootstrap(&values, 3));
-        assert_ne!(bootstrap(&values, 3), bootstrap(&values, 4));
-        let shifted = values.clone().map(|group| group.iter().map(|v| v + 5.0).collect());
-        let (first, second) = (resampled(&values, 3).unwrap(), resampled(&shifted, 3).unwrap());
-        assert!(first.iter().zip(&second).all(|(a, b)| (b - a - 5.0).abs() < 1e-9));
-    }
-
-    #[test]
-    fn nothing_has_no_mean() {
-        assert_eq!((mean(&[]), bootstrap(&[vec![1.0], vec![]], 0)), (None, None));
-        assert_eq!(bootstrap(&[vec![0.25]], 0), Some(0.25.into()));
+    fn wilson_is_that_of_the_tables() {
+        // 8 of 10 at 1.96: 0.490 to 0.943.
+        let [low, high] = trials(0.8, 10.0, 1.96);
+        assert!((low - 0.4902).abs() < 1e-4 && (high - 0.9433).abs() < 1e-4, "{low} {high}");
+        let half = 1.96 * (0.8f64 * 0.2 / 10.0).sqrt();
+        let [same, other] = wilson(0.8, half);
+        assert!((same - low).abs() < 1e-12 && (other - high).abs() < 1e-12);
+        assert_eq!(trials(1.0, 30.0, 1.96)[1], 1.0);
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod average_precision;
 pub mod baselines;
+pub mod binary;
+pub mod crossed;
 pub mod deletion;
 pub mod dice;
 pub mod energy;
@@ -14,4 +16,6 @@ pub mod normalise;
 pub mod otsu;
 pub mod pointing;
 pub mod rank;
+pub mod redraw;
 pub mod road;
+pub mod student;

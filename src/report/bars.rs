@@ -124,7 +124,10 @@ mod tests {
 
     #[test]
     fn bars_are_as_long_as_their_values_and_missing_ones_are_left_out() {
-        let value = |mean| Some(Interval { mean, low: mean - 0.05, high: mean + 0.05 });
+        let value = |mean| {
+            let (low, high) = (mean - 0.05, mean + 0.05);
+            Some(Interval { mean, low, high, ..Interval::default() })
+        };
         let panel = |first, second| Panel {
             title: "mean-Dice",
             higher: true,

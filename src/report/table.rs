@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     fn example() -> Table {
-        let interval = Interval { mean: 0.931, low: 0.9204, high: 0.944 };
+        let interval = Interval { mean: 0.931, low: 0.9204, high: 0.944, ..Interval::default() };
         let row = Row {
             model: "compact-xception".into(),
             val_acc: Some(interval),

@@ -102,7 +102,11 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         results.summary = summary(&results, &options.out)?;
         results.write(&path)?;
         job.forget_states()?;
-        crate::console::note!("so far:\n{}", results.table().to_text());
+        crate::console::note!(
+            "so far:\n{}{}",
+            results.table().to_text(),
+            results.too_few().unwrap_or_default()
+        );
     }
     Ok(results)
 }

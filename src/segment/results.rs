@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 use super::score::Summary;
 use super::{Options, Recipe};
 use crate::error::{Error, Result};
-use crate::experiment::DatasetSummary;
+use crate::experiment::{DatasetSummary, Intervals};
 use crate::files;
 use crate::gpu::Gpu;
+use crate::metrics::interval::too_few;
 use crate::report::table::Table;
 
 /// The options that decide the outcome.
@@ -82,6 +83,8 @@ pub struct Results {
     pub config: Config,
     /// The ROIs, or whole images.
     pub dataset: DatasetSummary,
+    /// How all intervals were found.
+    pub intervals: Intervals,
     /// In order of running.
     pub seeds: Vec<SeedResult>,
     /// Of each origin of masks, over all seeds and the abnormal images of their validation sides.
@@ -97,6 +100,7 @@ impl Results {
             tuning: gpu.choices().digest(),
             config,
             dataset,
+            intervals: Intervals::over_seeds(),
             seeds: Vec::new(),
             summary: Vec::new(),
         }
@@ -139,6 +143,11 @@ impl Results {
             all.insert(key.to_owned(), Value::String(value.clone()));
         }
         Ok(all)
+    }
+
+    /// Why intervals of the table are marked, where any is.
+    pub fn too_few(&self) -> Option<String> {
+        too_few(self.summary.iter().flat_map(|one| [&one.dice, &one.iou, &one.over_ellipse]))
     }
 
     /// The summary for people.

@@ -1,13 +1,16 @@
 //! Masks against the truth. Only this file and the supervised network look at it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::Roi;
 use crate::data::image::resize_plane;
 use crate::error::Result;
 use crate::metrics::baselines::Baseline;
+use crate::metrics::crossed::{Group, Scale, interval};
 use crate::metrics::dice;
-use crate::metrics::interval::{Interval, bootstrap};
+use crate::metrics::interval::Interval;
 
 /// Where a mask comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,8 @@ pub struct Line {
     pub dice: f64,
     /// |A and B| / |A or B|.
     pub iou: f64,
+    /// Whose it is: the patient, or whatever else a split keeps together.
+    pub patient: String,
 }
 
 /// Cuts masks of 0 and 255.
@@ -83,7 +88,8 @@ pub fn mask(probability: &[f32], from: [usize; 2], roi: &Roi, threshold: f32) ->
 pub fn line(roi: &Roi, origin: Origin, levels: &[u8], cut: u8) -> Result<Line> {
     let scores = dice::score(&roi.mask_or_empty().pixels, levels)?;
     let dice = scores.dice[usize::from(cut)];
-    Ok(Line { name: roi.name.clone(), origin, dice, iou: dice / (2.0 - dice) })
+    let (name, patient) = (roi.name.clone(), roi.source.clone());
+    Ok(Line { name, patient, origin, dice, iou: dice / (2.0 - dice) })
 }
 
 /// The masks that know nothing of the image.
@@ -116,30 +122,40 @@ pub struct Summary {
     pub over_ellipse: Interval,
 }
 
-/// Fixes the resamples of every interval.
-const SEED: u64 = 0;
+/// The lines of `origin` in a seed's table.
+fn of(table: &[Line], origin: Origin) -> impl Iterator<Item = &Line> {
+    table.iter().filter(move |line| line.origin == origin)
+}
 
-/// The summary of the tables of all seeds; the intervals are over seeds and images.
-pub fn summarize(tables: &[Vec<Line>]) -> Vec<Summary> {
-    let groups = |origin: Origin, value: fn(&Line) -> f64| -> Vec<Vec<f64>> {
-        let of = |table: &Vec<Line>| {
-            table.iter().filter(|line| line.origin == origin).map(value).collect()
+/// The summary of the tables of all seeds; the intervals are over seeds and patients.
+pub fn summarize<'a>(tables: &'a [Vec<Line>]) -> Vec<Summary> {
+    let groups = |origin: Origin, value: fn(&Line) -> f64| -> Vec<Group<'a>> {
+        let group = |table: &'a [Line]| -> Group<'a> {
+            of(table, origin).map(|line| (&line.patient[..], value(line))).collect()
         };
-        tables.iter().map(of).collect()
+        tables.iter().map(|table| group(table)).collect()
     };
-    let ellipse = groups(Origin::Ellipse, |line| line.dice);
+    let ellipse: Vec<BTreeMap<&str, f64>> = tables
+        .iter()
+        .map(|table| of(table, Origin::Ellipse).map(|line| (&line.name[..], line.dice)).collect())
+        .collect();
     let summary = |origin| {
-        let dice = groups(origin, |line| line.dice);
-        let gain: Vec<Vec<f64>> = dice
+        // Paired: of each image with the ellipse's on the same one.
+        let gains: Vec<Group> = tables
             .iter()
             .zip(&ellipse)
-            .map(|(own, ellipse)| own.iter().zip(ellipse).map(|(a, b)| a - b).collect())
+            .map(|(table, ellipse)| {
+                let gain = |line: &'a Line| {
+                    Some((&line.patient[..], line.dice - ellipse.get(&line.name[..])?))
+                };
+                of(table, origin).filter_map(gain).collect()
+            })
             .collect();
         Some(Summary {
             origin,
-            dice: bootstrap(&dice, SEED)?,
-            iou: bootstrap(&groups(origin, |line| line.iou), SEED)?,
-            over_ellipse: bootstrap(&gain, SEED)?,
+            dice: interval(&groups(origin, |line| line.dice), Scale::Share)?,
+            iou: interval(&groups(origin, |line| line.iou), Scale::Share)?,
+            over_ellipse: interval(&gains, Scale::Free)?,
         })
     };
     Origin::ALL.into_iter().filter_map(summary).collect()
@@ -172,16 +188,20 @@ mod tests {
 
     #[test]
     fn gains_are_paired() {
-        let line = |origin, dice: f64| Line { name: "x".into(), origin, dice, iou: dice };
+        let line = |at: i32, origin, dice: f64| {
+            let (name, patient) = (at.to_string(), at.to_string());
+            Line { name, patient, origin, dice, iou: dice }
+        };
         let table: Vec<Line> = (0..20)
             .flat_map(|at| {
                 let ellipse = 0.02 * f64::from(at);
-                [line(Origin::Ellipse, ellipse), line(Origin::Weak, ellipse + 0.1)]
+                [line(at, Origin::Ellipse, ellipse), line(at, Origin::Weak, ellipse + 0.1)]
             })
             .collect();
         let summaries = summarize(&[table.clone(), table]);
         let [ellipse, weak] = &summaries[..] else { panic!("{summaries:?}") };
-        assert_eq!(ellipse.over_ellipse, 0.0.into());
+        let none = ellipse.over_ellipse;
+        assert_eq!((none.mean, none.low, none.high), (0.0, 0.0, 0.0));
         assert!(weak.dice.high - weak.dice.low > 0.05);
         assert!((weak.over_ellipse.low - 0.1).abs() < 1e-9);
         assert!((weak.over_ellipse.high - 0.1).abs() < 1e-9);

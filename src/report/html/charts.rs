@@ -161,7 +161,10 @@ fn correlations(run: &Run) -> String {
     let item = |found: &Value| {
         let models = found.get("models").and_then(Value::as_u64).unwrap_or_default();
         let rho = match interval(found, "rho") {
-            Some(Interval { mean, low, high }) => format!("{mean:.2} [{low:.2}, {high:.2}]"),
+            Some(found) => {
+                let Interval { mean, low, high, .. } = found;
+                format!("{mean:.2} [{low:.2}, {high:.2}]{}", found.mark())
+            }
             None => "three models that differ are needed for it".to_owned(),
         };
         let (first, second) = (escape(word(found, "first")), escape(word(found, "second")));

@@ -73,6 +73,7 @@ pub fn write(folder: &Path) -> Result<Written> {
         ("figures9and10", &figures::filtered(&run, &galleries)?),
         ("gallery", &gallery::choice(&galleries)),
         ("intervals", &setup::intervals(&run)),
+        ("too_few", &setup::too_few(&run)),
         ("trivial", &setup::trivial(&run)),
         ("validation", &setup::validation(&run)),
         ("data", &data(&run, &galleries)),

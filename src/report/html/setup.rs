@@ -1,10 +1,12 @@
 //! What was run, on what, in the words of the page.
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::numbers::{number, plain, word};
+use super::numbers::{list, number, plain, word};
 use super::page::escape;
 use super::run::Run;
+use crate::metrics::interval::{self, Interval};
 
 fn count(run: &Run, key: &str) -> String {
     run.results
@@ -67,8 +69,19 @@ pub fn intervals(run: &Run) -> String {
     let Some(intervals) = run.results.get("intervals") else {
         return "They are those of Student's t over the seeds.".to_owned();
     };
-    let resamples = number(intervals, "resamples").unwrap_or_default();
-    format!("They are {}; {resamples:.0} resamples.", escape(word(intervals, "method")))
+    let draws = number(intervals, "resamples").unwrap_or_default();
+    format!("They are {} ({draws:.0} draws).", escape(word(intervals, "method")))
+}
+
+/// What the star beside some intervals means; empty where none has one.
+pub fn too_few(run: &Run) -> String {
+    let summary = run.summary().iter().flat_map(|model| model.as_object().into_iter().flatten());
+    let rho = list(&run.results, "rank_correlations").iter().filter_map(|found| found.get("rho"));
+    let values = summary.map(|(_, value)| value).chain(rho);
+    let all: Vec<Interval> = values.filter_map(|value| Interval::deserialize(value).ok()).collect();
+    interval::too_few(&all)
+        .map(|why| format!("<p class=\"few\">{}.</p>", escape(&why)))
+        .unwrap_or_default()
 }
 
 /// The trivial maps' numbers in a sentence.

@@ -30,12 +30,12 @@ impl Cell {
         match self {
             Cell::Name(name) => format!("<th scope=\"row\">{}</th>", escape(name)),
             Cell::Found(Some(found)) => {
-                let Interval { mean, low, high } = found;
+                let (Interval { mean, low, high, .. }, mark) = (found, found.mark());
                 let range = match low < high {
                     true => format!(
-                        " <span class=\"range\" data-low=\"{low}\" data-high=\"{high}\">[{low:.3}, {high:.3}]</span>"
+                        " <span class=\"range\" data-low=\"{low}\" data-high=\"{high}\">[{low:.3}, {high:.3}]{mark}</span>"
                     ),
-                    false => String::new(),
+                    false => mark.to_owned(),
                 };
                 cell("found", Some(*mean), &format!("{mean:.3}{range}"))
             }
@@ -194,14 +194,28 @@ pub fn runs(run: &Run) -> String {
         ("epochs", "epochs", 0),
         ("seconds", "seconds", 0),
     ];
+    const FIGURES: [(&str, &str); 5] = [
+        ("AUC", "auc"),
+        ("sensitivity", "sensitivity"),
+        ("specificity", "specificity"),
+        ("balanced accuracy", "balanced_accuracy"),
+        ("Brier score", "brier"),
+    ];
+    let figure = |one: &Value, key: &str| -> Option<Interval> {
+        let found = one.get(key)?;
+        let [mean, low, high] = ["value", "low", "high"].map(|end| number(found, end));
+        Some(Interval { mean: mean?, low: low?, high: high?, ..Interval::default() })
+    };
     let row = |one: &Value| {
         let numbers =
             COLUMNS.iter().map(|&(_, key, decimals)| Cell::Number(number(one, key), decimals));
-        std::iter::once(Cell::Name(word(one, "model").to_owned())).chain(numbers).collect()
+        let figures = FIGURES.iter().map(|(_, key)| Cell::Found(figure(one, key)));
+        let name = Cell::Name(word(one, "model").to_owned());
+        std::iter::once(name).chain(numbers).chain(figures).collect()
     };
     let rows: Vec<Vec<Cell>> = run.runs().iter().map(row).collect();
-    let header: Vec<&str> =
-        std::iter::once("model").chain(COLUMNS.iter().map(|column| column.0)).collect();
+    let titles = COLUMNS.iter().map(|column| column.0).chain(FIGURES.iter().map(|one| one.0));
+    let header: Vec<&str> = std::iter::once("model").chain(titles).collect();
     table("Every run: one a model and seed", &header, &rows, &[])
 }
 

@@ -31,7 +31,10 @@ fn folder() -> tempfile::TempDir {
         curve.iter_mut().zip(&found.dice).for_each(|(sum, dice)| *sum += dice / 2.0);
     }
     std::fs::write(heatmaps.join("scores.csv"), scores).unwrap();
-    let one = |mean: f64| json!({ "mean": mean, "low": mean - 0.0625, "high": mean + 0.0625 });
+    let one = |mean: f64| {
+        json!({ "mean": mean, "low": mean - 0.0625, "high": mean + 0.0625,
+                                   "seeds": 1, "patients": 40, "too_few": true })
+    };
     let results = json!({
         "version": "0", "adapter": "an <adapter>",
         "config": { "data": "</script><script>alert(1)</script>", "models": ["xception"], "seeds": [7] },
@@ -88,7 +91,10 @@ fn the_numbers_are_those_of_the_files() {
     assert_eq!(data["results"], results);
     // In full for sorting, rounded for reading.
     assert!(page.contains("data-value=\"0.551234\">0.551<"));
-    assert!(page.contains("data-value=\"0.4321\">0.432 <span class=\"range\" data-low=\"0.3696\" data-high=\"0.4946\">[0.370, 0.495]"));
+    assert!(page.contains("data-value=\"0.4321\">0.432 <span class=\"range\" data-low=\"0.3696\" data-high=\"0.4946\">[0.370, 0.495]*<"));
+    assert!(
+        page.contains("* too few for an interval") && page.contains("1 seed: the interval is of")
+    );
     assert!(page.contains("data-value=\"0.435\">0.435<"), "the paper's");
     assert!(page.contains("not run"));
     let rois = data["gallery"][0]["rois"].as_array().unwrap();
