@@ -101,6 +101,7 @@ impl Compare {
             seeds: distinct(&self.seeds),
             seed: global.seed,
             whole: self.training.whole,
+            read: self.training.pictures.options(),
             images: self.images,
             training_images: self.training_images,
             faithfulness_images: self.faithfulness_images,

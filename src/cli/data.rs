@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::pictures::Pictures;
 use super::{Global, print, print_json};
 use crate::data::ddsm::chain::Chain;
 use crate::data::ddsm::{Origin, Outline, ljpeg, overlay};
@@ -108,6 +109,8 @@ struct Choice {
     views: Vec<Projection>,
     #[command(flatten)]
     origin: OriginChoice,
+    #[command(flatten)]
+    pictures: Pictures,
 }
 
 #[derive(Debug, Args)]
@@ -126,7 +129,11 @@ impl OriginChoice {
 
 impl Choice {
     fn options(&self) -> ReadOptions {
-        ReadOptions { projections: self.views.clone(), origin: self.origin.get() }
+        ReadOptions {
+            projections: self.views.clone(),
+            origin: self.origin.get(),
+            ..self.pictures.options()
+        }
     }
 }
 

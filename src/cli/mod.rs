@@ -10,6 +10,7 @@ mod explain;
 mod images;
 mod models;
 mod network;
+mod pictures;
 mod predict;
 mod report;
 mod reproduce;

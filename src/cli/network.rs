@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::at_least_one;
 use super::images::{Failures, Image};
-use crate::data::{Colour, Prepared, Scaling};
+use crate::data::{Colour, Prepared, Scaling, Window};
 use crate::error::{Error, Result};
 use crate::experiment;
 use crate::gpu::Gpu;
@@ -30,6 +30,9 @@ pub struct Source {
     /// Height and width of the network's input instead of those that it was trained at
     #[arg(long, value_parser = at_least_one)]
     size: Option<usize>,
+    /// The levels of 16-bit images that are black and white [each image's lowest and highest]
+    #[arg(long, value_name = "LOW,HIGH")]
+    window: Option<Window>,
     /// Images at once
     #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     batch: usize,
@@ -42,6 +45,8 @@ pub struct Loaded {
     pub model: Model,
     pub store: Store,
     pub scaling: Scaling,
+    /// Black and white of images of 16 bits.
+    pub window: Option<Window>,
 }
 
 impl Source {
@@ -100,7 +105,7 @@ impl Source {
         let model = network.build(Mode::Inference, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
-        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling })
+        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling, window: self.window })
     }
 
     /// A segmenter has no head that could be another's: all of its weights must be there.
@@ -125,7 +130,7 @@ impl Source {
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         let scaling = scaling.unwrap_or_else(|| experiment::scaling(network));
-        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling })
+        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling, window: self.window })
     }
 }
 
@@ -133,7 +138,7 @@ impl Loaded {
     /// The images in `paths`, all of them resized for the network.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Prepared> {
         let images: Vec<Colour> =
-            paths.iter().map(|path| Colour::read(path)).collect::<Result<_>>()?;
+            paths.iter().map(|path| Colour::read_with(path, self.window)).collect::<Result<_>>()?;
         Ok(self.prepare(images.iter()))
     }
 
@@ -146,7 +151,7 @@ impl Loaded {
     ) -> (Vec<(&'a Image, Colour)>, Prepared) {
         let mut found = Vec::with_capacity(images.len());
         for image in images {
-            match Colour::read(&image.path) {
+            match Colour::read_with(&image.path, self.window) {
                 Ok(colour) => found.push((image, colour)),
                 Err(error) => failures.add(error),
             }
@@ -162,8 +167,9 @@ impl Loaded {
     /// # Errors
     /// [`Error::Lost`]; those of the GPU.
     pub fn expect_finite(&self, images: &[Image]) -> Result<()> {
-        let mut read =
-            images.iter().filter_map(|image| Some((image, Colour::read(&image.path).ok()?)));
+        let mut read = images
+            .iter()
+            .filter_map(|image| Some((image, Colour::read_with(&image.path, self.window).ok()?)));
         let Some((image, colour)) = read.next() else { return Ok(()) };
         let numbers = self.prepare([&colour].into_iter()).all();
         self.model.expect_finite(&self.gpu, &self.store, &image.shown(), &numbers)

@@ -76,6 +76,7 @@ impl Reproduce {
             seeds: distinct(&self.seeds),
             seed: global.seed,
             whole: self.training.whole,
+            read: self.training.pictures.options(),
             experiments: distinct(&self.experiments),
             resume: self.resume,
         };

@@ -1,20 +1,26 @@
 //! `parula score`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{Global, print, print_json};
-use crate::data::{Grey, load};
+use crate::data::mask::{self, Mask};
+use crate::data::{Grey, decode};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics::dice;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula score --mask mask.png --heatmap heatmap.png --json")]
 pub struct Score {
-    /// The truth: a PNG, bright inside
+    /// The truth: a PNG, TIFF or JPEG, bright inside
     #[arg(long)]
     mask: PathBuf,
+    /// The values of the mask that are lesion, such as 1,3: numbers of a palette, or grey levels as they
+    /// stand in the file [all but 0]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    mask_values: Vec<u16>,
     /// The heatmap: an 8-bit grey PNG of the same size
     #[arg(long)]
     heatmap: PathBuf,
@@ -22,8 +28,12 @@ pub struct Score {
 
 impl Score {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let mask = load::two_valued(Grey::read(&self.mask)?);
-        let heatmap = Grey::read(&self.heatmap)?;
+        let values = (!self.mask_values.is_empty()).then_some(&self.mask_values[..]);
+        let Mask { grey: mask, note } = mask::read(&self.mask, values)?;
+        if let Some(note) = note {
+            crate::console::note!("note: {}: {note}; {}", self.mask.display(), mask::CHOOSE);
+        }
+        let heatmap = heatmap(&self.heatmap)?;
         if (mask.width, mask.height) != (heatmap.width, heatmap.height) {
             return Err(Error::content(
                 &self.heatmap,
@@ -43,4 +53,14 @@ impl Score {
             scores.mean_dice, scores.best_dice, scores.best_threshold
         ))
     }
+}
+
+/// A heatmap, whose levels are thresholds: unlike those of a picture, they cannot be spread to 8 bits.
+fn heatmap(path: &Path) -> Result<Grey> {
+    let decoded = decode::decode(path, &files::read_at_most(path, decode::MOST_OF_FILE)?)?;
+    if decoded.highest > 255 {
+        let hint = "write it with levels of 0 to 255";
+        return Err(Error::content(path, "is a heatmap of 16 bits", hint));
+    }
+    Ok(Grey::from_decoded(decoded.picture(None)))
 }

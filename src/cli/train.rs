@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::network::fitted;
+use super::pictures::Pictures;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, layout, roi, split};
 use crate::error::{Error, Result};
@@ -64,6 +65,8 @@ pub struct Training {
     /// Learn from whole images, abnormal and normal, instead of ROIs; they are not turned upside down
     #[arg(long)]
     pub(super) whole: bool,
+    #[command(flatten)]
+    pub(super) pictures: Pictures,
 }
 
 impl Training {
@@ -185,7 +188,7 @@ impl Train {
         if !self.resume {
             delete(&state)?;
         }
-        let dataset = dataset::read(&self.data)?;
+        let dataset = dataset::read_with(&self.data, &self.training.pictures.options())?;
         let seed = global.seed;
         let whole = self.training.whole;
         let cut = roi::cut(&dataset, &RoiOptions { seed, whole, ..RoiOptions::default() })?;

@@ -103,6 +103,7 @@ impl Weak {
             segmenter: self.segmenter()?,
             recipe,
             whole: self.training.whole,
+            read: self.training.pictures.options(),
             seeds: distinct(&self.seeds),
             seed: global.seed,
             resume: self.resume,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cam::Method;
-use crate::data::RoiOptions;
+use crate::data::{ReadOptions, RoiOptions};
 use crate::error::{Error, Result};
 use crate::experiment::progress::Rough;
 use crate::experiment::{self, Material, Setup, earlier};
@@ -54,6 +54,8 @@ pub struct Options {
     pub seed: u64,
     /// Whole images in the place of ROIs.
     pub whole: bool,
+    /// How the pictures of the data set are read.
+    pub read: ReadOptions,
     /// Validation ROIs of lesions that are scored; all without it.
     pub images: Option<usize>,
     /// Training ROIs of lesions that the threshold is chosen on.
@@ -103,7 +105,7 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         None => experiment::synthetic(&options.out, options.seed)?,
     };
     let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
-    let material = Material::read(&folder, &rois, &options.seeds)?;
+    let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
     let dataset = material.summary();
     if let Some(folder) = &options.weights {
         let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();

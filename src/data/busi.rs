@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
 use super::folder::same_names;
 use super::layout::{Entry, Listing, Pair};
-use super::picture::Picture;
 use crate::error::Result;
 
 /// The folders, which are also the beginnings of the names in them.
@@ -25,7 +24,7 @@ pub fn recognise(listing: &Listing) -> bool {
 ///
 /// # Errors
 /// None today: every problem is in [`Dataset::problems`].
-pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
+pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     let (pairs, alone) = listing.pairs();
     let mut problems = Vec::new();
     let mut samples = Vec::new();
@@ -43,8 +42,8 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
             class: if label == "normal" { Class::Normal } else { Class::Abnormal },
             label: label.to_owned(),
             source: entry.stem.clone(),
-            image: Picture::File(entry.path.clone()),
-            masks: masks.into_iter().map(Picture::File).collect(),
+            image: options.image(entry.path.clone()),
+            masks: masks.into_iter().map(|path| options.mask(path)).collect(),
             view: None,
             other_breast: None,
         });

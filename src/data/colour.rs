@@ -1,12 +1,12 @@
 //! 8-bit colour images, for networks that were made for photographs.
 
-use std::io::Read;
 use std::path::Path;
 
 use super::Grey;
-use super::decode::{check_size, decode};
+use super::decode::{self, MOST_OF_FILE, decode};
 use super::image::resize_channel;
-use crate::error::{Error, Result};
+use super::window::Window;
+use crate::error::Result;
 use crate::files;
 
 /// An 8-bit RGB image, row by row, three bytes a pixel.
@@ -27,8 +27,16 @@ impl Colour {
     /// # Errors
     /// [`Error::File`] when it cannot be read, [`Error::Content`] for what [`Grey::decode`] refuses.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read(path)?;
-        let image = decode(path, &bytes)?.into_rgba8();
+        Self::read_with(path, None)
+    }
+
+    /// [`Colour::read`], with the levels of 16-bit pictures that are black and white.
+    ///
+    /// # Errors
+    /// As [`Colour::read`].
+    pub fn read_with(path: &Path, window: Option<Window>) -> Result<Self> {
+        let bytes = files::read_at_most(path, MOST_OF_FILE)?;
+        let image = decode(path, &bytes)?.picture(window).into_rgba8();
         let (width, height) = (image.width() as usize, image.height() as usize);
         let over_black =
             |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;
@@ -39,27 +47,12 @@ impl Colour {
         Ok(Colour { width, height, pixels })
     }
 
-    /// Height and width: of a PNG by its header, else of what is decoded.
+    /// Height and width of the upright picture, by its header.
     ///
     /// # Errors
     /// As [`Self::read`], but for what lies behind the header: one that claims too much is refused.
     pub fn size_of(path: &Path) -> Result<[usize; 2]> {
-        let failed = |source| Error::file("read", path, source);
-        let mut header = Vec::new();
-        let file = files::open(path)?;
-        file.take(24).read_to_end(&mut header).map_err(failed)?;
-        let number = |at: usize| {
-            let bytes: [u8; 4] = header.get(at..at + 4)?.try_into().ok()?;
-            Some(u32::from_be_bytes(bytes))
-        };
-        match (number(20), number(16)) {
-            (Some(height), Some(width)) if header.starts_with(b"\x89PNG\r\n\x1a\n") => {
-                check_size(path, width, height)?;
-                Ok([height as usize, width as usize])
-            }
-            // Reading all of it says what is wrong.
-            _ => Self::read(path).map(|image| [image.height, image.width]),
-        }
+        decode::size(path, &files::read_at_most(path, MOST_OF_FILE)?)
     }
 
     /// Its luma by Rec. 601, `0.299 R + 0.587 G + 0.114 B`, rounded; exact where it is grey.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::ddsm::Origin;
 use super::picture::Picture;
 use super::view::{Projection, View};
+use super::window::Window;
 use super::{busi, cbis, ddsm, folder, layout};
 use crate::error::{Error, Result};
 
@@ -63,6 +64,8 @@ pub struct Sample {
 /// Something wrong with one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    /// What others are like it, in a word or two, for scripts.
+    pub kind: &'static str,
     /// Which file or folder.
     pub path: PathBuf,
     /// What is wrong.
@@ -76,7 +79,13 @@ pub struct Problem {
 impl Problem {
     /// A problem that stops the building of ROIs.
     pub fn new(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Problem { path: path.to_owned(), what: what.into(), hint: hint.into(), harmless: false }
+        let (path, what, hint) = (path.to_owned(), what.into(), hint.into());
+        Problem { kind: "other", path, what, hint, harmless: false }
+    }
+
+    /// The same problem, of this kind.
+    pub fn of(self, kind: &'static str) -> Self {
+        Problem { kind, ..self }
     }
 
     /// A problem that is reported, and does not stop anything.
@@ -138,11 +147,38 @@ pub struct ReadOptions {
     pub projections: Vec<Projection>,
     /// How the chain codes of DDSM count.
     pub origin: Origin,
+    /// Black and white of pictures of 16 bits; none takes each picture's own range.
+    pub window: Option<Window>,
+    /// The values of masks that are lesion; empty where it is what is not 0.
+    pub mask_values: Vec<u16>,
+}
+
+impl ReadOptions {
+    /// An image file, read with these options.
+    pub fn image(&self, path: PathBuf) -> Picture {
+        match self.window {
+            Some(window) => Picture::Windowed(path, window),
+            None => Picture::File(path),
+        }
+    }
+
+    /// A mask file, read with these options.
+    pub fn mask(&self, path: PathBuf) -> Picture {
+        match self.mask_values.is_empty() {
+            true => Picture::File(path),
+            false => Picture::Labels(path, self.mask_values.clone()),
+        }
+    }
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { projections: vec![Projection::Cc], origin: Origin::default() }
+        ReadOptions {
+            projections: vec![Projection::Cc],
+            origin: Origin::default(),
+            window: None,
+            mask_values: Vec::new(),
+        }
     }
 }
 

@@ -60,6 +60,42 @@ pub fn tiff(grey: &Grey) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// The bytes of an 8-bit grey TIFF with an orientation.
+pub fn tiff_turned(grey: &Grey, orientation: u16) -> Vec<u8> {
+    let (width, height) = (grey.width as u32, grey.height as u32);
+    // Width, height, bits, no compression, 0 is black, offset, orientation, rows, bytes.
+    let entries = [
+        (256, width),
+        (257, height),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (273, 8),
+        (274, u32::from(orientation)),
+        (278, height),
+        (279, width * height),
+    ];
+    let mut bytes = b"II\x2a\0".to_vec();
+    bytes.extend((8 + width * height).to_le_bytes());
+    bytes.extend(&grey.pixels);
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, value) in entries {
+        bytes.extend(u16::to_le_bytes(tag));
+        bytes.extend([3, 0, 1, 0, 0, 0]);
+        bytes.extend(u32::to_le_bytes(value));
+    }
+    bytes.extend([0; 4]);
+    bytes
+}
+
+/// A PNG with one more chunk, after its header.
+pub fn with_chunk(png: &[u8], name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut bytes = png[..33].to_vec();
+    chunk(&mut bytes, name, data);
+    bytes.extend(&png[33..]);
+    bytes
+}
+
 /// A PNG made by hand, in any colour type and depth: `rows` are the packed bytes of each row.
 ///
 /// Colour types: 0 grey, 2 RGB, 3 palette (two entries, black and white), 4 grey and alpha, 6 RGBA.

@@ -77,8 +77,8 @@ pub fn recognise(listing: &Listing) -> bool {
 ///
 /// # Errors
 /// [`Error::Content`](crate::error::Error::Content) or [`Error::File`](crate::error::Error::File) for a `patients.csv` that cannot be used.
-pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
-    let patients = Patients::read(&listing.root)?;
+pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
+    let patients = Patients::read(listing)?;
     let mut problems = Vec::new();
     let (mut found, alone) = listing.pairs();
     problems.extend(alone.iter().map(|path| {
@@ -90,6 +90,7 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
     let mut unit = "image";
     let mut samples = Vec::new();
     for Pair { entry, masks } in found.drain(..) {
+        let masks: Vec<Picture> = masks.into_iter().map(|path| options.mask(path)).collect();
         let label = levels.class_folder(entry);
         let class = match label {
             Some(folder) if is_normal(folder) => Class::Normal,
@@ -122,9 +123,10 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
             unit = "patient folder";
         }
         if let Some(patients) = &patients {
-            unit = "patients.csv";
+            unit = patients.unit();
             match patients.of(&listing.root, &entry.path) {
                 Some(patient) => source = patient.to_owned(),
+                None if !patients.complete => {}
                 None => problems.push(Problem::new(
                     &entry.path,
                     "is not in patients.csv",
@@ -138,8 +140,8 @@ pub fn read(listing: &Listing, _: &ReadOptions) -> Result<Dataset> {
             class,
             label,
             source,
-            image: Picture::File(entry.path.clone()),
-            masks: masks.into_iter().map(Picture::File).collect(),
+            image: options.image(entry.path.clone()),
+            masks,
             view: None,
             other_breast: None,
         });

@@ -5,7 +5,8 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 
-use super::decode::decode;
+use super::decode::{MOST_OF_FILE, decode};
+use super::window::Window;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -61,25 +62,34 @@ impl Grey {
     /// # Errors
     /// [`Error::File`] when it cannot be read, else as [`Grey::decode`].
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read(path)?;
-        Self::decode(path, &bytes)
+        Self::read_with(path, None)
+    }
+
+    /// [`Grey::read`], with the levels of 16-bit pictures that are black and white.
+    ///
+    /// # Errors
+    /// As [`Grey::read`].
+    pub fn read_with(path: &Path, window: Option<Window>) -> Result<Self> {
+        let bytes = files::read_at_most(path, MOST_OF_FILE)?;
+        Ok(Self::from_decoded(decode(path, &bytes)?.picture(window)))
     }
 
     /// Decodes the bytes of a PNG, TIFF or JPEG; `path` is for messages only.
     ///
     /// Colour becomes luma by Rec. 601, `0.299 R + 0.587 G + 0.114 B`, rounded; grey stored as RGB
     /// keeps its values exactly. Transparent pixels are laid over black, which is what surrounds
-    /// medical images. Grey of fewer than 8 bits is stretched to 0 to 255.
+    /// medical images. Grey of fewer than 8 bits is stretched to 0 to 255, and levels of 16 bits from the
+    /// picture's lowest to its highest. A picture is turned as its EXIF data say.
     ///
     /// # Errors
-    /// [`Error::Content`] for any other format, for what is truncated or has 16 bits, a palette or
-    /// several pages, and for fewer than 2 pixels on a side.
+    /// [`Error::Content`] for any other format, for what is truncated or has several pages, and for
+    /// fewer than 2 pixels on a side.
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
-        decode(path, bytes).map(Self::from_decoded)
+        Ok(Self::from_decoded(decode(path, bytes)?.picture(None)))
     }
 
     /// Any decoded image of 8 bits as grey, by the rules of [`Grey::decode`].
-    pub(super) fn from_decoded(decoded: DynamicImage) -> Self {
+    pub(crate) fn from_decoded(decoded: DynamicImage) -> Self {
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         let over_black =
             |value: u8, alpha: u8| ((u32::from(value) * u32::from(alpha) + 127) / 255) as u8;

@@ -125,7 +125,8 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
                     problems.push(problem);
                 }
             }
-            Ok(Seen { width, height, lesion, blank }) => {
+            Ok(Seen { width, height, lesion, notes, blank }) => {
+                problems.extend(notes);
                 if new {
                     widths.push(width);
                     heights.push(height);
@@ -170,6 +171,7 @@ struct Seen {
     width: usize,
     height: usize,
     lesion: Option<Rect>,
+    notes: Vec<Problem>,
     /// Whether the image has one value everywhere.
     blank: bool,
 }
@@ -192,12 +194,13 @@ fn look(samples: &[Sample]) -> Vec<Result<Seen, Problem>> {
 fn look_one_after_another(samples: &[Sample]) -> Vec<Result<Seen, Problem>> {
     let mut loader = Loader::default();
     let mut look = |sample| {
-        let Loaded { image, mask } = loader.load(sample)?;
+        let Loaded { image, mask, notes } = loader.load(sample)?;
         let lesion = mask.and_then(|mask| mask.bounds());
         Ok(Seen {
             width: image.width,
             height: image.height,
             lesion,
+            notes,
             blank: lesion.is_none() && roi::is_blank(&image),
         })
     };
@@ -227,7 +230,7 @@ impl fmt::Display for Report {
         }
         let stopping = self.problems.iter().filter(|problem| !problem.harmless).count();
         writeln!(f, "  problems   {} ({stopping} to be solved first)", self.problems.len())?;
-        for Problem { path, what, hint, harmless } in &self.problems {
+        for Problem { path, what, hint, harmless, .. } in &self.problems {
             let kind = if *harmless { "note" } else { "problem" };
             writeln!(f, "    {kind}: {}: {what}; {hint}", path.display())?;
         }

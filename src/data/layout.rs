@@ -276,6 +276,11 @@ pub fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
+/// A file's own name.
+pub fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 fn entries(root: &Path, images: Vec<PathBuf>) -> Vec<Entry> {
     let mut folders_of_set: HashMap<PathBuf, usize> = HashMap::new();
     for path in &images {

@@ -1,11 +1,12 @@
 //! Reading one sample: its image and the union of its masks, with everything checked that could
 //! make an ROI wrong.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::dataset::{Class, Problem, Sample};
 use super::image::Grey;
+use super::mask::{self, Mask};
 use super::picture::Picture;
 use crate::error::Error;
 
@@ -16,6 +17,8 @@ pub struct Loaded {
     pub image: Arc<Grey>,
     /// Of the image's size, 255 in the lesion and 0 elsewhere; none for normal samples.
     pub mask: Option<Grey>,
+    /// What there is to know of how the masks were understood; all harmless.
+    pub notes: Vec<Problem>,
 }
 
 /// Reads samples one after another. Those that share an image should follow each other: it is then
@@ -62,9 +65,11 @@ pub fn load(sample: &Sample) -> Result<Loaded, Problem> {
 
 fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
     let mut united: Option<Grey> = None;
+    let mut notes = Vec::new();
     for picture in &sample.masks {
         let path = picture.path();
-        let mask = two_valued(picture.read().map_err(problem)?);
+        let Mask { grey: mask, note } = picture.read_mask().map_err(problem)?;
+        notes.extend(note.map(|note| Problem::harmless(path, note, mask::CHOOSE).of("labels")));
         if (mask.width, mask.height) != (image.width, image.height) {
             let what = format!(
                 "this mask is {} x {} pixels, its image {} is {} x {}",
@@ -74,7 +79,14 @@ fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
                 image.width,
                 image.height
             );
-            return Err(Problem::new(path, what, "a mask needs the size of its image"));
+            let lies = (mask.width, mask.height) == (image.height, image.width);
+            let hint = match lies {
+                true => {
+                    "turn it as its image is shown: EXIF data of the one or the other may turn it"
+                }
+                false => "a mask needs the size of its image",
+            };
+            return Err(Problem::new(path, what, hint).of("size"));
         }
         united = Some(match united {
             None => mask,
@@ -91,14 +103,16 @@ fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
             path,
             format!("the mask has no lesion, but its image is of the class {}", sample.label),
             "draw the lesion in white, or move image and mask to a folder called `normal`",
-        )),
+        )
+        .of("class")),
         (Class::Normal, Some(path)) if has_lesion => Err(Problem::new(
             path,
             "the mask has a lesion, but its image is of the class normal",
             "clear the mask, or move image and mask to a folder called `abnormal`",
-        )),
-        (Class::Normal, _) => Ok(Loaded { image, mask: None }),
-        (Class::Abnormal, _) => Ok(Loaded { image, mask: united }),
+        )
+        .of("class")),
+        (Class::Normal, _) => Ok(Loaded { image, mask: None, notes }),
+        (Class::Abnormal, _) => Ok(Loaded { image, mask: united, notes }),
     }
 }
 
@@ -106,9 +120,9 @@ fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
 ///
 /// # Errors
 /// The first mask that cannot be decoded.
-pub fn has_lesion(masks: &[PathBuf]) -> Result<bool, Problem> {
-    for path in masks {
-        if two_valued(Grey::read(path).map_err(problem)?).pixels.contains(&255) {
+pub fn has_lesion(masks: &[Picture]) -> Result<bool, Problem> {
+    for picture in masks {
+        if picture.read_mask().map_err(problem)?.grey.pixels.contains(&255) {
             return Ok(true);
         }
     }
@@ -119,26 +133,18 @@ pub fn has_lesion(masks: &[PathBuf]) -> Result<bool, Problem> {
 fn without_mask(image: &Path) -> Problem {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     let hint = format!("put its outline, filled with white on black, beside it as {stem}_mask.png");
-    Problem::new(image, "there is no mask for this abnormal image", hint)
-}
-
-/// The mask with its lesion at 255 and the rest at 0.
-///
-/// A mask whose brightest value is below 16 numbers its lesions, and every number counts; in any
-/// other, a lesion is what is brighter than half the brightest, as at a smoothed edge.
-pub fn two_valued(mut mask: Grey) -> Grey {
-    let brightest = mask.pixels.iter().copied().max().unwrap_or(0);
-    let above = if brightest < 16 { 0 } else { brightest / 2 };
-    mask.pixels.iter_mut().for_each(|value| *value = if *value > above { 255 } else { 0 });
-    mask
+    Problem::new(image, "there is no mask for this abnormal image", hint).of("no mask")
 }
 
 /// A reading error as the problem of its file.
 pub(crate) fn problem(error: Error) -> Problem {
     match error {
-        Error::Content { path, problem, hint } => Problem::new(&path, problem, hint),
+        Error::Content { path, problem, hint } => {
+            Problem::new(&path, problem, hint).of("unreadable")
+        }
         Error::File { path, source, .. } => {
-            Problem::new(&path, format!("cannot be read ({source})"), "check its permissions")
+            let hint = "check that it is there, and its permissions";
+            Problem::new(&path, format!("cannot be read ({source})"), hint).of("unreadable")
         }
         // Reading an image gives no other error; if it ever does, its message is kept.
         other => Problem::new(Path::new(""), other.to_string(), "see `parula data inspect`"),
@@ -147,21 +153,4 @@ pub(crate) fn problem(error: Error) -> Problem {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masks_of_every_habit_become_two_valued() {
-        let two_valued = |pixels: &[u8]| {
-            two_valued(Grey { width: pixels.len(), height: 1, pixels: pixels.to_vec() }).pixels
-        };
-        assert_eq!(two_valued(&[0, 255, 0]), [0, 255, 0]);
-        assert_eq!(two_valued(&[0, 1, 1]), [0, 255, 255]);
-        assert_eq!(two_valued(&[0, 1, 2, 3]), [0, 255, 255, 255], "numbered lesions");
-        assert_eq!(two_valued(&[0, 3, 100, 180, 255]), [0, 0, 0, 255, 255], "a smoothed edge");
-        assert_eq!(two_valued(&[0, 0]), [0, 0]);
-    }
 }

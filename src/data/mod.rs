@@ -24,6 +24,7 @@ pub mod image;
 pub mod inspect;
 pub mod layout;
 pub mod load;
+pub mod mask;
 pub mod mirror;
 pub mod patients;
 pub mod picture;
@@ -31,10 +32,12 @@ pub mod roi;
 pub mod roi_files;
 pub mod split;
 pub mod synth;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod texture;
 pub mod view;
+pub mod window;
 
 pub use augment::{Augment, Flips, Jitter};
 pub use batch::{Batch, BatchOptions, Batches, Prepared, Scaling};
@@ -45,3 +48,4 @@ pub use image::{Grey, Rect};
 pub use picture::Picture;
 pub use roi::{Roi, RoiOptions};
 pub use split::Split;
+pub use window::Window;

@@ -1,81 +1,92 @@
-//! `patients.csv` in the root of a data set: which images are of one patient, so that a split keeps
-//! them together.
+//! Which images are of one patient, so that a split keeps them together: `patients.csv` in the root of a
+//! data set, or a table there that came with it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use unicode_normalization::UnicodeNormalization;
 
 use super::decode::EXTENSIONS;
+use super::layout;
+use super::table::Table;
 use crate::error::{Error, Result};
-use crate::files;
 
-/// `patients.csv`: image (a path below the root, or a file name, with or without its ending) to patient.
-pub struct Patients(HashMap<String, String>);
+/// Names of the column of images, and of that of patients.
+const IMAGE: [&str; 8] =
+    ["image", "image id", "image name", "file", "filename", "file name", "id", "name"];
+const PATIENT: [&str; 7] =
+    ["patient", "patient id", "patientid", "case", "case id", "subject", "subject id"];
+
+/// From image (a path below the root, or a file name, with or without its ending) to patient.
+pub struct Patients {
+    /// The table's file name.
+    pub name: String,
+    /// Whether it was written for this program, so that every image must be in it.
+    pub complete: bool,
+    patients: HashMap<String, String>,
+}
 
 impl Patients {
-    /// Reads `root/patients.csv`; none when there is no such file.
+    /// Reads `patients.csv`, or another table in the root that names images and patients, such as
+    /// `bus_data.csv` of BUS-BRA with `ID` and `Case`; none when there is none.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, [`Error::Content`] when a column or a field is missing.
-    pub fn read(root: &Path) -> Result<Option<Self>> {
-        let path = root.join("patients.csv");
-        if !path.exists() {
-            return Ok(None);
+    /// Of `patients.csv`: [`Error::File`] when it cannot be read, [`Error::Content`] when a column or a
+    /// field is missing. Other tables that cannot be used are passed over.
+    pub fn read(listing: &layout::Listing) -> Result<Option<Self>> {
+        let is_table = |path: &&PathBuf| {
+            path.parent() == Some(&listing.root)
+                && ["csv", "tsv"].contains(&layout::extension(path).as_str())
+        };
+        let tables: Vec<&PathBuf> = listing.files.iter().filter(is_table).collect();
+        let own = |path: &&&PathBuf| layout::name(path).to_lowercase() == "patients.csv";
+        if let Some(path) = tables.iter().find(own) {
+            return Self::of_table(path, true).map(Some);
         }
+        Ok(tables.iter().find_map(|path| Self::of_table(path, false).ok()))
+    }
+
+    fn of_table(path: &Path, complete: bool) -> Result<Self> {
         let hint = "its first line is `image,patient`, and then comes a line for each image";
-        let bytes = files::read(&path)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.trim_start_matches('\u{feff}').lines();
-        let header: Vec<String> =
-            fields(lines.next().unwrap_or_default()).iter().map(|f| f.to_lowercase()).collect();
-        let column = |name| header.iter().position(|field| field == name);
-        let (Some(image), Some(patient)) = (column("image"), column("patient")) else {
-            return Err(Error::content(&path, "lacks a column `image` or `patient`", hint));
+        let table = Table::read(path)?;
+        let (Some(image), Some(patient)) = (table.column(&IMAGE), table.column(&PATIENT)) else {
+            return Err(Error::content(path, "lacks a column `image` or `patient`", hint));
         };
         let mut patients = HashMap::new();
-        for (number, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let fields = fields(line);
-            match (fields.get(image), fields.get(patient)) {
+        for (line, row) in table.rows {
+            let row = row.unwrap_or_default();
+            match (row.get(image), row.get(patient)) {
                 (Some(image), Some(patient)) if !image.is_empty() && !patient.is_empty() => {
                     patients.insert(spelling(image), patient.clone());
                 }
                 _ => {
-                    let problem = format!("line {} lacks an image or a patient", number + 2);
-                    return Err(Error::content(&path, problem, hint));
+                    let problem = format!("line {line} lacks an image or a patient");
+                    return Err(Error::content(path, problem, hint));
                 }
             }
         }
-        Ok(Some(Patients(patients)))
+        Ok(Patients { name: layout::name(path), complete, patients })
+    }
+
+    /// What [`Dataset::unit`](super::dataset::Dataset::unit) is by this table.
+    pub fn unit(&self) -> &'static str {
+        if self.complete { "patients.csv" } else { "table of patients" }
     }
 
     /// The patient of `image`, which lies below `root`.
     pub fn of(&self, root: &Path, image: &Path) -> Option<&str> {
         let below = image.strip_prefix(root).unwrap_or(image).to_string_lossy().into_owned();
-        let name = image.file_name()?.to_string_lossy().into_owned();
-        let by = |key: &str| self.0.get(&spelling(key)).map(String::as_str);
-        by(&below).or_else(|| by(&name))
+        let by = |key: &str| self.patients.get(&spelling(key)).map(String::as_str);
+        by(&below).or_else(|| by(&layout::name(image)))
     }
 }
 
-/// One way of writing a path, whoever wrote it.
+/// One way of writing a path, whoever wrote it: letters with accents are one sign or two.
 fn spelling(image: &str) -> String {
-    let image = image.replace('\\', "/");
+    let image: String = image.replace('\\', "/").nfc().collect();
     let image = image.trim_start_matches("./");
     match image.rsplit_once('.') {
         Some((stem, ending)) if EXTENSIONS.contains(&&*ending.to_lowercase()) => stem.to_owned(),
         _ => image.to_owned(),
     }
-}
-
-/// The fields of one line of CSV; a field in quotes may hold commas.
-fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    for character in line.chars() {
-        match character {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            other => fields.iter_mut().last().into_iter().for_each(|field| field.push(other)),
-        }
-    }
-    fields.into_iter().map(|field| field.trim().to_owned()).collect()
 }

@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 use super::cbis::mammogram;
 use super::ddsm::{Film, Outline};
 use super::image::Grey;
+use super::mask::{self, Mask};
+use super::window::Window;
 use crate::error::Result;
 
 /// An image or a mask of a [`Sample`](super::Sample). Films are large, so each is read when it is
 /// needed, and forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Picture {
-    /// An image file of 8 bits: [`Grey::read`].
+    /// An image file: [`Grey::read`]. As a mask: [`mask::read`].
     File(PathBuf),
+    /// An image file whose levels of 16 bits have a window: [`Grey::read_with`].
+    Windowed(PathBuf, Window),
+    /// A mask of which these values are lesion: [`mask::read`].
+    Labels(PathBuf, Vec<u16>),
     /// A film of DDSM: [`Film::read`].
     Film(Film),
     /// The region of an abnormality of DDSM: [`Outline::fill`].
@@ -25,7 +31,10 @@ impl Picture {
     /// The file it comes from.
     pub fn path(&self) -> &Path {
         match self {
-            Picture::File(path) | Picture::Mammogram(path) => path,
+            Picture::File(path)
+            | Picture::Windowed(path, _)
+            | Picture::Labels(path, _)
+            | Picture::Mammogram(path) => path,
             Picture::Film(film) => &film.path,
             Picture::Outline(outline) => &outline.path,
         }
@@ -38,9 +47,25 @@ impl Picture {
     pub fn read(&self) -> Result<Grey> {
         match self {
             Picture::File(path) => Grey::read(path),
+            Picture::Windowed(path, window) => Grey::read_with(path, Some(*window)),
+            Picture::Labels(path, values) => Ok(mask::read(path, Some(values))?.grey),
             Picture::Film(film) => film.read(),
             Picture::Outline(outline) => Ok(outline.fill()),
             Picture::Mammogram(path) => mammogram::read(path),
+        }
+    }
+
+    /// The picture as a mask.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and those of [`mask::read`].
+    pub fn read_mask(&self) -> Result<Mask> {
+        match self {
+            Picture::File(path) | Picture::Windowed(path, _) => mask::read(path, None),
+            Picture::Labels(path, values) => mask::read(path, Some(values)),
+            Picture::Film(_) | Picture::Outline(_) | Picture::Mammogram(_) => {
+                mask::of_grey(self.path(), self.read()?)
+            }
         }
     }
 }

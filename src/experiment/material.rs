@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::DatasetSummary;
-use crate::data::{Roi, RoiOptions, Split, dataset, roi, split};
+use crate::data::{ReadOptions, Roi, RoiOptions, Split, dataset, roi, split};
 use crate::error::{Error, Result};
 use crate::train::digest;
 
@@ -17,14 +17,19 @@ pub struct Material {
 }
 
 impl Material {
-    /// Cuts the ROIs of the data set in `folder` as `options` say, and splits them once for each of
-    /// `seeds`. What was left out, stderr is told.
+    /// Cuts the ROIs of the data set in `folder`, read as `read` says, as `options` say, and splits them
+    /// once for each of `seeds`. What was left out, stderr is told.
     ///
     /// # Errors
     /// Those of reading the data set, cutting and splitting.
-    pub fn read(folder: &Path, options: &RoiOptions, seeds: &[u64]) -> Result<Self> {
+    pub fn read(
+        folder: &Path,
+        read: &ReadOptions,
+        options: &RoiOptions,
+        seeds: &[u64],
+    ) -> Result<Self> {
         crate::console::note!("reading {}", folder.display());
-        let cut = roi::cut(&dataset::read(folder)?, options)?;
+        let cut = roi::cut(&dataset::read_with(folder, read)?, options)?;
         cut.note(folder).iter().for_each(|note| crate::console::note!("{note}"));
         let rois = cut.rois;
         let splits = seeds

@@ -21,7 +21,7 @@ mod unmasked;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::RoiOptions;
+use crate::data::{ReadOptions, RoiOptions};
 use crate::error::Result;
 use crate::experiment::{Material, Setup, earlier, synthetic, tables};
 use crate::files;
@@ -52,6 +52,8 @@ pub struct Options {
     pub recipe: Recipe,
     /// Whole images in the place of ROIs.
     pub whole: bool,
+    /// How the pictures of the data set are read.
+    pub read: ReadOptions,
     /// One run for each: it fixes the split, the initial weights and all draws.
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
@@ -77,7 +79,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         None => synthetic(&options.out, options.seed)?,
     };
     let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
-    let material = Material::read(&folder, &rois, &options.seeds)?;
+    let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
     let path = options.out.join("results.json");
     let mut results = Results::new(gpu, Config::new(options), material.summary());
     if let Some(run) = &options.weights {

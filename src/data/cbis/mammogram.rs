@@ -3,15 +3,15 @@
 //! The films are optical densities already, brought to the full range of 16 bits by those who made
 //! the set, so 8 bits are the nearest of 256 greys and no window is to be chosen.
 
-use std::io::{BufReader, Cursor, Read};
+use std::io::Read;
 use std::path::Path;
 
-use image::{DynamicImage, ImageFormat, ImageReader};
-
 use super::dicom::{Dicom, EXPLICIT, IMPLICIT, PIXELS, Tag};
-use crate::data::grey16::{Grey16, nearest8};
+use crate::data::decode::{self, MOST_OF_FILE};
+use crate::data::grey16::Grey16;
 use crate::data::image::Grey;
 use crate::data::layout;
+use crate::data::window::Window;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -32,16 +32,20 @@ const HEAD: u64 = 1 << 18;
 /// [`Error::File`] or [`Error::Content`] when the file cannot be read or is none of the three kinds.
 pub fn size(path: &Path) -> Result<(usize, usize)> {
     let failed = |source| Error::file("read", path, source);
+    let mut head = Vec::new();
+    files::open(path)?.take(HEAD).read_to_end(&mut head).map_err(failed)?;
     if is_dicom(path) {
-        let mut head = Vec::new();
-        files::open(path)?.take(HEAD).read_to_end(&mut head).map_err(failed)?;
         let dicom = parse(path, &head)?;
         return Ok((integer(path, &dicom, COLUMNS)?, integer(path, &dicom, ROWS)?));
     }
-    let reader = ImageReader::new(BufReader::new(files::open(path)?));
-    let reader = reader.with_guessed_format().map_err(failed)?;
-    let (columns, rows) = reader.into_dimensions().map_err(|error| damaged(path, &error))?;
-    Ok((columns as usize, rows as usize))
+    // What stands before the size in a PNG or a JPEG may be longer than that.
+    let size = match decode::size(path, &head) {
+        Err(_) if head.len() as u64 == HEAD => {
+            decode::size(path, &files::read_at_most(path, MOST_OF_FILE)?)
+        }
+        size => size,
+    };
+    size.map(|[rows, columns]| (columns, rows))
 }
 
 /// The pixels, 0 black and 255 white.
@@ -49,28 +53,12 @@ pub fn size(path: &Path) -> Result<(usize, usize)> {
 /// # Errors
 /// As [`size`], and [`Error::Content`] for a file that is truncated, compressed DICOM, or no grey.
 pub fn read(path: &Path) -> Result<Grey> {
-    let bytes = files::read(path)?;
+    let bytes = files::read_at_most(path, MOST_OF_FILE)?;
     if is_dicom(path) {
         return dicom(path, &parse(path, &bytes)?);
     }
-    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
-    let reader = reader.map_err(|source| Error::file("read", path, source))?;
-    // Both decoders are content with files that end early.
-    let whole = match reader.format() {
-        Some(ImageFormat::Png) => bytes.windows(4).rev().any(|tag| tag == b"IEND"),
-        _ => bytes.windows(2).rev().any(|tag| tag == [0xff, 0xd9]),
-    };
-    let decoded = reader.decode().map_err(|error| damaged(path, &error))?;
-    if !whole {
-        return Err(damaged(path, &"it is truncated"));
-    }
-    Ok(match decoded {
-        DynamicImage::ImageLuma16(image) => {
-            let (width, height) = (image.width() as usize, image.height() as usize);
-            Grey16 { width, height, pixels: image.into_raw() }.to_grey(nearest8)
-        }
-        other => Grey::from_decoded(other),
-    })
+    // The films have the full range of 16 bits already.
+    Ok(Grey::from_decoded(decode::decode(path, &bytes)?.picture(Some(Window::FULL))))
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {

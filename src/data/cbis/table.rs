@@ -1,14 +1,11 @@
 //! The case descriptions: CSV tables with a row for each abnormality on each film.
 
-use std::io::Read;
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
-
 use crate::data::dataset::Problem;
+use crate::data::table::Table;
 use crate::data::view::View;
 use crate::data::{layout, load};
-use crate::files;
 
 /// One abnormality on one film.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,67 +46,38 @@ const CROPPED: &str = "cropped image file path";
 
 /// Whether a file is a case description, by its first line.
 pub fn is_table(path: &Path) -> bool {
-    if layout::extension(path) != "csv" {
-        return false;
+    layout::extension(path) == "csv" && {
+        let header = Table::header(path);
+        COLUMNS.iter().all(|column| header.iter().any(|name| name == column))
     }
-    let mut head = Vec::new();
-    let Ok(file) = files::open(path) else { return false };
-    let read = file.take(4096).read_to_end(&mut head);
-    let head = String::from_utf8_lossy(&head);
-    let header: Vec<String> =
-        head.lines().next().unwrap_or_default().split(',').map(spelling).collect();
-    read.is_ok() && COLUMNS.iter().all(|column| header.iter().any(|name| name == column))
-}
-
-/// One way of writing a column's name: the tables differ in `_` and in case.
-fn spelling(name: &str) -> String {
-    let name = name.trim_start_matches('\u{feff}').trim().trim_matches('"');
-    name.replace('_', " ").to_lowercase()
 }
 
 /// The rows that can be read, and a problem for each other.
 pub fn read(path: &Path) -> (Vec<Row>, Vec<Problem>) {
     let hint = "download it again, or correct the line";
-    let failed = |error: csv::Error| {
-        let problem = Problem::harmless(path, format!("cannot be read ({error})"), hint);
-        (Vec::new(), vec![problem])
-    };
-    let bytes = match files::read(path) {
-        Ok(bytes) => bytes,
+    let table = match Table::read(path) {
+        Ok(table) => table,
         Err(error) => {
             return (Vec::new(), vec![Problem { harmless: true, ..load::problem(error) }]);
         }
     };
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(&bytes[..]);
-    let header: Vec<String> = match reader.headers() {
-        Ok(header) => header.iter().map(spelling).collect(),
-        Err(error) => return failed(error),
-    };
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                problems.push(Problem::harmless(path, format!("cannot be read ({error})"), hint));
-                continue;
-            }
-        };
-        let line = record.position().map_or(0, csv::Position::line);
-        match row(&header, &record, line) {
+    for (line, fields) in &table.rows {
+        match fields.clone().and_then(|fields| row(&table.header, &fields, *line)) {
             Ok(row) => rows.push(row),
             Err(what) => {
                 let what = format!("line {line} is left out: {what}");
-                problems.push(Problem::harmless(path, what, hint));
+                problems.push(Problem::harmless(path, what, hint).of("table"));
             }
         }
     }
     (rows, problems)
 }
 
-fn row(header: &[String], record: &StringRecord, line: u64) -> Result<Row, String> {
+fn row(header: &[String], fields: &[String], line: u64) -> Result<Row, String> {
     let optional = |name: &str| {
         let column = header.iter().position(|column| column == name);
-        column.and_then(|column| record.get(column)).unwrap_or_default()
+        column.and_then(|column| fields.get(column)).map_or("", String::as_str)
     };
     let field = |name: &str| match optional(name) {
         "" => Err(format!("its field `{name}` is empty")),

@@ -156,6 +156,7 @@ fn other_views_and_the_other_origin() {
     let options = |projections: &[Projection], origin| ReadOptions {
         projections: projections.to_vec(),
         origin,
+        ..ReadOptions::default()
     };
     let mlo = cut_with(folder.path(), &options(&[Projection::Mlo], Origin::One)).unwrap();
     assert_eq!(names(&mlo.rois), ["D_4107_1_LEFT_MLO_1", "D_4107_1_LEFT_MLO_1_mirrored"]);

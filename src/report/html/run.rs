@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::numbers::{list, number, word};
-use crate::data::{Grey, load};
+use crate::data::{Grey, mask};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -105,7 +105,7 @@ impl Run {
     /// That it cannot be read.
     pub fn mask(&self, model: &str, seed: u64, name: &str) -> Result<Grey> {
         let path = self.heatmaps(model, seed).join(format!("{name}.mask.png"));
-        Ok(load::two_valued(Grey::read(&path)?))
+        Ok(mask::read(&path, None)?.grey)
     }
 
     /// The pictures of the ROI `name`.
