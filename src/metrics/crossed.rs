@@ -20,15 +20,16 @@
 //! The interval is m +- t(nu) sqrt(V). The degrees of freedom are Satterthwaite's (1946), corrected:
 //!
 //! ```text
-//! 1 / nu = B (B + c / 2) / (V^2 (S - 1)) + var(c) / (2 V^2)
+//! 1 / nu = B (B + k c) / (V^2 (S - 1)) + var(c) / (2 V^2)
 //! ```
 //!
-//! with var(c) from the patients' contributions to c. Satterthwaite has B^2 in the place of B (B + c / 2),
+//! with var(c) from the patients' contributions to c. Satterthwaite has B^2 in the place of B (B + k c),
 //! which takes the share of the seeds in V for known. It is estimated from few seeds; where they happen to
 //! lie close to each other V is too small and nu too large at once, and the coverage with 3 seeds falls to
-//! 92 %. c / 2 was chosen by simulation (`docs/intervals.md`). Further: c is not taken below -B / 4, nor
-//! nu below S - 1 or above the number of patients less 1; and the half-width is at least one standard
-//! error of patients alone, for seeds that agree by luck.
+//! 92 %. k is 3/4, and 1/2 for counts, whose interval is wider by its form: both chosen by simulation
+//! (`docs/intervals.md`). Further: c is not taken below -B / 4, nor nu below S - 1 or above the number of
+//! patients less 1; and the half-width is at least one standard error of patients alone, for seeds that
+//! agree by luck.
 //!
 //! Of 0 and 1 the interval is Wilson's with the same half-width at the estimate (as Korn and Graubard 1998
 //! do for samples in clusters); where all are equal, that of as many trials as there are patients.
@@ -152,21 +153,23 @@ impl<'a> Parts<'a> {
         self.shared.max(-self.between / 4.0)
     }
 
-    /// nu.
-    fn freedom(&self) -> f64 {
+    /// nu, with the correction k.
+    fn freedom(&self, correction: f64) -> f64 {
         let (variance, most) = (self.variance(), (self.effective - 1.0).max(1.0));
         if variance <= 0.0 {
             return most;
         }
         let others = self.means.len().saturating_sub(1).max(1) as f64;
-        let share = self.between * (self.between + self.added() / 2.0) / (variance * variance);
+        let share =
+            self.between * (self.between + correction * self.added()) / (variance * variance);
         let inverse = share.clamp(0.0, 1.0) / others + self.uncertainty / 2.0 / variance.powi(2);
         (1.0 / inverse.max(1e-12)).clamp(others.min(most), most)
     }
 
     /// The interval's half-width, where it is m +- as much.
-    fn half_width(&self) -> f64 {
-        let half = student::quantile(LEVEL, self.freedom()) * self.variance().sqrt();
+    fn half_width(&self, counts: bool) -> f64 {
+        let freedom = self.freedom(if counts { 0.5 } else { 0.75 });
+        let half = student::quantile(LEVEL, freedom) * self.variance().sqrt();
         half.max(self.patients_alone.sqrt())
     }
 }
@@ -185,8 +188,9 @@ fn correction(first: &[f64], second: &[f64]) -> f64 {
 /// The mean of `groups` with its interval; none without groups or with an empty one.
 pub fn interval(groups: &[Group], scale: Scale) -> Option<Interval> {
     let parts = Parts::new(groups)?;
-    let (mean, half) = (parts.mean, parts.half_width());
-    let counts = groups.iter().flatten().all(|&(_, value)| value == 0.0 || value == 1.0);
+    let is_count = |&(_, value): &(&str, f64)| value == 0.0 || value == 1.0;
+    let counts = scale == Scale::Share && groups.iter().flatten().all(is_count);
+    let (mean, half) = (parts.mean, parts.half_width(counts));
     let ends = match scale {
         Scale::Free => [mean - half, mean + half],
         Scale::Share if !counts => [(mean - half).max(0.0), (mean + half).min(1.0)],
