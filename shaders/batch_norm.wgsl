@@ -6,11 +6,11 @@
 //   sums            dgamma = sum(d * normal),  dbeta = sum(d),  d = dy where act passes a gradient
 //   input_gradient  dx = gamma / sqrt(variance + epsilon) * (d - (dbeta + normal * dgamma) / rows)
 //                        [+ residual]
-//   moving_average  moving = moving * momentum + statistic * (1 - momentum)
+//   moving_average  moving = moving * momentum + statistic * (1 - momentum), where the guard is finite
 //
 // x, dy, residual, y (dy's and dx's shape too): (rows, channels), each with its own offset and distance of
 // rows. stats: (2, channels), mean and variance. sums: (2, channels), dgamma and dbeta. gamma, beta,
-// moving: (channels). result: (2, channels). part, parts: (blocks, 2, channels).
+// moving: (channels). guard: one number, by its bits. result: (2, channels). part, parts: (blocks, 2, channels).
 //
 // Rows are shared out in blocks: block b takes the rows b * near + j * far for j = 0..each, as far
 // as there are such. An invocation does one block for one channel (naive) or four (quad), so that
@@ -53,12 +53,15 @@ struct Params {
     sums_offset: u32,
     result_offset: u32,
     moving_offset: u32,
+    guard_offset: u32,
 }
 
 // 0 none, 1 max(a, 0), 2 clamp(a, 0, 6).
 override ACTIVATION: u32 = 0u;
 // Whether `residual` is added: by normalize before the activation, by input_gradient to dx.
 override RESIDUAL: bool = false;
+// Whether `guard` decides if moving_average changes anything.
+override GUARDED: bool = false;
 
 // `merge`: a workgroup merges the sums of this many channels, in this many slices. `merge_alone`: an
 // invocation merges a channel's, where blocks are few, or a processor would have to halt at each barrier.
@@ -89,6 +92,7 @@ const SLICES: u32 = 16u;
 @group(0) @binding(6) var<storage, read> parts: array<f32>;
 @group(0) @binding(7) var<storage, read_write> result: array<f32>;
 @group(0) @binding(7) var<storage, read_write> moving: array<f32>;
+@group(0) @binding(2) var<storage, read> guard: array<u32>;
 
 // How many rows block `block` has: at least one.
 fn rows_of(block: u32) -> u32 {
@@ -521,6 +525,10 @@ fn moving_average(
 ) {
     let channel = (group.y * groups.x + group.x) * 64u + lane;
     if channel >= params.count {
+        return;
+    }
+    // WGSL may assume that there is no infinity and no NaN, so the bits are looked at.
+    if GUARDED && (guard[params.guard_offset] & 0x7f800000u) == 0x7f800000u {
         return;
     }
     let at = params.moving_offset + channel;

@@ -18,6 +18,7 @@ use parula::plan::{self, Options, Plan};
 use parula::session::{self, Session, Store};
 use parula::tensor::Tensor;
 use parula::train::{Schedule, TrainOptions, TrainingGraph, train};
+use parula::weights::Weights;
 
 /// The adapter with 16 bits, if it has them.
 fn in_halves() -> Option<Arc<Gpu>> {
@@ -213,4 +214,34 @@ fn a_network_learns_in_16_bits() {
     let lowest = trained.records.iter().map(|record| record.loss).fold(f64::MAX, f64::min);
     assert!(lowest < 0.1, "the lowest loss is {lowest}");
     assert!(trained.best.val_accuracy >= 0.99, "{:?}", trained.best);
+}
+
+#[test]
+fn a_batch_that_overflows_is_left_out_and_training_goes_on() {
+    let Some(gpu) = in_halves() else { return };
+    let network = models::find("compact-resnet").unwrap();
+    let model = network.build(Mode::Inference, 2, [24, 24], 2).unwrap();
+    let mut start = Weights::of(&model, &Store::new(&gpu, &model.graph, 0).unwrap()).unwrap();
+    start.tensors.get_mut("conv1_conv/kernel").unwrap().data_mut().fill(40.0);
+    // With these weights a bright image is beyond 65504, and a dark one is not.
+    let image = |index: usize| {
+        let most = if index == 3 { 255 } else { 3 };
+        let pixel = |i: usize| (most - (i * (index + 3) * 37 % 2)) as u8;
+        Grey { width: 24, height: 24, pixels: (0..24 * 24).map(pixel).collect() }
+    };
+    let images: Vec<Grey> = (0..8).map(image).collect();
+    let labelled = images.iter().enumerate().map(|(index, image)| (image, index % 2));
+    let prepared = Prepared::from_images(labelled, (24, 24), 1, Scaling::None);
+    let split = Split { train: (0..6).collect(), validation: vec![6, 7] };
+    let options = TrainOptions {
+        epochs: 3,
+        batch: 2,
+        augment: Augment::default(),
+        start: Some(start),
+        ..TrainOptions::default()
+    };
+    let trained = train(&gpu, network, &prepared, &split, &options, network.name).unwrap();
+    assert_eq!(trained.records.len(), 3);
+    assert!(trained.records.iter().all(|r| r.loss.is_finite() && r.val_loss.is_finite()));
+    assert_eq!(trained.weights.not_finite(), None, "running averages as well");
 }

@@ -60,6 +60,7 @@ impl Model {
         image: &[f32],
     ) -> Result<Option<String>> {
         let one = self.network.build(Mode::Inference, 1, self.size, self.classes)?;
-        first_not_finite(gpu, &one.graph, one.heads.logits, store, &[(IMAGES, image)])
+        let found = first_not_finite(gpu, &one.graph, one.heads.logits, store, &[(IMAGES, image)])?;
+        Ok(found.map(|(layer, _)| layer))
     }
 }

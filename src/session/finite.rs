@@ -11,7 +11,8 @@ use crate::tensor::Tensor;
 
 /// The first variable, or else the first node in order of execution, that holds a number which is not
 /// finite while `wanted` is computed of `inputs`, by name; inputs that the plan has no use for are passed
-/// over. None where all are finite.
+/// over. With it the number of the image that it is of, for a node that has a row an image. None where all are
+/// finite.
 ///
 /// Nothing is fused and every value is kept, in 32 bits: a ReLU turns NaN into 0, so what stands before it
 /// must be looked at. It takes the memory of all activations, and is meant for few images.
@@ -24,10 +25,10 @@ pub fn first_not_finite(
     wanted: Value,
     store: &Store,
     inputs: &[(&str, &[f32])],
-) -> Result<Option<String>> {
+) -> Result<Option<(String, Option<usize>)>> {
     for name in store.names() {
-        if store.get(std::slice::from_ref(&name))?.iter().any(lost) {
-            return Ok(Some(name));
+        if store.get(std::slice::from_ref(&name))?.iter().any(|one| lost(one).is_some()) {
+            return Ok(Some((name, None)));
         }
     }
     let kept = Options { keep_all: true, half: false, ..options(gpu) };
@@ -41,13 +42,16 @@ pub fn first_not_finite(
     }
     session.run()?;
     for name in names {
-        if lost(&session.read(&name)?) {
-            return Ok(Some(name));
+        let value = session.read(&name)?;
+        if let Some(at) = lost(&value) {
+            let image = value.shape().nhwc().map(|[_, h, w, c]| at / (h * w * c).max(1));
+            return Ok(Some((name, image)));
         }
     }
     Ok(None)
 }
 
-fn lost(tensor: &Tensor) -> bool {
-    tensor.data().iter().any(|value| !value.is_finite())
+/// Where the first number is that is not finite.
+fn lost(tensor: &Tensor) -> Option<usize> {
+    tensor.data().iter().position(|value| !value.is_finite())
 }

@@ -92,7 +92,7 @@ pub fn train(
     while !run.stopped && run.progress.records.len() < options.epochs as usize {
         run.epoch()?;
     }
-    run.finish()
+    run.finish(gpu)
 }
 
 /// A training run between two epochs.
@@ -150,7 +150,8 @@ impl Run<'_> {
     /// Whether the epoch of `record` is the best so far; early stopping hears of it as well.
     fn judge(&mut self, record: &EpochRecord) -> bool {
         self.stopped = self.stopping.as_mut().is_some_and(|s| s.stops(record.val_loss));
-        self.best.keeps(self.options.keep, record.epoch, record.val_accuracy)
+        let finite = record.loss.is_finite() && record.val_loss.is_finite();
+        finite && self.best.keeps(self.options.keep, record.epoch, record.val_accuracy)
     }
 
     /// One pass over the training images, validation, and what is to be kept of it.
@@ -166,17 +167,26 @@ impl Run<'_> {
         };
         let total = u64::from(options.epochs) * self.steps_an_epoch;
         let mut seen = Scores::default();
+        let skipped = self.steps.skipped();
         let mut batches = Batches::new(self.prepared, &self.split.train, order);
         let mut batch = batches.next();
         while let Some(images) = batch {
             super::interruption(|| self.finished())?;
             let targets = targets(&images, options.head, self.class_weights);
-            let (count, images, labels) = (images.labels.len(), images.images, images.labels);
-            let lesson = Lesson { count, images: &images, targets };
-            let (_, answer, next) = self.steps.step(&lesson, total, || batches.next())?;
-            seen.add(&answer, &labels);
+            let name = |index: usize| self.prepared.name(images.indices[index]);
+            let (count, numbers) = (images.labels.len(), &images.images);
+            let lesson = Lesson { count, images: numbers, targets, name: &name };
+            let (taken, next) = self.steps.step(&lesson, total, || batches.next())?;
+            if let Some((_, answer)) = taken {
+                seen.add(&answer, &images.labels);
+            }
             self.bar.inc(1);
             batch = next;
+        }
+        self.tell_skipped(skipped, epoch);
+        if seen.is_empty() {
+            let layer = "one, for every batch of the epoch, in 16 bits".to_owned();
+            return Err(Error::NotFinite { loss: f32::NAN, step: self.steps.done(), layer });
         }
         let finished = self.finished();
         if let Some(reestimation) = &mut self.reestimation {
@@ -217,6 +227,20 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Says how many steps were left out since there were `before`.
+    fn tell_skipped(&self, before: u64, epoch: u32) {
+        let skipped = self.steps.skipped() - before;
+        if skipped > 0 {
+            let (title, of) = (self.title, self.steps_an_epoch);
+            self.bar.suspend(|| {
+                crate::console::note!(
+                    "{title}: epoch {epoch}: {skipped} of {of} steps were left out, because a number \
+                     overflowed in 16 bits"
+                );
+            });
+        }
+    }
+
     /// Shows what an epoch reached, and how long the rest takes at most.
     fn tell(&self, record: &EpochRecord) {
         self.bar.set_message(format!(
@@ -237,14 +261,18 @@ impl Run<'_> {
     }
 
     /// The best epoch's weights, in the store again.
-    fn finish(self) -> Result<Trained> {
+    fn finish(self, gpu: &Arc<Gpu>) -> Result<Trained> {
         self.bar.finish_and_clear();
         let time = Duration::from_secs_f64(self.seconds());
         let now = self.weights()?;
-        let Run { model, store, kept, progress, best, .. } = self;
+        let Run { model, store, kept, progress, best, prepared, split, .. } = self;
         // Without a best epoch none was run, or no validation accuracy was a number.
         let weights = kept.unwrap_or(now);
         weights.tensors.iter().try_for_each(|(name, tensor)| store.set(name, tensor))?;
+        if let Some(&first) = split.validation.first() {
+            let image = prepared.numbers(first);
+            model.expect_finite(gpu, &store, &prepared.name(first), &image)?;
+        }
         Ok(Trained { model, store, weights, records: progress.records, best, time })
     }
 

@@ -62,6 +62,11 @@ impl Scores {
         }
     }
 
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.images == 0
+    }
+
     /// Mean cross-entropy, without class weights, as Keras's losses have it of probabilities: each is taken
     /// to be in [1e-7, 1 - 1e-7], so that no image costs more than 16.12. NaN where a score is.
     pub fn loss(&self) -> f64 {
@@ -163,5 +168,39 @@ impl Classifier {
             take(&answer, &batch.labels);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(logits: &[f32], classes: usize, labels: &[usize]) -> Scores {
+        let mut scores = Scores::default();
+        scores.add(&Answer { logits: logits.to_vec(), classes }, labels);
+        scores
+    }
+
+    #[test]
+    fn a_loss_is_clipped_as_keras_clips_it() {
+        // keras.ops.categorical_crossentropy([[1, 0]], [[p, 1 - p]]) of p = 0.25, and of p = 0 and 1.
+        let of = |difference: f32| scores(&[0.0, difference], 2, &[0]).loss();
+        assert!((of(3f32.ln()) - 1.386_294_4).abs() < 1e-6);
+        assert!((of(100.0) - 16.118_095_7).abs() < 1e-6, "{}", of(100.0));
+        assert!((of(-100.0) - 1e-7).abs() < 1e-12, "{}", of(-100.0));
+        // A single unit is clipped alike: keras.ops.binary_crossentropy.
+        for label in [0, 1] {
+            let wrong = scores(&[[60.0, -60.0][label]], 1, &[label]).loss();
+            assert!((wrong - 16.118_095_7).abs() < 1e-6, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_score_that_is_not_finite_has_no_loss() {
+        for lost in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let loss = scores(&[0.0, 1.0, lost, 0.0], 2, &[0, 1]).loss();
+            assert!(!loss.is_finite() || lost == f32::NEG_INFINITY, "{lost}: {loss}");
+        }
+        assert!(scores(&[f32::NAN], 1, &[0]).loss().is_nan());
     }
 }

@@ -4,7 +4,8 @@ use crate::error::Result;
 use crate::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
 use crate::models::{Head, Mode, Network};
 use crate::ops::{
-    Finite, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy, SoftmaxCrossEntropy,
+    Finite, MovingAverage, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy,
+    SoftmaxCrossEntropy, downcast,
 };
 
 /// A training step as a graph for one batch size.
@@ -16,8 +17,8 @@ pub struct TrainingGraph {
     pub loss: Value,
     /// Class scores: (N, classes), or of a segmenter (N, H, W, classes).
     pub logits: Value,
-    /// The loss where all gradients are finite, infinity otherwise; only where the loss is scaled. The
-    /// optimiser then changes nothing.
+    /// The loss where all gradients are finite, infinity otherwise; only where the loss is scaled. Neither
+    /// the optimiser nor a running average then changes anything.
     pub finite: Option<Value>,
     /// What changes variables: running statistics, then the optimiser.
     pub updates: Vec<Value>,
@@ -36,6 +37,18 @@ pub mod inputs {
     pub const HYPER: &str = "hyper";
     /// The gradient of the loss with respect to itself: 1, or the loss scale.
     pub const ONE: &str = "one";
+}
+
+/// The running average `update` as one that leaves a batch out where `guard` is not finite: whether it is, is
+/// known once there are loss and gradients.
+fn guarded(graph: &mut Graph, update: Value, guard: Value) -> Result<Value> {
+    let node = graph.node(update);
+    let Some(&average) = node.operation().and_then(|one| downcast::<MovingAverage>(&**one)) else {
+        return Ok(update);
+    };
+    let inputs: Vec<Value> = node.inputs.iter().copied().chain([guard]).collect();
+    let name = graph.unique(&format!("{}/guarded", graph.node(update).name));
+    graph.add(name, average, &inputs)
 }
 
 impl TrainingGraph {
@@ -115,7 +128,11 @@ impl TrainingGraph {
             true => Some(graph.add("finite", Finite, &[loss, gradient])?),
             false => None,
         };
-        let mut operands = vec![packed, gradient, hyper, finite.unwrap_or(loss)];
+        let guard = finite.unwrap_or(loss);
+        for update in &mut updates {
+            *update = guarded(&mut graph, *update, guard)?;
+        }
+        let mut operands = vec![packed, gradient, hyper, guard];
         let count = graph.shape(packed).clone();
         for state in optimizer.states() {
             let name = format!("optimizer/{state}");

@@ -174,20 +174,28 @@ impl Run<'_> {
             augment: options.augment,
         };
         let total = u64::from(options.epochs) * self.steps_an_epoch;
-        let mut sum = 0.0;
+        let (mut sum, mut seen) = (0.0, 0);
         let mut batches = Batches::new(self.images, &self.indices, order);
         let mut now = batches.next();
         while let Some(batch) = now {
             interruption(|| self.finished())?;
             let targets = self.targets_of(&batch);
             let count = batch.indices.len();
-            let lesson = Lesson { count, images: &batch.images, targets };
-            let (loss, _, next) = self.steps.step(&lesson, total, || batches.next())?;
-            sum += f64::from(loss) * count as f64;
+            let name = |index: usize| self.images.name(batch.indices[index]);
+            let lesson = Lesson { count, images: &batch.images, targets, name: &name };
+            let (taken, next) = self.steps.step(&lesson, total, || batches.next())?;
+            if let Some((loss, _)) = taken {
+                sum += f64::from(loss) * count as f64;
+                seen += count;
+            }
             self.bar.inc(1);
             now = next;
         }
-        let loss = sum / self.images.len() as f64;
+        if seen == 0 {
+            let layer = "one, for every batch of the epoch, in 16 bits".to_owned();
+            return Err(Error::NotFinite { loss: f32::NAN, step: self.steps.done(), layer });
+        }
+        let loss = sum / seen as f64;
         self.progress.records.push(loss);
         if let Some(path) = &options.state {
             let seconds = self.seconds();

@@ -23,6 +23,8 @@ pub struct Lesson<'a> {
     pub images: &'a [f32],
     /// The inputs of the loss, by name.
     pub targets: Vec<(&'static str, Vec<f32>)>,
+    /// What each is called in messages.
+    pub name: &'a dyn Fn(usize) -> String,
 }
 
 /// The sessions of a training run, one a batch size, over the same variables.
@@ -88,19 +90,25 @@ impl Steps {
         self.scale
     }
 
+    /// How many steps were left out, because a number overflowed in 16 bits.
+    pub fn skipped(&self) -> u64 {
+        self.scale.map_or(0, |scale| scale.skipped())
+    }
+
     /// How many steps were taken.
     pub fn done(&self) -> u64 {
         self.done
     }
 
-    /// One step on `lesson`, of `total` in the whole run: the loss and the scores before the update. While
-    /// the GPU works, `next` makes the batch of the step after this one, which is uploaded.
+    /// One step on `lesson`, of `total` in the whole run: the loss and the scores before the update, or none
+    /// where a number overflowed in 16 bits, so that the batch is left out. While the GPU works, `next` makes the
+    /// batch of the step after this one, which is uploaded.
     pub fn step(
         &mut self,
         lesson: &Lesson,
         total: u64,
         next: impl FnOnce() -> Option<Batch>,
-    ) -> Result<(f32, Answer, Option<Batch>)> {
+    ) -> Result<(Option<(f32, Answer)>, Option<Batch>)> {
         self.done += 1;
         let size = lesson.count;
         if !std::mem::take(&mut self.uploaded) {
@@ -137,19 +145,18 @@ impl Steps {
         let mut next = || outputs.next().map(|tensor| tensor.into_data()).unwrap_or_default();
         let (loss, logits) = (next(), next());
         let loss = loss.first().copied().unwrap_or(f32::NAN);
-        let finite = next().first().is_none_or(|guard| guard.is_finite());
-        if !loss.is_finite() {
-            let training = training.clone();
-            let layer = self.find_non_finite(&training, lesson)?;
+        let finite = loss.is_finite() && next().first().is_none_or(|guard| guard.is_finite());
+        // In 16 bits a step may be lost, and the next is taken with a smaller scale.
+        let goes_on = self.scale.as_mut().map_or(finite, |scale| scale.learn(finite));
+        if !goes_on {
+            let layer = match loss.is_finite() {
+                true => "gradients, in 16 bits and without a loss scale".to_owned(),
+                false => self.find_non_finite(&training.clone(), lesson)?,
+            };
             return Err(Error::NotFinite { loss, step: self.done, layer });
         }
-        if let Some(scale) = &mut self.scale
-            && !scale.learn(finite)
-        {
-            let layer = "gradients, in 16 bits and without a loss scale".to_owned();
-            return Err(Error::NotFinite { loss, step: self.done, layer });
-        }
-        Ok((loss, Answer { logits, classes }, following))
+        let taken = loss.is_finite().then_some((loss, Answer { logits, classes }));
+        Ok((taken, following))
     }
 
     /// Writes `images` where the step of `size` of them reads them; ordered after the steps submitted so
@@ -168,9 +175,11 @@ impl Steps {
         inputs.push((STEP, &step));
         let (graph, loss) = (&training.graph, training.loss);
         let found = session::first_not_finite(&self.gpu, graph, loss, &self.store, &inputs)?;
-        Ok(found.unwrap_or_else(|| match self.gpu.half() {
-            true => "none in 32 bits, so that 16 are too few".to_owned(),
-            false => "loss".to_owned(),
-        }))
+        Ok(match found {
+            Some((layer, Some(image))) => format!("{layer}, of {}", (lesson.name)(image)),
+            Some((layer, None)) => layer,
+            None if self.gpu.half() => "none in 32 bits, so that 16 are too few".to_owned(),
+            None => "loss".to_owned(),
+        })
     }
 }

@@ -284,6 +284,11 @@ pub fn cases() -> Vec<Case> {
             MovingAverage { momentum: 0.75 },
             [moving(), moving(), stats(channels)],
         ));
+        for guard in [&[0.5][..], &[f64::NAN], &[f64::INFINITY]] {
+            let inputs = [moving(), moving(), stats(channels), ([1].into(), Fill::Values(guard))];
+            let name = format!("moving average {channels}, guard {}", guard[0]);
+            cases.push(Case::new(name, MovingAverage { momentum: 0.75 }, inputs));
+        }
     }
     for dims in [[32, 48, 48, 32], [32, 24, 24, 128], [32, 6, 6, 256]] {
         let shape = Shape::from(dims);

@@ -71,6 +71,8 @@ impl Operation for BatchNormStatistics {
 
 /// (moving mean (C), moving variance (C), stats (2, C)): both become
 /// moving * momentum + statistic * (1 - momentum), as Keras 3 has it, with the biased variance.
+///
+/// With a fourth input, a guard (1), nothing changes where that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MovingAverage {
     /// How much of the old value stays.
@@ -87,7 +89,10 @@ impl Operation for MovingAverage {
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
-        expect_inputs("moving average", inputs, 3)?;
+        expect_inputs("moving average", inputs, inputs.len().clamp(3, 4))?;
+        if let Some(guard) = inputs.get(3) {
+            expect_shape("moving average", "the guard", guard, [1])?;
+        }
         let channels = inputs[2].channels();
         expect_shape("moving average", "the statistics", inputs[2], [2, channels])?;
         expect_shape("moving average", "the mean", inputs[0], [channels])?;
@@ -97,6 +102,9 @@ impl Operation for MovingAverage {
 
     fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
         let momentum = f64::from(self.momentum);
+        if inputs.get(3).is_some_and(|guard| !guard.data()[0].is_finite()) {
+            return vec![inputs[0].clone(), inputs[1].clone()];
+        }
         let update = |row: usize| {
             let moving = inputs[row].data();
             Tensor::from_fn([moving.len()], |channel| {
@@ -118,8 +126,15 @@ impl Operation for MovingAverage {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let channels = lowering.inputs[2].channels();
         // One at a time: the two may lie in one buffer, whose ranges must not overlap when written.
+        let guarded = lowering.inputs.len() > 3;
         let update = |row: usize| {
-            Dispatch::new("batch_norm", "moving_average")
+            let dispatch = Dispatch::new("batch_norm", "moving_average")
+                .constant("GUARDED", u32::from(guarded));
+            let dispatch = match guarded {
+                true => dispatch.bind("guard", Operand::Input(3)),
+                false => dispatch,
+            };
+            dispatch
                 .bind("moving", Operand::Input(row))
                 .bind("stats", Operand::Input(2))
                 .param("count", channels)
