@@ -557,7 +557,11 @@ fn presets_are_starting_points_and_say_what_they_are() {
         let more = ["--size", "32", "--weights", path(weights)];
         [&arguments[..], &more].concat().iter().map(|&one| one.to_owned()).collect::<Vec<_>>()
     };
-    let again = from(&weights);
+    let over_itself = failure_of(&from(&weights));
+    assert!(over_itself.contains("this folder is also what is read"), "{over_itself}");
+    let (other, mut again) = (tempfile::tempdir().unwrap(), from(&weights));
+    let out_at = again.iter().position(|one| one == "--out").unwrap() + 1;
+    again[out_at] = path(other.path()).to_owned();
     let again = json(&again.iter().map(String::as_str).collect::<Vec<_>>());
     assert_ne!(again["config"]["training"]["compact-resnet"]["initial_weights"], "random");
     let missing = failure_of(&from(out.path()));

@@ -175,9 +175,12 @@ impl Cam {
         let mut documents = Vec::new();
         let (mut empty, mut classes) = (0, BTreeSet::new());
         'images: for some in images.chunks(batch) {
-            interruption(|| {
-                format!("{} of {} heatmaps were written", documents.len(), images.len())
-            })?;
+            let written =
+                || format!("{} of {} heatmaps were written", documents.len(), images.len());
+            if let Err(stop) = interruption(written) {
+                failures.stop(stop);
+                break;
+            }
             let (found, prepared) = loaded.read_each(some, &mut failures);
             if found.is_empty() {
                 continue;
@@ -193,7 +196,13 @@ impl Cam {
                     mask: None,
                 })
                 .collect();
-            let explanations = explainer.explain(&requests)?;
+            let explanations = match explainer.explain(&requests) {
+                Ok(explanations) => explanations,
+                Err(error) => {
+                    failures.stop(error);
+                    break;
+                }
+            };
             for (((image, colour), request), explained) in
                 found.iter().zip(&requests).zip(explanations)
             {

@@ -136,7 +136,7 @@ impl Failures {
     pub fn add_unwritten(&mut self, error: Error) -> bool {
         match &error {
             Error::File { source, .. } if source.kind() != ErrorKind::InvalidFilename => {
-                self.fatal = Some(error);
+                self.stop(error);
                 true
             }
             _ => {
@@ -146,10 +146,15 @@ impl Failures {
         }
     }
 
+    /// Takes note of what ends the work before all images are through. What is done is shown all the same.
+    pub fn stop(&mut self, error: Error) {
+        self.fatal = Some(error);
+    }
+
     /// What there is to be said once all images are through.
     ///
     /// # Errors
-    /// [`Error::Partly`] where some images failed, and of a single one its own.
+    /// What ended the work; else [`Error::Partly`] where some images failed, and of a single one its own.
     pub fn end(self) -> Result<()> {
         if let Some(fatal) = self.fatal {
             return Err(fatal);

@@ -30,16 +30,24 @@ impl Predict {
         let mut classifier = Classifier::new(&gpu, loaded.model.clone(), &loaded.store)?;
         let mut documents = Vec::new();
         for (number, some) in images.chunks(batch).enumerate() {
-            interruption(|| {
-                format!("{} of {} images were looked at", number * batch, images.len())
-            })?;
+            let seen = || format!("{} of {} images were looked at", number * batch, images.len());
+            if let Err(stop) = interruption(seen) {
+                failures.stop(stop);
+                break;
+            }
             let (found, prepared) = loaded.read_each(some, &mut failures);
             if found.is_empty() {
                 continue;
             }
             let mut numbers = prepared.all();
             numbers.resize(batch * prepared.image_len(), 0.0);
-            let answer = classifier.logits(&numbers)?;
+            let answer = match classifier.logits(&numbers) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    failures.stop(error);
+                    break;
+                }
+            };
             let mut text = String::new();
             let rows =
                 answer.logits.chunks(answer.classes).zip(numbers.chunks(prepared.image_len()));

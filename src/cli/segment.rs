@@ -75,13 +75,16 @@ impl Segment {
         let (size, batch) = (loaded.model.size, loaded.model.batch);
         let mut documents = Vec::new();
         'images: for some in images.chunks(batch) {
-            interruption(|| format!("{} masks are written", documents.len()))?;
+            if let Err(stop) = interruption(|| format!("{} masks are written", documents.len())) {
+                failures.stop(stop);
+                break;
+            }
             let (found, prepared) = loaded.read_each(some, &mut failures);
             if found.is_empty() {
                 continue;
             }
             let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
-            let probabilities = each(found.len(), |some| match &mut masker {
+            let masks = each(found.len(), |some| match &mut masker {
                 Masker::Network(segmenter) => segmenter.probabilities(&prepared, some),
                 Masker::Heatmaps(heatmaps) => {
                     let (classifier, recipe) = &**heatmaps;
@@ -89,7 +92,14 @@ impl Segment {
                     let found = pseudo(&gpu, classifier, &greys, recipe, size)?;
                     Ok(found.into_iter().map(|pseudo| pseudo.belief).collect())
                 }
-            })?;
+            });
+            let probabilities = match masks {
+                Ok(probabilities) => probabilities,
+                Err(error) => {
+                    failures.stop(error);
+                    break;
+                }
+            };
             for ((image, colour), probability) in found.iter().zip(probabilities) {
                 let probability = match probability {
                     Ok(probability) => probability,

@@ -84,6 +84,9 @@ impl Faithfulness {
     }
 
     /// Measures `heatmap`, of the ROI's size.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] where a score is not finite; those of the GPU.
     pub fn measure(&mut self, roi: &Roi, heatmap: &[u8]) -> Result<Faithful> {
         let [height, width] = self.size;
         let image = roi.image.resize(height, width);
@@ -100,7 +103,12 @@ impl Faithfulness {
             numbers.resize(self.batch * order.len() * self.channels, 0.0);
             let answer = self.classifier.logits(&numbers)?;
             let rows = answer.logits.chunks(answer.classes).take(some.len());
-            found.extend(rows.map(|row| probability(row, self.unit)));
+            for (row, copy) in rows.zip(numbers.chunks(order.len() * self.channels)) {
+                if row.iter().any(|score| !score.is_finite()) {
+                    return Err(self.classifier.lost(&roi.name, copy));
+                }
+                found.push(probability(row, self.unit));
+            }
         }
         let (without, rest) = found.split_at(self.steps + 1);
         let (back, rest) = rest.split_at(self.steps);

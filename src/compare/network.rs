@@ -49,7 +49,8 @@ pub fn load(
     let saved = Saved::read(gpu, setup, batch, &path)?;
     let validation: Vec<&Roi> =
         split.validation.iter().map(|&index| &material.rois[index]).collect();
-    let prepared = saved.prepare(validation.iter().map(|roi| (&roi.image, roi.class.index())));
+    let mut prepared = saved.prepare(validation.iter().map(|roi| (&roi.image, roi.class.index())));
+    prepared.names = validation.iter().map(|roi| roi.name.clone()).collect();
     let all: Vec<usize> = (0..validation.len()).collect();
     let val_acc = saved.accuracy(gpu, &prepared, &all)?;
     Ok(Trained { saved, val_acc })

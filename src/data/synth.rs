@@ -86,13 +86,15 @@ pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
             table.push_str(&format!("{path},{}\n", patient.name));
         }
     }
-    files::write(&out.join("patients.csv"), table.as_bytes())?;
+    files::write(&out.join(TABLE), table.as_bytes())?;
     let (patients, height) = (options.patients, options.size);
     Ok(Summary { patients, abnormal: patients, normal: patients, width: columns(height), height })
 }
 
 /// The folder of images with a mass, and both.
 const MASS: &str = "mass";
+/// Which image is of whom.
+const TABLE: &str = "patients.csv";
 const FOLDERS: [&str; 2] = [MASS, "normal"];
 
 /// Someone with a mass in one breast.
@@ -116,8 +118,13 @@ impl Patient {
     }
 }
 
-/// Images of another run would be taken for part of this one.
+/// Images of another run would be taken for part of this one, and the table of another set be lost.
 fn refuse_other_images(out: &Path, patients: &[Patient]) -> Result<()> {
+    // The table is written last, so that ours stands beside our folders.
+    if out.join(TABLE).exists() && !FOLDERS.iter().all(|folder| out.join(folder).is_dir()) {
+        let hint = "give an empty folder";
+        return Err(Error::content(out, format!("holds the {TABLE} of another set"), hint));
+    }
     for folder in FOLDERS {
         // What cannot be listed is not there yet, or is refused on writing.
         let Ok(entries) = std::fs::read_dir(out.join(folder)) else { continue };

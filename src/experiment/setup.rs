@@ -40,7 +40,9 @@ impl Setup {
     pub fn prepare_filtered(&self, images: &[Grey], rois: &[Roi]) -> Prepared {
         let labels = rois.iter().map(|roi| roi.class.index());
         let channels = self.network.channels;
-        Prepared::from_images(images.iter().zip(labels), self.size, channels, self.scaling)
+        let images = images.iter().zip(labels);
+        let names = rois.iter().map(|roi| roi.name.clone()).collect();
+        Prepared { names, ..Prepared::from_images(images, self.size, channels, self.scaling) }
     }
 
     /// What decides the outcome, but for seed and data, by name.

@@ -266,6 +266,8 @@ impl Run<'_> {
         let time = Duration::from_secs_f64(self.seconds());
         let now = self.weights()?;
         let Run { model, store, kept, progress, best, prepared, split, .. } = self;
+        // Their memory is not needed beside that of the check below.
+        drop((self.steps, self.classifier, self.reestimation));
         // Without a best epoch none was run, or no validation accuracy was a number.
         let weights = kept.unwrap_or(now);
         weights.tensors.iter().try_for_each(|(name, tensor)| store.set(name, tensor))?;

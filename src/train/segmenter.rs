@@ -109,7 +109,7 @@ pub fn train_segmenter(
     while run.progress.records.len() < options.epochs as usize {
         run.epoch()?;
     }
-    run.finish()
+    run.finish(gpu)
 }
 
 fn configuration(
@@ -236,7 +236,7 @@ impl Run<'_> {
         }
     }
 
-    fn finish(self) -> Result<TrainedSegmenter> {
+    fn finish(self, gpu: &Arc<Gpu>) -> Result<TrainedSegmenter> {
         self.bar.finish_and_clear();
         let time = Duration::from_secs_f64(self.seconds());
         let mut weights = Weights::of(&self.model, &self.store)?;
@@ -247,7 +247,9 @@ impl Run<'_> {
         }
         let scaling = self.images.scaling.name().to_owned();
         weights.metadata.insert("scaling".to_owned(), scaling);
-        let Run { model, store, progress, .. } = self;
+        let Run { model, store, progress, images, .. } = self;
+        drop(self.steps);
+        model.expect_finite(gpu, &store, &images.name(0), &images.numbers(0))?;
         Ok(TrainedSegmenter { model, store, weights, losses: progress.records, time })
     }
 
