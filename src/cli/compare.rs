@@ -102,6 +102,7 @@ impl Compare {
             seed: global.seed,
             whole: self.training.whole,
             read: self.training.pictures.options(),
+            duplicates: self.training.duplicates,
             images: self.images,
             training_images: self.training_images,
             faithfulness_images: self.faithfulness_images,

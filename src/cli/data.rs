@@ -8,12 +8,14 @@ use super::pictures::Pictures;
 use super::{Global, print, print_json};
 use crate::data::ddsm::chain::Chain;
 use crate::data::ddsm::{Origin, Outline, ljpeg, overlay};
+use crate::data::duplicates::{Mode as Duplicates, Shown};
 use crate::data::view::Projection;
 use crate::data::{
-    Grey16, ReadOptions, RoiOptions, dataset, gzip, inspect, layout, roi, roi_files, synth,
+    Grey16, ReadOptions, RoiOptions, Rois, gzip, inspect, layout, roi, roi_files, synth,
 };
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
+use crate::report::duplicate_sheet::{self, Row};
 
 /// Larger than any film, and small enough to be held.
 const MOST_PIXELS: usize = 1 << 28;
@@ -30,12 +32,16 @@ pub struct Data {
 enum Command {
     /// What is in a folder: layout, images, masks, classes, sizes, every problem by file
     #[command(after_help = "Example:\n  parula data inspect mammograms --json\n  \
+        parula data inspect BUSI --out duplicates\n  \
         parula data inspect DDSM --views cc,mlo\n\n\
         Layouts: folders of images (PNG, TIFF, JPEG) with masks beside them, BUSI, DDSM from its own files, \
         CBIS-DDSM as DICOM, PNG or JPEG with its tables.")]
     Inspect {
         /// The data set
         dir: PathBuf,
+        /// Draw the groups of pictures that show the same scan, as PNGs in this folder
+        #[arg(long)]
+        out: Option<PathBuf>,
         #[command(flatten)]
         choice: Choice,
     },
@@ -48,6 +54,10 @@ enum Command {
         /// Where to write
         #[arg(long)]
         out: PathBuf,
+        /// Pictures that show the same scan: group gives them one `patient` in the index, drop takes one of
+        /// them, keep treats them as different
+        #[arg(long, default_value = "group")]
+        duplicates: Duplicates,
         #[command(flatten)]
         choice: Choice,
     },
@@ -141,14 +151,20 @@ impl Data {
     pub fn run(&self, global: &Global) -> Result<()> {
         let seed = global.seed;
         match &self.command {
-            Command::Inspect { dir, choice } => {
+            Command::Inspect { dir, choice, out } => {
+                if let Some(out) = out {
+                    outputs::expect_apart([dir], [out])?;
+                }
                 let report = inspect::inspect_with(dir, &choice.options())?;
+                if let Some(out) = out {
+                    draw_duplicates(&report, out)?;
+                }
                 if global.json { print_json(&report) } else { print(&report.to_string()) }
             }
-            Command::Rois { dir, out, choice } => {
+            Command::Rois { dir, out, choice, duplicates } => {
                 outputs::expect_apart([dir], [out])?;
-                let dataset = dataset::read_with(dir, &choice.options())?;
-                let cut = roi::cut(&dataset, &RoiOptions { seed, ..RoiOptions::default() })?;
+                let options = RoiOptions { seed, duplicates: *duplicates, ..RoiOptions::default() };
+                let cut = Rois::read(dir, &choice.options(), &options)?;
                 let written = roi_files::names(&cut.rois);
                 let written = written.iter().map(|name| out.join(name));
                 outputs::expect_apart(layout::list(dir)?.files, written)?;
@@ -157,7 +173,7 @@ impl Data {
                 if global.json {
                     return print_json(&serde_json::json!({
                         "abnormal": abnormal, "normal": normal, "index": index,
-                        "left_out": cut.left_out,
+                        "left_out": cut.left_out, "duplicates": cut.duplicates,
                     }));
                 }
                 for problem in &cut.left_out {
@@ -211,6 +227,37 @@ impl Data {
             }
         }
     }
+}
+
+/// Draws the groups of duplicates, those under two labels first.
+fn draw_duplicates(report: &inspect::Report, out: &Path) -> Result<()> {
+    let mut groups: Vec<&Shown> = report.duplicates.iter().collect();
+    groups.sort_by_key(|group| !group.contradiction);
+    let row = |group: &&Shown| {
+        let read = |path: &PathBuf| {
+            let picture = report.picture(path)?.read().ok()?;
+            Some((path.display().to_string(), picture))
+        };
+        let count = group.images.len();
+        let what = if group.contradiction { ", under two labels" } else { "" };
+        Row {
+            title: format!("{count} pictures{what}; correlation {:.3} or more", group.correlation),
+            warning: group.contradiction,
+            pictures: group.images.iter().filter_map(read).collect(),
+        }
+    };
+    files::create_folder(out)?;
+    let pages = groups.len().div_ceil(duplicate_sheet::ROWS);
+    let name = |page: usize| format!("duplicates-{page:03}.png");
+    outputs::list_files((1..=pages).map(|page| out.join(name(page))))?;
+    for (page, groups) in (1..).zip(groups.chunks(duplicate_sheet::ROWS)) {
+        let rows: Vec<Row> = groups.iter().map(row).collect();
+        let title = format!("Pictures that show the same scan, page {page} of {pages}");
+        let subtitle = report.root.display().to_string();
+        let canvas = duplicate_sheet::draw(&title, &subtitle, &rows)?;
+        canvas.save(&out.join(name(page)))?;
+    }
+    Ok(())
 }
 
 /// The film's levels, in `size` (rows, columns) where that was said.

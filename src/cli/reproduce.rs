@@ -77,6 +77,7 @@ impl Reproduce {
             seed: global.seed,
             whole: self.training.whole,
             read: self.training.pictures.options(),
+            duplicates: self.training.duplicates,
             experiments: distinct(&self.experiments),
             resume: self.resume,
         };

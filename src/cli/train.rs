@@ -7,7 +7,8 @@ use clap::Args;
 use super::network::fitted;
 use super::pictures::Pictures;
 use super::{Global, Numbers, at_least_one, print, print_json};
-use crate::data::{Augment, Flips, Jitter, RoiOptions, dataset, layout, roi, split};
+use crate::data::duplicates::Mode as Duplicates;
+use crate::data::{Augment, Flips, Jitter, RoiOptions, Rois, layout, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
 use crate::files::{self, outputs};
@@ -67,6 +68,10 @@ pub struct Training {
     pub(super) whole: bool,
     #[command(flatten)]
     pub(super) pictures: Pictures,
+    /// Pictures that show the same scan, by their pixels: group keeps them on one side of the split, drop
+    /// takes one of them, keep treats them as different. Those with equal pixels are never on both sides
+    #[arg(long, default_value = "group")]
+    pub(super) duplicates: Duplicates,
 }
 
 impl Training {
@@ -188,15 +193,16 @@ impl Train {
         if !self.resume {
             delete(&state)?;
         }
-        let dataset = dataset::read_with(&self.data, &self.training.pictures.options())?;
         let seed = global.seed;
-        let whole = self.training.whole;
-        let cut = roi::cut(&dataset, &RoiOptions { seed, whole, ..RoiOptions::default() })?;
-        cut.note(&self.data).iter().for_each(|note| crate::console::note!("{note}"));
-        let rois = cut.rois;
-        let split = split::split(&rois, split::VALIDATION, seed)?;
+        let Training { whole, duplicates, .. } = self.training;
+        let cut = RoiOptions { seed, whole, duplicates, ..RoiOptions::default() };
+        let read = Rois::read(&self.data, &self.training.pictures.options(), &cut)?;
+        read.notes(&self.data).iter().for_each(|note| crate::console::note!("{note}"));
+        let rois = &read.rois;
+        let split = split::split(rois, split::VALIDATION, seed)?;
+        let leakage = read.leakage(std::slice::from_ref(&split));
         let gpu = global.open(self.numbers.precision)?;
-        let prepared = setup.prepare(&rois);
+        let prepared = setup.prepare(rois);
         files::create_folder_of(&self.out)?;
         outputs::list_files(written)?;
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
@@ -210,6 +216,7 @@ impl Train {
                 "best_epoch": best.epoch, "val_acc": best.val_accuracy,
                 "seconds": trained.time.as_secs_f64(), "adapter": gpu.report().to_string(),
                 "train": split.train.len(), "validation": split.validation.len(),
+                "leakage": leakage, "duplicates": read.duplicates,
             }));
         }
         print(&format!(

@@ -104,6 +104,7 @@ impl Weak {
             recipe,
             whole: self.training.whole,
             read: self.training.pictures.options(),
+            duplicates: self.training.duplicates,
             seeds: distinct(&self.seeds),
             seed: global.seed,
             resume: self.resume,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cam::Method;
-use crate::data::{ReadOptions, RoiOptions};
+use crate::data::{ReadOptions, RoiOptions, duplicates};
 use crate::error::{Error, Result};
 use crate::experiment::progress::Rough;
 use crate::experiment::{self, Material, Setup, earlier};
@@ -56,6 +56,8 @@ pub struct Options {
     pub whole: bool,
     /// How the pictures of the data set are read.
     pub read: ReadOptions,
+    /// What becomes of pictures that show the same scan.
+    pub duplicates: duplicates::Mode,
     /// Validation ROIs of lesions that are scored; all without it.
     pub images: Option<usize>,
     /// Training ROIs of lesions that the threshold is chosen on.
@@ -104,7 +106,12 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         Some(folder) => folder.clone(),
         None => experiment::synthetic(&options.out, options.seed)?,
     };
-    let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
+    let rois = RoiOptions {
+        seed: options.seed,
+        whole: options.whole,
+        duplicates: options.duplicates,
+        ..RoiOptions::default()
+    };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
     let dataset = material.summary();
     if let Some(folder) = &options.weights {

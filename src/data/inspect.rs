@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::dataset::{self, Class, Normals, Problem, ReadOptions, Sample};
+use super::duplicates::{self, Mode, Shown};
 use super::image::Rect;
 use super::load::{Loaded, Loader};
+use super::picture::Picture;
 use super::roi;
 use crate::error::Result;
 
@@ -84,6 +86,11 @@ pub struct Report {
     pub split_unit: &'static str,
     /// How many of these there are.
     pub sources: usize,
+    /// Pictures that show the same scan.
+    pub duplicates: Vec<Shown>,
+    /// Where they are.
+    #[serde(skip)]
+    pictures: BTreeMap<PathBuf, Picture>,
     /// Everything found, by file.
     pub problems: Vec<Problem>,
     /// Whether ROIs can be built: there is a lesion, and no problem that is not harmless.
@@ -103,7 +110,11 @@ pub fn inspect(root: &Path) -> Result<Report> {
 /// # Errors
 /// As [`dataset::read_with`]: only when there is nothing to report on.
 pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
-    let dataset = dataset::read_with(root, options)?;
+    let mut dataset = dataset::read_with(root, options)?;
+    let mut compared = dataset.clone();
+    let (_, duplicates) = duplicates::apply(&mut compared, Mode::Group);
+    // What is left out is still inspected, and counted.
+    dataset.problems = compared.problems;
     let tolerant = dataset.normals == Normals::OtherBreast;
     let mut problems = dataset.problems.clone();
     problems.extend(roi::classes_without_images(&dataset));
@@ -162,6 +173,12 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
         split_unit: dataset.unit,
         sources: sources.len(),
         usable,
+        pictures: dataset
+            .samples
+            .iter()
+            .map(|sample| (dataset.below_root(sample.image.path()), sample.image.clone()))
+            .collect(),
+        duplicates,
         problems,
     })
 }
@@ -207,6 +224,28 @@ fn look_one_after_another(samples: &[Sample]) -> Vec<Result<Seen, Problem>> {
     samples.iter().map(&mut look).collect()
 }
 
+impl Report {
+    /// The picture at `path`, which is below the data set's folder.
+    pub fn picture(&self, path: &Path) -> Option<&Picture> {
+        self.pictures.get(path)
+    }
+
+    /// How many there are; what each group is, the JSON says, and with `--out` a picture shows.
+    fn show_duplicates(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let images: usize = self.duplicates.iter().map(|group| group.images.len()).sum();
+        match self.duplicates.len() {
+            0 => return writeln!(f, "  duplicates none"),
+            groups => {
+                writeln!(f, "  duplicates {images} images show {groups} scans more than once")?
+            }
+        }
+        for group in self.duplicates.iter().filter(|group| group.contradiction) {
+            writeln!(f, "    contradiction: {}", group.names())?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{}", self.root.display())?;
@@ -225,6 +264,7 @@ impl fmt::Display for Report {
         writeln!(f, "  height     {}", self.height)?;
         writeln!(f, "  lesions    width {}; height {}", self.lesion_width, self.lesion_height)?;
         writeln!(f, "  split by   {} ({} of them)", self.split_unit, self.sources)?;
+        self.show_duplicates(f)?;
         if self.problems.is_empty() {
             return writeln!(f, "  problems   none");
         }

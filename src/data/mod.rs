@@ -2,8 +2,8 @@
 //! them by patient, and copy them into batches. Nothing here knows of a GPU.
 //!
 //! ```text
-//! folder ─ dataset::read ─> Dataset ─ roi::build ─> [Roi] ─ split::split ─> Split
-//!                              └─ inspect             └─ batch::Prepared ─> batch::Batches
+//! folder ─ dataset::read ─> Dataset ─ duplicates::apply ─> Dataset ─ roi::cut ─> [Roi] ─ split::split ─> Split
+//!                              └─ inspect                                         └─ batch::Prepared ─> batch::Batches
 //! ```
 
 pub mod augment;
@@ -15,6 +15,7 @@ pub mod dataset;
 pub mod ddsm;
 pub mod decode;
 pub mod draw;
+pub mod duplicates;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod folder;
@@ -25,7 +26,9 @@ pub mod inspect;
 pub mod layout;
 pub mod load;
 pub mod mask;
+pub mod material;
 pub mod mirror;
+pub mod parallel;
 pub mod patients;
 pub mod picture;
 pub mod roi;
@@ -45,6 +48,7 @@ pub use colour::Colour;
 pub use dataset::{Class, Dataset, Problem, ReadOptions, Sample};
 pub use grey16::Grey16;
 pub use image::{Grey, Rect};
+pub use material::Rois;
 pub use picture::Picture;
 pub use roi::{Roi, RoiOptions};
 pub use split::Split;

@@ -19,7 +19,7 @@ use super::dataset::{Class, Dataset, Normals, Problem, Sample};
 use super::image::{Grey, Rect};
 use super::load::{Loaded, Loader};
 use super::view::View;
-use super::{draw, mirror};
+use super::{draw, duplicates, mirror};
 use crate::error::{Error, Result};
 
 /// A lesion of a few pixels still gives an ROI with something around it to look at.
@@ -40,11 +40,18 @@ pub struct RoiOptions {
     pub padding: RangeInclusive<f32>,
     /// Take whole images, abnormal and normal, and cut nothing.
     pub whole: bool,
+    /// What becomes of pictures that show the same scan, before anything is cut.
+    pub duplicates: duplicates::Mode,
 }
 
 impl Default for RoiOptions {
     fn default() -> Self {
-        RoiOptions { seed: 0, padding: 0.1..=0.3, whole: false }
+        RoiOptions {
+            seed: 0,
+            padding: 0.1..=0.3,
+            whole: false,
+            duplicates: duplicates::Mode::Group,
+        }
     }
 }
 

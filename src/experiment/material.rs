@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::DatasetSummary;
-use crate::data::{ReadOptions, Roi, RoiOptions, Split, dataset, roi, split};
+use crate::data::duplicates::{Mode, Summary};
+use crate::data::{ReadOptions, Roi, RoiOptions, Rois, Split, roi, split};
 use crate::error::{Error, Result};
 use crate::train::digest;
 
@@ -14,6 +15,10 @@ pub struct Material {
     pub rois: Vec<Roi>,
     /// One a seed, in order.
     pub splits: Vec<Split>,
+    /// How many pictures showed the same scan, and what became of them.
+    pub duplicates: Summary,
+    /// Pairs of equal or nearly equal pictures across the splits, counted on their pixels.
+    pub leakage: usize,
 }
 
 impl Material {
@@ -29,14 +34,14 @@ impl Material {
         seeds: &[u64],
     ) -> Result<Self> {
         crate::console::note!("reading {}", folder.display());
-        let cut = roi::cut(&dataset::read_with(folder, read)?, options)?;
-        cut.note(folder).iter().for_each(|note| crate::console::note!("{note}"));
-        let rois = cut.rois;
+        let cut = Rois::read(folder, read, options)?;
+        cut.notes(folder).iter().for_each(|note| crate::console::note!("{note}"));
+        let rois = &cut.rois;
         let splits = seeds
             .iter()
-            .map(|&seed| split::split(&rois, split::VALIDATION, seed))
+            .map(|&seed| split::split(rois, split::VALIDATION, seed))
             .collect::<Result<Vec<_>>>()?;
-        let leaking = splits.iter().map(|split| split::leakage(&rois, split)).sum::<usize>();
+        let leaking = splits.iter().map(|split| split::leakage(rois, split)).sum::<usize>();
         if leaking != 0 {
             return Err(Error::content(
                 folder,
@@ -44,7 +49,18 @@ impl Material {
                 "this is a bug, please report it",
             ));
         }
-        Ok(Material { rois, splits })
+        let leakage = cut.leakage(&splits);
+        if leakage > 0 {
+            let why = match options.duplicates {
+                Mode::Keep => "as --duplicates keep has it",
+                // The count is stricter than the grouping in nothing that was seen so far.
+                Mode::Group | Mode::Drop => "which were not taken for duplicates; look at them",
+            };
+            crate::console::note!(
+                "{leakage} pairs of pictures that are equal or nearly so stand on both sides of a split, {why}"
+            );
+        }
+        Ok(Material { splits, leakage, duplicates: cut.duplicates, rois: cut.rois })
     }
 
     /// How many ROIs there are, and what stands for them.
@@ -52,13 +68,13 @@ impl Material {
         let [normal, abnormal] = roi::counts(&self.rois);
         let first =
             |side: fn(&Split) -> &Vec<usize>| self.splits.first().map_or(0, |s| side(s).len());
-        let leaking = self.splits.iter().map(|split| split::leakage(&self.rois, split));
         DatasetSummary {
             abnormal,
             normal,
             train: first(|split| &split.train),
             validation: first(|split| &split.validation),
-            leakage: leaking.sum(),
+            leakage: self.leakage,
+            duplicates: self.duplicates,
             fingerprint: format!("{:016x}", self.fingerprint()),
         }
     }

@@ -22,7 +22,7 @@ pub(crate) mod tables;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::{ReadOptions, RoiOptions, Split, synth};
+use crate::data::{ReadOptions, RoiOptions, Split, duplicates, synth};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
@@ -57,6 +57,8 @@ pub struct Options {
     pub whole: bool,
     /// How the pictures of the data set are read.
     pub read: ReadOptions,
+    /// What becomes of pictures that show the same scan.
+    pub duplicates: duplicates::Mode,
     /// The paper's experiments: 1, and 2, which needs the first and runs it.
     pub experiments: Vec<u32>,
     /// Go on where an earlier call with the same configuration was stopped in `out`.
@@ -110,7 +112,12 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         Some(folder) => folder.clone(),
         None => synthetic(&options.out, options.seed)?,
     };
-    let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
+    let rois = RoiOptions {
+        seed: options.seed,
+        whole: options.whole,
+        duplicates: options.duplicates,
+        ..RoiOptions::default()
+    };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
     let dataset = material.summary();
     let mut runs = Vec::new();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::phase::Phase;
-use crate::data::Class;
+use crate::data::{Class, duplicates};
 use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
@@ -106,8 +106,12 @@ pub struct DatasetSummary {
     pub train: usize,
     /// ROIs to be judged by, with the first seed.
     pub validation: usize,
-    /// Patients or images on both sides, over all seeds: 0.
+    /// Pairs of equal or nearly equal pictures of which one was learnt from and the other judged by, over
+    /// all seeds, counted on the pixels of the finished splits. Patients are never on both sides.
     pub leakage: usize,
+    /// Pictures that show the same scan, and what became of them.
+    #[serde(default)]
+    pub duplicates: duplicates::Summary,
     /// Of all ROIs, masks and names: other ROIs have another.
     pub fingerprint: String,
 }

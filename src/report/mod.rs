@@ -11,6 +11,7 @@ pub mod curve_grid;
 pub mod curves;
 pub mod dice_curve;
 pub mod draw;
+pub mod duplicate_sheet;
 pub mod explained;
 pub mod gallery;
 pub mod html;

@@ -21,7 +21,7 @@ mod unmasked;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::data::{ReadOptions, RoiOptions};
+use crate::data::{ReadOptions, RoiOptions, duplicates};
 use crate::error::Result;
 use crate::experiment::{Material, Setup, earlier, synthetic, tables};
 use crate::files;
@@ -54,6 +54,8 @@ pub struct Options {
     pub whole: bool,
     /// How the pictures of the data set are read.
     pub read: ReadOptions,
+    /// What becomes of pictures that show the same scan.
+    pub duplicates: duplicates::Mode,
     /// One run for each: it fixes the split, the initial weights and all draws.
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
@@ -78,7 +80,12 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         Some(folder) => folder.clone(),
         None => synthetic(&options.out, options.seed)?,
     };
-    let rois = RoiOptions { seed: options.seed, whole: options.whole, ..RoiOptions::default() };
+    let rois = RoiOptions {
+        seed: options.seed,
+        whole: options.whole,
+        duplicates: options.duplicates,
+        ..RoiOptions::default()
+    };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
     let path = options.out.join("results.json");
     let mut results = Results::new(gpu, Config::new(options), material.summary());

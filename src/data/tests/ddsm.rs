@@ -7,6 +7,7 @@ use crate::data::dataset::{self, Class, ReadOptions};
 use crate::data::ddsm::density::Scanner;
 use crate::data::ddsm::encoder::Encoder;
 use crate::data::ddsm::{Film, Origin};
+use crate::data::draw;
 use crate::data::fixtures::put_bytes;
 use crate::data::image::Rect;
 use crate::data::inspect;
@@ -20,7 +21,12 @@ const COLUMNS: usize = 60;
 
 /// The levels of a film: no two films and no two places are alike.
 fn levels(film: usize) -> Vec<u16> {
-    (0..ROWS * COLUMNS).map(|i| (200 + (i * 37 + film * 1009) % 3800) as u16).collect()
+    (0..ROWS * COLUMNS).map(|i| 200 + (draw::mix((film << 16 | i) as u64) % 3800) as u16).collect()
+}
+
+/// The number of a case's first film.
+fn first_film(name: &str) -> usize {
+    if name.starts_with('B') { 0 } else { View::ALL.len() }
 }
 
 /// A rectangle as a chain counted from one.
@@ -50,6 +56,7 @@ fn put_case(root: &Path, folder: &str, name: &str, scanner: &str, outlined: &[(u
          DENSITY 2\nDIGITIZER {scanner}\nSEQUENCE\n"
     );
     let stem = name.replace('-', "_");
+    let first = first_film(name);
     for (view, index) in View::ALL.into_iter().zip(0..) {
         let overlay = outlined.iter().find(|(film, _)| *film == index);
         let word = if overlay.is_some() { "OVERLAY" } else { "NON_OVERLAY" };
@@ -61,7 +68,7 @@ fn put_case(root: &Path, folder: &str, name: &str, scanner: &str, outlined: &[(u
             put_bytes(root, &format!("{folder}/{stem}.{view}.OVERLAY"), text.as_bytes());
         }
         let encoder = Encoder { precision: 12, predictor: 7, ..Encoder::default() };
-        let film = encoder.encode(&levels(index), ROWS, COLUMNS);
+        let film = encoder.encode(&levels(first + index), ROWS, COLUMNS);
         put_bytes(root, &format!("{folder}/{stem}.{view}.LJPEG"), &film);
     }
     put_bytes(root, &format!("{folder}/{name}.ics"), ics.as_bytes());
@@ -125,7 +132,7 @@ fn rois_of_cc_views_with_normal_ones_from_the_other_breast() {
         let mask = crate::data::fixtures::mask(COLUMNS, ROWS, lesion);
         assert_eq!(roi.mask, Some(mask.crop(roi.rect)), "{}", roi.name);
     }
-    assert_eq!(rois[0].image, film(0, Scanner::HowtekD).crop(rois[0].rect));
+    assert_eq!(rois[0].image, film(4, Scanner::HowtekD).crop(rois[0].rect));
     assert_eq!(rois[3].image, film(2, Scanner::Lumisys).crop(rois[3].rect));
     let labels: Vec<&str> = rois.iter().map(|roi| roi.label.as_str()).collect();
     let expected = ["unproven", "malignant", "benign", "benign_without_callback"];
@@ -178,7 +185,7 @@ fn gzipped_files_and_swapped_headers_give_the_same_rois() {
         if file.ends_with("D_4107_1.LEFT_CC.LJPEG") {
             // Some films were encoded under a header that has rows and columns swapped.
             let encoder = Encoder { precision: 12, predictor: 2, ..Encoder::default() };
-            bytes = encoder.encode(&levels(0), COLUMNS, ROWS);
+            bytes = encoder.encode(&levels(4), COLUMNS, ROWS);
         }
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(&bytes).unwrap();

@@ -7,15 +7,21 @@ mod layouts;
 mod rois;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::fixtures::{mask, put, textured};
+use super::draw;
+use super::fixtures::{mask, put};
 use super::image::{Grey, Rect};
 
 /// The lesion of every image here, in 64 x 48 pixels.
 const LESION: Rect = Rect { x: 20, y: 14, width: 12, height: 10 };
 
+/// Another scan at every call: no two pictures of a set are alike, unless a test says so.
 fn image() -> Grey {
-    textured(64, 48)
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let pixels = (0..64 * 48).map(|index| (draw::mix(call << 16 | index) % 251) as u8);
+    Grey { width: 64, height: 48, pixels: pixels.collect() }
 }
 
 fn lesion() -> Grey {

@@ -1,0 +1,93 @@
+//! Pages of pictures that show the same scan, a group below the other, to be looked at by a person.
+
+use image::GrayImage;
+use image::imageops::{FilterType, resize};
+
+use crate::data::Grey;
+use crate::error::Result;
+use crate::report::draw::{Canvas, SCALE};
+use crate::report::style::{Colour, HAIRLINE, INK, MUTED, Style};
+
+/// One group.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// A line over its pictures.
+    pub title: String,
+    /// Whether it stands out: one scan under two labels.
+    pub warning: bool,
+    /// Names and pictures.
+    pub pictures: Vec<(String, Grey)>,
+}
+
+const MARGIN: f32 = 36.0;
+const CELL: f32 = 150.0;
+const GAP: f32 = 14.0;
+/// Pictures side by side.
+const ACROSS: usize = 6;
+const HEAD: f32 = 84.0;
+const TITLE: f32 = 30.0;
+const NAME: f32 = 20.0;
+const BETWEEN: f32 = 18.0;
+/// Groups on a page.
+pub const ROWS: usize = 12;
+const WARNING: Colour = [176, 42, 42];
+
+/// Draws `rows` under `title` and `subtitle`.
+///
+/// # Errors
+/// [`Error::Usage`](crate::error::Error::Usage) when there is more than a picture can hold.
+pub fn draw(title: &str, subtitle: &str, rows: &[Row]) -> Result<Canvas> {
+    let width = 2.0 * MARGIN + ACROSS as f32 * CELL + (ACROSS - 1) as f32 * GAP;
+    let room = width - 2.0 * MARGIN;
+    let lines = |row: &Row| row.pictures.len().div_ceil(ACROSS) as f32;
+    let height = |row: &Row| TITLE + lines(row) * (CELL + NAME) + BETWEEN;
+    let total: f32 = rows.iter().map(height).sum();
+    let mut canvas = Canvas::new(width, HEAD + total + MARGIN)?;
+    let (large, small) = (Style::bold(22.0, INK), Style::regular(13.0, MUTED));
+    canvas.text(&large.fit(title, room), (MARGIN, 46.0), large);
+    canvas.text(&small.fit(subtitle, room), (MARGIN, 68.0), small);
+    let mut y = HEAD;
+    for row in rows {
+        canvas.rectangle(MARGIN, y, room, 0.5, HAIRLINE);
+        let style = Style::bold(12.5, if row.warning { WARNING } else { INK });
+        canvas.text(&style.fit(&row.title, room), (MARGIN, y + 20.0), style);
+        for (index, (name, picture)) in row.pictures.iter().enumerate() {
+            let x = MARGIN + (index % ACROSS) as f32 * (CELL + GAP);
+            let top = y + TITLE + (index / ACROSS) as f32 * (CELL + NAME);
+            paste(&mut canvas, picture, (x, top));
+            let style = Style::regular(11.0, MUTED);
+            canvas.text(&style.fit(name, CELL), (x, top + CELL + 14.0), style);
+        }
+        y += height(row);
+    }
+    Ok(canvas)
+}
+
+/// Shows a picture as large as its cell takes, at the cell's lower edge.
+fn paste(canvas: &mut Canvas, picture: &Grey, (x, y): (f32, f32)) {
+    let (width, height) = (picture.width as f32, picture.height as f32);
+    let zoom = CELL * SCALE / width.max(height).max(1.0);
+    let side = |length: f32| ((length * zoom).round() as u32).max(1);
+    let size = (picture.width as u32, picture.height as u32);
+    let Some(grey) = GrayImage::from_raw(size.0, size.1, picture.pixels.clone()) else { return };
+    let shown = resize(&grey, side(width), side(height), FilterType::Triangle);
+    let top = y + CELL - shown.height() as f32 / SCALE;
+    canvas.paste(&image::DynamicImage::ImageLuma8(shown).into_rgb8(), (x, top));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_pictures_go_into_further_lines() {
+        let row = |count| Row {
+            title: "a group".to_owned(),
+            warning: false,
+            pictures: vec![("x.png".to_owned(), Grey::filled(3, 900, 7)); count],
+        };
+        let height = |count| draw("t", "s", &[row(count)]).unwrap().pixels().height();
+        assert_eq!(height(ACROSS), height(1));
+        assert_eq!(height(ACROSS + 1) - height(1), ((CELL + NAME) * SCALE) as u32);
+    }
+}
