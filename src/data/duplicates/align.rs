@@ -49,7 +49,7 @@ const OVERLAP: f32 = 0.5;
 /// Two thumbnails, the second laid over the first.
 #[derive(Clone, Debug)]
 pub struct Aligned {
-    /// [`SIDE`] x [`SIDE`].
+    /// [`SIDE`] x [`SIDE`], 0 to 255.
     pub first: Vec<f32>,
     /// The second where the first is.
     pub second: Vec<f32>,
@@ -60,9 +60,11 @@ pub struct Aligned {
 }
 
 /// Lays `second`, turned, over `first`; none where the two do not come to fit.
-pub fn align(first: &[u8], second: &[u8], turn: Turn) -> Option<Aligned> {
-    let numbers = |plane: &[u8]| -> Vec<f32> { plane.iter().map(|&v| f32::from(v)).collect() };
-    let (first, second) = (numbers(first), numbers(&turn.of(second, SIDE)));
+pub fn align(first: &[u16], second: &[u16], turn: Turn) -> Option<Aligned> {
+    let levels = |plane: &[u16]| -> Vec<f32> {
+        plane.iter().map(|&level| f32::from(level) / 257.0).collect()
+    };
+    let (first, second) = (levels(first), levels(&turn.of(second, SIDE)));
     let mut at = [0.0f32; 4];
     for (index, level) in LEVELS.iter().enumerate() {
         let small = |plane: &[f32]| plane::coarser(plane, SIDE, SIDE / level.side);

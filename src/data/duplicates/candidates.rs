@@ -83,7 +83,7 @@ const WINDOWS: [[usize; 4]; 11] = [
 type Coarse = [i16; NUMBERS];
 
 /// The candidates among `thumbnails`, each once, in order.
-pub fn find(thumbnails: &[&[u8]]) -> Vec<Candidate> {
+pub fn find(thumbnails: &[&[u16]]) -> Vec<Candidate> {
     let whole: Vec<Coarse> = thumbnails.iter().map(|one| window(one, WINDOWS[0])).collect();
     let numbers: Vec<usize> = (0..thumbnails.len()).collect();
     let nearest = parallel::map(&numbers, |&index| nearest(index, thumbnails[index], &whole));
@@ -94,7 +94,7 @@ pub fn find(thumbnails: &[&[u8]]) -> Vec<Candidate> {
 }
 
 /// The nearest of `whole` to the windows of one thumbnail.
-fn nearest(index: usize, thumbnail: &[u8], whole: &[Coarse]) -> Vec<Candidate> {
+fn nearest(index: usize, thumbnail: &[u16], whole: &[Coarse]) -> Vec<Candidate> {
     let probes: Vec<(Turn, Coarse)> = Turn::ALL
         .into_iter()
         .flat_map(|turn| {
@@ -143,11 +143,11 @@ fn dot(a: &Coarse, b: &Coarse) -> i32 {
 }
 
 /// What is inside `margins` of a thumbnail, at 8 x 8, mean 0 and length [`ONE`].
-fn window(thumbnail: &[u8], margins: [usize; 4]) -> Coarse {
+fn window(thumbnail: &[u16], margins: [usize; 4]) -> Coarse {
     let [left, right, top, bottom] = margins;
     let width = SIDE - left - right;
     let rows = thumbnail.chunks_exact(SIDE).skip(top).take(SIDE - top - bottom);
-    let inside: Vec<u8> = rows.flat_map(|row| &row[left..left + width]).copied().collect();
+    let inside: Vec<u16> = rows.flat_map(|row| &row[left..left + width]).copied().collect();
     let small = plane::shrunk(&inside, [SIDE - top - bottom, width], COARSE);
     let mean = small.iter().sum::<f32>() / NUMBERS as f32;
     let length = small.iter().map(|value| (value - mean).powi(2)).sum::<f32>().sqrt();

@@ -1,4 +1,4 @@
-//! What is kept of a picture to compare it with all others: some 9 kB.
+//! What is kept of a picture to compare it with all others: some 18 kB.
 
 use super::plane;
 use crate::data::image::Grey;
@@ -12,9 +12,9 @@ pub const SIDE: usize = 96;
 pub struct Fingerprint {
     /// Width, height, and a digest of the decoded grey pixels.
     pub pixels: (usize, usize, String),
-    /// [`SIDE`] x [`SIDE`] means of the picture's parts, row by row, stretched to 0 to 255, so that neither
-    /// brightness nor contrast counts; none where the picture has one value everywhere.
-    pub thumbnail: Option<Vec<u8>>,
+    /// [`SIDE`] x [`SIDE`] means of the picture's parts, row by row, stretched to 0 to 65535, so that
+    /// neither brightness nor contrast counts; none where the picture has one value everywhere.
+    pub thumbnail: Option<Vec<u16>>,
 }
 
 impl Fingerprint {
@@ -26,8 +26,8 @@ impl Fingerprint {
             .iter()
             .fold((f32::MAX, f32::MIN), |(low, high), &value| (low.min(value), high.max(value)));
         let thumbnail = (high - low >= 1.0).then(|| {
-            let stretch = 255.0 / (high - low);
-            means.iter().map(|value| ((value - low) * stretch).round() as u8).collect()
+            let stretch = 65535.0 / (high - low);
+            means.iter().map(|value| ((value - low) * stretch).round() as u16).collect()
         });
         Fingerprint { pixels: (picture.width, picture.height, digest), thumbnail }
     }

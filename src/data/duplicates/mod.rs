@@ -69,7 +69,7 @@ pub fn pairs(prints: &[Option<Fingerprint>]) -> Vec<Pair> {
             }
         }
     }
-    let thumbnails: Vec<&[u8]> = distinct.iter().map(|(_, thumbnail)| &thumbnail[..]).collect();
+    let thumbnails: Vec<&[u16]> = distinct.iter().map(|(_, thumbnail)| &thumbnail[..]).collect();
     let candidates = candidates::find(&thumbnails);
     let checked = parallel::map(&candidates, |candidate| {
         let (first, second) = (thumbnails[candidate.first], thumbnails[candidate.second]);

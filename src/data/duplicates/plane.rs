@@ -24,7 +24,10 @@ fn shares(from: usize, to: usize) -> Vec<(usize, Vec<f32>)> {
 }
 
 /// The means of `side` x `side` equal parts of an image of (height, width) `size`.
-pub fn shrunk(pixels: &[u8], size: [usize; 2], side: usize) -> Vec<f32> {
+pub fn shrunk<T: Copy>(pixels: &[T], size: [usize; 2], side: usize) -> Vec<f32>
+where
+    f32: From<T>,
+{
     let [height, width] = size;
     if height == 0 || width == 0 {
         return vec![0.0; side * side];
@@ -60,6 +63,11 @@ pub fn coarser(plane: &[f32], side: usize, factor: usize) -> Vec<f32> {
 
 /// A plane of `side` x `side` less its blur by a Gaussian of deviation `sigma`: its detail.
 pub fn detail(plane: &[f32], side: usize, sigma: f32) -> Vec<f32> {
+    plane.iter().zip(blurred(plane, side, sigma)).map(|(value, blur)| value - blur).collect()
+}
+
+/// A plane of `side` x `side` blurred by a Gaussian of deviation `sigma`, its edges repeated.
+pub fn blurred(plane: &[f32], side: usize, sigma: f32) -> Vec<f32> {
     let reach = (3.0 * sigma).ceil() as isize;
     let weights: Vec<f32> =
         (-reach..=reach).map(|at| (-0.5 * (at as f32 / sigma).powi(2)).exp()).collect();
@@ -77,7 +85,7 @@ pub fn detail(plane: &[f32], side: usize, sigma: f32) -> Vec<f32> {
     };
     let rows: Vec<f32> =
         (0..side * side).map(|i| blur(plane, 1, i / side * side, i % side)).collect();
-    (0..side * side).map(|i| plane[i] - blur(&rows, side, i % side, i / side)).collect()
+    (0..side * side).map(|i| blur(&rows, side, i % side, i / side)).collect()
 }
 
 /// Pearson's correlation of pairs; 0 where either side has one value everywhere.
