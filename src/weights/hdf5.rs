@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use hdf5_pure::{AttrValue, Dataset, File, FileBuilder, LibVer};
+use hdf5_pure::{
+    AttrValue, Dataset, File, FileAccessProperties, FileBuilder, Layout, LibVer, WriteMarkPolicy,
+};
 
 use super::METADATA;
+use super::limits::{Allowance, Metered};
 use super::raw::Metadata;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -13,8 +16,8 @@ use crate::tensor::Tensor;
 /// The first bytes of every HDF5 file.
 pub const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
-/// No tensor of a network comes near this many numbers; a file that says so is damaged.
-const MOST_NUMBERS: u64 = 1 << 28;
+/// Chunks of one tensor. Those that tools make have thousands of numbers each.
+const MOST_CHUNKS: u64 = 1 << 16;
 
 /// Keras splits lists of names into attributes of at most this many bytes.
 const MOST_ATTRIBUTE: usize = 64_512;
@@ -25,7 +28,11 @@ pub const KERAS_VERSION: &str = "3.15.1";
 /// The file in `bytes`, the content of `path`.
 pub fn open(path: &Path, bytes: Vec<u8>) -> Result<File> {
     let length = bytes.len() as u64;
-    let file = File::from_bytes(bytes).map_err(|error| broken(path, "it", &error))?;
+    // Whoever wrote it may have been killed; what is there is read all the same.
+    let properties =
+        FileAccessProperties::new().with_write_mark_policy(WriteMarkPolicy::AllowSnapshot);
+    let file = File::from_source_with_options(Metered::new(bytes), properties)
+        .map_err(|error| broken(path, "it", &error))?;
     let meant = file.superblock().eof_address;
     // What is cut off may be something that is not read, and still says that the file is not whole.
     if meant > length {
@@ -85,22 +92,59 @@ fn texts(value: &AttrValue) -> Vec<String> {
 }
 
 /// The numbers of a dataset, rounded to single precision where it holds more.
-pub fn tensor(path: &Path, place: &str, dataset: &Dataset) -> Result<Tensor> {
+///
+/// A dataset may be declared far larger than its file: what was never written, or is packed, takes no bytes there. So
+/// its size is held against `allowance` before it is read.
+pub fn tensor(
+    path: &Path,
+    place: &str,
+    dataset: &Dataset,
+    allowance: &mut Allowance,
+) -> Result<Tensor> {
     let failed = |error: hdf5_pure::Error| broken(path, place, &error);
+    allowance.tensor()?;
     let shape = dataset.shape().map_err(failed)?;
-    let count = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size));
-    if count.is_none_or(|count| count > MOST_NUMBERS) {
-        return Err(Error::content(
-            path,
-            format!("{place} would hold {shape:?} numbers"),
-            "the file is damaged: copy or fetch it again",
-        ));
+    let size = dataset.element_size().map_err(failed)?;
+    let bytes = product(size, &shape).filter(|_| (1..=16).contains(&size)).ok_or_else(|| {
+        allowance.refused(format!("{place} would hold {shape:?} numbers of {size} bytes"))
+    })?;
+    let unwritten = |allowance: &Allowance| {
+        let what = format!("{place} is declared as {shape:?} numbers, and was never written");
+        allowance.refused(format!("{what}, at least in part"))
+    };
+    match dataset.layout().map_err(failed)? {
+        Layout::Compact { .. } | Layout::Contiguous { address: Some(_), .. } => {
+            allowance.store(place, bytes)?;
+        }
+        Layout::Contiguous { address: None, .. } => return Err(unwritten(allowance)),
+        Layout::Chunked { chunk_shape, .. } => {
+            let chunk = product(size, &chunk_shape).filter(|&chunk| chunk > 0);
+            let grid = shape.iter().zip(&chunk_shape).map(|(&all, &one)| all.div_ceil(one.max(1)));
+            let count = product(1, &grid.collect::<Vec<_>>());
+            let (Some(chunk), Some(count @ 1..=MOST_CHUNKS)) = (chunk, count) else {
+                let problem = format!("{place} is {shape:?} numbers in chunks of {chunk_shape:?}");
+                return Err(allowance.refused(problem));
+            };
+            if dataset.filters().is_empty() {
+                allowance.store(place, bytes)?;
+            }
+            allowance.unpack(place, chunk.saturating_mul(count))?;
+            if dataset.chunks().map_err(failed)?.len() as u64 != count {
+                return Err(unwritten(allowance));
+            }
+        }
+        _ => return Err(allowance.refused(format!("{place} is a view of other files"))),
     }
     let data = dataset.read_f32().map_err(failed)?;
     let dims: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
     Tensor::new(dims, data).map_err(|error| {
         Error::content(path, format!("{place}: {error}"), "copy or fetch the file again")
     })
+}
+
+/// `first` times all of `factors`, where that is a number of 64 bits.
+fn product(first: u64, factors: &[u64]) -> Option<u64> {
+    factors.iter().try_fold(first, |product, &factor| product.checked_mul(factor))
 }
 
 /// What [`set_metadata`] wrote, if we wrote the file.

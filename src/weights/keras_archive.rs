@@ -10,6 +10,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::Weights;
 use super::hdf5::{self, KERAS_VERSION};
 use super::keras_weights;
+use super::limits::Allowance;
 use super::raw::{Format, Raw};
 use crate::error::{Error, Result};
 use crate::models::Layer;
@@ -20,8 +21,8 @@ pub const SIGNATURE: &[u8] = b"PK\x03\x04";
 const WEIGHTS: &str = "model.weights.h5";
 const CONFIG: &str = "config.json";
 
-/// A member is refused above this many bytes: weights are far smaller, a zip bomb is not.
-const MOST_BYTES: u64 = 1 << 32;
+/// A configuration takes less: that of the largest network is 0.3 MB.
+const MOST_CONFIG: u64 = 8 << 20;
 
 /// The layers in `bytes`, the content of `path`.
 pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Raw> {
@@ -32,24 +33,36 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Raw> {
             "it may be cut off, or another kind of zip: give what `model.save` wrote",
         )
     };
+    let mut allowance = Allowance::of(path, bytes.len());
     let mut archive =
         ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken("not a whole zip", &error))?;
-    let mut member = |name: &str| -> Result<Vec<u8>> {
+    let mut member = |name: &str, most: u64| -> Result<Vec<u8>> {
         let failed =
             |error: &dyn std::fmt::Display| broken(&format!("{name} cannot be read"), error);
         let file = archive.by_name(name).map_err(|error| failed(&error))?;
+        // What it says of its size is not believed: it is unpacked as far as is allowed, and no further.
         let mut content = Vec::new();
-        let mut limited = file.take(MOST_BYTES);
-        limited.read_to_end(&mut content).map_err(|error| failed(&error))?;
+        let most = most.min(allowance.left());
+        file.take(most.saturating_add(1))
+            .read_to_end(&mut content)
+            .map_err(|error| failed(&error))?;
+        if content.len() as u64 > most {
+            return Err(allowance.refused(format!(
+                "{name} unpacks to more than {} MB, which it does not for a network of a file of this size",
+                most / 1_000_000
+            )));
+        }
+        allowance.unpack(name, content.len() as u64)?;
         Ok(content)
     };
-    let config = member(CONFIG)?;
+    let config = member(CONFIG, MOST_CONFIG)?;
     let config =
         String::from_utf8(config).map_err(|error| broken("config.json is not text", &error))?;
-    let weights = member(WEIGHTS)?;
+    let weights = member(WEIGHTS, u64::MAX)?;
     let inner = path.join(WEIGHTS);
+    allowance.inner(weights.len());
     let file = hdf5::open(&inner, weights)?;
-    let raw = keras_weights::decode(&inner, &file)?;
+    let raw = keras_weights::decode(&inner, &file, &mut allowance)?;
     Ok(Raw { path: path.to_owned(), format: Format::KerasArchive, config: Some(config), ..raw })
 }
 

@@ -14,13 +14,14 @@ use hdf5_pure::{AttrValue, File, Group};
 
 use super::Weights;
 use super::hdf5::{self, KERAS_VERSION, broken};
+use super::limits::Allowance;
 use super::order::keras_order;
 use super::raw::{Format, Raw, RawLayer};
 use crate::error::{Error, Result};
 use crate::models::Layer;
 
 /// The layers in `file`, the content of `path`.
-pub fn decode(path: &Path, file: &File) -> Result<Raw> {
+pub fn decode(path: &Path, file: &File, allowance: &mut Allowance) -> Result<Raw> {
     let failed = |what: &str, error: hdf5_pure::Error| broken(path, what, &error);
     let mut group = file.root();
     let mut attributes = group.attrs().map_err(|error| failed("the root group", error))?;
@@ -49,8 +50,9 @@ pub fn decode(path: &Path, file: &File) -> Result<Raw> {
         ordered: true,
     };
     for name in names {
+        allowance.group()?;
         let layer = group.group(&name).map_err(|error| failed(&format!("layer {name}"), error))?;
-        let layers = layers_of(path, &name, &layer)?;
+        let layers = layers_of(path, &name, &layer, allowance)?;
         raw.ordered &= layers.len() < 2;
         raw.layers.extend(layers);
     }
@@ -58,14 +60,19 @@ pub fn decode(path: &Path, file: &File) -> Result<Raw> {
 }
 
 /// What stands under one name: nothing, a layer, or the layers of a model.
-fn layers_of(path: &Path, name: &str, group: &Group) -> Result<Vec<RawLayer>> {
+fn layers_of(
+    path: &Path,
+    name: &str,
+    group: &Group,
+    allowance: &mut Allowance,
+) -> Result<Vec<RawLayer>> {
     let attributes =
         group.attrs().map_err(|error| broken(path, &format!("layer {name}"), &error))?;
     let mut layers: Vec<RawLayer> = Vec::new();
     for weight in hdf5::strings(&attributes, "weight_names").unwrap_or_default() {
         let place = format!("{name}/{weight}");
         let dataset = group.dataset(&weight).map_err(|error| broken(path, &place, &error))?;
-        let tensor = hdf5::tensor(path, &place, &dataset)?;
+        let tensor = hdf5::tensor(path, &place, &dataset, allowance)?;
         let (owner, variable) = weight.rsplit_once('/').unwrap_or((name, &weight));
         let owner = owner.rsplit('/').next().unwrap_or(owner);
         let variable = variable.split(':').next().unwrap_or(variable).to_owned();

@@ -14,6 +14,7 @@ use hdf5_pure::{AttrValue, File, Group};
 
 use super::Weights;
 use super::hdf5::{self, broken};
+use super::limits::Allowance;
 use super::order::keras_order;
 use super::raw::{Format, Raw, RawLayer, numbered};
 use crate::error::Result;
@@ -31,7 +32,7 @@ pub fn recognises(file: &File) -> bool {
 }
 
 /// The layers in `file`, the content of `path`.
-pub fn decode(path: &Path, file: &File) -> Result<Raw> {
+pub fn decode(path: &Path, file: &File, allowance: &mut Allowance) -> Result<Raw> {
     let attributes = file.root().attrs().map_err(|error| broken(path, "the root group", &error))?;
     let mut raw = Raw {
         path: path.to_owned(),
@@ -41,7 +42,7 @@ pub fn decode(path: &Path, file: &File) -> Result<Raw> {
         config: None,
         ordered: false,
     };
-    collect(path, &file.root(), "", 0, &mut raw.layers)?;
+    collect(path, &file.root(), "", 0, allowance, &mut raw.layers)?;
     Ok(raw)
 }
 
@@ -51,6 +52,7 @@ fn collect(
     model: &Group,
     place: &str,
     depth: usize,
+    allowance: &mut Allowance,
     found: &mut Vec<RawLayer>,
 ) -> Result<()> {
     if depth > DEEPEST {
@@ -67,10 +69,11 @@ fn collect(
         });
         for name in names {
             let place = format!("{place}/{name}");
+            allowance.group()?;
             let layer = group.group(&name).map_err(|error| broken(path, &place, &error))?;
-            collect(path, &layer, &format!("{place}/"), depth + 1, found)?;
+            collect(path, &layer, &format!("{place}/"), depth + 1, allowance, found)?;
             let Ok(variables) = layer.group("vars") else { continue };
-            let tensors = tensors(path, &place, &variables)?;
+            let tensors = tensors(path, &place, &variables, allowance)?;
             if tensors.is_empty() {
                 continue;
             }
@@ -93,13 +96,14 @@ fn tensors(
     path: &Path,
     place: &str,
     variables: &Group,
+    allowance: &mut Allowance,
 ) -> Result<Vec<(String, crate::tensor::Tensor)>> {
     let mut names = variables.datasets().map_err(|error| broken(path, place, &error))?;
     names.sort_by_key(|name| name.parse::<usize>().unwrap_or(usize::MAX));
     let read = |name: String| {
         let place = format!("{place}/vars/{name}");
         let dataset = variables.dataset(&name).map_err(|error| broken(path, &place, &error))?;
-        Ok((name, hdf5::tensor(path, &place, &dataset)?))
+        Ok((name, hdf5::tensor(path, &place, &dataset, allowance)?))
     };
     names.into_iter().map(read).collect()
 }

@@ -7,6 +7,7 @@ mod hdf5;
 mod keras_archive;
 mod keras_h5;
 mod keras_weights;
+mod limits;
 mod order;
 mod raw;
 mod resolve;
@@ -82,9 +83,13 @@ impl Weights {
     }
 }
 
+/// No image that a network takes is longer on a side.
+const MOST_SIDE: usize = 65_535;
+
 fn input(metadata: &Metadata) -> Option<[usize; 2]> {
     let (height, width) = metadata.get("input")?.split_once('x')?;
-    Some([height.parse().ok()?, width.parse().ok()?])
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=MOST_SIDE).contains(side));
+    Some([side(height)?, side(width)?])
 }
 
 fn variables(model: &Model) -> impl Iterator<Item = (&str, &Shape)> {

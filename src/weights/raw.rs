@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::MOST_SIDE;
+use super::limits::{Allowance, MOST_BYTES};
 use super::{hdf5, keras_archive, keras_h5, keras_weights, safetensors};
 use crate::error::{Error, Result};
 use crate::files;
@@ -117,8 +119,7 @@ impl Raw {
     /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is not a whole file of
     /// weights.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = files::read(path)?;
-        Self::decode(path, bytes)
+        Self::decode(path, files::read_at_most(path, MOST_BYTES)?)
     }
 
     /// What is in `bytes`, the content of `path`.
@@ -127,11 +128,12 @@ impl Raw {
     /// [`Error::Content`] when that is not a whole file of weights.
     pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let raw = if bytes.starts_with(hdf5::SIGNATURE) {
+            let mut allowance = Allowance::of(path, bytes.len());
             let file = hdf5::open(path, bytes)?;
             if keras_weights::recognises(&file) {
-                keras_weights::decode(path, &file)?
+                keras_weights::decode(path, &file, &mut allowance)?
             } else {
-                keras_h5::decode(path, &file)?
+                keras_h5::decode(path, &file, &mut allowance)?
             }
         } else if bytes.starts_with(keras_archive::SIGNATURE) {
             keras_archive::decode(path, bytes)?
@@ -152,7 +154,34 @@ impl Raw {
                 "save the weights again; `model.save_weights` writes them",
             ));
         }
+        raw.check()?;
         Ok(raw)
+    }
+
+    /// Refuses numbers that nothing can be made of: a shape with a 0 in it divides by 0 somewhere, and says nothing of
+    /// the file's size in its other numbers.
+    fn check(&self) -> Result<()> {
+        let hint = "give weights as `parula train` or Keras saves them";
+        for layer in &self.layers {
+            if let Some((name, tensor)) =
+                layer.tensors.iter().find(|(_, tensor)| tensor.dims().contains(&0))
+            {
+                let problem = format!(
+                    "{name} of layer {} is {}: it holds no number",
+                    layer.label(),
+                    tensor.shape()
+                );
+                return Err(Error::content(&self.path, problem, hint));
+            }
+        }
+        let noted = self.metadata.get("input");
+        if let (Some(text), None) = (noted, self.input()) {
+            let problem = format!(
+                "it says that its input is {text:.40}, and an input is HEIGHTxWIDTH, each from 1 to {MOST_SIDE}"
+            );
+            return Err(Error::content(&self.path, problem, hint));
+        }
+        Ok(())
     }
 
     /// The index of the head: the last dense layer, `predictions` before others.
