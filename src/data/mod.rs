@@ -46,6 +46,7 @@ pub use augment::{Augment, Flips, Jitter};
 pub use batch::{Batch, BatchOptions, Batches, Prepared, Scaling};
 pub use colour::Colour;
 pub use dataset::{Class, Dataset, Problem, ReadOptions, Sample};
+pub use ddsm::Origin;
 pub use grey16::Grey16;
 pub use image::{Grey, Rect};
 pub use material::Rois;

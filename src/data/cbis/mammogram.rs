@@ -53,12 +53,16 @@ pub fn size(path: &Path) -> Result<(usize, usize)> {
 /// # Errors
 /// As [`size`], and [`Error::Content`] for a file that is truncated, compressed DICOM, or no grey.
 pub fn read(path: &Path) -> Result<Grey> {
-    let bytes = files::read_at_most(path, MOST_OF_FILE)?;
+    read_bytes(path, &files::read_at_most(path, MOST_OF_FILE)?)
+}
+
+/// The same of `bytes`, the content of `path`.
+pub(crate) fn read_bytes(path: &Path, bytes: &[u8]) -> Result<Grey> {
     if is_dicom(path) {
-        return dicom(path, &parse(path, &bytes)?);
+        return dicom(path, &parse(path, bytes)?);
     }
     // The films have the full range of 16 bits already.
-    Ok(Grey::from_decoded(decode::decode(path, &bytes)?.picture(Some(Window::FULL))))
+    Ok(Grey::from_decoded(decode::decode(path, bytes)?.picture(Some(Window::FULL))))
 }
 
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {

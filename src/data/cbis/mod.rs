@@ -14,7 +14,7 @@
 pub(crate) mod dicom;
 mod files;
 pub mod mammogram;
-mod table;
+pub(crate) mod table;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

@@ -41,6 +41,9 @@ const COLUMNS: [&str; 8] = [
     "image file path",
     "roi mask file path",
 ];
+/// So many unusable lines are told, by line.
+const MOST_PROBLEMS: usize = 1000;
+
 /// Some conversions leave it away.
 const CROPPED: &str = "cropped image file path";
 
@@ -54,16 +57,24 @@ pub fn is_table(path: &Path) -> bool {
 
 /// The rows that can be read, and a problem for each other.
 pub fn read(path: &Path) -> (Vec<Row>, Vec<Problem>) {
+    match Table::read(path) {
+        Ok(table) => rows(path, table),
+        Err(error) => (Vec::new(), vec![Problem { harmless: true, ..load::problem(error) }]),
+    }
+}
+
+/// The same of a table that was read from `path`.
+pub(crate) fn rows(path: &Path, table: Table) -> (Vec<Row>, Vec<Problem>) {
     let hint = "download it again, or correct the line";
-    let table = match Table::read(path) {
-        Ok(table) => table,
-        Err(error) => {
-            return (Vec::new(), vec![Problem { harmless: true, ..load::problem(error) }]);
-        }
-    };
+    let columns = Columns::find(&table.header);
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for (line, fields) in &table.rows {
-        match fields.clone().and_then(|fields| row(&table.header, &fields, *line)) {
+    for (line, fields) in table.rows {
+        if problems.len() >= MOST_PROBLEMS {
+            let what = format!("has {MOST_PROBLEMS} unusable lines, and is not read behind them");
+            problems.push(Problem::harmless(path, what, hint).of("table"));
+            break;
+        }
+        match fields.and_then(|fields| row(&columns, &fields, line)) {
             Ok(row) => rows.push(row),
             Err(what) => {
                 let what = format!("line {line} is left out: {what}");
@@ -74,26 +85,39 @@ pub fn read(path: &Path) -> (Vec<Row>, Vec<Problem>) {
     (rows, problems)
 }
 
-fn row(header: &[String], fields: &[String], line: u64) -> Result<Row, String> {
-    let optional = |name: &str| {
-        let column = header.iter().position(|column| column == name);
-        column.and_then(|column| fields.get(column)).map_or("", String::as_str)
+/// Where the columns of [`COLUMNS`] and [`CROPPED`] are: looked up once, as a header may have any number of them.
+struct Columns([Option<usize>; 9]);
+
+impl Columns {
+    fn find(header: &[String]) -> Self {
+        let mut names = COLUMNS.iter().chain([&CROPPED]);
+        Columns(std::array::from_fn(|_| {
+            let name = names.next()?;
+            header.iter().position(|column| column == name)
+        }))
+    }
+}
+
+fn row(columns: &Columns, fields: &[String], line: u64) -> Result<Row, String> {
+    let optional = |index: usize| {
+        columns.0[index].and_then(|column| fields.get(column)).map_or("", String::as_str)
     };
-    let field = |name: &str| match optional(name) {
-        "" => Err(format!("its field `{name}` is empty")),
+    let field = |index: usize| match optional(index) {
+        "" => Err(format!("its field `{}` is empty", COLUMNS[index])),
         text => Ok(text),
     };
-    let view = format!("{}_{}", field("left or right breast")?, field("image view")?);
+    let [patient, side, view, number, kind, pathology, film, mask] = [0, 1, 2, 3, 4, 5, 6, 7];
+    let view = format!("{}_{}", field(side)?, field(view)?);
     Ok(Row {
         line,
-        patient: safe(field("patient id")?),
-        view: View::parse(&view).ok_or_else(|| format!("{view} is no view"))?,
-        kind: safe(&field("abnormality type")?.to_lowercase()),
-        number: safe(field("abnormality id")?),
-        pathology: field("pathology")?.to_lowercase(),
-        film: field("image file path")?.to_owned(),
-        mask: field("roi mask file path")?.to_owned(),
-        cropped: optional(CROPPED).to_owned(),
+        patient: safe(field(patient)?),
+        view: View::parse(&view).ok_or_else(|| format!("{view:.40} is no view"))?,
+        kind: safe(&field(kind)?.to_lowercase()),
+        number: safe(field(number)?),
+        pathology: field(pathology)?.to_lowercase(),
+        film: field(film)?.to_owned(),
+        mask: field(mask)?.to_owned(),
+        cropped: optional(COLUMNS.len()).to_owned(),
     })
 }
 

@@ -91,30 +91,25 @@ impl Chain {
         let mut points = self.points(origin);
         let last = points.last().copied().unwrap_or_default();
         points.extend(straight(last, points[0]));
-        let range = |of: fn(&(i64, i64)) -> i64| {
-            let least = points.iter().map(of).min().unwrap_or_default();
-            (least, points.iter().map(of).max().unwrap_or_default())
-        };
-        let ((left, right), (top, bottom)) = (range(|p| p.0), range(|p| p.1));
-        let (width, height) = ((right - left + 2) as usize, (bottom - top + 1) as usize);
         // How often the outline winds around a pixel: +1 where it goes down past the pixel's left,
         // -1 where it goes up. Each step crosses the row that its upper end is in.
-        let mut turns = vec![0i32; width * height];
-        let index = |(x, y): (i64, i64)| (y - top) as usize * width + (x - left) as usize;
-        for pair in points.windows(2) {
-            match pair[1].1 - pair[0].1 {
-                1 => turns[index(pair[0])] += 1,
-                -1 => turns[index(pair[1])] -= 1,
-                _ => {}
-            }
-        }
-        for (row, y) in turns.chunks(width).zip(top as usize..) {
-            let mut winding = 0;
-            for (turn, x) in row[..width - 1].iter().zip(left as usize..) {
-                winding += turn;
-                if winding != 0 {
-                    mask.pixels[y * mask.width + x] = 255;
-                }
+        let mut turns: Vec<(i64, i64, i32)> = points
+            .windows(2)
+            .filter_map(|pair| match pair[1].1 - pair[0].1 {
+                1 => Some((pair[0].1, pair[0].0, 1)),
+                -1 => Some((pair[1].1, pair[1].0, -1)),
+                _ => None,
+            })
+            .collect();
+        turns.sort_unstable();
+        let mut winding = 0;
+        for pair in turns.windows(2) {
+            let [(y, from, turn), (row, to, _)] = [pair[0], pair[1]];
+            winding += turn;
+            // Within a closed outline a row ends with nothing left to wind around.
+            if winding != 0 && row == y {
+                let row = y as usize * mask.width;
+                mask.pixels[row + from as usize..row + to as usize].fill(255);
             }
         }
         for &(x, y) in &points {

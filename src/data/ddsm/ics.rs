@@ -35,10 +35,19 @@ pub struct Ics {
     pub problems: Vec<String>,
 }
 
+/// No film has more pixels; the largest of DDSM have 40 million.
+const MOST_PIXELS: usize = 1 << 26;
+/// So many problems are told; a file with more is no `.ics` file.
+const MOST_PROBLEMS: usize = 20;
+
 /// Reads the text of an `.ics` file.
 pub fn parse(text: &str) -> Ics {
     let mut ics = Ics::default();
     for (line, number) in text.lines().zip(1..) {
+        if ics.problems.len() >= MOST_PROBLEMS {
+            ics.problems.push(format!("line {number} and those behind it are not read"));
+            break;
+        }
         let words: Vec<String> = line.split_whitespace().map(str::to_ascii_uppercase).collect();
         let Some(first) = words.first() else { continue };
         if first == "DIGITIZER" {
@@ -54,7 +63,7 @@ pub fn parse(text: &str) -> Ics {
                 }
                 None => ics.problems.push(format!(
                     "line {number} does not give LINES, PIXELS_PER_LINE and OVERLAY or NON_OVERLAY \
-                     of {first}"
+                     of {first}, or gives more pixels than a film has"
                 )),
             }
         }
@@ -74,7 +83,8 @@ fn film(words: &[String]) -> Option<Line> {
         (false, true) => false,
         _ => return None,
     };
-    Some(Line { rows: number("LINES")?, columns: number("PIXELS_PER_LINE")?, has_overlay })
+    let (rows, columns) = (number("LINES")?, number("PIXELS_PER_LINE")?);
+    (rows * columns <= MOST_PIXELS).then_some(Line { rows, columns, has_overlay })
 }
 
 #[cfg(test)]
@@ -106,7 +116,13 @@ mod tests {
             let ics = parse(&line[..length]);
             assert_eq!((ics.films.len(), ics.problems.len()), (0, 1), "{:?}", &line[..length]);
         }
-        for (from, to) in [("46", "0"), ("29", "99999999999"), ("46", "-4"), ("29", "x")] {
+        for (from, to) in [
+            ("46", "0"),
+            ("29", "99999999999"),
+            ("46", "-4"),
+            ("29", "x"),
+            ("46 PIXELS_PER_LINE 29", "65535 PIXELS_PER_LINE 65535"),
+        ] {
             assert_eq!(parse(&line.replace(from, to)).problems.len(), 1, "{to}");
         }
         let twice = parse(&format!("{line}\n{line}\n"));

@@ -15,7 +15,7 @@ pub mod density;
 pub(crate) mod encoder;
 mod film;
 mod huffman;
-mod ics;
+pub(crate) mod ics;
 pub mod ljpeg;
 pub mod overlay;
 

@@ -44,12 +44,20 @@ pub struct Overlay {
     pub problems: Vec<String>,
 }
 
+/// So many problems are told; a file with more is no OVERLAY file.
+const MOST_PROBLEMS: usize = 100;
+
 /// Reads the text of an OVERLAY file, or a bare `column row c c c ... #`, which is then the boundary
 /// of an abnormality without a name.
 pub fn parse(text: &str) -> Overlay {
     let mut reader = Reader::default();
     let mut total = None;
     for (line, number) in text.lines().zip(1..) {
+        if reader.overlay.problems.len() >= MOST_PROBLEMS {
+            let problem = format!("line {number} and those behind it are not read");
+            reader.overlay.problems.push(problem);
+            return reader.overlay;
+        }
         let mut words = line.split_whitespace();
         let Some(first) = words.next() else { continue };
         if first.starts_with(|c: char| c.is_ascii_digit() || c == '#') {
@@ -87,8 +95,8 @@ struct Reader {
     overlay: Overlay,
     /// Set by `BOUNDARY` (true) or `CORE`, until the chain has come.
     awaited: Option<bool>,
-    /// The words of a chain so far, and the line it began on.
-    words: Vec<String>,
+    /// The lines of a chain so far, and the first one's number.
+    words: String,
     line: usize,
 }
 
@@ -117,8 +125,9 @@ impl Reader {
         if self.words.is_empty() {
             self.line = number;
         }
-        self.words.extend(line.split_whitespace().map(str::to_owned));
-        if self.words.last().is_some_and(|word| word == "#") {
+        self.words.push_str(line);
+        self.words.push('\n');
+        if line.split_whitespace().next_back() == Some("#") {
             self.end_chain();
         }
     }
@@ -138,7 +147,7 @@ impl Reader {
                 self.current().begun == 1
             }
         };
-        match Chain::parse(words.iter().map(String::as_str)) {
+        match Chain::parse(words.split_whitespace()) {
             Ok(chain) => {
                 let abnormality = self.current();
                 abnormality.has_boundary |= boundary;
@@ -158,6 +167,9 @@ impl Reader {
                 .push(format!("it announces {total} abnormalities and has {found}"));
         }
         for Abnormality { number, expected, begun, .. } in &self.overlay.abnormalities {
+            if self.overlay.problems.len() >= MOST_PROBLEMS {
+                break;
+            }
             match expected {
                 Some(expected) if expected != begun => self.overlay.problems.push(format!(
                     "abnormality {number} announces {expected} outlines and has {begun}"
