@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::documents;
 use crate::error::{Error, Result};
 
 /// How the names of files begin that are not whole yet.
@@ -136,8 +137,8 @@ pub fn write_json(path: &Path, document: &impl Serialize) -> Result<()> {
 /// # Errors
 /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
-    let text = read(path)?;
-    serde_json::from_slice(&text).map_err(|error| {
+    let text = read_at_most(path, documents::MOST_JSON)?;
+    documents::json(&text).map_err(|error| {
         let hint = "give another --out, or leave --resume away";
         Error::content(path, format!("not {what} of this version ({error})"), hint)
     })

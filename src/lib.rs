@@ -8,6 +8,8 @@
 // A pipe or a device must not be opened: `files::read`. Tests read what they wrote.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+#[doc(hidden)]
+pub mod attack;
 pub mod bench;
 pub mod cam;
 pub mod cli;
@@ -15,6 +17,7 @@ pub mod compare;
 pub mod console;
 pub mod data;
 pub mod digest;
+pub mod documents;
 pub mod error;
 pub mod experiment;
 pub mod files;

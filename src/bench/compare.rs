@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Report, Timing};
+use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::report::table::Table;
@@ -130,8 +131,8 @@ impl Old {
     /// [`Error::File`] when it cannot be read; [`Error::Content`] when it is something else, or was
     /// measured on another adapter or by another timer.
     pub fn read(path: &Path, adapter: &str, timer: &str) -> Result<Self> {
-        let text = files::read(path)?;
-        let report: OldReport = serde_json::from_slice(&text).map_err(|error| {
+        let text = files::read_at_most(path, documents::MOST_JSON)?;
+        let report: OldReport = documents::json(&text).map_err(|error| {
             let problem = format!("it is not a report of the bench ({error})");
             Error::content(path, problem, "give what `parula bench --json` has printed")
         })?;
@@ -189,6 +190,16 @@ impl Old {
         }
         rows
     }
+}
+
+/// Reads `bytes` as an older report and sets every row against itself; says whether it is one.
+pub(crate) fn attack(bytes: &[u8]) -> bool {
+    let Ok(report) = documents::json::<OldReport>(bytes) else { return false };
+    let old = Old { path: PathBuf::from("attack"), report };
+    for (_, timing) in old.rows() {
+        let _ = Verdict::of(&timing, &timing);
+    }
+    true
 }
 
 /// Operation, variant and case with a time; for models phase, model, batch and input.

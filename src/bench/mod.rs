@@ -24,6 +24,7 @@ use crate::ops::{self, Case, CaseSpec, REGISTRY};
 
 pub use ceiling::{Ceiling, ceiling};
 pub use check::{Checker, narrow};
+pub(crate) use compare::attack;
 pub use compare::{Compared, Comparison, Old, Verdict};
 pub use layers::{Layer, layers};
 pub use measure::{Bencher, Measurement, Pace};

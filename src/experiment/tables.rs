@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Class, Roi};
+use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::metrics::binary::Said;
@@ -128,9 +129,8 @@ pub fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
 /// # Errors
 /// [`Error::File`] or [`Error::Content`] when it cannot be read.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let bytes = files::read(path)?;
-    let lines = csv::Reader::from_reader(&bytes[..]).into_deserialize().collect::<Result<_, _>>();
-    lines.map_err(|error| {
+    let bytes = files::read_at_most(path, documents::MOST_TABLE)?;
+    documents::table(&bytes).map_err(|error| {
         let problem = format!("not a table of this version ({error})");
         Error::content(path, problem, "give another --out, or leave --resume away")
     })

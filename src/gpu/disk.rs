@@ -72,8 +72,13 @@ fn head(data: &[u8]) -> String {
 /// What `path` holds, where it is whole and of these kernels.
 fn read(path: &Path) -> Option<Vec<u8>> {
     let file = files::read_at_most(path, MOST_BYTES).ok()?;
+    parse(&file).map(<[u8]>::to_vec)
+}
+
+/// What `file` holds behind its head, where that fits it.
+pub(crate) fn parse(file: &[u8]) -> Option<&[u8]> {
     let data = &file[file.iter().position(|&byte| byte == b'\n')? + 1..];
-    file.starts_with(head(data).as_bytes()).then(|| data.to_vec())
+    file.starts_with(head(data).as_bytes()).then_some(data)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::ops::{Capabilities, Choices, Element};
 use crate::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 
 pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop};
+pub(crate) use disk::parse as pipelines_of;
 pub use pipeline::{Bindable, Key, Pipeline, Resource};
 
 /// Memory on the GPU.

@@ -70,14 +70,22 @@ impl Axes {
     }
 }
 
+/// No axis goes further.
+const MOST: f64 = 1e12;
+
 /// Round numbers that cover `range` in about `count` steps of 1, 2 or 5 times a power of ten; the
-/// first is at or below its start, the last at or above its end.
+/// first is at or below its start, the last at or above its end. What is beyond a million million, or
+/// has no digits to tell the steps apart, gets 0 and 1.
 pub fn ticks(range: RangeInclusive<f64>, count: usize) -> Vec<f64> {
     let (low, high) = (*range.start(), *range.end());
-    if !(low.is_finite() && high.is_finite()) || low > high {
+    let largest = low.abs().max(high.abs());
+    if !(largest <= MOST && low <= high) {
         return vec![0.0, 1.0];
     }
     let span = if high > low { high - low } else { high.abs().max(1.0) };
+    if span < largest * 1e-9 {
+        return vec![0.0, 1.0];
+    }
     let raw = span / count.max(1) as f64;
     let power = 10f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw * 0.999);
@@ -96,7 +104,9 @@ pub fn whole_ticks(range: RangeInclusive<u32>, count: usize) -> Vec<f64> {
         .find(|step| span / step <= count as u32)
         .unwrap_or(span / count.max(1) as u32)
         .max(1);
-    let mut all: Vec<f64> = (low..=high).filter(|e| e % step == 0).map(f64::from).collect();
+    let first = u64::from(low).next_multiple_of(u64::from(step));
+    let whole = (first..=u64::from(high)).step_by(step as usize);
+    let mut all: Vec<f64> = whole.map(|value| value as f64).collect();
     if all.is_empty() {
         all.push(f64::from(low));
     }
@@ -129,7 +139,16 @@ mod tests {
         let loss = ticks(0.13..=0.74, 5);
         assert!(loss[0] <= 0.13 && *loss.last().unwrap() >= 0.74 && loss.len() <= 8, "{loss:?}");
         assert_eq!(ticks(3.0..=3.0, 4).len(), 2);
-        assert_eq!(ticks(f64::NAN..=1.0, 4), [0.0, 1.0]);
+        for (low, high) in [
+            (f64::NAN, 1.0),
+            (0.0, 1e15),
+            (-1e308, 1e308),
+            (1e11, 1e11 + 1e-5),
+            (0.0, f64::INFINITY),
+            (1.0, 0.0),
+        ] {
+            assert_eq!(ticks(low..=high, 4), [0.0, 1.0]);
+        }
         for (low, high) in [(1e-9, 2e-9), (-5.0, 5.0), (0.0, 1e12), (0.9999, 1.0)] {
             let all = ticks(low..=high, 5);
             assert!(all[0] <= low + 1e-9 && *all.last().unwrap() >= high * 0.999_999, "{all:?}");
@@ -143,6 +162,7 @@ mod tests {
         assert_eq!(whole_ticks(1..=40, 8), [5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0]);
         assert_eq!(whole_ticks(1..=1, 8), [1.0]);
         assert!(!whole_ticks(3..=100_000, 8).is_empty());
+        assert!((1..20).contains(&whole_ticks(1..=u32::MAX, 8).len()));
     }
 
     #[test]

@@ -17,6 +17,7 @@ const MOST: f32 = 16_777_216.0;
 
 /// The factor, and what decides about it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct LossScale {
     /// A power of two.
     factor: f32,
@@ -24,6 +25,27 @@ pub struct LossScale {
     good: u32,
     /// Steps that were left out.
     skipped: u64,
+}
+
+/// As a file has it.
+#[derive(Deserialize)]
+struct Stored {
+    factor: f32,
+    good: u32,
+    skipped: u64,
+}
+
+impl TryFrom<Stored> for LossScale {
+    type Error = String;
+
+    /// Gradients are divided by the factor, so a file may not say that it is 0.
+    fn try_from(Stored { factor, good, skipped }: Stored) -> Result<Self, String> {
+        let is_power = (1.0..=MOST).contains(&factor) && factor.log2().fract() == 0.0;
+        if !is_power || good >= GROWTH || skipped > u64::from(u32::MAX) {
+            return Err(format!("a loss scale of {factor} after {good} steps is none"));
+        }
+        Ok(LossScale { factor, good, skipped })
+    }
 }
 
 impl Default for LossScale {

@@ -29,6 +29,7 @@ pub use options::{Preset, TrainOptions, difference};
 pub use schedule::Schedule;
 pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};
 pub use state::digest;
+pub(crate) use state::progress_of;
 pub use statistics::Statistics;
 pub use stopping::{Best, EarlyStopping, Keep};
 

@@ -98,6 +98,16 @@ pub fn configuration(
     configuration
 }
 
+/// The progress in a state's `text`.
+///
+/// # Errors
+/// That it is none of this version.
+pub(crate) fn progress_of<R: DeserializeOwned>(
+    text: &str,
+) -> Result<Progress<R>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
 /// A number that stands for a sequence of numbers.
 pub fn digest(numbers: impl Iterator<Item = u64>) -> u64 {
     numbers.fold(0, |state, number| mix(state ^ number))
@@ -161,7 +171,7 @@ pub fn restore<R: DeserializeOwned>(
     let unreadable =
         |error: serde_json::Error| broken(format!("not a state of this version ({error})"));
     let then: Configuration = serde_json::from_str(text(CONFIGURATION)?).map_err(unreadable)?;
-    let progress: Progress<R> = serde_json::from_str(text(PROGRESS)?).map_err(unreadable)?;
+    let progress: Progress<R> = progress_of(text(PROGRESS)?).map_err(unreadable)?;
     if let Some(difference) = difference(configuration, &then) {
         return Err(Error::content(
             path,

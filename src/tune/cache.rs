@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::digest;
+use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::AdapterReport;
@@ -74,13 +75,13 @@ impl Tuning {
     /// another adapter, with another driver, or with other kernels.
     pub fn read(path: &Path, adapter: &AdapterReport) -> Result<Option<Self>> {
         let wrong = |problem: String| Error::content(path, problem, HINT);
-        let bytes = match files::read(path) {
+        let bytes = match files::read_at_most(path, documents::MOST_JSON) {
             Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(None);
             }
             bytes => bytes?,
         };
-        let found: Tuning = serde_json::from_slice(&bytes)
+        let found: Tuning = documents::json(&bytes)
             .map_err(|error| wrong(format!("it is not a file of tuning ({error})")))?;
         let own = Tuning::new(adapter);
         let (theirs, format) = (found.format.to_string(), own.format.to_string());

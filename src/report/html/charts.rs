@@ -122,8 +122,8 @@ pub fn scatter(run: &Run) -> String {
             Some((index, word(one, "model"), x, y))
         })
         .collect();
-    let lowest = found.iter().map(|one| one.2.low).fold(0.7, f64::min);
-    let highest = found.iter().map(|one| one.3.high).fold(0.5, f64::max);
+    let lowest = found.iter().map(|one| one.2.low).fold(0.7, f64::min).max(0.0);
+    let highest = found.iter().map(|one| one.3.high).fold(0.5, f64::max).min(1.0);
     let x = Axis {
         title: "CAM_val_acc: accuracy after training on CAM-filtered ROIs",
         range: [(lowest * 10.0).floor() / 10.0, 1.0],

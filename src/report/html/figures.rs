@@ -7,7 +7,7 @@ use super::embed;
 use super::gallery::{Gallery, Shown};
 use super::numbers::{NOT_RUN, number, word};
 use super::page::escape;
-use super::run::Run;
+use super::run::{Run, is_name};
 use crate::data::Grey;
 use crate::error::Result;
 use crate::files;
@@ -166,7 +166,9 @@ fn normal(run: &Run, gallery: &Gallery) -> Result<Vec<(String, &'static str, Gre
     let masks = folder.join("masks").join(&seed);
     let Ok(table) = files::read(&masks.join("masks.csv")) else { return Ok(Vec::new()) };
     let mut lines = csv::Reader::from_reader(&table[..]).into_deserialize::<Line>().flatten();
-    let Some(line) = lines.find(|line| line.class == "normal") else { return Ok(Vec::new()) };
+    let Some(line) = lines.find(|line| line.class == "normal" && is_name(&line.name)) else {
+        return Ok(Vec::new());
+    };
     let file = format!("{}.png", line.name);
     let pictures = [
         ("times its heatmap", folder.join(&gallery.model).join(&seed).join("cam").join(&file)),

@@ -47,9 +47,26 @@ pub struct Written {
 /// [`Error::Content`](crate::error::Error::Content) when `results.json` is none or a picture is damaged, or has
 /// another size than its mask.
 pub fn write(folder: &Path) -> Result<Written> {
-    let run = Run::read(folder)?;
-    let galleries = gallery::of(&run)?;
-    let baselines = charts::baselines(&run)?;
+    let (page, rois) = fill(&Run::read(folder)?)?;
+    let path = folder.join("report.html");
+    files::write(&path, page.as_bytes())?;
+    Ok(Written { path, bytes: page.len(), rois })
+}
+
+/// The page of `results`, the content of `results.json`, without pictures.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn page_of(results: &[u8]) -> Result<String, String> {
+    let run =
+        Run { folder: PathBuf::from("no folder/of this name"), results: Run::parse(results)? };
+    fill(&run).map(|(page, _)| page).map_err(|error| error.to_string())
+}
+
+/// The page of `run`, and how many ROIs are in its gallery.
+fn fill(run: &Run) -> Result<(String, usize)> {
+    let galleries = gallery::of(run)?;
+    let baselines = charts::baselines(run)?;
     let page = page::fill(&[
         ("style", include_str!("style.css")),
         (
@@ -60,28 +77,26 @@ pub fn write(folder: &Path) -> Result<Written> {
                 include_str!("selftest.js")
             ),
         ),
-        ("lead", &setup::lead(&run)),
-        ("setup", &setup::section(&run)),
-        ("table1", &tables::classifiers(&run)),
-        ("table2", &tables::filtered(&run)),
-        ("runs", &tables::runs(&run)),
-        ("ways", &tables::ways(&run)),
+        ("lead", &setup::lead(run)),
+        ("setup", &setup::section(run)),
+        ("table1", &tables::classifiers(run)),
+        ("table2", &tables::filtered(run)),
+        ("runs", &tables::runs(run)),
+        ("ways", &tables::ways(run)),
         ("figure1", &figures::one(&galleries)?),
-        ("figures4to7", &figures::models(&run, &galleries, &baselines)?),
-        ("dice", &charts::dice(&run, &baselines)),
-        ("figure8", &charts::scatter(&run)),
-        ("figures9and10", &figures::filtered(&run, &galleries)?),
+        ("figures4to7", &figures::models(run, &galleries, &baselines)?),
+        ("dice", &charts::dice(run, &baselines)),
+        ("figure8", &charts::scatter(run)),
+        ("figures9and10", &figures::filtered(run, &galleries)?),
         ("gallery", &gallery::choice(&galleries)),
-        ("intervals", &setup::intervals(&run)),
-        ("too_few", &setup::too_few(&run)),
-        ("trivial", &setup::trivial(&run)),
-        ("validation", &setup::validation(&run)),
-        ("data", &data(&run, &galleries)),
+        ("intervals", &setup::intervals(run)),
+        ("too_few", &setup::too_few(run)),
+        ("trivial", &setup::trivial(run)),
+        ("validation", &setup::validation(run)),
+        ("data", &data(run, &galleries)),
     ]);
-    let path = folder.join("report.html");
-    files::write(&path, page.as_bytes())?;
     let rois = galleries.iter().map(|gallery| gallery.rois.len()).sum();
-    Ok(Written { path, bytes: page.len(), rois })
+    Ok((page, rois))
 }
 
 /// What the script reads: `results.json` as it is, the gallery, the colour map.

@@ -139,7 +139,10 @@ impl Chart {
     }
 }
 
+/// More are not drawn: they would be one grey surface.
+const MOST_TICKS: usize = 100;
+
 fn ticks(axis: &Axis) -> Vec<f64> {
     let count = ((axis.range[1] - axis.range[0]) / axis.step + 1e-9).floor() as usize;
-    (0..=count).map(|index| axis.range[0] + index as f64 * axis.step).collect()
+    (0..=count.min(MOST_TICKS)).map(|index| axis.range[0] + index as f64 * axis.step).collect()
 }
