@@ -154,7 +154,7 @@ mod tests {
         let names: Vec<String> = (0..200).map(|number| number.to_string()).collect();
         let of = |patients: usize| -> Binary {
             let one = |number: usize| {
-                let positive = number % 2 == 0;
+                let positive = number.is_multiple_of(2);
                 let probability = ((number / 4 * 37) % 50) as f64 / 50.0;
                 let probability = if positive { probability.sqrt() } else { probability };
                 let patient = &names[number * patients / 200][..];
