@@ -68,6 +68,35 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// A command that opened one of these would not end.
+#[test]
+#[cfg(unix)]
+fn pipes_and_devices_among_the_inputs_are_named_and_never_read() {
+    let data = copied(mammograms());
+    let pipe = data.path().join("pipe.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", data.path().join("zero.csv")).unwrap();
+    let found = json(&["data", "inspect", path(data.path())]);
+    let kinds: Vec<&Value> =
+        found["problems"].as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();
+    assert_eq!(kinds, [&Value::from("no file"); 2], "{found}");
+    let (image, mask) = lesion(data.path());
+    let (out, weights) = (data.path().join("out"), data.path().join("own.safetensors"));
+    some_weights(&weights);
+    for command in [
+        vec!["score", "--mask", path(&pipe), "--heatmap", path(&image)],
+        vec!["score", "--mask", path(&mask), "--heatmap", "/dev/zero"],
+        vec!["predict", "--model", "compact-resnet", "--weights", path(&pipe), path(&image)],
+        vec!["predict", "--model", "compact-resnet", "--weights", path(&weights), path(&pipe)],
+        vec!["weights", "convert", path(&pipe), path(&out)],
+        vec!["data", "decode", path(&pipe), "--out", path(&out)],
+        vec!["data", "outline", path(&pipe), "--rows", "9", "--columns", "9", "--out", path(&out)],
+    ] {
+        let message = failure(&command);
+        assert!(message.contains("only regular files are read"), "{command:?}: {message}");
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn progress_that_cannot_be_shown_does_not_end_the_work() {
@@ -465,10 +494,18 @@ fn an_image_that_claims_to_be_huge_is_refused_by_every_command() {
         let message = failure(&command);
         assert!(message.contains("is 200000 x 200000 pixels"), "{command:?}: {message}");
     }
-    let found = json(&["data", "inspect", path(data.path())]);
+    // The report is printed whatever is in it, and the exit code says that something is to be done.
+    let output = parula(&["data", "inspect", path(data.path()), "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let problems = found["problems"].as_array().unwrap();
-    assert_eq!(problems.len(), 1, "{found}");
-    assert!(problems[0]["what"].as_str().unwrap().contains("200000 x 200000"), "{found}");
+    let stopping: Vec<&Value> =
+        problems.iter().filter(|problem| problem["harmless"] == false).collect();
+    assert_eq!(stopping.len(), 1, "{found}");
+    assert_eq!((&stopping[0]["kind"], &stopping[0]["count"]), (&"unreadable".into(), &1.into()));
+    assert!(stopping[0]["what"].as_str().unwrap().contains("200000 x 200000"), "{found}");
+    assert!(stopping[0]["example"].as_str().unwrap().ends_with(".png"), "{found}");
+    assert!(found["layout"].as_str().unwrap().contains("X with X_mask"), "{found}");
 }
 
 /// Columns of `scores.csv`, lines of predictions, and what `results.json` says of them.

@@ -34,8 +34,9 @@ enum Command {
     #[command(after_help = "Example:\n  parula data inspect mammograms --json\n  \
         parula data inspect BUSI --out duplicates\n  \
         parula data inspect DDSM --views cc,mlo\n\n\
-        Layouts: folders of images (PNG, TIFF, JPEG) with masks beside them, BUSI, DDSM from its own files, \
-        CBIS-DDSM as DICOM, PNG or JPEG with its tables.")]
+        Layouts: folders of images (PNG, TIFF, JPEG) with masks beside them (X_mask, X_seg, X_tumor, mask_X) \
+        or in a folder of their own (images/ and masks/, original/ and GT/), BUSI, DDSM from its own files, \
+        CBIS-DDSM as DICOM, PNG or JPEG with its tables.\n\nExit 1 where something is to be solved first.")]
     Inspect {
         /// The data set
         dir: PathBuf,
@@ -44,6 +45,9 @@ enum Command {
         out: Option<PathBuf>,
         #[command(flatten)]
         choice: Choice,
+        /// Also list like problems file by file
+        #[arg(long)]
+        all: bool,
     },
     /// Cut the ROIs and their masks by the paper's rule, as PNGs and an index in CSV
     #[command(after_help = "Example:\n  parula data rois mammograms --out rois\n  \
@@ -151,7 +155,7 @@ impl Data {
     pub fn run(&self, global: &Global) -> Result<()> {
         let seed = global.seed;
         match &self.command {
-            Command::Inspect { dir, choice, out } => {
+            Command::Inspect { dir, choice, out, all } => {
                 if let Some(out) = out {
                     outputs::expect_apart([dir], [out])?;
                 }
@@ -159,7 +163,13 @@ impl Data {
                 if let Some(out) = out {
                     draw_duplicates(&report, out)?;
                 }
-                if global.json { print_json(&report) } else { print(&report.to_string()) }
+                if global.json {
+                    print_json(&report)?;
+                } else {
+                    let every = if *all { report.every_problem() } else { String::new() };
+                    print(&format!("{report}{every}"))?;
+                }
+                report.refusal().map_or(Ok(()), Err)
             }
             Command::Rois { dir, out, choice, duplicates } => {
                 outputs::expect_apart([dir], [out])?;
@@ -273,7 +283,8 @@ fn decode(file: &Path, size: Option<(usize, usize)>) -> Result<Grey16> {
 
 /// All outlines of a file. One that cannot be used is an error here: the mask would lack it.
 fn outline(file: &Path, (rows, columns): (usize, usize), origin: Origin) -> Result<Outline> {
-    if rows == 0 || columns == 0 || rows.saturating_mul(columns) > MOST_PIXELS {
+    // A mask that is written is one that is read.
+    if rows < 2 || columns < 2 || rows.saturating_mul(columns) > MOST_PIXELS {
         return Err(Error::usage(
             format!("a mask of {rows} x {columns} pixels cannot be made"),
             "give the rows and columns of the film, by its .ics file",

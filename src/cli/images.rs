@@ -61,7 +61,8 @@ impl Images {
             }
             let listing = layout::list(path)?;
             let before = paths.len();
-            let images = listing.images.iter().filter(|entry| !entry.is_mask);
+            let images =
+                listing.images.iter().filter(|entry| !entry.is_mask && entry.same_as.is_none());
             paths.extend(images.map(|entry| entry.path.clone()));
             if paths.len() == before {
                 return Err(listing.nothing_found());

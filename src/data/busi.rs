@@ -1,12 +1,15 @@
 //! The Breast Ultrasound Images data set as published: folders `benign`, `malignant` and `normal`
 //! with `benign (1).png`, `benign (1)_mask.png` and, for further parts of one lesion,
-//! `benign (1)_mask_1.png`. Every image is its own source: the set does not say whose it is.
+//! `benign (1)_mask_1.png`. Every image is its own source, since the set does not say
+//! whose it is, unless a `patients.csv` does.
 
 use std::collections::BTreeMap;
 
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
-use super::folder::same_names;
+use super::folder::{one_file_a_sample, same_names};
 use super::layout::{Entry, Listing, Pair};
+use super::pairs;
+use super::patients::Patients;
 use crate::error::Result;
 
 /// The folders, which are also the beginnings of the names in them.
@@ -23,10 +26,13 @@ pub fn recognise(listing: &Listing) -> bool {
 /// Lists the samples; masks are united when they are loaded.
 ///
 /// # Errors
-/// None today: every problem is in [`Dataset::problems`].
+/// [`Error::Content`](crate::error::Error::Content) or [`Error::File`](crate::error::Error::File) for a
+/// `patients.csv` that cannot be used.
 pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
-    let (pairs, alone) = listing.pairs();
-    let mut problems = Vec::new();
+    let (pairs, mut problems) = listing.pairs();
+    let patients = Patients::read(listing)?;
+    let layout = pairs::describe(listing, &pairs);
+    let mut same = Vec::new();
     let mut samples = Vec::new();
     for Pair { entry, masks } in pairs {
         let Some(label) = label(entry) else {
@@ -37,25 +43,27 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
             ));
             continue;
         };
+        let known = patients.as_ref();
+        let known = known.and_then(|table| table.find(&listing.root, &entry.path, &mut problems));
+        same.extend(entry.same_as.clone().map(|other| (entry.path.clone(), other)));
         samples.push(Sample {
             name: entry.stem.clone(),
             class: if label == "normal" { Class::Normal } else { Class::Abnormal },
             label: label.to_owned(),
-            source: entry.stem.clone(),
+            source: known.unwrap_or_else(|| entry.stem.clone()),
             image: options.image(entry.path.clone()),
             masks: masks.into_iter().map(|path| options.mask(path)).collect(),
             view: None,
             other_breast: None,
         });
     }
+    one_file_a_sample(&mut samples, same, &mut problems);
     same_names(&samples, &mut problems);
-    problems.extend(alone.iter().map(|path| {
-        Problem::harmless(path, "is left out: there is no image for this mask", "add the image")
-    }));
     Ok(Dataset {
         format: "busi",
+        layout,
         root: listing.root.clone(),
-        unit: "image",
+        unit: patients.map_or("image", |patients| patients.unit()),
         samples,
         problems,
         counts: BTreeMap::new(),

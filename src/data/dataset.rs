@@ -104,11 +104,51 @@ impl Problem {
     }
 }
 
+/// Problems that differ in the file alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// [`Problem::kind`] of all.
+    pub kind: &'static str,
+    /// How many there are.
+    pub count: usize,
+    /// The first file.
+    pub example: PathBuf,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to try.
+    pub hint: String,
+    /// Whether the data set can be used all the same.
+    pub harmless: bool,
+}
+
+/// The problems by what they have in common, in the order in which the first of each comes.
+pub fn groups(problems: &[Problem]) -> Vec<Group> {
+    // Numbers and names differ from file to file, what is to be done does not.
+    let pattern = |text: &str| -> String {
+        let named = |word: &&str| !word.contains(|c: char| c.is_ascii_digit() || "./_".contains(c));
+        text.split_whitespace().filter(named).collect::<Vec<_>>().join(" ")
+    };
+    let mut groups: Vec<Group> = Vec::new();
+    let mut found: BTreeMap<(bool, &str, String, String), usize> = BTreeMap::new();
+    for problem in problems {
+        let Problem { kind, path, what, hint, harmless } = problem.clone();
+        let key = (harmless, kind, pattern(&what), pattern(&hint));
+        let index = *found.entry(key).or_insert(groups.len());
+        match groups.get_mut(index) {
+            Some(group) => group.count += 1,
+            None => groups.push(Group { kind, count: 1, example: path, what, hint, harmless }),
+        }
+    }
+    groups
+}
+
 /// A recognised folder of images.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Which layout was recognised: [`Format::name`].
     pub format: &'static str,
+    /// How images and masks were put together, in words.
+    pub layout: String,
     /// The folder that was given.
     pub root: PathBuf,
     /// What [`Sample::source`] is: `image`, `patient`, `patient folder` or `patients.csv`.

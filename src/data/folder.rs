@@ -5,11 +5,12 @@
 //! `patients.csv` (`image,patient`), else by a folder for each patient, else it is the image.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
 use super::layout::{Entry, Listing, Pair};
 use super::load;
+use super::pairs;
 use super::patients::Patients;
 use super::picture::Picture;
 use crate::error::Result;
@@ -79,12 +80,9 @@ pub fn recognise(listing: &Listing) -> bool {
 /// [`Error::Content`](crate::error::Error::Content) or [`Error::File`](crate::error::Error::File) for a `patients.csv` that cannot be used.
 pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     let patients = Patients::read(listing)?;
-    let mut problems = Vec::new();
-    let (mut found, alone) = listing.pairs();
-    problems.extend(alone.iter().map(|path| {
-        let hint = "add the image that it outlines, under the same name without the mask's ending";
-        Problem::harmless(path, "is left out: there is no image for this mask", hint)
-    }));
+    let (mut found, mut problems) = listing.pairs();
+    let layout = pairs::describe(listing, &found);
+    let mut same = Vec::new();
     let levels = Levels::of(&found);
     let unique = unique_stems(&found);
     let mut unit = "image";
@@ -92,26 +90,28 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     for Pair { entry, masks } in found.drain(..) {
         let masks: Vec<Picture> = masks.into_iter().map(|path| options.mask(path)).collect();
         let label = levels.class_folder(entry);
-        let class = match label {
-            Some(folder) if is_normal(folder) => Class::Normal,
-            Some(_) => Class::Abnormal,
-            None if masks.is_empty() => {
-                problems.push(Problem::harmless(
+        let class =
+            match label {
+                Some(folder) if is_normal(folder) => Class::Normal,
+                Some(_) => Class::Abnormal,
+                None if masks.is_empty() => {
+                    problems.push(Problem::harmless(
                     &entry.path,
                     "is left out: it has no mask and no folder that says its class",
                     "add a mask (empty for a normal image), or move it to a folder `normal`",
-                ));
-                continue;
-            }
-            None => match load::has_lesion(&masks) {
-                Ok(false) => Class::Normal,
-                Ok(true) => Class::Abnormal,
-                Err(problem) => {
-                    problems.push(problem);
+                )
+                .of("no class"));
                     continue;
                 }
-            },
-        };
+                None => match load::has_lesion(&masks) {
+                    Ok(false) => Class::Normal,
+                    Ok(true) => Class::Abnormal,
+                    Err(problem) => {
+                        problems.push(problem);
+                        continue;
+                    }
+                },
+            };
         let name = if unique.contains(&entry.stem) {
             entry.stem.clone()
         } else {
@@ -124,17 +124,11 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
         }
         if let Some(patients) = &patients {
             unit = patients.unit();
-            match patients.of(&listing.root, &entry.path) {
-                Some(patient) => source = patient.to_owned(),
-                None if !patients.complete => {}
-                None => problems.push(Problem::new(
-                    &entry.path,
-                    "is not in patients.csv",
-                    "add its line, so that no patient is on both sides of the split",
-                )),
-            }
+            let found = patients.find(&listing.root, &entry.path, &mut problems);
+            source = found.unwrap_or(source);
         }
         let label = label.unwrap_or_else(|| class.name()).to_lowercase();
+        same.extend(entry.same_as.clone().map(|other| (entry.path.clone(), other)));
         samples.push(Sample {
             name,
             class,
@@ -146,9 +140,11 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
             other_breast: None,
         });
     }
+    one_file_a_sample(&mut samples, same, &mut problems);
     same_names(&samples, &mut problems);
     Ok(Dataset {
         format: "folder",
+        layout,
         root: listing.root.clone(),
         unit,
         samples,
@@ -165,14 +161,39 @@ fn unique_stems(found: &[Pair]) -> BTreeSet<String> {
     counts.into_iter().filter(|(_, n)| *n == 1).map(|(stem, _)| stem.to_owned()).collect()
 }
 
+/// Leaves out samples whose image is the same file as another's: `same` has both paths. Where the two are of
+/// different classes, neither can be right.
+pub(super) fn one_file_a_sample(
+    samples: &mut Vec<Sample>,
+    same: Vec<(PathBuf, PathBuf)>,
+    problems: &mut Vec<Problem>,
+) {
+    for (path, other) in same {
+        let of = |path: &Path| samples.iter().find(|sample| sample.image.path() == path);
+        let (Some(one), Some(first)) = (of(&path), of(&other)) else { continue };
+        let name = other.display();
+        let problem = if one.label == first.label {
+            let what = format!("is left out: it is the same file as {name}");
+            Problem::harmless(&path, what, "nothing is to be done")
+        } else {
+            let label = &first.label;
+            let what = format!("is the same file as {name}, which is of the class {label}");
+            Problem::new(&path, what, "keep it in one of the two")
+        };
+        problems.push(problem.of("same file"));
+        samples.retain(|sample| sample.image.path() != path);
+    }
+}
+
 /// Two samples of one name would overwrite each other's results.
 pub(super) fn same_names(samples: &[Sample], problems: &mut Vec<Problem>) {
     let mut first: HashMap<String, &Path> = HashMap::new();
     for sample in samples {
-        // Lower case, because some file systems do not tell the cases apart.
-        if let Some(other) = first.insert(sample.name.to_lowercase(), sample.image.path()) {
+        // Some file systems do not tell cases apart, or ways to write an accent.
+        if let Some(other) = first.insert(pairs::spelling(&sample.name), sample.image.path()) {
             let what = format!("has the same name as {}", other.display());
-            problems.push(Problem::new(sample.image.path(), what, "rename one of them"));
+            let problem = Problem::new(sample.image.path(), what, "rename one of them");
+            problems.push(problem.of("same name"));
         }
     }
 }

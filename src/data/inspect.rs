@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::dataset::{self, Class, Normals, Problem, ReadOptions, Sample};
+use super::dataset::{self, Class, Group, Normals, Problem, ReadOptions, Sample};
 use super::duplicates::{self, Mode, Shown};
 use super::image::Rect;
 use super::load::{Loaded, Loader};
 use super::picture::Picture;
 use super::roi;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Smallest, middle and largest of some lengths in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +59,8 @@ pub struct Count {
 pub struct Report {
     /// The layout that was recognised.
     pub format: &'static str,
+    /// How images and masks were put together, in words.
+    pub layout: String,
     /// The folder.
     pub root: PathBuf,
     /// What the format counts besides, such as `cases`, `films` and `outlines`.
@@ -91,7 +93,11 @@ pub struct Report {
     /// Where they are.
     #[serde(skip)]
     pictures: BTreeMap<PathBuf, Picture>,
+    /// Everything found, like problems together.
+    #[serde(rename = "problems")]
+    pub groups: Vec<Group>,
     /// Everything found, by file.
+    #[serde(rename = "all_problems")]
     pub problems: Vec<Problem>,
     /// Whether ROIs can be built: there is a lesion, and no problem that is not harmless.
     pub usable: bool,
@@ -148,7 +154,8 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
                 } else if blank {
                     let what = "is left out: it has one grey value everywhere";
                     let path = sample.image.path();
-                    problems.push(Problem::harmless(path, what, "no ROI is cut from it"));
+                    let problem = Problem::harmless(path, what, "no ROI is cut from it");
+                    problems.push(problem.of("blank"));
                 }
             }
         }
@@ -159,6 +166,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
     let sources: BTreeSet<&str> = dataset.samples.iter().map(|s| s.source.as_str()).collect();
     Ok(Report {
         format: dataset.format,
+        layout: dataset.layout.clone(),
         root: dataset.root.clone(),
         counts: dataset.counts.clone(),
         images: images.len(),
@@ -179,8 +187,32 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
             .map(|sample| (dataset.below_root(sample.image.path()), sample.image.clone()))
             .collect(),
         duplicates,
+        groups: dataset::groups(&problems),
         problems,
     })
+}
+
+impl Report {
+    /// Every problem by itself, a line each.
+    pub fn every_problem(&self) -> String {
+        let line = |Problem { path, what, hint, harmless, .. }: &Problem| {
+            let kind = if *harmless { "note" } else { "problem" };
+            format!("    {kind}: {}: {what}; {hint}\n", path.display())
+        };
+        self.problems.iter().map(line).collect()
+    }
+
+    /// Why the data set cannot be used as it is; none where it can.
+    pub fn refusal(&self) -> Option<Error> {
+        let stopping = self.problems.iter().filter(|problem| !problem.harmless).count();
+        let problem = match stopping {
+            _ if self.usable => return None,
+            0 => "has no lesion that an ROI could be cut around".to_owned(),
+            1 => "has a problem that is to be solved first".to_owned(),
+            n => format!("has {n} problems that are to be solved first"),
+        };
+        Some(Error::content(&self.root, problem, "see the report; --all lists each file"))
+    }
 }
 
 /// What is kept of a sample that was read.
@@ -249,7 +281,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{}", self.root.display())?;
-        writeln!(f, "  layout     {}", self.format)?;
+        writeln!(f, "  layout     {}: {}", self.format, self.layout)?;
         for (what, count) in &self.counts {
             writeln!(f, "  {what:<10} {count}")?;
         }
@@ -270,9 +302,13 @@ impl fmt::Display for Report {
         }
         let stopping = self.problems.iter().filter(|problem| !problem.harmless).count();
         writeln!(f, "  problems   {} ({stopping} to be solved first)", self.problems.len())?;
-        for Problem { path, what, hint, harmless, .. } in &self.problems {
+        for Group { count, example, what, hint, harmless, .. } in &self.groups {
             let kind = if *harmless { "note" } else { "problem" };
-            writeln!(f, "    {kind}: {}: {what}; {hint}", path.display())?;
+            let example = example.display();
+            match count {
+                1 => writeln!(f, "    {kind}: {example}: {what}; {hint}")?,
+                n => writeln!(f, "    {n} {kind}s like this: {example}: {what}; {hint}")?,
+            }
         }
         Ok(())
     }

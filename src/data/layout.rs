@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::Problem;
 use super::decode::EXTENSIONS;
+use super::pairs;
+use super::walk::Walk;
 use crate::error::{Error, Result};
-use crate::files::outputs;
+use crate::files::outputs::{self, Identity};
 
 /// What to do about a folder in which nothing was found.
 pub const EXPECTED: &str = "give a folder of images (PNG, TIFF, JPEG) with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
@@ -16,7 +18,7 @@ const MASK_SUFFIXES: [&str; 9] =
     ["mask", "masks", "seg", "segmentation", "label", "labels", "gt", "groundtruth", "annotation"];
 
 /// Names of folders that hold masks, and of those that hold their images.
-const MASK_FOLDERS: [&str; 12] = [
+const MASK_FOLDERS: [&str; 16] = [
     "mask",
     "masks",
     "seg",
@@ -29,14 +31,16 @@ const MASK_FOLDERS: [&str; 12] = [
     "ground_truth",
     "annotation",
     "annotations",
+    "ground truth",
+    "ground-truth",
+    "segmentationclass",
+    "segmentationobject",
 ];
-const IMAGE_FOLDERS: [&str; 4] = ["image", "images", "img", "imgs"];
+const IMAGE_FOLDERS: [&str; 9] =
+    ["image", "images", "img", "imgs", "original", "originals", "photo", "photos", "jpegimages"];
 
 /// Formats that are looked for only to say that they are not read.
 const OTHER_FORMATS: [&str; 8] = ["bmp", "dcm", "pgm", "gif", "webp", "mha", "nii", "nrrd"];
-
-/// Deep enough for any data set, and an end to links that go in circles.
-const DEEPEST: usize = 12;
 
 /// One image file found below the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,12 @@ pub struct Entry {
     pub stem: String,
     /// Whether its name or its folder says that it is a mask.
     pub is_mask: bool,
+    /// Of a mask: whether it outlines something else than lesions.
+    pub foreign: bool,
+    /// Of a mask: the images that it is of, by their places in [`Listing::images`].
+    pub owners: Vec<usize>,
+    /// Of an image: the other name of the same file that stands for it.
+    pub same_as: Option<PathBuf>,
 }
 
 impl Entry {
@@ -74,15 +84,17 @@ impl Entry {
             Some(owner) => (owner.to_owned(), true),
             None => (stem, is_mask),
         };
-        Entry { path, folders, stem, is_mask }
+        Entry { path, folders, stem, is_mask, foreign: false, owners: Vec::new(), same_as: None }
     }
 
-    /// What an image and its masks have in common: folders and stem, in lower case.
+    /// What an image and its masks have in common: folders and stem, however they are written.
     pub fn key(&self) -> String {
-        let mut key = self.folders.join("/");
-        key.push('/');
-        key.push_str(&self.stem);
-        key.to_lowercase()
+        self.key_of(&self.stem)
+    }
+
+    /// The key of another stem in the same folders.
+    pub fn key_of(&self, stem: &str) -> String {
+        pairs::spelling(&format!("{}/{stem}", self.folders.join("/")))
     }
 }
 
@@ -116,7 +128,8 @@ fn role(folder: &str) -> (Option<String>, bool) {
         if words.contains(&lower.as_str()) {
             return (None, of_masks);
         }
-        let head = words.iter().find_map(|word| lower.strip_suffix(word)?.strip_suffix(['_', '-']));
+        let head =
+            words.iter().find_map(|word| lower.strip_suffix(word)?.strip_suffix(['_', '-', ' ']));
         if let Some(head) = head.and_then(|head| folder.get(..head.len())) {
             return (Some(head.to_owned()), of_masks);
         }
@@ -161,6 +174,8 @@ pub struct Listing {
     pub others: BTreeMap<String, Vec<PathBuf>>,
     /// Files and folders that were left out, because parula wrote them.
     pub outputs: Vec<PathBuf>,
+    /// What is no file, and links to folders that were seen already. All harmless.
+    pub passed: Vec<Problem>,
 }
 
 impl Listing {
@@ -171,7 +186,8 @@ impl Listing {
                 1 => "is left out: parula wrote it".to_owned(),
                 n => format!("and {} more are left out: parula wrote them", n - 1),
             };
-            Problem::harmless(first, what, "name the folder itself if it is meant")
+            let hint = "name the folder itself if it is meant";
+            Problem::harmless(first, what, hint).of("output")
         });
         self.others
             .iter()
@@ -183,24 +199,37 @@ impl Listing {
                         n - 1
                     ),
                 };
-                Some(Problem::harmless(paths.first()?, what, convert_hint(extension)))
+                let hint = convert_hint(extension);
+                Some(Problem::harmless(paths.first()?, what, hint).of("format"))
             })
             .chain(outputs)
+            .chain(self.passed.iter().cloned())
             .collect()
     }
 
-    /// Every image with its masks, and the masks that no image is there for. Two images of one name, such
-    /// as `a.png` and `a.jpg`, have the same masks.
-    pub fn pairs(&self) -> (Vec<Pair<'_>>, Vec<PathBuf>) {
-        let mut masks: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    /// Every image with its masks, and a harmless problem for each file that is left out. Two images of one
+    /// name, such as `a.png` and `a.jpg`, have the same masks.
+    pub fn pairs(&self) -> (Vec<Pair<'_>>, Vec<Problem>) {
+        let mut masks: HashMap<usize, Vec<PathBuf>> = HashMap::new();
+        let mut problems = Vec::new();
         for entry in self.images.iter().filter(|entry| entry.is_mask) {
-            masks.entry(entry.key()).or_default().push(entry.path.clone());
+            for owner in &entry.owners {
+                masks.entry(*owner).or_default().push(entry.path.clone());
+            }
+            if entry.foreign {
+                let what = "is left out: by its name it outlines something else than a lesion";
+                let problem =
+                    Problem::harmless(&entry.path, what, "call it X_mask_1 if it does not");
+                problems.push(problem.of("other outline"));
+            } else if entry.owners.is_empty() {
+                let what = "is left out: there is no image for this mask";
+                let hint = "add its image, under the same name without what makes it a mask";
+                problems.push(Problem::harmless(&entry.path, what, hint).of("no image"));
+            }
         }
-        let images = self.images.iter().filter(|entry| !entry.is_mask);
-        let pair = |entry: &'_ Entry| masks.get(&entry.key()).cloned().unwrap_or_default();
-        let pairs: Vec<Pair> = images.map(|entry| Pair { masks: pair(entry), entry }).collect();
-        pairs.iter().for_each(|pair| drop(masks.remove(&pair.entry.key())));
-        (pairs, masks.into_values().flatten().collect())
+        let images = self.images.iter().enumerate().filter(|(_, entry)| !entry.is_mask);
+        let pair = |(index, entry)| Pair { entry, masks: masks.remove(&index).unwrap_or_default() };
+        (images.map(pair).collect(), problems)
     }
 
     /// What to say when no layout recognises the folder.
@@ -247,16 +276,13 @@ pub fn list(root: &Path) -> Result<Listing> {
     if !root.is_dir() {
         return Err(Error::content(root, "is a file, not a folder", EXPECTED));
     }
-    let (mut files, mut written) = (Vec::new(), Vec::new());
     let own: HashSet<PathBuf> = outputs::listed(root).iter().map(|name| root.join(name)).collect();
-    walk(root, 0, &own, &mut files, &mut written)?;
-    let holds_images = files.iter().any(|path| EXTENSIONS.contains(&extension(path).as_str()));
-    if !holds_images && written.iter().any(|path| own.contains(path)) {
-        (files, written) = (Vec::new(), Vec::new());
-        walk(root, 0, &HashSet::new(), &mut files, &mut written)?;
+    let mut walk = Walk::of(root, &own)?;
+    let is_image = |path: &PathBuf| EXTENSIONS.contains(&extension(path).as_str());
+    if !walk.files.iter().any(is_image) && walk.written.iter().any(|path| own.contains(path)) {
+        walk = Walk::of(root, &HashSet::new())?;
     }
-    files.sort();
-    written.sort();
+    let Walk { files, written, passed, .. } = walk;
     let mut images = Vec::new();
     let mut others: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in &files {
@@ -268,7 +294,7 @@ pub fn list(root: &Path) -> Result<Listing> {
         }
     }
     let images = entries(root, images);
-    Ok(Listing { root: root.to_owned(), files, images, others, outputs: written })
+    Ok(Listing { root: root.to_owned(), files, images, others, outputs: written, passed })
 }
 
 /// What follows the last dot of a file's name, in lower case.
@@ -288,39 +314,27 @@ fn entries(root: &Path, images: Vec<PathBuf>) -> Vec<Entry> {
             *folders_of_set.entry(folder.to_owned()).or_default() += 1;
         }
     }
-    images.into_iter().map(|path| Entry::new(root, path, &folders_of_set)).collect()
+    let entry = |path| Entry::new(root, path, &folders_of_set);
+    let mut entries: Vec<Entry> = images.into_iter().map(entry).collect();
+    pairs::assign(&mut entries);
+    one_name_a_file(&mut entries);
+    entries
 }
 
-/// What is in `left_out`, or listed in a folder below as its output, goes to `written` instead of `files`.
-fn walk(
-    folder: &Path,
-    depth: usize,
-    left_out: &HashSet<PathBuf>,
-    files: &mut Vec<PathBuf>,
-    written: &mut Vec<PathBuf>,
-) -> Result<()> {
-    let failed = |source| Error::file("read", folder, source);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // `._X.png` and `__MACOSX` are what macOS leaves in archives.
-        if name.starts_with('.') || name == "__MACOSX" {
-            continue;
-        }
-        if left_out.contains(&path) {
-            written.push(path);
-        } else if path.is_dir() {
-            if depth < DEEPEST {
-                let listed = outputs::listed(&path);
-                let own = listed.iter().map(|name| path.join(name));
-                let left_out = left_out.iter().filter(|one| one.starts_with(&path)).cloned();
-                walk(&path, depth + 1, &left_out.chain(own).collect(), files, written)?;
-            }
-        } else {
-            files.push(path);
+/// Images that are one file: all but one are told whose other name they are. A name of its own goes before a
+/// link, and then the first before the others. Masks may be shared.
+fn one_name_a_file(entries: &mut [Entry]) {
+    let mut order: Vec<usize> =
+        (0..entries.len()).filter(|&index| !entries[index].is_mask).collect();
+    order.sort_by_cached_key(|&index| (entries[index].path.is_symlink(), index));
+    let mut first: HashMap<Identity, usize> = HashMap::new();
+    for index in order {
+        let Some(identity) = Identity::of(&entries[index].path) else { continue };
+        let first = *first.entry(identity).or_insert(index);
+        if first != index {
+            entries[index].same_as = Some(entries[first].path.clone());
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

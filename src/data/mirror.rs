@@ -60,7 +60,7 @@ pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     }
     let normal = normal_rois(dataset, &made, &unknown, &mut loader, &mut left_out);
     let rois = made.into_iter().map(|made| made.roi).chain(normal).collect();
-    Ok(Cut { rois, left_out })
+    Ok(Cut { rois, left_out, notes: Vec::new() })
 }
 
 /// The normal ROIs, in the order of the abnormal ones that they belong to.

@@ -28,6 +28,7 @@ pub mod load;
 pub mod mask;
 pub mod material;
 pub mod mirror;
+pub mod pairs;
 pub mod parallel;
 pub mod patients;
 pub mod picture;
@@ -40,6 +41,7 @@ pub mod table;
 mod tests;
 pub mod texture;
 pub mod view;
+pub mod walk;
 pub mod window;
 
 pub use augment::{Augment, Flips, Jitter};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::dataset::Problem;
 use super::decode::EXTENSIONS;
 use super::layout;
 use super::table::Table;
@@ -66,6 +67,17 @@ impl Patients {
             }
         }
         Ok(Patients { name: layout::name(path), complete, patients })
+    }
+
+    /// The patient of `image`; one that `patients.csv` lacks is a problem.
+    pub fn find(&self, root: &Path, image: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+        let found = self.of(root, image).map(str::to_owned);
+        if found.is_none() && self.complete {
+            let what = format!("is not in {}", self.name);
+            let hint = "add its line, so that no patient is on both sides of the split";
+            problems.push(Problem::new(image, what, hint).of("patient"));
+        }
+        found
     }
 
     /// What [`Dataset::unit`](super::dataset::Dataset::unit) is by this table.

@@ -89,16 +89,23 @@ pub struct Cut {
     pub rois: Vec<Roi>,
     /// What no ROI was cut from, and why. All harmless.
     pub left_out: Vec<Problem>,
+    /// How masks of labels were understood. All harmless.
+    pub notes: Vec<Problem>,
 }
 
 impl Cut {
-    /// How much was left out of the data set in `folder`, in a line; none when nothing was.
+    /// How much was left out of the data set in `folder`, and how many masks were labels, in a line; none
+    /// where there is nothing to say.
     pub fn note(&self, folder: &Path) -> Option<String> {
-        let n = self.left_out.len();
-        (n > 0).then(|| {
-            let folder = folder.display();
-            format!("{n} files, outlines or ROIs are left out: `parula data inspect {folder}`")
-        })
+        let mut said = Vec::new();
+        if !self.left_out.is_empty() {
+            said.push(format!("{} files, outlines or ROIs are left out", self.left_out.len()));
+        }
+        if !self.notes.is_empty() {
+            said.push(format!("{} masks hold labels: what is not 0 is lesion", self.notes.len()));
+        }
+        let folder = folder.display();
+        (!said.is_empty()).then(|| format!("{}: `parula data inspect {folder}`", said.join("; ")))
     }
 }
 
@@ -130,7 +137,7 @@ pub fn build(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
 pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     check(options)?;
     match dataset.normals {
-        Normals::Images => Ok(Cut { rois: from_images(dataset, options)?, left_out: Vec::new() }),
+        Normals::Images => from_images(dataset, options),
         Normals::OtherBreast if options.whole => Err(Error::usage(
             format!("{} has films, of which ROIs are cut and compared", dataset.root.display()),
             "leave --whole away, or give a data set with normal images",
@@ -139,16 +146,19 @@ pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     }
 }
 
-fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
+fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     let of_class = |class| dataset.samples.iter().filter(move |sample| sample.class == class);
     let mut problems: Vec<Problem> =
         dataset.problems.iter().filter(|problem| !problem.harmless).cloned().collect();
     problems.extend(classes_without_images(dataset));
     let mut loader = Loader::default();
-    let mut rois = Vec::new();
+    let (mut rois, mut notes) = (Vec::new(), Vec::new());
     for sample in of_class(Class::Abnormal) {
         match loader.load(sample) {
-            Ok(loaded) => rois.extend(abnormal(dataset, sample, &loaded, options)),
+            Ok(loaded) => {
+                rois.extend(abnormal(dataset, sample, &loaded, options));
+                notes.extend(loaded.notes);
+            }
             Err(problem) => problems.push(problem),
         }
     }
@@ -175,7 +185,7 @@ fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Vec<Roi>> {
         false => normal_rois(dataset, &normals, &rois, options)?,
     };
     rois.extend(crops);
-    Ok(rois)
+    Ok(Cut { rois, left_out: Vec::new(), notes })
 }
 
 /// A problem for each class that has no images: nothing can be learnt from the other alone. The
@@ -193,7 +203,8 @@ pub fn classes_without_images(dataset: &Dataset) -> Vec<Problem> {
             }
             Class::Abnormal => "add images with a lesion, and their masks beside them",
         };
-        Problem::new(&dataset.root, format!("the class {} has no images", class.name()), hint)
+        let what = format!("the class {} has no images", class.name());
+        Problem::new(&dataset.root, what, hint).of("empty class")
     };
     Class::ALL.into_iter().filter(empty).map(problem).collect()
 }
@@ -330,7 +341,10 @@ fn place(image: &Grey, model: &Model, random: &mut ChaCha8Rng) -> Rect {
     let shares = [(image.width, model.width), (image.height, model.height)];
     let shrink =
         shares.map(|(limit, side)| limit as f64 / side as f64).into_iter().fold(1.0, f64::min);
-    let fit = |side: usize, limit: usize| ((side as f64 * shrink).round() as usize).clamp(1, limit);
+    // A flat lesion keeps a side that can be looked at, and read again.
+    let fit = |side: usize, limit: usize| {
+        ((side as f64 * shrink).round() as usize).clamp(SMALLEST_SIDE.min(limit), limit)
+    };
     let (width, height) = (fit(model.width, image.width), fit(model.height, image.height));
     let mut best = (f32::INFINITY, Rect { x: 0, y: 0, width, height });
     for _ in 0..TRIES {

@@ -16,12 +16,12 @@ const LARGEST_LIST: u64 = 64 << 20;
 
 /// Which file or folder a path leads to, whatever it is called there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Identity(#[cfg(unix)] [u64; 2], #[cfg(not(unix))] PathBuf);
+pub struct Identity(#[cfg(unix)] [u64; 2], #[cfg(not(unix))] PathBuf);
 
 impl Identity {
     /// None where there is nothing. Links are followed; where a file system takes `A` and `a` for one name, the
     /// two have one identity.
-    fn of(path: &Path) -> Option<Self> {
+    pub fn of(path: &Path) -> Option<Self> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;

@@ -74,6 +74,7 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     let counts = [("cases", patients.len()), ("films", films.len()), ("outlines", samples.len())];
     Ok(Dataset {
         format: "cbis-ddsm",
+        layout: "tables with a line for each abnormality, and the files that they name".to_owned(),
         root: listing.root.clone(),
         unit: "patient",
         counts: BTreeMap::from(counts),

@@ -53,6 +53,7 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     let Reader { samples, problems, films, outlines, .. } = reader;
     Ok(Dataset {
         format: "ddsm",
+        layout: "films, outlines and descriptions, by case".to_owned(),
         root: listing.root.clone(),
         unit: "patient",
         samples,

@@ -4,6 +4,7 @@ mod bad_input;
 mod cbis;
 mod ddsm;
 mod layouts;
+mod published;
 mod rois;
 
 use std::path::Path;

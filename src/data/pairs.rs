@@ -1,0 +1,180 @@
+//! Which mask is of which image, by the names of files and folders, and in words how that was understood.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::layout::{Entry, Listing, Pair};
+
+/// Words that end the stem of a mask where there is the image that it would be of; without one they are
+/// words of an image.
+const WEAK_SUFFIXES: [&str; 3] = ["tumor", "tumour", "lesion"];
+/// Words that end the stem of what outlines something else, where there is the image that it is of.
+const FOREIGN_SUFFIXES: [&str; 2] = ["other", "superpixels"];
+/// Words that begin the stem of a mask.
+const PREFIXES: [&str; 7] = ["mask", "masks", "gt", "seg", "segmentation", "label", "groundtruth"];
+
+/// One way of writing a name: in small letters, and letters with accents as one sign.
+pub fn spelling(name: &str) -> String {
+    name.nfc().collect::<String>().to_lowercase()
+}
+
+/// Finds the images of masks. Entries that only this shows to be masks become masks.
+pub fn assign(entries: &mut [Entry]) {
+    let images = by(entries, |entry| vec![entry.key()]);
+    let tails = by(entries, ends);
+    for index in 0..entries.len() {
+        let entry = &entries[index];
+        if entry.is_mask {
+            continue;
+        }
+        let is_there = |key: &str, map: &HashMap<String, Vec<usize>>| {
+            map.get(key).is_some_and(|found| found.iter().any(|other| *other != index))
+        };
+        let by_suffix = [(&WEAK_SUFFIXES[..], false), (&FOREIGN_SUFFIXES[..], true)];
+        let by_suffix = by_suffix.into_iter().find_map(|(words, foreign)| {
+            let owner = without_suffix(&entry.stem, words)?;
+            is_there(&entry.key_of(owner), &images).then(|| (owner.to_owned(), foreign))
+        });
+        let by_prefix = || {
+            let owner = without_prefix(&entry.stem)?;
+            let key = entry.key_of(owner);
+            (is_there(&key, &images) || is_there(&key, &tails)).then(|| (owner.to_owned(), false))
+        };
+        if let Some((owner, foreign)) = by_suffix.or_else(by_prefix) {
+            let entry = &mut entries[index];
+            (entry.stem, entry.is_mask, entry.foreign) = (owner, true, foreign);
+        }
+    }
+    // What turned out to be a mask is no image any more.
+    let images = by(entries, |entry| vec![entry.key()]);
+    let tails = by(entries, ends);
+    let stems = by(entries, |entry| vec![spelling(&entry.stem)]);
+    for index in 0..entries.len() {
+        let entry = &entries[index];
+        if entry.is_mask && !entry.foreign {
+            entries[index].owners = owners(entry, &images, &tails, &stems);
+        }
+    }
+}
+
+/// The images of a mask. One that is called after none of its folder may be of the only one that ends like
+/// it, as `mask_0001` of `bus_0001`, or of the only one of its name anywhere.
+fn owners(
+    entry: &Entry,
+    images: &HashMap<String, Vec<usize>>,
+    tails: &HashMap<String, Vec<usize>>,
+    stems: &HashMap<String, Vec<usize>>,
+) -> Vec<usize> {
+    let names: Vec<&str> = [
+        Some(&*entry.stem),
+        without_prefix(&entry.stem),
+        without_suffix(&entry.stem, &WEAK_SUFFIXES),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let found = names.iter().find_map(|name| images.get(&entry.key_of(name)));
+    let only = |found: &&Vec<usize>| found.len() == 1;
+    let found =
+        found.or_else(|| names.iter().find_map(|name| tails.get(&entry.key_of(name)).filter(only)));
+    let found =
+        found.or_else(|| names.iter().find_map(|name| stems.get(&spelling(name)).filter(only)));
+    found.cloned().unwrap_or_default()
+}
+
+/// The images by each of their keys.
+fn by(entries: &[Entry], keys: impl Fn(&Entry) -> Vec<String>) -> HashMap<String, Vec<usize>> {
+    let mut found: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.is_mask) {
+        keys(entry).into_iter().for_each(|key| found.entry(key).or_default().push(index));
+    }
+    found
+}
+
+/// What an image's name ends with, after each `_` and `-`.
+fn ends(entry: &Entry) -> Vec<String> {
+    let ends = entry.stem.match_indices(['_', '-']).map(|(at, _)| &entry.stem[at + 1..]);
+    ends.filter(|tail| !tail.is_empty()).map(|tail| entry.key_of(tail)).collect()
+}
+
+/// `X` of `X_word`, `X-word`, `X_word1`, `X_word_1`.
+fn without_suffix<'a>(stem: &'a str, words: &[&str]) -> Option<&'a str> {
+    let lower = stem.to_ascii_lowercase();
+    let name = lower.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['_', '-']);
+    let head = words.iter().find_map(|word| name.strip_suffix(word)?.strip_suffix(['_', '-']))?;
+    stem.get(..head.len()).filter(|head| !head.is_empty())
+}
+
+/// `X` of `mask_X` and the like.
+fn without_prefix(stem: &str) -> Option<&str> {
+    let lower = stem.to_ascii_lowercase();
+    let rest =
+        PREFIXES.iter().find_map(|word| lower.strip_prefix(word)?.strip_prefix(['_', '-', ' ']));
+    stem.get(stem.len() - rest?.len()..).filter(|rest| !rest.is_empty())
+}
+
+/// How images and masks were put together, such as `Images/bus_X with Masks/mask_X (1875 masks)`.
+pub fn describe(listing: &Listing, pairs: &[Pair]) -> String {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for pair in pairs {
+        for mask in &pair.masks {
+            *found.entry(pattern(&listing.root, &pair.entry.path, mask)).or_default() += 1;
+        }
+    }
+    let mut found: Vec<(String, usize)> = found.into_iter().collect();
+    found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut words: Vec<String> = found
+        .iter()
+        .take(4)
+        .map(|(pattern, count)| {
+            format!("{pattern} ({count} {})", if *count == 1 { "mask" } else { "masks" })
+        })
+        .collect();
+    if found.len() > 4 {
+        words.push(format!("and {} other ways", found.len() - 4));
+    }
+    if words.is_empty() { "images without masks".to_owned() } else { words.join("; ") }
+}
+
+/// The paths of an image and its mask, without what they have in common.
+fn pattern(root: &Path, image: &Path, mask: &Path) -> String {
+    let folders = |path: &Path| -> Vec<String> {
+        let below = path.strip_prefix(root).unwrap_or(path).parent().map(Path::to_owned);
+        let below = below.unwrap_or_default();
+        below.iter().map(|name| name.to_string_lossy().into_owned()).collect()
+    };
+    let (mut a, mut b) = (folders(image), folders(mask));
+    let first = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    (a, b) = (a.split_off(first), b.split_off(first));
+    let last = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    a.truncate(a.len() - last);
+    b.truncate(b.len() - last);
+    let stem = |path: &Path| -> String {
+        path.file_stem().unwrap_or_default().to_string_lossy().nfc().collect()
+    };
+    let (image, mask) = (stem(image), stem(mask));
+    // The longest end of the image's name that is in the mask's.
+    let starts = image.match_indices(['_', '-']).map(|(at, _)| at + 1);
+    let mut starts = std::iter::once(0).chain(starts);
+    let lower = mask.to_lowercase();
+    let common = starts.find_map(|start| {
+        let at = lower.find(&image[start..].to_lowercase())?;
+        (start < image.len() && mask.is_char_boundary(at)).then_some((start, at))
+    });
+    let (image, mask) = match common {
+        Some((start, at)) => {
+            let end = (at + image.len() - start).min(mask.len());
+            let rest = mask.get(end..).unwrap_or_default();
+            let unnumbered = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+            let number = if unnumbered.len() < rest.len() { "N" } else { "" };
+            (format!("{}X", &image[..start]), format!("{}X{unnumbered}{number}", &mask[..at]))
+        }
+        None => ("X".to_owned(), "Y".to_owned()),
+    };
+    let path = |folders: &[String], name: String| {
+        folders.iter().map(|folder| format!("{folder}/")).collect::<String>() + &name
+    };
+    format!("{} with {}", path(&a, image), path(&b, mask))
+}
