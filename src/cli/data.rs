@@ -183,11 +183,14 @@ impl Data {
                 if global.json {
                     return print_json(&serde_json::json!({
                         "abnormal": abnormal, "normal": normal, "index": index,
-                        "left_out": cut.left_out, "duplicates": cut.duplicates,
+                        "left_out": cut.left_out, "duplicates": cut.duplicates, "notes": cut.labels,
                     }));
                 }
-                for problem in &cut.left_out {
-                    crate::console::note!("note: {}: {}", problem.path.display(), problem.what);
+                for group in crate::data::dataset::groups(&[cut.left_out, cut.labels].concat()) {
+                    let (example, more) = (group.example.display(), group.count - 1);
+                    let more =
+                        if more > 0 { format!(" (and {more} like it)") } else { String::new() };
+                    crate::console::note!("note: {example}: {}{more}", group.what);
                 }
                 print(&format!(
                     "{abnormal} abnormal and {normal} normal ROIs, see {}\n",

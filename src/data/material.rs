@@ -20,6 +20,8 @@ pub struct Rois {
     pub rois: Vec<Roi>,
     /// What no ROI was cut from, and why. All harmless.
     pub left_out: Vec<Problem>,
+    /// How masks of labels were understood. All harmless.
+    pub labels: Vec<Problem>,
     /// How many pictures showed the same scan, and what became of them.
     pub duplicates: Summary,
     /// The pictures that the ROIs were cut from, by [`Roi::file`].
@@ -37,7 +39,8 @@ impl Rois {
         let (duplicates, _) = duplicates::apply(&mut dataset, options.duplicates);
         let cut = roi::cut(&dataset, options)?;
         let pictures = pictures(&dataset, &cut.rois);
-        Ok(Rois { rois: cut.rois, left_out: cut.left_out, duplicates, pictures })
+        let roi::Cut { rois, left_out, notes: labels } = cut;
+        Ok(Rois { rois, left_out, labels, duplicates, pictures })
     }
 
     /// What a person should know of the data set in `folder`, a line each.
@@ -48,6 +51,12 @@ impl Rois {
         if n > 0 {
             notes.push(format!(
                 "{n} files, outlines or ROIs are left out: `parula data inspect {shown}`"
+            ));
+        }
+        let n = self.labels.len();
+        if n > 0 {
+            notes.push(format!(
+                "{n} masks hold labels, and what is not 0 is lesion: `parula data inspect {shown}`"
             ));
         }
         let Summary { groups, images, contradictions, dropped } = self.duplicates;

@@ -157,11 +157,18 @@ fn pattern(root: &Path, image: &Path, mask: &Path) -> String {
     let (image, mask) = (stem(image), stem(mask));
     // The longest end of the image's name that is in the mask's.
     let starts = image.match_indices(['_', '-']).map(|(at, _)| at + 1);
-    let mut starts = std::iter::once(0).chain(starts);
+    let starts = std::iter::once(0).chain(starts);
     let lower = mask.to_lowercase();
-    let common = starts.find_map(|start| {
-        let at = lower.find(&image[start..].to_lowercase())?;
-        (start < image.len() && mask.is_char_boundary(at)).then_some((start, at))
+    // Only whole words: `a` of `mask_a` is the last.
+    let ends_word = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let common = starts.filter(|start| *start < image.len()).find_map(|start| {
+        let part = image[start..].to_lowercase();
+        let whole = |at: &usize| {
+            mask.is_char_boundary(*at)
+                && ends_word(lower[..*at].chars().next_back())
+                && ends_word(lower[at + part.len()..].chars().next())
+        };
+        lower.match_indices(&part).map(|(at, _)| at).find(whole).map(|at| (start, at))
     });
     let (image, mask) = match common {
         Some((start, at)) => {

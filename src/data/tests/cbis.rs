@@ -79,7 +79,7 @@ fn dicom_as_downloaded() {
     put_dicom(folder.path());
     let set = dataset::read(folder.path()).unwrap();
     assert_eq!((set.format, set.unit, set.problems.len()), ("cbis-ddsm", "patient", 0));
-    let Cut { rois, left_out } = cut(folder.path());
+    let Cut { rois, left_out, .. } = cut(folder.path());
     assert_eq!(left_out, []);
     let names: Vec<&str> = rois.iter().map(|roi| roi.name.as_str()).collect();
     let expected = [
@@ -122,7 +122,7 @@ fn expect(damage: impl Fn(&Path), file: &str, word: &str, left: [usize; 2]) {
     let folder = tempfile::tempdir().unwrap();
     put_dicom(folder.path());
     damage(folder.path());
-    let Cut { rois, left_out } = cut(folder.path());
+    let Cut { rois, left_out, .. } = cut(folder.path());
     let named = |problem: &dataset::Problem| {
         problem.path.ends_with(file) && problem.what.contains(word) && problem.harmless
     };

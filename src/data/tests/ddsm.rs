@@ -117,7 +117,7 @@ fn rois_of_cc_views_with_normal_ones_from_the_other_breast() {
     let set = dataset::read(folder.path()).unwrap();
     assert_eq!((set.format, set.unit), ("ddsm", "patient"));
     assert_eq!(set.problems, []);
-    let Cut { rois, left_out } = cut(folder.path());
+    let Cut { rois, left_out, .. } = cut(folder.path());
     assert_eq!(names(&rois), ALL_NAMES);
     // Where both breasts have abnormal ROIs, the mirrored ones are discarded.
     assert_eq!(left_out.len(), 2, "{left_out:?}");
@@ -224,7 +224,7 @@ fn expect(damage: impl Fn(&Path), file: &str, word: &str, lost: &[&str]) {
     };
     assert!(report.problems.iter().any(|problem| named(&problem)), "{file}, {word}: {report}");
     assert!(report.usable);
-    let Cut { rois, left_out } = cut(folder.path());
+    let Cut { rois, left_out, .. } = cut(folder.path());
     assert!(left_out.iter().any(|problem| named(&problem)), "{file}, {word}: {left_out:?}");
     let kept: Vec<&str> = ALL_NAMES.into_iter().filter(|name| !lost.contains(name)).collect();
     assert_eq!(names(&rois), kept, "{file}, {word}");
