@@ -2,7 +2,8 @@
 //
 //   starts   label[p] = the first pixel of the run of marked pixels that p is in, along its row
 //   hook     parent[max(a, b)] = min(b, ...)  for the labels a, b of neighbours, a != b
-//   settle   label[p] = the end of the chain of parents that begins at label[p]
+//   settle   label[p] = the end of the chain of parents that begins at label[p]; where loops may not be
+//            that long, as far along it as they may, by dispatch after dispatch
 //   weigh    weight[label[p]] = the sum over its pixels
 //   peak     best = the largest weight
 //   choose   winner = the smallest label whose weight is the largest
@@ -43,6 +44,9 @@ override BY_SUM: bool = false;
 
 // Whether all components are kept.
 override ALL: bool = false;
+
+// The links of a chain that one dispatch follows.
+override MOST: u32 = 0xffffffffu;
 
 const NONE: u32 = 0xffffffffu;
 
@@ -151,7 +155,7 @@ fn settle(
     }
     var root = label[pixel];
     var next = parents[root];
-    while next != root {
+    for (var step = 0u; step < MOST && next != root; step += 1u) {
         root = next;
         next = parents[root];
     }

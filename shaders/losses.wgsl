@@ -6,13 +6,15 @@
 //
 // Versions of the losses: `_naive`, one invocation sums all; `_lanes`, 64 invocations take rows
 // (softmax) or elements (sigmoid) in turn, and their sums meet in workgroup memory, always in the
-// same order. Versions of the gradient of softmax: `_naive`, one element an invocation, which sums
+// same order; `_parts`, the same for a part of the rows or elements a workgroup, and `sum_parts` adds up
+// what they found. Versions of the gradient of softmax: `_naive`, one element an invocation, which sums
 // its row again; `_lanes`, one row an invocation. `_groups`, of softmax: a workgroup takes a row, and `softmax_sum` adds
 // up what the rows lose.
 
 struct Params {
     rows: u32,    // N
     classes: u32, // K
+    part: u32,    // rows or elements of a workgroup of `_parts`; parts of `sum_parts`
     logits_offset: u32,
     logits_stride: u32,
     labels_offset: u32,
@@ -207,6 +209,64 @@ fn softmax_sum(@builtin(local_invocation_index) lane: u32) {
     var sum = 0.0;
     for (var row = lane; row < params.rows; row += 64u) {
         sum += row_losses[params.row_losses_offset + row];
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        loss[params.loss_offset] = all / f32(params.rows);
+    }
+}
+
+@compute @workgroup_size(64)
+fn softmax_parts(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = group.y * groups.x + group.x;
+    let first = number * params.part;
+    if first >= params.rows {
+        return;
+    }
+    let end = min(params.rows - first, params.part);
+    var sum = 0.0;
+    for (var row = lane; row < end; row += 64u) {
+        sum += softmax_row(first + row);
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        row_loss[params.row_loss_offset + number] = all;
+    }
+}
+
+@compute @workgroup_size(64)
+fn sigmoid_parts(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let number = group.y * groups.x + group.x;
+    let first = number * params.part;
+    let count = params.rows * params.classes;
+    if first >= count {
+        return;
+    }
+    let end = min(count - first, params.part);
+    var sum = 0.0;
+    for (var index = lane; index < end; index += 64u) {
+        sum += sigmoid_element(first + index);
+    }
+    let all = total(lane, sum);
+    if lane == 0u {
+        row_loss[params.row_loss_offset + number] = all;
+    }
+}
+
+// The sum of what `part` workgroups found, over `rows` rows or elements.
+@compute @workgroup_size(64)
+fn sum_parts(@builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var part = lane; part < params.part; part += 64u) {
+        sum += row_losses[params.row_losses_offset + part];
     }
     let all = total(lane, sum);
     if lane == 0u {

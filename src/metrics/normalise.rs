@@ -14,7 +14,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{Operation, ResizeToRegions};
+use crate::ops::resized;
 use crate::tensor::Tensor;
 
 /// How a map becomes grey levels.
@@ -85,34 +85,37 @@ pub fn levels(map: &Tensor, normalisation: Normalisation, to: [usize; 2]) -> Vec
     if map.data().iter().any(|value| !value.is_finite()) {
         return vec![0; to[0] * to[1]];
     }
-    let values = match normalisation {
-        Normalisation::ReluMax => resized(map, to, |value| value.max(0.0)),
-        Normalisation::MinMax | Normalisation::Max => resized(map, to, |value| value),
+    let from = [0, 1].map(|axis| map.dims().get(axis).copied().unwrap_or(1));
+    let change = |value: &f32| match normalisation {
+        Normalisation::ReluMax => f64::from(*value).max(0.0),
+        Normalisation::MinMax | Normalisation::Max => f64::from(*value),
     };
-    let most = values.iter().fold(f64::NEG_INFINITY, |most, &value| most.max(value));
-    let least = match normalisation {
-        Normalisation::MinMax => values.iter().fold(f64::INFINITY, |a, &b| a.min(b)),
-        _ => 0.0,
+    let numbers: Vec<f64> = map.data().iter().map(change).collect();
+    let pixels = || (0..to[0]).flat_map(|y| (0..to[1]).map(move |x| [y, x]));
+    let value = |at| resized(&numbers, from, to, at);
+    // In double precision an image of many megapixels takes more memory than to resize it once more.
+    let kept: Option<Vec<f64>> = (to[0] * to[1] <= KEPT).then(|| pixels().map(value).collect());
+    let range_of = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], v| [a.min(v), b.max(v)])
     };
+    let [lowest, most] = match &kept {
+        Some(values) => range_of(&mut values.iter().copied()),
+        None => range_of(&mut pixels().map(value)),
+    };
+    let least = if normalisation == Normalisation::MinMax { lowest } else { 0.0 };
     let range = most - least;
     if range.is_nan() || range <= 0.0 {
-        return vec![0; values.len()];
+        return vec![0; to[0] * to[1]];
     }
-    let level = |value: &f64| (255.0 * ((value - least) / range).max(0.0) + 0.5).floor() as u8;
-    values.iter().map(level).collect()
+    let level = |value: f64| (255.0 * ((value - least) / range).max(0.0) + 0.5).floor() as u8;
+    match kept {
+        Some(values) => values.into_iter().map(level).collect(),
+        None => pixels().map(value).map(level).collect(),
+    }
 }
 
-/// `map`, changed by `change`, at the size `to`: in double precision, by the loops that the GPU's
-/// resizing is tested against.
-fn resized(map: &Tensor, to: [usize; 2], change: impl Fn(f64) -> f64) -> Vec<f64> {
-    let [h, w] = [0, 1].map(|axis| map.dims().get(axis).copied().unwrap_or(1));
-    let maps = Tensor::from_fn([1, h, w, 1], |index| change(f64::from(map.data()[index])));
-    let region = [0.0, to[0] as f64, to[1] as f64];
-    let regions = Tensor::from_fn([1, 3], |index| region[index]);
-    let resize = ResizeToRegions { capacity: to[0] * to[1] };
-    let resized = resize.reference(&[&maps, &regions]).pop();
-    resized.map(Tensor::into_data).unwrap_or_default()
-}
+/// The most pixels whose values are kept between the two passes over them.
+const KEPT: usize = 1 << 24;
 
 #[cfg(test)]
 mod tests {

@@ -45,7 +45,10 @@ pub(super) const BEST: Operand = Operand::Scratch(4);
 pub(super) const WINNER: Operand = Operand::Scratch(5);
 
 /// Sums of 4096ths stay below 2^32.
-const MOST_PIXELS: usize = 1 << 20;
+const MOST_SUMMED: usize = 1 << 20;
+
+/// Numbers of pixels do.
+const MOST_PIXELS: usize = 1 << 31;
 
 impl Components {
     /// Whether the pixels that are labelled share corners: the marked ones, or those between them.
@@ -112,13 +115,18 @@ pub(super) fn labelling(
             .bind("labels", LABEL)
             .bind("parent", PARENT)
             .bind("changed", CHANGED);
-        // A chain goes through roots, of which there is one a run at most.
+        // A chain goes through roots, of which there is one a run at most. What one dispatch may not follow
+        // to its end, the next one goes on with.
+        let chain = h * w.div_ceil(2);
+        let most = lowering.capabilities.longest_loop.min(u64::from(u32::MAX)) as usize;
         let settle = pixels("settle")
-            .rounds(h * w.div_ceil(2))
+            .constant("MOST", most as u32)
+            .rounds(most.min(chain))
             .bind("label", LABEL)
             .bind("parents", PARENT)
             .bind("changes", CHANGED);
-        dispatches.extend([hook, settle]);
+        dispatches.push(hook);
+        dispatches.extend(std::iter::repeat_n(settle, chain.div_ceil(most)));
     }
     dispatches
 }
@@ -168,11 +176,13 @@ impl Operation for Components {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
         expect_inputs(self.name(), inputs, 1)?;
         let [n, h, w, c] = expect_nhwc(self.name(), inputs[0])?;
-        if c != 1 || n == 0 || !(1..MOST_PIXELS).contains(&(h * w)) {
-            let problem = format!(
-                "takes (N, H, W, 1) with 1 to {} pixels an image, was given",
-                MOST_PIXELS - 1
-            );
+        let most = match self.keep {
+            Keep::Heaviest => MOST_SUMMED,
+            Keep::All | Keep::Largest | Keep::WithoutHoles => MOST_PIXELS,
+        };
+        if c != 1 || n == 0 || !(1..most).contains(&(h * w)) {
+            let problem =
+                format!("takes (N, H, W, 1) with 1 to {} pixels an image, was given", most - 1);
             return Err(Error::shape(self.name(), format!("{problem} {}", inputs[0])));
         }
         Ok(inputs[0].clone())

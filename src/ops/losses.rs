@@ -12,14 +12,19 @@ use crate::tensor::Tensor;
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     Variant { name: "lanes", needs: Needs::Nothing },
+    // `lanes` for a part of the rows a workgroup, whose sums are summed.
+    Variant { name: "parts", needs: Needs::Nothing },
 ];
 
 const SOFTMAX: &[Variant] = &[
     VARIANTS[0],
     VARIANTS[1],
+    VARIANTS[2],
     // A workgroup for each row.
     Variant { name: "groups", needs: Needs::Nothing },
 ];
+
+const GRADIENT: &[Variant] = &[SOFTMAX[0], SOFTMAX[1], SOFTMAX[3]];
 
 const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
@@ -80,6 +85,38 @@ fn dispatch(entry: &'static str, logits: &Shape) -> Dispatch {
         .bind("labels", Operand::Input(1))
         .param("rows", logits.rows())
         .param("classes", logits.channels())
+        .param("part", logits.elements().max(1))
+}
+
+/// How many turns a lane of `parts` takes.
+const TURNS: usize = 256;
+
+/// The loss of `logits` by `entry`, a part of `count` rows or elements a workgroup, each of which takes
+/// `each` rounds: and the sum of the parts.
+fn in_parts(
+    lowering: &Lowering,
+    entry: Dispatch,
+    [count, each]: [usize; 2],
+) -> (Dispatch, Dispatch, usize) {
+    let logits = lowering.inputs[0];
+    let longest = usize::try_from(lowering.capabilities.longest_loop).unwrap_or(usize::MAX);
+    let turns = (longest / each.max(1)).clamp(1, TURNS);
+    let parts = count.div_ceil(64 * turns);
+    let entry = Dispatch { params: Vec::new(), ..entry }
+        .param("rows", logits.rows())
+        .param("classes", logits.channels())
+        .param("part", 64 * turns)
+        .bind("row_loss", Operand::Scratch(0))
+        .rounds(turns * each)
+        .workgroups(grid(parts, lowering.capabilities.max_workgroups));
+    let sum = Dispatch::new("losses", "sum_parts")
+        .bind("row_losses", Operand::Scratch(0))
+        .bind("loss", Operand::Output)
+        .param("rows", count)
+        .param("classes", 1usize)
+        .param("part", parts)
+        .rounds(parts.div_ceil(64));
+    (entry, sum, parts)
 }
 
 /// The rounds of the loops of one invocation over `rows`, each of which takes `each`.
@@ -92,12 +129,16 @@ fn softmax_rounds(logits: &Shape) -> usize {
     1 + 3 * logits.channels()
 }
 
-/// The version of a loss that would take `naive` rounds in one invocation: a processor takes lanes one
-/// by one, so that more of them only cost, as long as one may go on for so long.
-fn one_or_lanes(lowering: &Lowering, naive: usize) -> &'static str {
+/// The version of a loss of `count` rows or elements that take `each` rounds: a processor takes lanes one by
+/// one, so that more of them only cost, as long as one may go on for so long.
+fn one_or_lanes(lowering: &Lowering, count: usize, each: usize) -> &'static str {
     let capabilities = lowering.capabilities;
-    let naive = capabilities.software && naive as u64 <= capabilities.longest_loop;
-    if naive { "naive" } else { "lanes" }
+    let ends = |count: usize| (count * each) as u64 <= capabilities.longest_loop;
+    match (ends(count), ends(count.div_ceil(64))) {
+        (true, _) if capabilities.software => "naive",
+        (_, true) => "lanes",
+        (_, false) => "parts",
+    }
 }
 
 /// log(sum(exp(row))) without overflow.
@@ -145,8 +186,11 @@ impl Operation for SoftmaxCrossEntropy {
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
         let logits = lowering.inputs[0];
-        match one_or_lanes(lowering, logits.rows() * softmax_rounds(logits)) {
+        let each = softmax_rounds(logits);
+        match one_or_lanes(lowering, logits.rows(), each) {
             "lanes" if !lowering.capabilities.software => "groups",
+            // A lane cannot take one row.
+            "lanes" | "parts" if each as u64 > lowering.capabilities.longest_loop => "groups",
             other => other,
         }
     }
@@ -163,8 +207,15 @@ impl Operation for SoftmaxCrossEntropy {
                 .bind("loss", Operand::Output)
                 .param("rows", rows)
                 .param("classes", logits.channels())
+                .param("part", rows)
                 .rounds(rows.div_ceil(64));
+            let each = each.rounds(3 * logits.channels().div_ceil(64));
             return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![rows] });
+        }
+        if lowering.variant == "parts" {
+            let counts = [rows, softmax_rounds(logits)];
+            let (each, sum, parts) = in_parts(lowering, dispatch("softmax_parts", logits), counts);
+            return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![parts] });
         }
         let entry = if lowering.variant == "lanes" { "softmax_lanes" } else { "softmax_naive" };
         let rounds = rounds(lowering, logits.rows(), softmax_rounds(logits));
@@ -207,22 +258,27 @@ impl Operation for SoftmaxCrossEntropyGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        SOFTMAX
+        GRADIENT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.capabilities.software { "lanes" } else { "groups" }
+        let each = 2 * softmax_rounds(lowering.inputs[0]);
+        let lanes =
+            lowering.capabilities.software && each as u64 <= lowering.capabilities.longest_loop;
+        if lanes { "lanes" } else { "groups" }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let (entry, groups) = match lowering.variant {
-            "lanes" => ("softmax_gradient_lanes", lowering.output.rows().div_ceil(64)),
-            "groups" => ("softmax_gradient_groups", lowering.output.rows()),
-            _ => ("softmax_gradient_naive", lowering.output.elements().div_ceil(64)),
+        let all = 4 * lowering.output.channels();
+        let (entry, groups, rounds) = match lowering.variant {
+            "lanes" => ("softmax_gradient_lanes", lowering.output.rows().div_ceil(64), all),
+            "groups" => ("softmax_gradient_groups", lowering.output.rows(), all.div_ceil(64)),
+            _ => ("softmax_gradient_naive", lowering.output.elements().div_ceil(64), all),
         };
         Ok(dispatch(entry, lowering.inputs[0])
             .bind("dloss", Operand::Input(2))
             .bind("dlogits", Operand::Output)
+            .rounds(rounds)
             .workgroups(grid(groups, lowering.capabilities.max_workgroups))
             .into())
     }
@@ -270,10 +326,16 @@ impl Operation for SigmoidCrossEntropy {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        one_or_lanes(lowering, lowering.inputs[0].elements())
+        one_or_lanes(lowering, lowering.inputs[0].elements(), 1)
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let logits = lowering.inputs[0];
+        if lowering.variant == "parts" {
+            let each = dispatch("sigmoid_parts", logits).bind("weights", Operand::Input(2));
+            let (each, sum, parts) = in_parts(lowering, each, [logits.elements(), 1]);
+            return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![parts] });
+        }
         let entry = if lowering.variant == "lanes" { "sigmoid_lanes" } else { "sigmoid_naive" };
         Ok(dispatch(entry, lowering.inputs[0])
             .bind("weights", Operand::Input(2))
@@ -378,6 +440,9 @@ pub fn cases() -> Vec<Case> {
     let weights = ([70_001].into(), Fill::Binary);
     let inputs = vec![(pixels.clone(), spread), (pixels, Fill::Uniform(0.0, 1.0)), weights];
     cases.push(Case::new("sigmoid, masks", SigmoidCrossEntropy, inputs));
+    let pixels = Shape::from([70_001, 2]);
+    let inputs = vec![(pixels.clone(), spread), (pixels, Fill::Uniform(0.0, 1.0))];
+    cases.push(Case::new("softmax, masks", SoftmaxCrossEntropy, inputs));
     let large = Shape::from([256, 1000]);
     let inputs = vec![(large.clone(), spread), (large, Fill::OneHot)];
     cases.push(Case::new("softmax, 256 rows of 1000", SoftmaxCrossEntropy, inputs).bench_only());

@@ -96,7 +96,7 @@ pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
 pub use principal::Principal;
 pub use proposals::Proposals;
-pub use resize::{ResizeBilinear, ResizeToRegions};
+pub use resize::{ResizeBilinear, ResizeToRegions, resized};
 pub use sigmoid::Sigmoid;
 pub use spec::{CaseSpec, custom_case};
 pub use stretch::Stretch;

@@ -72,6 +72,14 @@ fn mix(low: f64, high: f64, weight: f64) -> f64 {
     low + (high - low) * weight
 }
 
+/// The value at (row, column) `at` of a map of (height, width) `from` that is resized to `to`: what
+/// [`ResizeToRegions`] computes, for any size.
+pub fn resized(map: &[f64], from: [usize; 2], to: [usize; 2], at: [usize; 2]) -> f64 {
+    let [y, x] = [0, 1].map(|axis| tap(at[axis], from[axis], to[axis]));
+    let line = |y: usize| mix(map[y * from[1] + x.low], map[y * from[1] + x.high], x.weight);
+    mix(line(y.low), line(y.high), y.weight)
+}
+
 /// Positions are computed in 32-bit whole numbers, exactly.
 fn expect_sizes(name: &str, from: [usize; 2], to: [usize; 2]) -> Result<()> {
     let fits = |(from, to): (usize, usize)| {
@@ -264,10 +272,9 @@ impl Operation for ResizeToRegions {
             let region = region(inputs[1], image, self.capacity);
             let map = &inputs[0].data()[image * h * w..(image + 1) * h * w];
             for pixel in 0..region.count {
-                let y = tap(pixel / region.width, h, region.height);
-                let x = tap(pixel % region.width, w, region.width);
-                let line = |y: usize| mix(map[y * w + x.low], map[y * w + x.high], x.weight);
-                output.data_mut()[region.first + pixel] = mix(line(y.low), line(y.high), y.weight);
+                let at = [pixel / region.width, pixel % region.width];
+                let to = [region.height, region.width];
+                output.data_mut()[region.first + pixel] = resized(map, [h, w], to, at);
             }
         }
         vec![output]
