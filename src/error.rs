@@ -40,15 +40,15 @@ pub enum Error {
         problem: String,
     },
 
-    /// A tensor that the adapter cannot hold; nothing was allocated.
+    /// A tensor, or all of a job, that the adapter or the machine cannot hold; nothing was allocated.
     #[error(
-        "{tensor} needs {} MB {what}, this adapter allows {} MB: {hint}",
-        (needs + 500_000) / 1_000_000, (allows + 500_000) / 1_000_000
+        "{tensor} needs {} MB {what}, at most {} MB is possible: {hint}",
+        needs.saturating_add(500_000) / 1_000_000, allows.saturating_add(500_000) / 1_000_000
     )]
     TooLarge {
-        /// The layer's name and its shape.
+        /// The layer's name and its shape, or the job.
         tensor: String,
-        /// `in one binding` or `in one buffer`.
+        /// `in one binding`, `in one buffer`, `in one tensor` or `of memory`.
         what: &'static str,
         /// Bytes.
         needs: u64,

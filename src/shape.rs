@@ -23,9 +23,17 @@ impl Shape {
         self.0.len()
     }
 
-    /// The product of all sizes.
+    /// The most numbers of a tensor in a graph: kernels count them in 32 bits.
+    pub const MOST_ELEMENTS: usize = u32::MAX as usize;
+
+    /// The product of all sizes; `usize::MAX` where it is more than that.
     pub fn elements(&self) -> usize {
-        self.0.iter().product()
+        product(&self.0)
+    }
+
+    /// Bytes of so many numbers of 32 bits; `u64::MAX` where it is more than that.
+    pub fn bytes(&self) -> u64 {
+        (self.elements() as u64).saturating_mul(4)
     }
 
     /// The innermost size; 1 for rank 0.
@@ -35,7 +43,7 @@ impl Shape {
 
     /// How many runs of [`Self::channels`] elements there are: N * H * W for an activation.
     pub fn rows(&self) -> usize {
-        self.0.split_last().map_or(1, |(_, outer)| outer.iter().product())
+        self.0.split_last().map_or(1, |(_, outer)| product(outer))
     }
 
     /// (N, H, W, C), where the rank is 4.
@@ -71,7 +79,32 @@ impl fmt::Debug for Shape {
         write!(f, "{self}")
     }
 }
+
+/// The product of `sizes`, which no size makes smaller than it is: an overflow is the largest number.
+fn product(sizes: &[usize]) -> usize {
+    match sizes.contains(&0) {
+        true => 0,
+        false => sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size)),
+    }
+}
+
 /// The greatest number that divides both; 0 and 0 have 0.
 pub(crate) fn common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_does_not_wrap() {
+        // Its product in 64 bits is 0.
+        let shape = Shape::from([1 << 32, 1 << 32, 1]);
+        assert_eq!((shape.elements(), shape.rows()), (usize::MAX, usize::MAX));
+        assert_eq!(shape.bytes(), u64::MAX);
+        assert_eq!(Shape::from([usize::MAX, 0, usize::MAX]).elements(), 0);
+        let shape = Shape::from([2, 3, 5]);
+        assert_eq!((shape.elements(), shape.rows(), shape.bytes()), (30, 6, 120));
+    }
 }

@@ -28,6 +28,11 @@ impl Devices {
                 Some((least, most)) => format!("yes, {least} to {most} wide"),
                 None => "no, the tiled kernels are used".to_owned(),
             };
+            let memory = match report.memory {
+                Some(bytes) => format!("{} MB, those of this machine", bytes / 1_000_000),
+                None => "not known, wgpu does not tell; a job takes all of its own at its start"
+                    .to_owned(),
+            };
             let matrices = match report.cooperative {
                 Some(side) => {
                     format!("{side} x {side} of 16-bit floats, by `parula tune --precision f16`")
@@ -37,6 +42,7 @@ impl Devices {
             text += &format!(
                 "      kind              {}\n      \
                  one binding       {} MB, one buffer {} MB\n      \
+                 memory            {memory}\n      \
                  workgroup         {} KB of memory, {} invocations\n      \
                  subgroups         {subgroups}\n      \
                  timestamps        {}\n      \

@@ -22,7 +22,7 @@ use crate::files;
 /// What is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SynthOptions {
-    /// Each gives one image with a mass and one without. At least 1.
+    /// Each gives one image with a mass and one without. 1 to a million.
     pub patients: usize,
     /// Rows of an image, 64 to 4096; it has three quarters as many columns.
     pub size: usize,
@@ -60,6 +60,10 @@ pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
     if options.patients == 0 {
         return Err(Error::usage("no patients were asked for", "ask for 1 or more"));
     }
+    if options.patients > MOST_PATIENTS {
+        let problem = format!("{} patients are more than a disk holds", options.patients);
+        return Err(Error::usage(problem, format!("ask for 1 to {MOST_PATIENTS}")));
+    }
     if !(64..=4096).contains(&options.size) {
         let problem = format!("an image of {} rows cannot be made", options.size);
         return Err(Error::usage(problem, "ask for 64 to 4096 rows"));
@@ -90,6 +94,9 @@ pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
     let (patients, height) = (options.patients, options.size);
     Ok(Summary { patients, abnormal: patients, normal: patients, width: columns(height), height })
 }
+
+/// Two images of each.
+const MOST_PATIENTS: usize = 1_000_000;
 
 /// The folder of images with a mass, and both.
 const MASS: &str = "mass";

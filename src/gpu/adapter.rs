@@ -79,6 +79,8 @@ pub struct AdapterReport {
     pub max_storage_binding: u64,
     /// Bytes of the largest buffer.
     pub max_buffer: u64,
+    /// Bytes of memory in all, where that is known: of a processor that of the machine.
+    pub memory: Option<u64>,
     /// Bytes of workgroup memory.
     pub workgroup_memory: u32,
     /// Invocations of one workgroup.
@@ -151,6 +153,10 @@ fn report(adapter: &wgpu::Adapter) -> AdapterReport {
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         max_storage_binding: limits.max_storage_buffer_binding_size,
         max_buffer: limits.max_buffer_size,
+        memory: match info.device_type {
+            wgpu::DeviceType::Cpu => crate::memory::total(),
+            _ => None,
+        },
         workgroup_memory: limits.max_compute_workgroup_storage_size,
         max_invocations: limits.max_compute_invocations_per_workgroup,
         storage_buffers: limits.max_storage_buffers_per_shader_stage,
@@ -295,6 +301,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
     let capabilities = Capabilities {
         max_binding: report.max_storage_binding,
         max_buffer: report.max_buffer,
+        memory: report.memory.unwrap_or(u64::MAX),
         max_workgroups: limits.max_compute_workgroups_per_dimension,
         workgroup_memory: report.workgroup_memory,
         max_invocations: report.max_invocations,
@@ -358,6 +365,7 @@ pub fn open_noop() -> Gpu {
         driver: String::new(),
         max_storage_binding: capabilities.max_binding,
         max_buffer: capabilities.max_buffer,
+        memory: None,
         workgroup_memory: capabilities.workgroup_memory,
         max_invocations: capabilities.max_invocations,
         storage_buffers: STORAGE_BUFFERS,
@@ -397,6 +405,7 @@ fn assemble(
         pipelines: Mutex::new(pipeline::Cache::default()),
         disk,
         failure,
+        meter: Arc::default(),
     }
 }
 

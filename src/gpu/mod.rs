@@ -2,6 +2,7 @@
 
 mod adapter;
 mod disk;
+mod meter;
 mod pipeline;
 mod transfer;
 
@@ -13,26 +14,37 @@ use crate::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 
 pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop};
 pub(crate) use disk::parse as pipelines_of;
+use meter::{Measured, Meter};
 pub use pipeline::{Bindable, Key, Pipeline, Resource};
 
-/// Memory on the GPU.
+/// Memory on the GPU. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Buffer(wgpu::Buffer);
+pub struct Buffer(Arc<HeldBuffer>);
+
+#[derive(Debug)]
+struct HeldBuffer {
+    buffer: wgpu::Buffer,
+    _measured: Measured,
+}
 
 impl Buffer {
     /// Its size in bytes.
     pub fn bytes(&self) -> u64 {
-        self.0.size()
+        self.0.buffer.size()
     }
 }
 
 /// A texture that tensors are copied into to be read: four elements a texel, rows of
 /// [`TEXELS_PER_ROW`].
 #[derive(Clone, Debug)]
-pub struct Texture {
+pub struct Texture(Arc<HeldTexture>);
+
+#[derive(Debug)]
+struct HeldTexture {
     texture: wgpu::Texture,
     view: wgpu::TextureView,
     element: Element,
+    _measured: Measured,
 }
 
 fn texture_format(element: Element) -> wgpu::TextureFormat {
@@ -84,6 +96,7 @@ pub struct Gpu {
     pipelines: Mutex<pipeline::Cache>,
     disk: Option<disk::Disk>,
     failure: Arc<Mutex<Option<String>>>,
+    meter: Arc<Meter>,
 }
 
 impl Gpu {
@@ -122,6 +135,12 @@ impl Gpu {
         if self.half { "f16" } else { "f32" }
     }
 
+    /// Bytes of buffers and textures for tensors that are there now, and the most that there were at once.
+    /// Uniform blocks, readbacks and what the driver takes besides are not among them.
+    pub fn allocated(&self) -> [u64; 2] {
+        self.meter.read()
+    }
+
     /// Compiles kernels from now on with wgpu's bounds checks: slower, and the proof that no index
     /// leaves its array.
     pub fn check_shaders(&mut self, checked: bool) {
@@ -143,7 +162,10 @@ impl Gpu {
     /// # Errors
     /// [`Error::Gpu`] when the driver has not enough.
     pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer> {
-        self.allocate(label, bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let buffer = self.allocate(label, bytes, usage)?;
+        let _measured = Measured::new(&self.meter, buffer.size());
+        Ok(Buffer(Arc::new(HeldBuffer { buffer, _measured })))
     }
 
     /// Memory for uniform blocks.
@@ -152,8 +174,9 @@ impl Gpu {
     /// [`Error::Gpu`] when the driver has not enough.
     pub fn uniforms(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
         let buffer = self.allocate(label, bytes.len() as u64, wgpu::BufferUsages::UNIFORM)?;
-        self.queue.write_buffer(&buffer.0, 0, bytes);
-        Ok(buffer)
+        self.queue.write_buffer(&buffer, 0, bytes);
+        let _measured = Measured::new(&self.meter, 0);
+        Ok(Buffer(Arc::new(HeldBuffer { buffer, _measured })))
     }
 
     /// A texture of at least `bytes` that tensors of `element`s can be copied into.
@@ -185,10 +208,11 @@ impl Gpu {
             });
         }
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        Ok(Texture { texture, view, element })
+        let _measured = Measured::new(&self.meter, texture_bytes(bytes, element));
+        Ok(Texture(Arc::new(HeldTexture { texture, view, element, _measured })))
     }
 
-    fn allocate(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<Buffer> {
+    fn allocate(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -204,7 +228,7 @@ impl Gpu {
                 message: one_line(&error.to_string()),
             });
         }
-        Ok(Buffer(buffer))
+        Ok(buffer)
     }
 
     /// Records `commands` in order and submits them once. Returns without waiting.
@@ -301,7 +325,7 @@ fn stage(
     bytes: u64,
     texture: &Texture,
 ) {
-    let row = row_bytes(texture.element);
+    let row = row_bytes(texture.0.element);
     let (rows, left) = (bytes / row, bytes % row);
     for (from, y, width, height) in [(0, 0, row, rows), (rows * row, rows, left, 1)] {
         if width == 0 || height == 0 {
@@ -309,7 +333,7 @@ fn stage(
         }
         encoder.copy_buffer_to_texture(
             wgpu::TexelCopyBufferInfo {
-                buffer: &buffer.0,
+                buffer: &buffer.0.buffer,
                 layout: wgpu::TexelCopyBufferLayout {
                     offset: start + from,
                     bytes_per_row: Some(row as u32),
@@ -317,7 +341,7 @@ fn stage(
                 },
             },
             wgpu::TexelCopyTextureInfo {
-                texture: &texture.texture,
+                texture: &texture.0.texture,
                 mip_level: 0,
                 origin: wgpu::Origin3d { x: 0, y: y as u32, z: 0 },
                 aspect: wgpu::TextureAspect::All,

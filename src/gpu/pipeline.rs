@@ -240,12 +240,14 @@ impl Gpu {
                 resource: match resource.memory {
                     Bindable::Range { buffer, start, bytes } => {
                         wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                            buffer: &buffer.0,
+                            buffer: &buffer.0.buffer,
                             offset: start,
                             size: NonZeroU64::new(bytes),
                         })
                     }
-                    Bindable::Texture(texture) => wgpu::BindingResource::TextureView(&texture.view),
+                    Bindable::Texture(texture) => {
+                        wgpu::BindingResource::TextureView(&texture.0.view)
+                    }
                 },
             })
             .collect();

@@ -18,7 +18,7 @@ impl Gpu {
                 message: format!("{} bytes do not fit {}", bytes.len(), buffer.bytes()),
             });
         }
-        self.queue.write_buffer(&buffer.0, offset, bytes);
+        self.queue.write_buffer(&buffer.0.buffer, offset, bytes);
         Ok(())
     }
 
@@ -42,7 +42,7 @@ impl Gpu {
         let mut at = 0;
         for (buffer, offset, count) in ranges {
             let bytes = 4 * *count as u64;
-            encoder.copy_buffer_to_buffer(&buffer.0, *offset, &staging, at, bytes);
+            encoder.copy_buffer_to_buffer(&buffer.0.buffer, *offset, &staging, at, bytes);
             at += bytes;
         }
         self.queue.submit([encoder.finish()]);
@@ -100,7 +100,7 @@ impl Gpu {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let bytes = from.bytes().min(to.bytes());
         for _ in 0..repeats.max(1) {
-            encoder.copy_buffer_to_buffer(&from.0, 0, &to.0, 0, bytes);
+            encoder.copy_buffer_to_buffer(&from.0.buffer, 0, &to.0.buffer, 0, bytes);
         }
         self.wait()?;
         let start = Instant::now();

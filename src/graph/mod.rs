@@ -118,7 +118,8 @@ impl Graph {
     /// A tensor that the host writes before each run.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the name is taken.
+    /// [`Error::Shape`] when the name is taken; [`Error::TooLarge`] as for every node, when there are more
+    /// than [`Shape::MOST_ELEMENTS`] numbers.
     pub fn input(&mut self, name: impl Into<String>, shape: impl Into<Shape>) -> Result<Value> {
         self.push(Node {
             name: name.into(),
@@ -178,6 +179,22 @@ impl Graph {
     }
 
     fn push(&mut self, node: Node) -> Result<Value> {
+        // Here, where every shape comes by: behind it sizes may be multiplied.
+        if node.shape.elements() > Shape::MOST_ELEMENTS {
+            return Err(Error::TooLarge {
+                tensor: format!("{} {}", node.name, node.shape),
+                what: "in one tensor",
+                needs: node.shape.bytes(),
+                allows: 4 * Shape::MOST_ELEMENTS as u64,
+                hint: match node.kind {
+                    Kind::Variable(_) => "use fewer classes",
+                    Kind::Input | Kind::Operation(_) => {
+                        "use a smaller input, fewer images at once, or fewer classes"
+                    }
+                }
+                .to_owned(),
+            });
+        }
         let value = Value(self.nodes.len());
         if self.names.insert(node.name.clone(), value).is_some() {
             return Err(Error::shape(

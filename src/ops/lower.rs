@@ -9,6 +9,9 @@ pub struct Capabilities {
     pub max_binding: u64,
     /// Bytes of the largest buffer.
     pub max_buffer: u64,
+    /// Bytes of memory in all, where that is known: of a processor that of the machine. Of a GPU nobody
+    /// says it, and it is `u64::MAX`.
+    pub memory: u64,
     /// Workgroups along one dimension of a dispatch.
     pub max_workgroups: u32,
     /// Bytes of workgroup memory.
@@ -46,6 +49,7 @@ impl Default for Capabilities {
         Capabilities {
             max_binding: 128 << 20,
             max_buffer: 256 << 20,
+            memory: u64::MAX,
             max_workgroups: 65535,
             workgroup_memory: 16 << 10,
             max_invocations: 256,

@@ -36,7 +36,7 @@ pub struct CaseSpec {
 
 const EXAMPLE: &str = "for example n=8,h=19,w=19,cin=728,cout=728,k=1,s=1,g=1";
 
-/// No size of a network is larger, and products of such sizes stay within 64 bits.
+/// No size of a network is larger, and the reach of a window of such sizes stays within 64 bits.
 const LARGEST: usize = 1 << 16;
 
 /// Multiply-adds above which no adapter answers in reasonable time.
@@ -84,6 +84,14 @@ impl FromStr for CaseSpec {
         if !spec.cin.is_multiple_of(spec.g) || !spec.cout.is_multiple_of(spec.g) {
             let CaseSpec { cin, cout, g, .. } = spec;
             return Err(wrong(format!("cin={cin} and cout={cout} must be multiples of g={g}")));
+        }
+        let (input, kernel) = ([spec.n, spec.h, spec.w, cin], [spec.k, spec.k, cin, spec.cout]);
+        for (what, dims) in [("input", input), ("kernel", kernel)] {
+            let shape = Shape::from(dims);
+            if shape.elements() > Shape::MOST_ELEMENTS {
+                let most = Shape::MOST_ELEMENTS;
+                return Err(wrong(format!("its {what} {shape} has more than {most} numbers")));
+            }
         }
         let factors =
             [spec.n, spec.h.div_ceil(spec.s), spec.w.div_ceil(spec.s), cin / spec.g, spec.cout];
@@ -196,6 +204,10 @@ mod tests {
         refused("n=1,h=2,w=2,cin=-4", "cin must be from 1");
         refused("n=1,n=1,h=2,w=2,cin=4", "given twice");
         refused("n=1,h=2,w=2,cin=4,g=3", "multiples of g=3");
-        refused("n=65536,h=65536,w=65536,cin=65536,k=65536", "too many");
+        refused("n=65536,h=65536,w=65536,cin=65536", "its input 65536x65536x65536x65536 has more");
+        // Few multiply-adds, since hardly any of the pixels is looked at.
+        refused("n=64,h=65536,w=65536,cin=1,s=65536", "its input");
+        refused("n=1,h=2,w=2,cin=65536,k=65536", "its kernel");
+        refused("n=1,h=4096,w=4096,cin=1,cout=64,k=4096", "too many");
     }
 }

@@ -140,14 +140,27 @@ pub fn build(
         Port { name: node.name.clone(), place }
     };
     let inputs: Vec<Port> = input_nodes.iter().map(|&value| port(value)).collect();
-    let outputs = outputs_kept.iter().map(|&value| port(value)).collect();
+    let outputs: Vec<Port> = outputs_kept.iter().map(|&value| port(value)).collect();
     let fixed = variables.bytes() + inputs.iter().map(|input| input.place.bytes).sum::<u64>();
+    let (needs, allows) = (packing.bytes() + staged.bytes() + fixed, capabilities.memory);
+    if needs > allows {
+        return Err(Error::TooLarge {
+            tensor: match outputs.first() {
+                Some(Port { name, .. }) => format!("the plan of {name}"),
+                None => "the plan".to_owned(),
+            },
+            what: "of memory",
+            needs,
+            allows,
+            hint: "use a smaller input, or fewer images at once".to_owned(),
+        });
+    }
     Ok(Plan {
         setup,
         steps,
         inputs,
         outputs,
-        peak_bytes: packing.bytes() + staged.bytes() + fixed,
+        peak_bytes: needs,
         live_bytes: live_bytes(&tenants, &staged.read) + fixed,
         staging: staged.textures,
         slots: packing.buffers,
@@ -254,20 +267,7 @@ pub(super) struct Planner<'a> {
 
 impl Planner<'_> {
     fn lower(&mut self, jobs: &[Job], options: &Options) -> Result<Vec<LoweredJob>> {
-        for (role, &elements) in &self.variables.elements {
-            let (bytes, allows) = (4 * elements as u64, self.capabilities.max_buffer);
-            if bytes > allows {
-                return Err(Error::TooLarge {
-                    tensor: format!("{role:?} variables"),
-                    what: "in one buffer",
-                    needs: bytes,
-                    allows,
-                    hint:
-                        "use a smaller model, or an adapter with larger buffers (`parula devices`)"
-                            .to_owned(),
-                });
-            }
-        }
+        self.variables.check(self.capabilities)?;
         for &value in self.input_nodes {
             self.check_node(value)?;
         }

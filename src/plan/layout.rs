@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::extent::allocation;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, Role, Value};
-use crate::ops::{Alias, Pack, View};
+use crate::ops::{Alias, Capabilities, Pack, View};
 use crate::shape::Shape;
 
 /// Where the variables of a graph lie: one buffer a role, in order of definition. Two graphs that
@@ -53,6 +55,32 @@ impl VariableLayout {
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
         self.elements.values().map(|&elements| 4 * elements as u64).sum()
+    }
+
+    /// Bytes that their buffers take.
+    pub fn allocated(&self) -> u64 {
+        self.elements.values().map(|&elements| allocation(4 * elements as u64)).sum()
+    }
+
+    /// Refuses variables of one role that are more than a buffer of the adapter holds.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn check(&self, capabilities: &Capabilities) -> Result<()> {
+        let allows = capabilities.max_buffer;
+        let bytes = self.elements.iter().map(|(role, &elements)| (role, 4 * elements as u64));
+        match bytes.into_iter().find(|(_, bytes)| *bytes > allows) {
+            None => Ok(()),
+            Some((role, needs)) => Err(Error::TooLarge {
+                tensor: format!("{role:?} variables"),
+                what: "in one buffer",
+                needs,
+                allows,
+                hint: "use a smaller model, fewer classes, or an adapter with larger buffers \
+                       (`parula devices`)"
+                    .to_owned(),
+            }),
+        }
     }
 }
 

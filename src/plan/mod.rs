@@ -2,6 +2,8 @@
 
 mod build;
 mod explain;
+mod extent;
+mod fit;
 mod halves;
 mod layout;
 mod lifetimes;
@@ -19,6 +21,8 @@ use crate::ops::{Element, View};
 use crate::shape::Shape;
 
 pub use build::{Options, build};
+pub use extent::{Extent, allocation, together};
+pub use fit::{fitting, halving};
 pub use layout::VariableLayout;
 pub use operations::{Work, operations};
 

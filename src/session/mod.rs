@@ -1,5 +1,6 @@
 //! Running a plan on the GPU, or a graph on the processor.
 
+mod arena;
 mod finite;
 mod reference;
 mod store;
@@ -8,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource, Texture};
+use crate::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource};
 use crate::ops::Element;
-use crate::plan::{Memory, Options, Place, Plan, Port, Reach, Step};
+use crate::plan::{Memory, Options, Place, Plan, Port, Reach, Step, allocation};
 use crate::tensor::Tensor;
 
+pub use arena::Arena;
 pub use finite::first_not_finite;
 pub use reference::{Evaluated, evaluate};
 pub use store::Store;
@@ -25,6 +27,9 @@ pub struct Session {
     plan: Plan,
     inputs: Vec<Buffer>,
     slots: Vec<Buffer>,
+    arena: Arena,
+    /// Among the sessions of the arena.
+    number: u64,
     store: Store,
     setup: Vec<Command>,
     setup_at: Option<u64>,
@@ -40,27 +45,25 @@ impl Session {
     /// [`Error::Gpu`] when memory or a kernel is refused; [`Error::Shape`] when `store` was made for
     /// other variables.
     pub fn new(gpu: &Arc<Gpu>, plan: Plan, store: &Store) -> Result<Self> {
+        let arena = Arena::new(gpu, [&plan])?;
+        Self::within(gpu, plan, store, &arena)
+    }
+
+    /// The same in `arena`, which other sessions use as well. What a run has computed can be read until
+    /// another of them runs.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Error::Shape`] as well when `arena` was not made for the plan.
+    pub fn within(gpu: &Arc<Gpu>, plan: Plan, store: &Store, arena: &Arena) -> Result<Self> {
         store.check(&plan.variables)?;
-        let allocate = |label: &str, bytes: u64| gpu.buffer(label, bytes.next_multiple_of(256));
         let inputs = plan
             .inputs
             .iter()
-            .map(|input| allocate(&input.name, input.place.bytes))
+            .map(|input| gpu.buffer(&input.name, allocation(input.place.bytes)))
             .collect::<Result<Vec<_>>>()?;
-        let slots = plan
-            .slots
-            .iter()
-            .enumerate()
-            .map(|(index, &bytes)| allocate(&format!("slot {index}"), bytes))
-            .collect::<Result<Vec<_>>>()?;
-        let unused = Unused { read: allocate("unused", 16)?, written: allocate("unused", 16)? };
-
-        let staging = plan
-            .staging
-            .iter()
-            .enumerate()
-            .map(|(index, one)| gpu.texture(&format!("staging {index}"), one.bytes, one.element))
-            .collect::<Result<Vec<Texture>>>()?;
+        let Some((number, slots, staging)) = arena.enter(&plan) else {
+            return Err(Error::shape("session", "its plan has no room in this arena"));
+        };
 
         // All uniform blocks of the plan stand in one buffer.
         let alignment = gpu.capabilities().uniform_alignment as usize;
@@ -72,7 +75,7 @@ impl Session {
         }
         let uniforms = gpu.uniforms("uniforms", &blocks)?;
 
-        let buffers = Buffers { inputs: &inputs, slots: &slots, store, unused: &unused };
+        let buffers = Buffers { inputs: &inputs, slots: &slots, store, arena };
         let mut at = 0;
         let mut commands = |steps: &[Step]| -> Result<Vec<(usize, Command)>> {
             let mut commands = Vec::new();
@@ -127,6 +130,8 @@ impl Session {
             gpu: gpu.clone(),
             inputs,
             slots,
+            arena: arena.clone(),
+            number,
             store: store.clone(),
             setup,
             setup_at: None,
@@ -142,7 +147,8 @@ impl Session {
         &self.plan
     }
 
-    /// Bytes that this session and its variables have allocated for tensors.
+    /// Bytes that this session and its variables have allocated for tensors; of an arena that it shares,
+    /// what it uses.
     pub fn allocated_bytes(&self) -> u64 {
         let own: u64 = self.inputs.iter().chain(&self.slots).map(Buffer::bytes).sum();
         own + self.plan.staging.iter().map(|one| one.bytes).sum::<u64>() + self.store.bytes()
@@ -169,7 +175,8 @@ impl Session {
     /// # Errors
     /// [`Error::Gpu`] when the driver reported a failure.
     pub fn run(&mut self) -> Result<()> {
-        if self.setup_at != Some(self.store.version()) {
+        let held = self.arena.take(self.number);
+        if !held || self.setup_at != Some(self.store.version()) {
             if !self.setup.is_empty() {
                 self.gpu.submit(&self.setup);
             }
@@ -204,6 +211,12 @@ impl Session {
         }
         let mut ranges = Vec::new();
         for place in &places {
+            if matches!(place.memory, Memory::Slot(_)) && !self.arena.holds(self.number) {
+                return Err(Error::shape(
+                    "output",
+                    "another session has run in its memory since, or it has not run yet",
+                ));
+            }
             let (buffer, start) = match place.memory {
                 Memory::Slot(index) => (&self.slots[index], place.start),
                 Memory::Input(index) => (&self.inputs[index], place.start),
@@ -234,6 +247,7 @@ impl Session {
     /// # Errors
     /// [`Error::Gpu`] when the device failed.
     pub fn profile(&self) -> Result<Vec<(usize, Duration)>> {
+        self.take();
         let mut times = Vec::new();
         let mut from = 0;
         for commands in self.of_step.chunk_by(|a, b| a == b) {
@@ -249,7 +263,15 @@ impl Session {
     /// # Errors
     /// [`Error::Gpu`] when the device failed.
     pub fn time(&self, repeats: usize) -> Result<Duration> {
+        self.take();
         self.gpu.time(&self.steps, repeats)
+    }
+
+    /// Computes again what is computed once, where another session has run in its memory.
+    fn take(&self) {
+        if !self.arena.take(self.number) && !self.setup.is_empty() {
+            self.gpu.submit(&self.setup);
+        }
     }
 }
 
@@ -301,17 +323,11 @@ fn dense(place: &Place, raw: Vec<f32>) -> Result<Tensor> {
     Tensor::new(place.shape.clone(), data)
 }
 
-/// What stands behind bindings that a kernel declares and does not use.
-struct Unused {
-    read: Buffer,
-    written: Buffer,
-}
-
 struct Buffers<'a> {
     inputs: &'a [Buffer],
     slots: &'a [Buffer],
     store: &'a Store,
-    unused: &'a Unused,
+    arena: &'a Arena,
 }
 
 impl Buffers<'_> {
@@ -320,8 +336,7 @@ impl Buffers<'_> {
             Memory::Slot(index) => (&self.slots[index], start),
             Memory::Input(index) => (&self.inputs[index], start),
             Memory::Variables(role) => (self.store.buffer(role)?, start),
-            Memory::Unused if written => (&self.unused.written, 0),
-            Memory::Unused => (&self.unused.read, 0),
+            Memory::Unused => (self.arena.unused(written), 0),
         })
     }
 }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
 use crate::graph::{Graph, Init, Kind, Role};
-use crate::plan::VariableLayout;
+use crate::plan::{VariableLayout, allocation};
 use crate::tensor::Tensor;
 
 /// The variables of a graph, one buffer a role. Clones share the memory.
@@ -27,12 +27,14 @@ impl Store {
     /// depend on `seed` and on the variable's name alone.
     ///
     /// # Errors
-    /// [`Error::Gpu`] when the driver has not enough memory.
+    /// [`Error::TooLarge`] when one buffer cannot hold them; [`Error::Gpu`] when the driver has not enough
+    /// memory.
     pub fn new(gpu: &Arc<Gpu>, graph: &Graph, seed: u64) -> Result<Self> {
         let layout = VariableLayout::new(graph);
+        layout.check(gpu.capabilities())?;
         let mut buffers = BTreeMap::new();
         for (role, elements) in &layout.elements {
-            let bytes = (4 * *elements as u64).next_multiple_of(256);
+            let bytes = allocation(4 * *elements as u64);
             buffers.insert(*role, gpu.buffer(&format!("{role:?} variables"), bytes)?);
         }
         let store = Store {
