@@ -62,12 +62,12 @@ pub fn time_method(
     }
     let model = network.build(Mode::Inference, batch, size, network.classes)?;
     let store = Store::new(gpu, &model.graph, 0)?;
+    let settings = Settings::new(method);
+    let mut explainer = Explainer::new(gpu, model.clone(), &store, &settings, size[0] * size[1])?;
     let length = size[0] * size[1] * network.channels;
     let image: Vec<f32> = (0..length).map(|at| ((at * 37 % 255) as f32) / 127.5 - 1.0).collect();
     let request = Request { image: &image, class: Some(0), size, mask: None };
     let requests = vec![request; batch];
-    let settings = Settings::new(method);
-    let mut explainer = Explainer::new(gpu, model.clone(), &store, &settings, size[0] * size[1])?;
     let logits = model.heads.logits;
     let forward = open(gpu, &model, &[logits], &store)?;
     let (timing, over_forward, beside_gradient) = if method.samples() {

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::heatmap::{DICE, HEATMAP, Heatmaps, Scored};
-use super::sampled::Sampler;
+use super::sampled::{self, Sampler};
 use super::{Kind, Method, Settings, maps};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
 use crate::models::{CLASS, IMAGES, Model};
 use crate::ops::TopClass;
-use crate::plan::{self, Options};
-use crate::session::{self, Session, Store};
+use crate::plan::{self, Options, Plan};
+use crate::session::{self, Arena, Session, Store};
 use crate::tensor::Tensor;
 
 /// The name of the input of maps that were made elsewhere.
@@ -93,24 +93,21 @@ struct Found {
     scored: Vec<Scored>,
 }
 
-impl Explainer {
-    /// Prepares the explanation of `model`, built for inference, with the variables of `store`.
-    /// `largest` is the number of pixels of the largest image that a map will be resized to.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] when there is no such layer, it is not a feature map that the scores depend
-    /// on, the method cannot explain it, or the settings do not fit; [`Error::TooLarge`] or those of
-    /// the GPU.
-    pub fn new(
-        gpu: &Arc<Gpu>,
-        model: Model,
-        store: &Store,
-        settings: &Settings,
-        largest: usize,
-    ) -> Result<Self> {
+/// All plans of an explanation, which take turns in one arena.
+struct Planned {
+    method: &'static Method,
+    heatmaps: Heatmaps,
+    signs: Vec<f32>,
+    plan: Plan,
+    names: Vec<String>,
+    samples: Option<(sampled::Planned, Graph, Plan)>,
+}
+
+impl Planned {
+    fn new(gpu: &Gpu, model: &Model, settings: &Settings, largest: usize) -> Result<Self> {
         let method = settings.method;
         settings.check(model.size[0] * model.size[1] * model.network.channels)?;
-        let layers = maps::layers(&model, &settings.layers)?;
+        let layers = maps::layers(model, &settings.layers)?;
         let signs = if settings.both { &[1.0, -1.0][..] } else { &[1.0] };
         let signs: Vec<f32> = signs.iter().map(|turn| turn * settings.sign).collect();
         let heatmaps = Heatmaps::new(model.batch, largest, settings.normalisation);
@@ -129,25 +126,80 @@ impl Explainer {
             if method.of_layer() {
                 outputs.push(layer);
             }
-            let sampler = Sampler::new(gpu, &model, store, sampling, layer, settings)?;
+            let sampler = sampled::Planned::new(gpu, model, sampling, layer, settings)?;
             let [h, w] = sampler.map_size();
             let mut graph = Graph::new();
             let map = graph.input(MAP, [model.batch, h, w, 1])?;
             let scored = heatmaps.add(&mut graph, map)?;
-            let own = Store::new(gpu, &graph, 0)?;
-            let (last, _) = open(gpu, &graph, &scored, &own)?;
-            samples = Some(Samples { sampler, last });
+            let (last, _) = plan(gpu, &graph, &scored)?;
+            samples = Some((sampler, graph, last));
         } else {
             let class = graph.input(CLASS, [model.batch, model.classes])?;
             let class = graph.add("top_class", TopClass, &[logits, class])?;
             let of = (&layers[..], settings.fusion);
-            let mut map = |sign| maps::add(&mut graph, &model, method, of, class, sign);
+            let mut map = |sign| maps::add(&mut graph, model, method, of, class, sign);
             for &sign in &signs {
                 outputs.extend(map(sign)?);
             }
             outputs.extend(heatmaps.add(&mut graph, outputs[1])?);
         }
-        let (session, names) = open(gpu, &graph, &outputs, store)?;
+        let (plan, names) = plan(gpu, &graph, &outputs)?;
+        let planned = Planned { method, heatmaps, signs, plan, names, samples };
+        let (needs, allows) = (plan::together(planned.plans()), gpu.capabilities().memory);
+        match needs > allows {
+            false => Ok(planned),
+            true => Err(Error::TooLarge {
+                tensor: format!("{} by {}", model.network.name, method.name),
+                what: "of memory",
+                needs,
+                allows,
+                hint: "use a smaller input, or fewer images at once".to_owned(),
+            }),
+        }
+    }
+
+    fn plans(&self) -> impl Iterator<Item = &Plan> + Clone {
+        let samples = self.samples.iter().flat_map(|(sampler, _, last)| [&sampler.plan, last]);
+        std::iter::once(&self.plan).chain(samples)
+    }
+}
+
+impl Explainer {
+    /// Plans what [`Self::new`] prepares without allocating anything: the bytes that buffers and textures
+    /// will take on the adapter.
+    ///
+    /// # Errors
+    /// As [`Self::new`], but for those of the GPU.
+    pub fn expect(gpu: &Gpu, model: &Model, settings: &Settings, largest: usize) -> Result<u64> {
+        Ok(plan::together(Planned::new(gpu, model, settings, largest)?.plans()))
+    }
+
+    /// Prepares the explanation of `model`, built for inference, with the variables of `store`.
+    /// `largest` is the number of pixels of the largest image that a map will be resized to.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there is no such layer, it is not a feature map that the scores depend
+    /// on, the method cannot explain it, or the settings do not fit; [`Error::TooLarge`] or those of
+    /// the GPU.
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        model: Model,
+        store: &Store,
+        settings: &Settings,
+        largest: usize,
+    ) -> Result<Self> {
+        let planned = Planned::new(gpu, &model, settings, largest)?;
+        let arena = Arena::new(gpu, planned.plans())?;
+        let Planned { method, heatmaps, signs, plan, names, samples } = planned;
+        let session = Session::within(gpu, plan, store, &arena)?;
+        let samples = match samples {
+            None => None,
+            Some((sampler, graph, last)) => {
+                let own = Store::new(gpu, &graph, 0)?;
+                let sampler = Sampler::new(gpu, sampler, store, &arena)?;
+                Some(Samples { sampler, last: Session::within(gpu, last, &own, &arena)? })
+            }
+        };
         let (gpu, store) = (gpu.clone(), store.clone());
         Ok(Explainer { gpu, store, model, method, heatmaps, signs, session, names, samples })
     }
@@ -221,7 +273,7 @@ impl Explainer {
                         "an image of {}x{} is too large to explain",
                         rest[0].size[0], rest[0].size[1]
                     ),
-                    format!("at most {} pixels were planned for", self.heatmaps.capacity),
+                    format!("at most {} pixels were planned for", self.heatmaps.largest),
                 ));
             }
             explanations.extend(self.batch(&rest[..count])?);
@@ -341,17 +393,12 @@ impl Explainer {
     }
 }
 
-/// The plan of `outputs`, ready to run, and their names.
-fn open(
-    gpu: &Arc<Gpu>,
-    graph: &Graph,
-    outputs: &[Value],
-    store: &Store,
-) -> Result<(Session, Vec<String>)> {
+/// The plan of `outputs`, and their names.
+fn plan(gpu: &Gpu, graph: &Graph, outputs: &[Value]) -> Result<(Plan, Vec<String>)> {
     let options = Options { single_from: &[CLASS], ..session::options(gpu) };
     let plan = plan::build(graph, outputs, &[], gpu.capabilities(), &options)?;
     let names = outputs.iter().map(|&value| graph.node(value).name.clone()).collect();
-    Ok((Session::new(gpu, plan, store)?, names))
+    Ok((plan, names))
 }
 
 /// What a run of `session` gives.

@@ -16,6 +16,11 @@ pub(super) const DICE: &str = "dice";
 /// The most pixels of one dispatch: 32 MB of heatmaps.
 const PIXELS: usize = 8 << 20;
 
+/// Of an image of more pixels the GPU does not count, since its regions are numbers of 32 bits, in which
+/// whole numbers are exact up to this; nor of one with a longer side, whose positions would not be.
+const MOST_PIXELS: usize = 1 << 24;
+const LONGEST_SIDE: usize = 1 << 16;
+
 /// A heatmap, and the Dice of its 256 thresholds where there was a mask.
 pub(super) type Scored = (Vec<u8>, Option<Vec<f64>>);
 
@@ -23,15 +28,18 @@ pub(super) type Scored = (Vec<u8>, Option<Vec<f64>>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heatmaps {
     pub batch: usize,
-    pub capacity: usize,
+    /// Pixels of the largest image.
+    pub largest: usize,
+    /// Pixels that there is room for on the GPU. What is larger is done on the processor.
+    capacity: usize,
     pub normalisation: Normalisation,
 }
 
 impl Heatmaps {
     /// Room for `batch` images, of which the largest has `largest` pixels.
     pub fn new(batch: usize, largest: usize, normalisation: Normalisation) -> Self {
-        let capacity = largest.max(PIXELS.min(largest.saturating_mul(batch))).max(1);
-        Heatmaps { batch, capacity, normalisation }
+        let capacity = largest.max(PIXELS.min(largest.saturating_mul(batch)));
+        Heatmaps { batch, largest, capacity: capacity.clamp(1, MOST_PIXELS), normalisation }
     }
 
     /// Adds the heatmaps and their Dice to the graph of the signed `map` (N, h, w, 1).
@@ -56,10 +64,16 @@ impl Heatmaps {
     pub fn fitting(&self, requests: &[Request]) -> usize {
         let mut pixels = 0;
         let fits = |request: &&Request| {
-            pixels += request.size[0] * request.size[1];
-            pixels <= self.capacity
+            pixels += self.on_gpu(request.size);
+            pixels <= self.capacity && area(request.size) <= self.largest.max(self.capacity)
         };
         requests.iter().take(self.batch).take_while(fits).count()
+    }
+
+    /// Pixels of an image of (height, width) `size` that the GPU has to do with: all or none.
+    fn on_gpu(&self, size: [usize; 2]) -> usize {
+        let large = area(size) > MOST_PIXELS || size.iter().any(|&side| side > LONGEST_SIDE);
+        if large { 0 } else { area(size) }
     }
 
     /// Tells `session` where each heatmap stands, and its mask.
@@ -72,8 +86,11 @@ impl Heatmaps {
         let mut first = 0;
         for (request, region) in requests.iter().zip(regions.chunks_mut(3)) {
             let [height, width] = request.size;
-            // Whole numbers up to 2^24 are exact in f32; the capacity stays below.
-            region.copy_from_slice(&[first as f32, height as f32, width as f32]);
+            let count = self.on_gpu(request.size);
+            if count > 0 {
+                // Whole numbers up to 2^24 are exact in f32.
+                region.copy_from_slice(&[first as f32, height as f32, width as f32]);
+            }
             if let Some(truth) = request.mask {
                 if truth.len() != height * width {
                     return Err(Error::usage(
@@ -81,11 +98,11 @@ impl Heatmaps {
                         "give a mask of the size that the map is resized to",
                     ));
                 }
-                for (pixel, &inside) in mask[first..].iter_mut().zip(truth) {
+                for (pixel, &inside) in mask[first..first + count].iter_mut().zip(truth) {
                     *pixel = f32::from(u8::from(inside != 0));
                 }
             }
-            first += height * width;
+            first += count;
         }
         session.set("regions", &regions)?;
         session.set("mask", &mask)
@@ -106,9 +123,9 @@ impl Heatmaps {
             .zip(curves)
             .zip(maps)
             .map(|((request, curve), map)| {
-                let pixels = first..first + request.size[0] * request.size[1];
+                let pixels = first..first + self.on_gpu(request.size);
                 first = pixels.end;
-                if self.normalisation == Normalisation::MinMax {
+                if self.normalisation == Normalisation::MinMax || pixels.is_empty() {
                     let levels = normalise::levels(map, self.normalisation, request.size);
                     let mask = request.mask.map(|mask| dice::score(mask, &levels)).transpose()?;
                     return Ok((levels, mask.map(|scores| scores.dice)));
@@ -119,4 +136,8 @@ impl Heatmaps {
             })
             .collect()
     }
+}
+
+fn area(size: [usize; 2]) -> usize {
+    size[0].saturating_mul(size[1])
 }

@@ -13,8 +13,8 @@ use crate::gpu::Gpu;
 use crate::graph::{Graph, Value, gradients, splice};
 use crate::models::{CLASS, IMAGES, Mode, Model};
 use crate::ops::{Elementwise, Reshape, SumRows};
-use crate::plan::{self, Options};
-use crate::session::{self, Session, Store};
+use crate::plan::{self, Options, Plan};
+use crate::session::{self, Arena, Session, Store};
 use crate::tensor::Tensor;
 
 /// The name of the input that holds the image or the activation, (1, H, W, C).
@@ -142,9 +142,17 @@ pub(super) trait Sampling: Debug + Sync {
 /// A network that runs copies.
 #[derive(Debug)]
 pub(super) struct Sampler {
+    planned: Planned,
+    session: Session,
+}
+
+/// A [`Sampler`] without memory.
+#[derive(Debug)]
+pub(super) struct Planned {
     sampling: &'static dyn Sampling,
     layout: Arc<Layout>,
-    session: Session,
+    pub plan: Plan,
+    fixed: Vec<(&'static str, Vec<f32>)>,
     output: String,
     scores: bool,
     /// Copies in a batch.
@@ -154,13 +162,12 @@ pub(super) struct Sampler {
     row: usize,
 }
 
-impl Sampler {
-    /// Prepares batches of copies at `layer` of the network that `model` is. Their size is the largest
+impl Planned {
+    /// Plans batches of copies at `layer` of the network that `model` is. Their size is the largest
     /// that settings and adapter allow, and no larger than it takes.
     pub fn new(
-        gpu: &Arc<Gpu>,
+        gpu: &Gpu,
         model: &Model,
-        store: &Store,
         sampling: &'static dyn Sampling,
         layer: Value,
         settings: &Settings,
@@ -178,7 +185,7 @@ impl Sampler {
             // As many batches as it takes, and those all of one size.
             let count = sampling.count(&layout).max(1);
             let copies = count.div_ceil(count.div_ceil(most));
-            match Self::of_size(gpu, model, store, sampling, layer, &layout, copies) {
+            match Self::of_size(gpu, model, sampling, layer, &layout, copies) {
                 Err(Error::TooLarge { .. }) if copies > 1 => most = copies / 2,
                 other => return other,
             }
@@ -186,9 +193,8 @@ impl Sampler {
     }
 
     fn of_size(
-        gpu: &Arc<Gpu>,
+        gpu: &Gpu,
         model: &Model,
-        store: &Store,
         sampling: &'static dyn Sampling,
         layer: Value,
         layout: &Arc<Layout>,
@@ -228,13 +234,25 @@ impl Sampler {
         };
         let options = Options { single_from: &[CLASS], ..session::options(gpu) };
         let plan = plan::build(&graph, &[output], &[], gpu.capabilities(), &options)?;
-        let session = Session::new(gpu, plan, store)?;
-        for (name, numbers) in &made.fixed {
+        let output = graph.node(output).name.clone();
+        let (layout, fixed) = (Arc::clone(layout), made.fixed);
+        Ok(Planned { sampling, layout, plan, fixed, output, scores, copies, classes, row })
+    }
+
+    /// Height and width of its maps.
+    pub fn map_size(&self) -> [usize; 2] {
+        self.sampling.size(&self.layout)
+    }
+}
+
+impl Sampler {
+    /// Prepares what is planned, with the variables of `store`, in `arena`.
+    pub fn new(gpu: &Arc<Gpu>, planned: Planned, store: &Store, arena: &Arena) -> Result<Self> {
+        let session = Session::within(gpu, planned.plan.clone(), store, arena)?;
+        for (name, numbers) in &planned.fixed {
             session.set(name, numbers)?;
         }
-        let output = graph.node(output).name.clone();
-        let layout = Arc::clone(layout);
-        Ok(Sampler { sampling, layout, session, output, scores, copies, classes, row })
+        Ok(Sampler { planned, session })
     }
 
     /// The signed map of one image for each of `signs`.
@@ -246,63 +264,68 @@ impl Sampler {
         score: f32,
         signs: &[f32],
     ) -> Result<Vec<Tensor>> {
-        let layout = Arc::clone(&self.layout);
+        let layout = Arc::clone(&self.planned.layout);
         let score = f64::from(score);
         let subject = Subject { layout: &layout, image, activation, class, score };
         let found = self.run(&subject)?;
-        Ok(signs.iter().map(|&s| self.sampling.map(&subject, &found, f64::from(s))).collect())
+        Ok(signs
+            .iter()
+            .map(|&s| self.planned.sampling.map(&subject, &found, f64::from(s)))
+            .collect())
     }
 
     /// Runs all copies of an image.
     fn run(&mut self, subject: &Subject) -> Result<Vec<f64>> {
-        let source = if self.sampling.at_layer() { subject.activation } else { subject.image };
+        let source =
+            if self.planned.sampling.at_layer() { subject.activation } else { subject.image };
         if self.reads(SOURCE) {
             self.session.set(SOURCE, source)?;
         }
         // Beside the copies of an activation, where something goes past the layer.
         if self.reads(IMAGES) {
-            self.session.set(IMAGES, &subject.image.repeat(self.copies))?;
+            self.session.set(IMAGES, &subject.image.repeat(self.planned.copies))?;
         }
         // The copies to run, and where in `found` each of all of them has its result.
         let (mut run, mut place, mut alike) = (Vec::new(), Vec::new(), None);
-        for copy in 0..self.sampling.count(&self.layout) {
+        for copy in 0..self.planned.sampling.count(&self.planned.layout) {
             let new = run.len();
-            let shared = self.sampling.alike(subject, copy);
+            let shared = self.planned.sampling.alike(subject, copy);
             let at = if shared { *alike.get_or_insert(new) } else { new };
             if at == new {
                 run.push(copy);
             }
             place.push(at);
         }
-        let mut rows = vec![0.0; self.copies * self.row];
+        let mut rows = vec![0.0; self.planned.copies * self.planned.row];
         let mut found = Vec::new();
-        for some in run.chunks(self.copies) {
+        for some in run.chunks(self.planned.copies) {
             let filled = some.len();
             rows.fill(0.0);
-            for (&copy, row) in some.iter().zip(rows.chunks_mut(self.row.max(1))) {
-                self.sampling.fill(subject, copy, row);
+            for (&copy, row) in some.iter().zip(rows.chunks_mut(self.planned.row.max(1))) {
+                self.planned.sampling.fill(subject, copy, row);
             }
             self.session.set(ROWS, &rows)?;
-            if !self.scores {
+            if !self.planned.scores {
                 // Rows that are left over have no class, and so no gradient.
-                let mut class = vec![0.0; self.copies * self.classes];
-                for row in class.chunks_mut(self.classes).take(filled) {
+                let mut class = vec![0.0; self.planned.copies * self.planned.classes];
+                for row in class.chunks_mut(self.planned.classes).take(filled) {
                     row[subject.class] = 1.0;
                 }
                 self.session.set(CLASS, &class)?;
             }
             self.session.run()?;
-            let read = self.session.read(&self.output)?;
+            let read = self.session.read(&self.planned.output)?;
             let numbers = read.data().iter().map(|&value| f64::from(value));
-            if self.scores {
-                found.extend(numbers.skip(subject.class).step_by(self.classes).take(filled));
+            if self.planned.scores {
+                found
+                    .extend(numbers.skip(subject.class).step_by(self.planned.classes).take(filled));
             } else if found.is_empty() {
                 found.extend(numbers);
             } else {
                 found.iter_mut().zip(numbers).for_each(|(sum, value)| *sum += value);
             }
         }
-        match self.scores {
+        match self.planned.scores {
             true => Ok(place.into_iter().map(|at| found[at]).collect()),
             false => Ok(found),
         }
@@ -311,11 +334,6 @@ impl Sampler {
     /// Whether a batch reads the input `name`.
     fn reads(&self, name: &str) -> bool {
         self.session.plan().inputs.iter().any(|input| input.name == name)
-    }
-
-    /// Height and width of its maps.
-    pub fn map_size(&self) -> [usize; 2] {
-        self.sampling.size(&self.layout)
     }
 
     /// The plan of a batch of copies.

@@ -65,6 +65,9 @@ pub enum Baseline {
     Zero,
 }
 
+/// The largest number of samples, of copies, and of pixels of a patch and between patches.
+const MOST: usize = 1 << 20;
+
 impl Settings {
     /// `method` with everything else as it is by default: its own numbers, for the class, relu-max.
     pub fn new(method: &'static Method) -> Self {
@@ -96,6 +99,12 @@ impl Settings {
         ];
         if let Some((name, _)) = numbers.iter().find(|(_, number)| *number == Some(0)) {
             return Err(Error::usage(format!("{name} must be 1 or more"), "see --help"));
+        }
+        if let Some((name, Some(number))) =
+            numbers.iter().find(|(_, number)| number.is_some_and(|number| number > MOST))
+        {
+            let problem = format!("{name} of {number} are more than anyone can wait for");
+            return Err(Error::usage(problem, format!("give 1 to {MOST}")));
         }
         if !self.layers.is_empty() && !self.method.of_layer() {
             return Err(Error::usage(

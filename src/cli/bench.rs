@@ -9,12 +9,14 @@ use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{
     self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
 };
-use crate::cam;
+use crate::cam::{self, Explainer, Settings};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::gpu::Gpu;
-use crate::models::{self, NETWORKS, Network};
+use crate::models::{self, Mode, NETWORKS, Network};
 use crate::ops::CaseSpec;
+use crate::plan::fitting;
+use crate::session;
 use crate::train::interruption;
 
 #[derive(Debug, Args)]
@@ -83,6 +85,7 @@ impl Bench {
         outputs::expect_apart(&self.compare, &self.csv)?;
         let cases = self.cases()?;
         let gpu = global.open(self.numbers.precision)?;
+        self.expect(&gpu)?;
         let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());
         let old = self.compare.as_ref().map(read).transpose()?;
         let effort = Effort::new(self.quick, gpu.capabilities().software);
@@ -142,7 +145,8 @@ impl Bench {
     fn layers(&self) -> Result<Vec<Layer>> {
         self.kernels.iter().try_for_each(|name| bench::expect_known(name))?;
         let networks = networks(&self.layers)?;
-        let mut found = bench::layers(&networks, &self.phases, self.batch, self.size)?;
+        let layers = |batch| bench::layers(&networks, &self.phases, batch, self.size);
+        let mut found = fitting(self.batch, layers)?;
         found.retain(|layer| {
             let operation = &layer.case.operation;
             let named = self.kernels.iter().any(|name| name == operation.name());
@@ -156,6 +160,26 @@ impl Bench {
             ));
         }
         Ok(found)
+    }
+
+    /// Plans what is run of whole models, before the first kernel is timed.
+    fn expect(&self, gpu: &Gpu) -> Result<()> {
+        let methods = cam::find_all(&self.methods)?;
+        for network in networks(&self.model)? {
+            let size = self.size.map_or(network.input, |size| [size, size]);
+            fitting(self.batch, |batch| {
+                for &phase in &self.phases {
+                    PhaseGraph::new(network, phase, batch, size)?
+                        .plan(gpu.capabilities(), &session::options(gpu))?;
+                }
+                for &method in methods.iter().filter(|_| !network.segments()) {
+                    let model = network.build(Mode::Inference, batch, size, network.classes)?;
+                    Explainer::expect(gpu, &model, &Settings::new(method), size[0] * size[1])?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     fn models(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {

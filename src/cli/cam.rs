@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::normalise::Normalisation;
+use crate::models::{Mode, Model};
+use crate::plan::fitting;
 use crate::refine::{Recipe, Refiner};
 use crate::report::explained;
 use crate::tensor::Tensor;
@@ -167,6 +169,11 @@ impl Cam {
         let batch = loaded.model.batch;
         let model = loaded.model.clone();
         let settings = self.settings(global, &loaded)?;
+        fitting(batch, |batch| {
+            let Model { network, size, classes, .. } = model;
+            let model = network.build(Mode::Inference, batch, size, classes)?;
+            Explainer::expect(&gpu, &model, &settings, largest)
+        })?;
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
         let about = format!("{} of {}, layer {layer}", method.name, loaded.network.name);

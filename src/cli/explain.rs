@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::graph::Graph;
 use crate::models;
 use crate::ops::Capabilities;
-use crate::plan::{self, Options, Plan};
+use crate::plan::{self, Options, Plan, fitting};
 use crate::session;
 
 #[derive(Debug, Args)]
@@ -77,9 +77,11 @@ impl Explain {
             Purpose::Cam => Phase::GradCam,
             Purpose::Training => Phase::TrainingStep,
         };
-        let graph = PhaseGraph::new(network, phase, self.batch, size)?;
-        let plan = graph.plan(capabilities, options)?;
-        Ok((graph.graph, plan))
+        fitting(self.batch, |batch| {
+            let graph = PhaseGraph::new(network, phase, batch, size)?;
+            let plan = graph.plan(capabilities, options)?;
+            Ok((graph.graph, plan))
+        })
     }
 }
 

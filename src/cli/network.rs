@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::experiment;
 use crate::gpu::Gpu;
 use crate::models::{self, Mode, Model, Network};
+use crate::plan::fitting;
 use crate::session::Store;
+use crate::train::Classifier;
 use crate::weights::{Raw, Top, Weights};
 
 /// Which network, with which weights.
@@ -102,7 +104,7 @@ impl Source {
         let named = raw.scaling().and_then(Scaling::named);
         let scaling = named.unwrap_or_else(|| experiment::scaling(network));
         let batch = self.batch.clamp(1, images.max(1));
-        let model = network.build(Mode::Inference, batch, size, classes)?;
+        let model = planned(network, gpu, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
         Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling, window: self.window })
@@ -126,12 +128,27 @@ impl Source {
         let units = raw.units(network).unwrap_or(network.classes);
         let scaling = raw.scaling().and_then(Scaling::named);
         let batch = self.batch.clamp(1, images.max(1));
-        let model = network.build(Mode::Inference, batch, size, units)?;
+        let model = planned(network, gpu, batch, size, units)?;
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         let scaling = scaling.unwrap_or_else(|| experiment::scaling(network));
         Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling, window: self.window })
     }
+}
+
+/// A model for inference, once it is planned: before its variables are allocated.
+fn planned(
+    network: &'static Network,
+    gpu: &Gpu,
+    batch: usize,
+    size: [usize; 2],
+    units: usize,
+) -> Result<Model> {
+    fitting(batch, |batch| {
+        let model = network.build(Mode::Inference, batch, size, units)?;
+        Classifier::plan(gpu, &model)?;
+        Ok(model)
+    })
 }
 
 impl Loaded {

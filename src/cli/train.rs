@@ -190,6 +190,8 @@ impl Train {
             state: Some(state.clone()),
             ..setup.train.clone()
         };
+        let gpu = global.open(self.numbers.precision)?;
+        setup.fits(&gpu)?;
         if !self.resume {
             delete(&state)?;
         }
@@ -201,7 +203,7 @@ impl Train {
         let rois = &read.rois;
         let split = split::split(rois, split::VALIDATION, seed)?;
         let leakage = read.leakage(std::slice::from_ref(&split));
-        let gpu = global.open(self.numbers.precision)?;
+        setup.expect(&gpu, std::slice::from_ref(&split), rois.len())?;
         let prepared = setup.prepare(rois);
         files::create_folder_of(&self.out)?;
         outputs::list_files(written)?;

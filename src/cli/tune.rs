@@ -8,6 +8,7 @@ use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::error::{Error, Result};
 use crate::models::{NETWORKS, Network};
 use crate::ops::CaseSpec;
+use crate::plan::fitting;
 use crate::train::interruption;
 use crate::tune::{self, Report, Tuned, Tuning};
 
@@ -101,7 +102,8 @@ impl Tune {
         let phases: Vec<Phase> = self.purposes.iter().map(|purpose| purpose.phase()).collect();
         let mut layers: Vec<Layer> = Vec::new();
         for &batch in &self.batch {
-            let found = bench::layers(&networks, &phases, batch, self.size)?;
+            let of = |batch| bench::layers(&networks, &phases, batch, self.size);
+            let found = fitting(batch, of)?;
             let new = |layer: &Layer| layers.iter().all(|known| known.key != layer.key);
             let new: Vec<Layer> = found.into_iter().filter(new).collect();
             layers.extend(new);

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::Options;
 use crate::cam::{Explainer, Method, Request, Settings};
-use crate::data::{Class, Roi};
+use crate::data::{Class, Roi, Scaling};
 use crate::error::Result;
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
 use crate::metrics::baselines::{self, Baseline};
 use crate::models::Head;
+use crate::plan::halving;
 
 /// One way to a heatmap.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +46,9 @@ impl Map {
         !matches!(self, Map::Method(_))
     }
 
-    /// How many ROIs are explained at once: with methods of samples few, so that Ctrl-C need not wait.
-    fn batch(self) -> usize {
+    /// How many ROIs are explained at once, where so many fit: with methods of samples few, so that Ctrl-C
+    /// need not wait.
+    pub fn batch(self) -> usize {
         match self {
             Map::Method(method) if method.samples() => 4,
             _ => 16,
@@ -54,9 +56,27 @@ impl Map {
     }
 }
 
+/// What is asked of `method` for a network of this scaling.
+pub fn settings(
+    method: &'static Method,
+    options: &Options,
+    scaling: Scaling,
+    seed: u64,
+) -> Settings {
+    Settings {
+        seed,
+        samples: options.samples,
+        patch: options.patch,
+        stride: options.stride,
+        scaling: Some(scaling),
+        ..Settings::new(method)
+    }
+}
+
 /// Gives the heatmaps of one map and one network.
 pub struct Heatmaps<'a> {
     map: Map,
+    batch: usize,
     trained: &'a Saved,
     explainer: Option<Explainer>,
 }
@@ -71,27 +91,24 @@ impl<'a> Heatmaps<'a> {
         options: &Options,
         largest: usize,
     ) -> Result<Self> {
-        let explainer = match map {
+        let (explainer, batch) = match map {
             Map::Method(method) => {
-                let settings = Settings {
-                    seed,
-                    samples: options.samples,
-                    patch: options.patch,
-                    stride: options.stride,
-                    scaling: Some(trained.scaling),
-                    ..Settings::new(method)
-                };
-                let model = trained.of_batch(map.batch())?;
-                Some(Explainer::new(gpu, model, &trained.store, &settings, largest)?)
+                let settings = settings(method, options, trained.scaling, seed);
+                let plan =
+                    |batch| Explainer::expect(gpu, &trained.of_batch(batch)?, &settings, largest);
+                let (batch, _) = halving(map.batch(), plan)?;
+                let model = trained.of_batch(batch)?;
+                let explainer = Explainer::new(gpu, model, &trained.store, &settings, largest)?;
+                (Some(explainer), batch)
             }
-            _ => None,
+            _ => (None, map.batch()),
         };
-        Ok(Heatmaps { map, trained, explainer })
+        Ok(Heatmaps { map, batch, trained, explainer })
     }
 
     /// How many ROIs to ask for at once.
     pub fn batch(&self) -> usize {
-        self.map.batch()
+        self.batch
     }
 
     /// The heatmaps of `rois` for the class `abnormal`, each of its ROI's size, grey levels 0 to 255.

@@ -86,6 +86,9 @@ pub struct Options {
 const FOLDERS: &[&str] =
     &["checkpoints", "curves", "figures", "heatmaps", "predictions", "scores", "weights"];
 
+/// The most steps of deletion, insertion and ROAD.
+const MOST_STEPS: usize = 10_000;
+
 /// ROIs of a gallery.
 const GALLERY: usize = 4;
 
@@ -98,6 +101,8 @@ const GALLERY: usize = 4;
 /// [`Error::Interrupted`]. Units that were finished before stay in `out`.
 pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     check(options)?;
+    let trained = options.weights.is_none() || options.retrain;
+    options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))?;
     files::create_folder(&options.out)?;
     files::sweep(&options.out, FOLDERS)?;
     let path = options.out.join("compare.json");
@@ -113,6 +118,7 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         ..RoiOptions::default()
     };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
+    expect(gpu, options, &material)?;
     let dataset = material.summary();
     if let Some(folder) = &options.weights {
         let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();
@@ -141,7 +147,31 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     Ok(results)
 }
 
+/// Plans everything that is run with a network, before a picture is resized. Of networks of an earlier run
+/// only their weights say what size they are; they are planned as they are read.
+fn expect(gpu: &Gpu, options: &Options, material: &Material) -> Result<()> {
+    let rois = &material.rois;
+    let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
+    for setup in &options.models {
+        if options.weights.is_none() || options.retrain {
+            setup.expect(gpu, &material.splits, rois.len())?;
+        }
+        if options.weights.is_none() {
+            for &method in &options.methods {
+                let map = Map::Method(method);
+                let settings = maps::settings(method, options, setup.scaling, options.seed);
+                setup.explains(gpu, &settings, map.batch(), largest)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check(options: &Options) -> Result<()> {
+    if options.steps > MOST_STEPS {
+        let problem = format!("{} steps are more than anyone can wait for", options.steps);
+        return Err(Error::usage(problem, format!("give --steps 2 to {MOST_STEPS}")));
+    }
     let least = [
         ("--steps", options.steps, 2),
         ("--training-images", options.training_images, 1),

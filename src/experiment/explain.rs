@@ -8,11 +8,12 @@ use super::filter;
 use super::phase::Phase;
 use super::run::Job;
 use super::tables::{self, Score, TRAIN, VALIDATION};
-use super::{heatmap_folder, scores_file};
+use super::{Material, Setup, heatmap_folder, scores_file};
 use crate::cam::{Explainer, Explanation, Request, Settings, find, npy};
 use crate::data::{Class, Grey, Roi, batch};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::gpu::Gpu;
 use crate::metrics::dice;
 use crate::metrics::normalise::{WAYS, grey_levels};
 use crate::models::{Head, Mode};
@@ -36,8 +37,25 @@ pub struct Explained {
     pub ways: [f64; 6],
 }
 
-/// Images explained at once.
+/// Images explained at once, where so many fit.
 const BATCH: usize = 32;
+
+/// How every ROI is explained.
+fn settings() -> Result<Settings> {
+    Ok(Settings { both: true, ..Settings::new(find("gradcam")?) })
+}
+
+/// Plans everything that is run with a network, before a picture is resized: training on each of the
+/// splits, and the explanation of ROIs.
+///
+/// # Errors
+/// [`Error::TooLarge`] with the batch that fits.
+pub fn expect(gpu: &Gpu, setup: &Setup, material: &Material) -> Result<()> {
+    let rois = &material.rois;
+    setup.expect(gpu, &material.splits, rois.len())?;
+    let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
+    setup.explains(gpu, &settings()?, BATCH, largest).map(|_| ())
+}
 
 impl Job<'_> {
     /// Explains the score of the class `abnormal` on every abnormal ROI, and writes ROI, mask, heatmap
@@ -54,8 +72,9 @@ impl Job<'_> {
         let largest = chosen.iter().map(pixels).max().unwrap_or(1);
         let network = self.setup.network;
         let (height, width) = self.setup.size;
-        let model = network.build(Mode::Inference, BATCH, [height, width], units)?;
-        let settings = Settings { both: true, ..Settings::new(find("gradcam")?) };
+        let settings = settings()?;
+        let batch = self.setup.explains(self.gpu, &settings, BATCH, largest)?;
+        let model = network.build(Mode::Inference, batch, [height, width], units)?;
         let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
         files::create_folder(&heatmap_folder(&self.options.out, network.name, self.seed))?;
         if filter {
@@ -63,7 +82,7 @@ impl Job<'_> {
         }
         let bar = ProgressBar::new(chosen.len() as u64);
         let (mut explained, mut empty) = (Vec::new(), 0);
-        for chunk in chosen.chunks(BATCH) {
+        for chunk in chosen.chunks(batch) {
             interruption(|| "the weights are written, the heatmaps in part".to_owned())?;
             let some: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
             let images =
@@ -166,7 +185,7 @@ impl Job<'_> {
         if !rois.iter().all(|roi| self.filtered_file(roi).exists()) {
             let (network, (height, width)) = (self.setup.network, self.setup.size);
             let units = self.setup.train.head.units();
-            let model = network.build(Mode::Inference, BATCH, [height, width], units)?;
+            let model = network.build(Mode::Inference, 1, [height, width], units)?;
             let store = Store::new(self.gpu, &model.graph, self.seed)?;
             let weights = Raw::read(&self.weights_file(Phase::Original)?)?;
             weights.resolve(&model, Top::Keep)?.put(&store)?;

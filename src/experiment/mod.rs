@@ -77,6 +77,7 @@ const FOLDERS: &[&str] =
 /// and is of another configuration; after Ctrl-C [`Error::Interrupted`]. What was finished before stays
 /// in `out`.
 pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> Result<Results> {
+    options.models.iter().try_for_each(|setup| setup.fits(gpu))?;
     files::create_folder(&options.out)?;
     files::sweep(&options.out, FOLDERS)?;
     let mut config = Config::new(options);
@@ -119,6 +120,7 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         ..RoiOptions::default()
     };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
+    options.models.iter().try_for_each(|setup| explain::expect(gpu, setup, &material))?;
     let dataset = material.summary();
     let mut runs = Vec::new();
     if let Some(earlier) = earlier {

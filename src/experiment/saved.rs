@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
 use crate::models::{Mode, Model};
+use crate::plan::halving;
 use crate::session::Store;
 use crate::train::{Classifier, TrainOptions, train};
 use crate::weights::{self, Raw, Top};
@@ -65,7 +66,9 @@ impl Saved {
             let numbers = prepared.numbers(first);
             self.model.expect_finite(gpu, &self.store, &prepared.name(first), &numbers)?;
         }
-        let mut classifier = Classifier::new(gpu, self.model.clone(), &self.store)?;
+        let plan = |batch| Classifier::plan(gpu, &self.of_batch(batch)?);
+        let (batch, _) = halving(self.model.batch, plan)?;
+        let mut classifier = Classifier::new(gpu, self.of_batch(batch)?, &self.store)?;
         Ok(classifier.score(prepared, indices)?.accuracy())
     }
 }

@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::data::{Grey, Prepared, Roi, Scaling};
-use crate::models::Network;
-use crate::train::{Preset, TrainOptions};
+use crate::cam::{Explainer, Settings};
+use crate::data::{Grey, Prepared, Roi, Scaling, Split};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::models::{Mode, Network};
+use crate::plan::halving;
+use crate::train::{self, Preset, TrainOptions};
 
 /// A network, and how it is trained.
 #[derive(Clone, Debug)]
@@ -29,6 +33,50 @@ impl Setup {
             size: size.map_or((network.input[0], network.input[1]), |size| (size, size)),
             scaling: preset.and_then(Preset::scaling).unwrap_or_else(|| scaling(network)),
         }
+    }
+
+    /// Plans the training on one picture: what does not fit then is refused before the data are read.
+    ///
+    /// # Errors
+    /// As [`Self::expect`].
+    pub fn fits(&self, gpu: &Gpu) -> Result<()> {
+        let size = [self.size.0, self.size.1];
+        train::expect(gpu, self.network, size, [1; 2], &self.train).map(|_| ())
+    }
+
+    /// Plans the training on each of `splits` of `pictures` images, before any of them is resized.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge) with the batch that fits, and when the input is
+    /// too small for the network.
+    pub fn expect(&self, gpu: &Gpu, splits: &[Split], pictures: usize) -> Result<()> {
+        let mut learnt: Vec<usize> = splits.iter().map(|split| split.train.len()).collect();
+        learnt.sort_unstable();
+        learnt.dedup();
+        let size = [self.size.0, self.size.1];
+        learnt.into_iter().try_for_each(|learnt| {
+            train::expect(gpu, self.network, size, [learnt, pictures], &self.train).map(|_| ())
+        })
+    }
+
+    /// The images that are explained at once as `settings` say, `batch` or the first half of it that fits,
+    /// where the largest map has `largest` pixels.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge) when not even one fits.
+    pub fn explains(
+        &self,
+        gpu: &Gpu,
+        settings: &Settings,
+        batch: usize,
+        largest: usize,
+    ) -> Result<usize> {
+        let (size, units) = ([self.size.0, self.size.1], self.train.head.units());
+        let plan = |batch| {
+            let model = self.network.build(Mode::Inference, batch, size, units)?;
+            Explainer::expect(gpu, &model, settings, largest)
+        };
+        halving(batch, plan).map(|(batch, _)| batch)
     }
 
     /// ROIs for the network, labelled by their class.

@@ -6,8 +6,8 @@ use super::recipe::Recipe;
 use super::stages::{IMAGE, MAP, build};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::Graph;
-use crate::plan::{self, Options};
+use crate::graph::{Graph, Value};
+use crate::plan::{self, Options, Plan};
 use crate::session::{Session, Store};
 
 /// A recipe made ready for images of one size.
@@ -37,6 +37,29 @@ impl Refiner {
     /// [`Error::Usage`] when a setting of `recipe`, the size or the batch cannot be;
     /// [`Error::TooLarge`] or those of the GPU.
     pub fn new(gpu: &Arc<Gpu>, size: [usize; 2], batch: usize, recipe: &Recipe) -> Result<Self> {
+        let (graph, outputs, plan) = Self::plan(gpu, size, batch, recipe)?;
+        let store = Store::new(gpu, &graph, 0)?;
+        let session = Session::new(gpu, plan, &store)?;
+        let [probability, mask] = outputs.map(|value| graph.node(value).name.clone());
+        Ok(Refiner { size, batch, session, probability, mask })
+    }
+
+    /// Plans what [`Self::new`] prepares without allocating anything: the bytes that buffers and textures
+    /// will take on the adapter.
+    ///
+    /// # Errors
+    /// As [`Self::new`], but for those of the GPU.
+    pub fn expect(gpu: &Gpu, size: [usize; 2], batch: usize, recipe: &Recipe) -> Result<u64> {
+        let (.., plan) = Self::plan(gpu, size, batch, recipe)?;
+        Ok(plan::together([&plan]))
+    }
+
+    fn plan(
+        gpu: &Gpu,
+        size: [usize; 2],
+        batch: usize,
+        recipe: &Recipe,
+    ) -> Result<(Graph, [Value; 2], Plan)> {
         recipe.check()?;
         if batch == 0 || size.contains(&0) {
             return Err(Error::usage(
@@ -49,10 +72,7 @@ impl Refiner {
         let options = Options { choices: gpu.choices().clone(), ..Options::default() };
         let outputs = [probability, mask];
         let plan = plan::build(&graph, &outputs, &[], gpu.capabilities(), &options)?;
-        let store = Store::new(gpu, &graph, 0)?;
-        let session = Session::new(gpu, plan, &store)?;
-        let [probability, mask] = outputs.map(|value| graph.node(value).name.clone());
-        Ok(Refiner { size, batch, session, probability, mask })
+        Ok((graph, outputs, plan))
     }
 
     /// The plan of one batch.

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
 use crate::models::Head;
+use crate::plan::halving;
 use crate::train::interruption;
 
 /// For each image the mean heatmap of the class `abnormal` over `methods` and `looks`, at (height,
@@ -24,13 +25,15 @@ pub fn heatmaps(
     looks: &[Look],
     size: [usize; 2],
 ) -> Result<Vec<Vec<f32>>> {
-    let batch = classifier.model.batch;
     let class = Head::of(classifier.model.classes).unit(Class::Abnormal.index());
     let mut means = vec![Mean::new(size); images.len()];
     for method in methods {
         let settings =
             Settings { scaling: Some(classifier.scaling), ..Settings::new(find(method)?) };
-        let (model, pixels) = (classifier.model.clone(), size[0] * size[1]);
+        let pixels = size[0] * size[1];
+        let plan = |batch| Explainer::expect(gpu, &classifier.of_batch(batch)?, &settings, pixels);
+        let (batch, _) = halving(classifier.model.batch, plan)?;
+        let model = classifier.of_batch(batch)?;
         let mut explainer = Explainer::new(gpu, model, &classifier.store, &settings, pixels)?;
         for look in looks {
             let size = look.size_on(size);

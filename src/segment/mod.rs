@@ -74,6 +74,8 @@ const FOLDERS: &[&str] = &["checkpoints", "figures", "masks", "scores", "weights
 /// is to be resumed and is of another configuration, and when the classifiers of another run were
 /// trained on other ROIs; after Ctrl-C [`Error::Interrupted`](crate::error::Error::Interrupted).
 pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
+    let classifier = options.weights.is_none().then_some(&options.classifier);
+    [&options.segmenter].into_iter().chain(classifier).try_for_each(|setup| setup.fits(gpu))?;
     files::create_folder(&options.out)?;
     files::sweep(&options.out, FOLDERS)?;
     let folder = match &options.data {
@@ -87,6 +89,9 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         ..RoiOptions::default()
     };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
+    for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+        seed::Job { gpu, options, material: &material, split, seed }.expect()?;
+    }
     let path = options.out.join("results.json");
     let mut results = Results::new(gpu, Config::new(options), material.summary());
     if let Some(run) = &options.weights {

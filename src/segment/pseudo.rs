@@ -8,6 +8,7 @@ use crate::data::{Grey, Prepared, Scaling};
 use crate::error::Result;
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
+use crate::plan::halving;
 use crate::refine::{Refined, Refiner};
 
 /// What is believed of an image, at the size of the segmenter's input.
@@ -19,8 +20,8 @@ pub struct Pseudo {
     pub belief: Vec<f32>,
 }
 
-/// Images refined at once.
-const BATCH: usize = 32;
+/// Images refined at once, where so many fit.
+pub const BATCH: usize = 32;
 
 /// What `classifier` and `recipe` make of `images`, at (height, width) `size`.
 ///
@@ -37,12 +38,18 @@ pub fn pseudo(
     let pixels = size[0] * size[1];
     let labelled = images.iter().map(|&image| (image, 0));
     let grey = Prepared::from_images(labelled, (size[0], size[1]), 1, Scaling::None).images;
-    let batch = BATCH.min(images.len().max(1));
+    let batch = refines(gpu, size, BATCH.min(images.len().max(1)), recipe)?;
     let refined =
         Refiner::new(gpu, size, batch, &recipe.from)?.segment(&grey, &heatmaps.concat())?;
     let beliefs: Vec<Vec<f32>> = believed(refined).chunks(pixels).map(<[f32]>::to_vec).collect();
     let found = heatmaps.into_iter().zip(beliefs);
     Ok(found.map(|(heatmap, belief)| Pseudo { heatmap, belief }).collect())
+}
+
+/// The images that are refined at once: `batch`, or the first half of it that fits.
+pub fn refines(gpu: &Gpu, size: [usize; 2], batch: usize, recipe: &Recipe) -> Result<usize> {
+    let plan = |batch| Refiner::expect(gpu, size, batch, &recipe.from);
+    halving(batch, plan).map(|(batch, _)| batch)
 }
 
 /// Probabilities that agree with their masks: what the mask leaves out of likely pixels is sure

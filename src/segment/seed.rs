@@ -4,22 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::pseudo::{Pseudo, pseudo};
+use super::pseudo::{self, Pseudo, pseudo, refines};
 use super::results::SeedResult;
 use super::score::{self, CUT, Line, Origin};
 use super::unmasked::Unmasked;
 use super::{Options, figure, scores_file};
+use crate::cam::{Settings, find};
 use crate::data::{Class, Grey, Prepared, Roi, Split};
 use crate::error::{Error, Result};
 use crate::experiment::earlier::weights_of;
 use crate::experiment::{Material, Saved, saved, tables};
 use crate::files;
 use crate::gpu::Gpu;
-use crate::train::{Segmenter, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
+use crate::memory;
+use crate::train::{self, Segmenter, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
 use crate::weights;
 
-/// Images that the classifier looks at at once.
-const BATCH: usize = 32;
+/// Images that the classifier looks at at once, where so many fit.
+pub const BATCH: usize = 32;
 
 /// What to run.
 pub struct Job<'a> {
@@ -120,6 +122,34 @@ impl Job<'_> {
             supervised_losses,
             seconds: start.elapsed().as_secs_f64(),
         })
+    }
+
+    /// Plans everything that is run with a network, before a picture is resized: both trainings, heatmaps
+    /// and their refinement. Of a classifier of an earlier run only its weights say what size it is.
+    pub fn expect(&self) -> Result<()> {
+        let (options, gpu) = (self.options, self.gpu);
+        let rois = &self.material.rois;
+        let segmenter = &options.segmenter;
+        let size = [segmenter.size.0, segmenter.size.1];
+        if options.weights.is_none() {
+            let classifier = &options.classifier;
+            classifier.expect(gpu, std::slice::from_ref(self.split), rois.len())?;
+            for method in &options.recipe.methods {
+                let scaling = Some(classifier.scaling);
+                let settings = Settings { scaling, ..Settings::new(find(method)?) };
+                let pixels = size[0].saturating_mul(size[1]);
+                classifier.explains(gpu, &settings, BATCH, pixels)?;
+            }
+        }
+        // Heatmaps and what is believed by them, of each image and of each side once more; its pixels.
+        let numbers = [rois.len(), size[0], size[1], 10, 4].map(|factor| factor as u64);
+        let what = format!("{} heatmaps of {}x{}", rois.len(), size[0], size[1]);
+        let bytes = numbers.into_iter().fold(1, u64::saturating_mul);
+        memory::expect(&what, bytes, "use a smaller --segmenter-size, or fewer pictures")?;
+        refines(gpu, size, pseudo::BATCH, &options.recipe)?;
+        let taught = self.taught(&rois.iter().map(Unmasked::from).collect::<Vec<_>>()).len();
+        train::expect(gpu, segmenter.network, size, [taught; 2], &segmenter.train)?;
+        Ok(())
     }
 
     /// The classifier of an earlier run, or one that learns from the labels of `images` now.

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::graph::inputs;
+use super::job::Job;
 use super::state::{self, Configuration, Progress};
-use super::statistics::{Reestimation, Statistics};
+use super::statistics::Reestimation;
 use super::steps::{Lesson, Steps};
-use super::{Best, Classifier, EarlyStopping, Scores, TrainOptions, Trained, TrainingGraph};
+use super::{Best, Classifier, EarlyStopping, Scores, TrainOptions, Trained};
 use crate::data::{Batch, BatchOptions, Batches, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::metrics::epoch::EpochRecord;
-use crate::models::{Head, Mode, Model, Network};
-use crate::session::Store;
+use crate::models::{Head, Model, Network};
+use crate::session::{Arena, Store};
 use crate::weights::{self, Weights};
 
 /// Trains `network` on the training side of `split`, and keeps the epoch with the best validation
@@ -38,29 +39,26 @@ pub fn train(
 ) -> Result<Trained> {
     let start = Instant::now();
     let size = [prepared.size.0, prepared.size.1];
-    let classes = options.head.units();
-    let graph = if gpu.half() { TrainingGraph::scaled } else { TrainingGraph::build };
-    let build = |batch| graph(network, batch, size, classes, &options.optimizer);
-    let batch = options.batch.clamp(1, split.train.len().max(1));
-    let whole = build(batch)?;
-    let store = Store::new(gpu, &whole.graph, options.seed)?;
+    let counts = [split.train.len(), prepared.len()];
+    let job = Job::plan(gpu, network, size, counts, options)?;
+    let batch = job.batch;
+    let store = Store::new(gpu, &job.steps[0].0.graph, options.seed)?;
+    let arena = Arena::new(gpu, job.plans())?;
     let mut steps = Steps::new(gpu, &store, options);
-    steps.add(whole)?;
-    let tail = split.train.len() % batch;
-    if tail != 0 {
-        steps.add(build(tail)?)?;
+    for (training, plan) in job.steps {
+        steps.add(training, plan, &arena)?;
     }
-    let model = network.build(Mode::Inference, batch, size, classes)?;
     if let Some(weights) = &options.start {
         weights.put(&store)?;
     }
-    let classifier = Classifier::new(gpu, model.clone(), &store)?;
-    let reestimation = match options.statistics {
-        Statistics::Running => None,
-        Statistics::Reestimated => {
-            Some(Reestimation::new(gpu, network, batch, size, classes, &store)?)
-        }
+    let model = job.model;
+    let classifier = Classifier::within(gpu, model.clone(), job.inference, &store, &arena)?;
+    let reestimation = match job.reestimation {
+        None => None,
+        Some(planned) => Some(Reestimation::new(gpu, planned, &store, &arena)?),
     };
+    // Its memory goes with the sessions.
+    drop(arena);
     let configuration = match options.state {
         None => Configuration::new(),
         Some(_) => state::configuration(gpu, network, state::material(prepared, split), options),

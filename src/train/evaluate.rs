@@ -6,8 +6,8 @@ use crate::data::{Augment, BatchOptions, Batches, Prepared};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, Model};
-use crate::plan;
-use crate::session::{self, Session, Store};
+use crate::plan::{self, Plan};
+use crate::session::{self, Arena, Session, Store};
 
 /// Class scores of a batch.
 #[derive(Clone, Debug)]
@@ -95,11 +95,33 @@ impl Classifier {
     /// # Errors
     /// [`Error::TooLarge`](crate::error::Error::TooLarge) or those of the GPU.
     pub fn new(gpu: &Arc<Gpu>, model: Model, store: &Store) -> Result<Self> {
-        let logits = model.heads.logits;
-        let options = session::options(gpu);
-        let plan = plan::build(&model.graph, &[logits], &[], gpu.capabilities(), &options)?;
-        let session = Session::new(gpu, plan, store)?;
-        let logits = model.graph.node(logits).name.clone();
+        let plan = Self::plan(gpu, &model)?;
+        let arena = Arena::new(gpu, [&plan])?;
+        Self::within(gpu, model, plan, store, &arena)
+    }
+
+    /// The plan of the scores of `model`, built for inference.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge).
+    pub fn plan(gpu: &Gpu, model: &Model) -> Result<Plan> {
+        let (outputs, options) = ([model.heads.logits], session::options(gpu));
+        plan::build(&model.graph, &outputs, &[], gpu.capabilities(), &options)
+    }
+
+    /// [`Self::new`] with a plan that is made already, in an arena that others use as well.
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub fn within(
+        gpu: &Arc<Gpu>,
+        model: Model,
+        plan: Plan,
+        store: &Store,
+        arena: &Arena,
+    ) -> Result<Self> {
+        let session = Session::within(gpu, plan, store, arena)?;
+        let logits = model.graph.node(model.heads.logits).name.clone();
         Ok(Classifier { gpu: gpu.clone(), store: store.clone(), model, session, logits })
     }
 

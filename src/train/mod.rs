@@ -4,6 +4,7 @@
 mod epochs;
 mod evaluate;
 mod graph;
+mod job;
 mod loss_scale;
 mod options;
 mod schedule;
@@ -25,6 +26,7 @@ use crate::weights::Weights;
 pub use epochs::train;
 pub use evaluate::{Classifier, Scores, probabilities, softmax};
 pub use graph::TrainingGraph;
+pub use job::expect;
 pub use options::{Preset, TrainOptions, difference};
 pub use schedule::Schedule;
 pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};

@@ -11,15 +11,16 @@ use serde_json::json;
 
 use super::epochs::progress;
 use super::graph::inputs;
+use super::job::Job;
 use super::state::{self, Configuration, Progress};
 use super::steps::{Lesson, Steps};
-use super::{TrainOptions, TrainingGraph, digest, interruption, probabilities};
+use super::{TrainOptions, digest, interruption, probabilities};
 use crate::data::{Augment, Batch, BatchOptions, Batches, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::models::{Head, IMAGES, Mode, Model, Network};
+use crate::models::{Head, IMAGES, Model, Network};
 use crate::plan;
-use crate::session::{self, Session, Store};
+use crate::session::{self, Arena, Session, Store};
 use crate::weights::Weights;
 
 /// What each pixel of some images shall be; all of N x H x W.
@@ -72,18 +73,16 @@ pub fn train_segmenter(
     }
     let start = Instant::now();
     let size = [images.size.0, images.size.1];
-    let units = options.head.units();
-    let graph = if gpu.half() { TrainingGraph::scaled } else { TrainingGraph::build };
-    let build = |batch| graph(network, batch, size, units, &options.optimizer);
-    let batch = options.batch.clamp(1, images.len());
-    let whole = build(batch)?;
-    let store = Store::new(gpu, &whole.graph, options.seed)?;
+    let job = Job::plan(gpu, network, size, [images.len(); 2], options)?;
+    let batch = job.batch;
+    let store = Store::new(gpu, &job.steps[0].0.graph, options.seed)?;
+    let arena = Arena::new(gpu, job.plans())?;
     let mut steps = Steps::new(gpu, &store, options);
-    steps.add(whole)?;
-    let tail = images.len() % batch;
-    if tail != 0 {
-        steps.add(build(tail)?)?;
+    for (training, plan) in job.steps {
+        steps.add(training, plan, &arena)?;
     }
+    // Its memory goes with the steps.
+    drop(arena);
     if let Some(weights) = &options.start {
         weights.put(&store)?;
     }
@@ -98,7 +97,7 @@ pub fn train_segmenter(
         steps_an_epoch,
         bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
         start,
-        model: network.build(Mode::Inference, batch, size, units)?,
+        model: job.model,
         configuration: configuration(gpu, network, images, targets, &all, options),
         indices: all.train,
         store,

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::Value;
 use crate::models::{IMAGES, Mode, Network};
-use crate::plan;
-use crate::session::{self, Session, Store};
+use crate::plan::{self, Plan};
+use crate::session::{self, Arena, Session, Store};
 use crate::tensor::Tensor;
 
 /// What means and variances batch normalisation goes by outside training.
@@ -47,19 +47,26 @@ struct Layer {
     statistics: String,
 }
 
+/// A [`Reestimation`] without memory.
+#[derive(Debug)]
+pub(super) struct Planned {
+    batch: usize,
+    layers: Vec<Layer>,
+    pub plan: Plan,
+}
+
 impl Reestimation {
-    /// Prepares it for `network` with the variables of `store`, and batches of `batch` images.
+    /// Plans it for `network` and batches of `batch` images.
     ///
     /// # Errors
-    /// [`Error::TooLarge`](crate::error::Error::TooLarge) or those of the GPU.
-    pub fn new(
-        gpu: &Arc<Gpu>,
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge).
+    pub(super) fn plan(
+        gpu: &Gpu,
         network: &'static Network,
         batch: usize,
         size: [usize; 2],
         classes: usize,
-        store: &Store,
-    ) -> Result<Self> {
+    ) -> Result<Planned> {
         let model = network.build(Mode::Training, batch, size, classes)?;
         let graph = &model.graph;
         // The averages themselves are left out of the plan: only what they would take in is computed.
@@ -76,7 +83,21 @@ impl Reestimation {
         let outputs: Vec<Value> = averaged.iter().map(|&[_, _, statistics]| statistics).collect();
         let options = session::options(gpu);
         let plan = plan::build(graph, &outputs, &[], gpu.capabilities(), &options)?;
-        let session = Session::new(gpu, plan, store)?;
+        Ok(Planned { batch, layers, plan })
+    }
+
+    /// Prepares what is planned, with the variables of `store`, in `arena`.
+    ///
+    /// # Errors
+    /// Those of the GPU.
+    pub(super) fn new(
+        gpu: &Arc<Gpu>,
+        planned: Planned,
+        store: &Store,
+        arena: &Arena,
+    ) -> Result<Self> {
+        let Planned { batch, layers, plan } = planned;
+        let session = Session::within(gpu, plan, store, arena)?;
         Ok(Reestimation { store: store.clone(), session, batch, layers })
     }
 

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{IMAGES, STEP};
 use crate::ops::{Optimizer, UNSCALE};
-use crate::plan;
-use crate::session::{self, Session, Store};
+use crate::plan::{self, Plan};
+use crate::session::{self, Arena, Session, Store};
 
 /// What a step learns from.
 pub struct Lesson<'a> {
@@ -42,6 +42,14 @@ pub struct Steps {
     uploaded: bool,
 }
 
+/// The plan of a step: its loss, its class scores, and its updates.
+pub fn plan(gpu: &Gpu, training: &TrainingGraph) -> Result<Plan> {
+    let mut outputs = vec![training.loss, training.logits];
+    outputs.extend(training.finite);
+    let options = session::options(gpu);
+    plan::build(&training.graph, &outputs, &training.updates, gpu.capabilities(), &options)
+}
+
 fn no_step(size: usize) -> Error {
     Error::shape("training step", format!("no step for a batch of {size}"))
 }
@@ -61,19 +69,9 @@ impl Steps {
         }
     }
 
-    /// Prepares steps of the batch size of `training`.
-    pub fn add(&mut self, training: TrainingGraph) -> Result<()> {
-        let mut outputs = vec![training.loss, training.logits];
-        outputs.extend(training.finite);
-        let options = session::options(&self.gpu);
-        let plan = plan::build(
-            &training.graph,
-            &outputs,
-            &training.updates,
-            self.gpu.capabilities(),
-            &options,
-        )?;
-        let session = Session::new(&self.gpu, plan, &self.store)?;
+    /// Prepares steps of the batch size of `training`, whose plan is `plan`, in `arena`.
+    pub fn add(&mut self, training: TrainingGraph, plan: Plan, arena: &Arena) -> Result<()> {
+        let session = Session::within(&self.gpu, plan, &self.store, arena)?;
         self.sessions.insert(training.batch, (training, session));
         Ok(())
     }
@@ -151,7 +149,13 @@ impl Steps {
         if !goes_on {
             let layer = match loss.is_finite() {
                 true => "gradients, in 16 bits and without a loss scale".to_owned(),
-                false => self.find_non_finite(&training.clone(), lesson)?,
+                false => match self.find_non_finite(&training.clone(), lesson) {
+                    // To keep every value takes more memory than a step.
+                    Err(Error::TooLarge { .. } | Error::Gpu { .. }) => {
+                        "unknown, since there is no memory to keep all layers".to_owned()
+                    }
+                    layer => layer?,
+                },
             };
             return Err(Error::NotFinite { loss, step: self.done, layer });
         }
