@@ -414,7 +414,7 @@ fn segmentation() -> Value {
         "config": {"data": "synthetic", "whole": false, "classifier": "compact-resnet", "training": null,
                    "segmenter": "compact-unet", "segmenter_training": {"epochs": 1}, "recipe": recipe,
                    "seed": 0},
-        "dataset": dataset(),
+        "dataset": dataset(), "intervals": intervals(),
         "seeds": [{"seed": 0, "val_acc": 0.5, "cam_threshold": 17, "weak_losses": [0.5, 0.25],
                    "supervised_losses": [0.5], "seconds": 2.5}],
         "summary": [{"origin": "weak", "dice": interval(), "iou": interval(), "over_ellipse": interval()}],
