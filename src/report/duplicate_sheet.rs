@@ -39,8 +39,11 @@ const WARNING: Colour = [176, 42, 42];
 pub fn draw(title: &str, subtitle: &str, rows: &[Row]) -> Result<Canvas> {
     let width = 2.0 * MARGIN + ACROSS as f32 * CELL + (ACROSS - 1) as f32 * GAP;
     let room = width - 2.0 * MARGIN;
-    let lines = |row: &Row| row.pictures.len().div_ceil(ACROSS) as f32;
-    let height = |row: &Row| TITLE + lines(row) * (CELL + NAME) + BETWEEN;
+    // A line is as high as the highest of its pictures.
+    let line = |line: &[(String, Grey)]| {
+        line.iter().map(|(_, picture)| shown(picture).1 as f32 / SCALE).fold(0.0, f32::max) + NAME
+    };
+    let height = |row: &Row| TITLE + row.pictures.chunks(ACROSS).map(line).sum::<f32>() + BETWEEN;
     let total: f32 = rows.iter().map(height).sum();
     let mut canvas = Canvas::new(width, HEAD + total + MARGIN)?;
     let (large, small) = (Style::bold(22.0, INK), Style::regular(13.0, MUTED));
@@ -51,28 +54,36 @@ pub fn draw(title: &str, subtitle: &str, rows: &[Row]) -> Result<Canvas> {
         canvas.rectangle(MARGIN, y, room, 0.5, HAIRLINE);
         let style = Style::bold(12.5, if row.warning { WARNING } else { INK });
         canvas.text(&style.fit(&row.title, room), (MARGIN, y + 20.0), style);
-        for (index, (name, picture)) in row.pictures.iter().enumerate() {
-            let x = MARGIN + (index % ACROSS) as f32 * (CELL + GAP);
-            let top = y + TITLE + (index / ACROSS) as f32 * (CELL + NAME);
-            paste(&mut canvas, picture, (x, top));
-            let style = Style::regular(11.0, MUTED);
-            canvas.text(&style.fit(name, CELL), (x, top + CELL + 14.0), style);
+        let mut top = y + TITLE;
+        for pictures in row.pictures.chunks(ACROSS) {
+            let below = top + line(pictures);
+            for (column, (name, picture)) in pictures.iter().enumerate() {
+                let x = MARGIN + column as f32 * (CELL + GAP);
+                paste(&mut canvas, picture, (x, top));
+                let style = Style::regular(11.0, MUTED);
+                canvas.text(&style.fit(name, CELL), (x, below - NAME + 14.0), style);
+            }
+            top = below;
         }
         y += height(row);
     }
     Ok(canvas)
 }
 
-/// Shows a picture as large as its cell takes, at the cell's lower edge.
-fn paste(canvas: &mut Canvas, picture: &Grey, (x, y): (f32, f32)) {
+/// The width and height at which a picture is shown, in pixels: as large as its cell takes.
+fn shown(picture: &Grey) -> (u32, u32) {
     let (width, height) = (picture.width as f32, picture.height as f32);
     let zoom = CELL * SCALE / width.max(height).max(1.0);
     let side = |length: f32| ((length * zoom).round() as u32).max(1);
+    (side(width), side(height))
+}
+
+fn paste(canvas: &mut Canvas, picture: &Grey, (x, y): (f32, f32)) {
     let size = (picture.width as u32, picture.height as u32);
     let Some(grey) = GrayImage::from_raw(size.0, size.1, picture.pixels.clone()) else { return };
-    let shown = resize(&grey, side(width), side(height), FilterType::Triangle);
-    let top = y + CELL - shown.height() as f32 / SCALE;
-    canvas.paste(&image::DynamicImage::ImageLuma8(shown).into_rgb8(), (x, top));
+    let (width, height) = shown(picture);
+    let shown = resize(&grey, width, height, FilterType::Triangle);
+    canvas.paste(&image::DynamicImage::ImageLuma8(shown).into_rgb8(), (x, y));
 }
 
 #[cfg(test)]

@@ -31,8 +31,19 @@ const LEVELS: [Level; 3] = [
     Level { side: 48, steps: 5, least: 0.87, least_detail: 0.5, small: 3e-4 },
 ];
 
-/// After so many steps on the first level, what correlates by less is given up.
-const GLANCE: (usize, f32) = (5, 0.7);
+/// A look at how far a search has come.
+#[derive(Clone, Copy)]
+struct Glance {
+    /// This many steps.
+    after: usize,
+    /// What correlates by less is given up.
+    least: f32,
+    /// The same of the detail.
+    least_detail: f32,
+}
+
+/// On the first level.
+const GLANCE: Glance = Glance { after: 5, least: 0.7, least_detail: 0.3 };
 
 /// The blur that is taken off for detail, in pixels of a level.
 const DETAIL: f32 = 1.0;
@@ -59,37 +70,36 @@ pub struct Aligned {
     pub correlation: f32,
 }
 
+/// A thumbnail, made ready for many alignments.
+#[derive(Clone, Debug)]
+pub struct Ready<'a> {
+    thumbnail: &'a [u16],
+    /// At the first level's size, since most alignments end there.
+    small: Vec<f32>,
+}
+
+impl<'a> Ready<'a> {
+    /// That of a thumbnail.
+    pub fn of(thumbnail: &'a [u16]) -> Self {
+        let small = plane::coarser(&levels(thumbnail), SIDE, SIDE / LEVELS[0].side);
+        Ready { thumbnail, small }
+    }
+}
+
+/// 0 to 255.
+fn levels(thumbnail: &[u16]) -> Vec<f32> {
+    thumbnail.iter().map(|&level| f32::from(level) / 257.0).collect()
+}
+
 /// Lays `second`, turned, over `first`; none where the two do not come to fit.
-pub fn align(first: &[u16], second: &[u16], turn: Turn) -> Option<Aligned> {
-    let levels = |plane: &[u16]| -> Vec<f32> {
-        plane.iter().map(|&level| f32::from(level) / 257.0).collect()
-    };
-    let (first, second) = (levels(first), levels(&turn.of(second, SIDE)));
+pub fn align(first: &Ready, second: &Ready, turn: Turn) -> Option<Aligned> {
     let mut at = [0.0f32; 4];
-    for (index, level) in LEVELS.iter().enumerate() {
+    let turned = turn.of(&second.small, LEVELS[0].side);
+    LEVELS[0].search(&first.small, &turned, &mut at, Some(GLANCE))?;
+    let (first, second) = (levels(first.thumbnail), levels(&turn.of(second.thumbnail, SIDE)));
+    for level in &LEVELS[1..] {
         let small = |plane: &[f32]| plane::coarser(plane, SIDE, SIDE / level.side);
-        let (first, second) = (small(&first), small(&second));
-        for number in 0..level.steps {
-            let (step, correlation) = Look::at(&second, level.side, &at).step(&first)?;
-            if index == 0 && number == GLANCE.0 && correlation < GLANCE.1 {
-                return None;
-            }
-            for (index, (value, step)) in at.iter_mut().zip(step).enumerate() {
-                let [low, high] = if index < 2 { MOST_SCALE } else { MOST_SHIFT };
-                *value = (*value + step.clamp(-MOST_STEP, MOST_STEP)).clamp(low, high);
-            }
-            if step.iter().all(|step| step.abs() < level.small) {
-                break;
-            }
-        }
-        let mut look = Look::at(&second, level.side, &at);
-        if look.correlation(&first) < level.least {
-            return None;
-        }
-        look.values = plane::detail(&look.values, level.side, DETAIL);
-        if look.correlation(&plane::detail(&first, level.side, DETAIL)) < level.least_detail {
-            return None;
-        }
+        level.search(&small(&first), &small(&second), &mut at, None)?;
     }
     let look = Look::at(&second, SIDE, &at);
     let correlation = look.correlation(&first);
@@ -99,6 +109,38 @@ pub fn align(first: &[u16], second: &[u16], turn: Turn) -> Option<Aligned> {
         first,
         second: look.values,
     })
+}
+
+impl Level {
+    /// Moves `at` to where `second` fits `first` best; none where that is not good enough. After some steps a
+    /// `glance` may end it early.
+    fn search(
+        &self,
+        first: &[f32],
+        second: &[f32],
+        at: &mut [f32; 4],
+        glance: Option<Glance>,
+    ) -> Option<()> {
+        for number in 0..self.steps {
+            let look = Look::at(second, self.side, at);
+            let (step, correlation) = look.step(first)?;
+            if let Some(glance) = glance.filter(|glance| glance.after == number)
+                && (correlation < glance.least || look.detail(first) < glance.least_detail)
+            {
+                return None;
+            }
+            for (index, (value, step)) in at.iter_mut().zip(step).enumerate() {
+                let [low, high] = if index < 2 { MOST_SCALE } else { MOST_SHIFT };
+                *value = (*value + step.clamp(-MOST_STEP, MOST_STEP)).clamp(low, high);
+            }
+            if step.iter().all(|step| step.abs() < self.small) {
+                break;
+            }
+        }
+        let look = Look::at(second, self.side, at);
+        let fits = look.correlation(first) >= self.least && look.detail(first) >= self.least_detail;
+        fits.then_some(())
+    }
 }
 
 /// The second plane as it lies under the first.
@@ -196,6 +238,13 @@ impl Look {
             }
         }
         sums.correlation(self.count())
+    }
+
+    /// The correlation of what is left without the blur.
+    fn detail(&self, first: &[f32]) -> f32 {
+        let values = plane::detail(&self.values, self.side, DETAIL);
+        let look = Look { values, rows: self.rows.clone(), columns: self.columns.clone(), ..*self };
+        look.correlation(&plane::detail(first, self.side, DETAIL))
     }
 
     /// The Gauss-Newton step from here, and the correlation here; none where too little is covered or the

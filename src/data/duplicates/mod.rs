@@ -71,8 +71,9 @@ pub fn pairs(prints: &[Option<Fingerprint>]) -> Vec<Pair> {
     }
     let thumbnails: Vec<&[u16]> = distinct.iter().map(|(_, thumbnail)| &thumbnail[..]).collect();
     let candidates = candidates::find(&thumbnails);
+    let ready = parallel::map(&thumbnails, |thumbnail| align::Ready::of(thumbnail));
     let checked = parallel::map(&candidates, |candidate| {
-        let (first, second) = (thumbnails[candidate.first], thumbnails[candidate.second]);
+        let (first, second) = (&ready[candidate.first], &ready[candidate.second]);
         let aligned = align::align(first, second, candidate.turn)?;
         agree::agrees(&aligned).then_some(aligned.correlation)
     });

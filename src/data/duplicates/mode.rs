@@ -125,12 +125,16 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         contradictions,
         dropped: left_out.len(),
     };
+    let contradicting: BTreeSet<usize> =
+        groups.0.iter().flat_map(|group| group.contradicting.iter().copied()).collect();
     let problem = |(&index, what): (&usize, &String)| {
+        let kind = if contradicting.contains(&index) { "contradiction" } else { "duplicate" };
         Problem::harmless(
             pictures.all[index].path(),
             what,
             "`--duplicates` says what becomes of such",
         )
+        .of(kind)
     };
     dataset.problems.extend(left_out.iter().map(problem));
     let goes = |picture: &Picture| left_out.contains_key(&pictures.number[picture.path()]);
