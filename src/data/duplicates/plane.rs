@@ -49,15 +49,16 @@ where
 
 /// The means of squares of `factor` x `factor` numbers of a plane of `side` x `side`.
 pub fn coarser(plane: &[f32], side: usize, factor: usize) -> Vec<f32> {
-    let small = side / factor;
-    let mut means = vec![0.0f32; small * small];
-    for (y, line) in plane.chunks_exact(side).enumerate().take(small * factor) {
-        for (x, value) in line.iter().enumerate().take(small * factor) {
-            means[y / factor * small + x / factor] += value;
+    let mut means = Vec::with_capacity((side / factor).pow(2));
+    let mut sums = vec![0.0f32; side];
+    for rows in plane.chunks_exact(side * factor) {
+        sums.fill(0.0);
+        for row in rows.chunks_exact(side) {
+            sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
         }
+        let count = (factor * factor) as f32;
+        means.extend(sums.chunks_exact(factor).map(|sums| sums.iter().sum::<f32>() / count));
     }
-    let count = (factor * factor) as f32;
-    means.iter_mut().for_each(|mean| *mean /= count);
     means
 }
 
@@ -68,24 +69,30 @@ pub fn detail(plane: &[f32], side: usize, sigma: f32) -> Vec<f32> {
 
 /// A plane of `side` x `side` blurred by a Gaussian of deviation `sigma`, its edges repeated.
 pub fn blurred(plane: &[f32], side: usize, sigma: f32) -> Vec<f32> {
-    let reach = (3.0 * sigma).ceil() as isize;
-    let weights: Vec<f32> =
-        (-reach..=reach).map(|at| (-0.5 * (at as f32 / sigma).powi(2)).exp()).collect();
+    let reach = (3.0 * sigma).ceil() as usize;
+    let weight = |at: usize| (-0.5 * ((at as f32 - reach as f32) / sigma).powi(2)).exp();
+    let weights: Vec<f32> = (0..=2 * reach).map(weight).collect();
     let total: f32 = weights.iter().sum();
-    let last = side as isize - 1;
-    let blur = |values: &[f32], step: usize, start: usize, at: usize| -> f32 {
-        let taps = weights.iter().zip(-reach..=reach);
-        let sum: f32 = taps
-            .map(|(weight, offset)| {
-                let place = (at as isize + offset).clamp(0, last) as usize;
-                weight * values[start + place * step]
-            })
-            .sum();
-        sum / total
+    // Adds rows that are weighed, whole rows at a time.
+    let add = |sums: &mut [f32], row: &[f32], weight: f32| {
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight / total * value);
     };
-    let rows: Vec<f32> =
-        (0..side * side).map(|i| blur(plane, 1, i / side * side, i % side)).collect();
-    (0..side * side).map(|i| blur(&rows, side, i % side, i / side)).collect()
+    let mut across = vec![0.0f32; side * side];
+    let mut wide = vec![0.0f32; side + 2 * reach];
+    for (sums, row) in across.chunks_exact_mut(side).zip(plane.chunks_exact(side)) {
+        wide[..reach].fill(row[0]);
+        wide[reach..reach + side].copy_from_slice(row);
+        wide[reach + side..].fill(row[side - 1]);
+        weights.iter().enumerate().for_each(|(at, &weight)| add(sums, &wide[at..], weight));
+    }
+    let mut blurred = vec![0.0f32; side * side];
+    for (y, sums) in blurred.chunks_exact_mut(side).enumerate() {
+        for (at, &weight) in weights.iter().enumerate() {
+            let from = (y + at).saturating_sub(reach).min(side - 1) * side;
+            add(sums, &across[from..from + side], weight);
+        }
+    }
+    blurred
 }
 
 /// Pearson's correlation of pairs; 0 where either side has one value everywhere.
