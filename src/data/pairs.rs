@@ -24,8 +24,7 @@ pub fn spelling(name: &str) -> String {
 pub fn assign(entries: &mut [Entry]) {
     let images = by(entries, |entry| vec![entry.key()]);
     let tails = by(entries, ends);
-    for index in 0..entries.len() {
-        let entry = &entries[index];
+    for (index, entry) in entries.iter_mut().enumerate() {
         if entry.is_mask {
             continue;
         }
@@ -43,7 +42,6 @@ pub fn assign(entries: &mut [Entry]) {
             (is_there(&key, &images) || is_there(&key, &tails)).then(|| (owner.to_owned(), false))
         };
         if let Some((owner, foreign)) = by_suffix.or_else(by_prefix) {
-            let entry = &mut entries[index];
             (entry.stem, entry.is_mask, entry.foreign) = (owner, true, foreign);
         }
     }
@@ -51,11 +49,8 @@ pub fn assign(entries: &mut [Entry]) {
     let images = by(entries, |entry| vec![entry.key()]);
     let tails = by(entries, ends);
     let stems = by(entries, |entry| vec![spelling(&entry.stem)]);
-    for index in 0..entries.len() {
-        let entry = &entries[index];
-        if entry.is_mask && !entry.foreign {
-            entries[index].owners = owners(entry, &images, &tails, &stems);
-        }
+    for entry in entries.iter_mut().filter(|entry| entry.is_mask && !entry.foreign) {
+        entry.owners = owners(entry, &images, &tails, &stems);
     }
 }
 

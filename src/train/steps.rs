@@ -54,6 +54,9 @@ fn no_step(size: usize) -> Error {
     Error::shape("training step", format!("no step for a batch of {size}"))
 }
 
+/// The loss of a step, and its scores before the update.
+pub type Taken = (f32, Answer);
+
 impl Steps {
     pub fn new(gpu: &Arc<Gpu>, store: &Store, options: &TrainOptions) -> Self {
         Steps {
@@ -106,7 +109,7 @@ impl Steps {
         lesson: &Lesson,
         total: u64,
         next: impl FnOnce() -> Option<Batch>,
-    ) -> Result<(Option<(f32, Answer)>, Option<Batch>)> {
+    ) -> Result<(Option<Taken>, Option<Batch>)> {
         self.done += 1;
         let size = lesson.count;
         if !std::mem::take(&mut self.uploaded) {

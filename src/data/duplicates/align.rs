@@ -103,7 +103,7 @@ pub fn align(first: &Ready, second: &Ready, turn: Turn) -> Option<Aligned> {
     }
     let look = Look::at(&second, SIDE, &at);
     let correlation = look.correlation(&first);
-    (look.share() >= OVERLAP).then(|| Aligned {
+    (look.share() >= OVERLAP).then_some(Aligned {
         correlation,
         inside: [look.rows, look.columns],
         first,
@@ -233,9 +233,9 @@ impl Look {
     fn correlation(&self, first: &[f32]) -> f32 {
         let mut sums = Sums::default();
         for y in self.rows.clone() {
-            for index in y * self.side + self.columns.start..y * self.side + self.columns.end {
-                sums.add(first[index], self.values[index]);
-            }
+            let row = y * self.side + self.columns.start..y * self.side + self.columns.end;
+            let pairs = first[row.clone()].iter().zip(&self.values[row]);
+            pairs.for_each(|(&first, &second)| sums.add(first, second));
         }
         sums.correlation(self.count())
     }
