@@ -22,19 +22,24 @@ const TEMPORARY: &str = ".parula-";
 /// [`Error::File`] when the folder is missing, not writable or full; the target is then untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |source| Error::file("write", path, source);
-    let folder = folder_of(path);
-    let mut file =
-        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
+    let mut file = temporary().tempfile_in(folder_of(path)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    // Temporary files are private to their owner; results are meant to be read by others.
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// How files are made that are not whole yet. Theirs is the mode of any new file, 0666 less the umask: the
+/// temporary file becomes the result, which is meant to be read by whom the user lets read files.
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(failed)?;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    builder
 }
 
 /// The folder that `path` is in.
@@ -269,6 +274,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write(&folder.path().join("none/x.txt"), b"").unwrap_err().to_string();
         assert!(error.contains("x.txt"), "{error}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn files_and_folders_get_the_mode_that_the_umask_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        // What the system itself makes tells the umask, whatever it is here.
+        let [plain, own] = ["plain", "own"].map(|name| folder.path().join(name));
+        std::fs::write(&plain, b"").unwrap();
+        write(&own, b"").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&own), mode(&plain));
+        // Nor does a file keep the mode of the one that it replaces.
+        std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write(&own, b"").unwrap();
+        assert_eq!(mode(&own), mode(&plain));
     }
 
     #[test]
