@@ -3,6 +3,7 @@
 
 pub mod outputs;
 
+use std::collections::BTreeSet;
 use std::fs::{File, FileType};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::digest::digest;
 use crate::documents;
 use crate::error::{Error, Result};
 
@@ -22,18 +24,26 @@ const TEMPORARY: &str = ".parula-";
 /// [`Error::File`] when the folder is missing, not writable or full; the target is then untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |source| Error::file("write", path, source);
-    let mut file = temporary().tempfile_in(folder_of(path)).map_err(failed)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut file =
+        temporary(&temporary_name(&name)).tempfile_in(folder_of(path)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
+/// How the name begins of the file that becomes `name`: of a length of its own, since names may be as long as
+/// the system allows.
+pub(crate) fn temporary_name(name: &str) -> String {
+    format!("{TEMPORARY}{}-", digest([name]))
+}
+
 /// How files are made that are not whole yet. Theirs is the mode of any new file, 0666 less the umask: the
 /// temporary file becomes the result, which is meant to be read by whom the user lets read files.
-fn temporary() -> tempfile::Builder<'static, 'static> {
+fn temporary(prefix: &str) -> tempfile::Builder<'_, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
+    builder.prefix(prefix);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -144,7 +154,7 @@ pub fn write_json(path: &Path, document: &impl Serialize) -> Result<()> {
 pub fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let text = read_at_most(path, documents::MOST_JSON)?;
     documents::json(&text).map_err(|error| {
-        let hint = "give another --out, or leave --resume away";
+        let hint = "give another --out, or --overwrite to begin anew";
         Error::content(path, format!("not {what} of this version ({error})"), hint)
     })
 }
@@ -186,33 +196,34 @@ fn cache_folder_of(variable: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Opt
     path("PARULA_CACHE").or_else(system)
 }
 
-/// Deletes what processes that were killed while they wrote have left in `folder`, and in and below
-/// its `subfolders`, where they are there. No other process may be writing to them.
+/// Deletes what processes that were killed while they wrote `path` have left beside it. No other process
+/// may be writing to it.
 ///
 /// # Errors
 /// [`Error::File`] with the folder that cannot be read or the file that cannot be deleted.
-pub fn sweep(folder: &Path, subfolders: &[&str]) -> Result<()> {
-    let failed = |source| Error::file("read", folder, source);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
-        let name = entry.file_name();
-        if kind.is_dir() && subfolders.iter().any(|own| name == *own) {
-            sweep_below(&path)?;
-        } else if kind.is_file() && name.to_string_lossy().starts_with(TEMPORARY) {
-            std::fs::remove_file(&path).map_err(|source| Error::file("delete", &path, source))?;
-        }
-    }
-    Ok(())
+pub fn sweep(path: &Path) -> Result<()> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    sweep_all(folder_of(path), &BTreeSet::from([name.to_string_lossy().into_owned()]))
 }
 
-fn sweep_below(folder: &Path) -> Result<()> {
-    sweep(folder, &[])?;
+/// The same of all files of `names` in `folder`, where that is there.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_all(folder: &Path, names: &BTreeSet<String>) -> Result<()> {
     let failed = |source| Error::file("read", folder, source);
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    let own: BTreeSet<String> = names.iter().map(|name| temporary_name(name)).collect();
+    for entry in entries {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
-            sweep_below(&entry.path())?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some((stem, _)) = name.rsplit_once('-') else { continue };
+        if own.contains(&format!("{stem}-")) {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(|source| Error::file("delete", &path, source))?;
         }
     }
     Ok(())
@@ -296,23 +307,19 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_is_swept_away_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let [own, other] = ["own/a", "other"].map(|name| folder.path().join(name));
-        for folder in [&own, &other] {
-            create_folder(folder).unwrap();
-            for name in [".parula-x1y2z3", "x.parula-", "kept.txt"] {
-                std::fs::write(folder.join(name), b"").unwrap();
-            }
+        let path = folder.path().join("kept.txt");
+        let long = format!("{}.txt", "x".repeat(250));
+        write(&folder.path().join(&long), b"names may be as long as the system allows").unwrap();
+        let own = temporary_name("kept.txt") + "x1y2z3";
+        let others =
+            [temporary_name("other.txt") + "x1y2z3", ".parula-x".into(), "kept.txt".into()];
+        for name in others.iter().chain([&own]) {
+            std::fs::write(folder.path().join(name), b"").unwrap();
         }
-        sweep(folder.path(), &["own", "missing"]).unwrap();
-        let left = |folder: &Path| -> Vec<String> {
-            let entries = std::fs::read_dir(folder).unwrap();
-            let mut left: Vec<String> =
-                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-            left.sort();
-            left
-        };
-        assert_eq!(left(&own), ["kept.txt", "x.parula-"]);
-        assert_eq!(left(&other).len(), 3, "another's folder");
+        sweep(&path).unwrap();
+        assert!(!folder.path().join(own).exists());
+        assert!(others.iter().all(|name| folder.path().join(name).exists()));
+        sweep(&folder.path().join("missing/kept.txt")).unwrap();
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod ops;
 pub mod plan;
 pub mod refine;
 pub mod report;
+pub mod run_folder;
 pub mod segment;
 pub mod session;
 pub mod shaders;

@@ -145,7 +145,11 @@ fn the_networks_of_a_run_are_explained_and_only_of_the_same_rois() {
     };
     assert!(refused(&["--seeds", "4"]).contains("no weights of compact-resnet with seed 4"));
     assert!(refused(&["--seeds", "3", "--seed", "9"]).contains("learnt from other ROIs"));
-    let none = failure(&small(&out, "gradcam", &["--weights", path(folder.path())]));
+    let none = failure(&small(
+        &folder.path().join("none"),
+        "gradcam",
+        &["--weights", path(folder.path())],
+    ));
     assert!(none.contains("results.json is missing"), "{none}");
 }
 

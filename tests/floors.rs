@@ -13,7 +13,7 @@ const FLOORS: [(u8, &[&str]); 7] = [
     (0, &["console", "digest", "documents", "error", "files", "memory", "shape", "tensor"]),
     (1, &["graph", "ops", "shaders"]),
     (2, &["plan", "gpu"]),
-    (3, &["session"]),
+    (3, &["session", "run_folder"]),
     (4, &["models", "weights", "data", "cam", "refine", "metrics"]),
     (5, &["bench", "train", "experiment", "compare", "report", "segment", "tune"]),
     (6, &["main", "cli", "attack"]),

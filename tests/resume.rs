@@ -2,6 +2,7 @@
 
 mod common {
     pub mod adapter;
+    pub mod runs;
 }
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::adapter;
+use common::runs::{assert_same, files, without_times};
 use parula::data::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
 use parula::error::Error;
 use parula::gpu::{Gpu, Precision};
@@ -174,37 +176,6 @@ fn finished(mut command: Command) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Every file below `folder`, by its path there.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    fn collect(root: &Path, folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(root, &path, found);
-            } else {
-                let bytes = std::fs::read(&path).unwrap();
-                found.push((path.strip_prefix(root).unwrap().to_owned(), bytes));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect(folder, folder, &mut found);
-    found.sort();
-    found
-}
-
-/// Without what two runs of the same may differ in: times, and where they write.
-fn without_times(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| *key != "seconds");
-            kept.map(|(key, value)| (key.clone(), without_times(value))).collect()
-        }
-        Value::Array(values) => values.iter().map(without_times).collect(),
-        other => other.clone(),
-    }
-}
-
 /// Synthetic mammograms of six patients.
 fn set(folder: &Path) -> PathBuf {
     let data = folder.join("set");
@@ -281,16 +252,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
     for accuracy in ["val_acc", "cam_val_acc", "mask_val_acc", "inverse_mask_val_acc"] {
         assert!(run[accuracy].is_number(), "{accuracy}");
     }
-    let (resumed, expected) = (files(&killed), files(&straight));
-    let names = |files: &[(PathBuf, Vec<u8>)]| -> Vec<PathBuf> {
-        files.iter().map(|(name, _)| name.clone()).collect()
-    };
-    assert_eq!(names(&resumed), names(&expected), "nothing half-written, no checkpoint left");
-    // These two say how long the runs took; the report is made from the results.
-    let timed = |name: &Path| name.ends_with("results.json") || name.ends_with("report.html");
-    for ((name, bytes), (_, other)) in resumed.iter().zip(&expected) {
-        assert!(bytes == other || timed(name), "{}", name.display());
-    }
+    assert_same(&killed, &straight);
     the_filtered_images_are_products(&straight);
 }
 

@@ -209,7 +209,8 @@ fn whole_images_are_segmented_and_a_finished_run_is_not_run_again() {
     let other = folder.path().join("other");
     let results = weak(&data, &other, &run);
     assert!(results["config"]["training"].is_null());
-    let arguments = ["weak", "--data", path(&data), "--out", path(&other), "--whole"];
+    let whole = folder.path().join("whole of a run");
+    let arguments = ["weak", "--data", path(&data), "--out", path(&whole), "--whole"];
     let error = failure(&[&arguments[..], &run].concat());
     assert!(error.contains("learnt from other ROIs"), "{error}");
 }

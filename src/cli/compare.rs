@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::train::Training;
-use super::{Global, distinct, print, print_json};
+use super::{Global, Repeat, distinct, print, print_json};
 use crate::cam::{self, METHODS, Method};
 use crate::compare::{self, Options};
 use crate::error::Result;
@@ -19,7 +19,7 @@ use crate::models;
     parula compare --data BUSI --weights out/busi --seeds 0,1,2 --out compared\n  \
     parula compare --data BUSI --methods gradcam,layercam,scorecam --models compact-resnet \\\n      \
     --images 40 --rank-by road --out compared\n  \
-    the same command with --resume goes on where it was stopped\n\n\
+    the same command with --resume goes on where it was stopped; it may ask for more methods, models and seeds\n\n\
     OUT has compare.json (everything), compare.md (the ranked tables), compare.csv (a line for each model, \
     seed, map and metric), summary.csv (means over seeds, with intervals), scores/MODEL/SEED/MAP.csv (a line \
     for each ROI), curves/MODEL/SEED/MAP.csv (Dice by threshold) and figures/: bars.png, dice.png, \
@@ -76,10 +76,8 @@ pub struct Compare {
     /// Where everything is written
     #[arg(long, default_value = "compared")]
     out: PathBuf,
-    /// Go on where an earlier call with the same options was stopped; more methods, models and seeds may
-    /// be asked for
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    repeat: Repeat,
     #[command(flatten)]
     training: Training,
 }
@@ -113,10 +111,11 @@ impl Compare {
             rank_by: compare::find(&self.rank_by)?,
             retrain: self.retrain,
             heatmaps: self.heatmaps,
-            resume: self.resume,
+            again: self.repeat.again(),
         };
         let gpu = global.open(Precision::F32)?;
         crate::console::note!("on {}", gpu.report());
+        compare::check(&options)?;
         outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = compare::compare(&gpu, &options)?;
         if global.json {

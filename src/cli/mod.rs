@@ -29,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use crate::gpu::{self, Backend, Choice, Gpu, Precision};
+use crate::run_folder::Again;
 use crate::train::INTERRUPTED;
 
 /// Train image classifiers on any GPU, explain them with Grad-CAM, and score the heatmaps as
@@ -71,6 +72,30 @@ struct Numbers {
     /// case
     #[arg(long, default_value = "f32")]
     precision: Precision,
+}
+
+/// What becomes of an earlier run in the place of `--out`. Without either it is left as it is, and the command
+/// stops.
+#[derive(Clone, Debug, Args)]
+struct Repeat {
+    /// Go on where an earlier call with the same options was stopped, even in the middle of a training: the
+    /// result is the same, bit for bit. What was made from other options, pictures, weights or kernels, or on
+    /// another GPU, is refused, with what differs
+    #[arg(long)]
+    resume: bool,
+    /// Delete what an earlier run has written there, and nothing else, and begin anew
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+}
+
+impl Repeat {
+    fn again(&self) -> Again {
+        match (self.resume, self.overwrite) {
+            (true, _) => Again::Resume,
+            (_, true) => Again::Overwrite,
+            _ => Again::Refuse,
+        }
+    }
 }
 
 impl Global {

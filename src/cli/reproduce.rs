@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::train::Training;
-use super::{Global, Numbers, distinct, print, print_json};
+use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::experiment::{self, Options, Setup};
 use crate::files::outputs;
@@ -39,10 +39,8 @@ pub struct Reproduce {
     /// Where everything is written
     #[arg(long, default_value = "out")]
     out: PathBuf,
-    /// Go on where an earlier call with the same options was stopped, even in the middle of a training:
-    /// the result is the same, bit for bit
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    repeat: Repeat,
     #[command(flatten)]
     training: Training,
     #[command(flatten)]
@@ -79,7 +77,7 @@ impl Reproduce {
             read: self.training.pictures.options(),
             duplicates: self.training.duplicates,
             experiments: distinct(&self.experiments),
-            resume: self.resume,
+            again: self.repeat.again(),
         };
         let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());

@@ -6,15 +6,16 @@ use clap::Args;
 
 use super::network::fitted;
 use super::pictures::Pictures;
-use super::{Global, Numbers, at_least_one, print, print_json};
+use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
 use crate::data::duplicates::Mode as Duplicates;
 use crate::data::{Augment, Flips, Jitter, RoiOptions, Rois, layout, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
-use crate::files::{self, outputs};
+use crate::files::outputs;
 use crate::models::{self, Head, Mode, Network};
 use crate::ops::Optimizer;
 use crate::report::curves;
+use crate::run_folder::{Again, RunFolder};
 use crate::train::{Preset, Schedule, Statistics, TrainOptions, train};
 use crate::weights::{self, Format, Raw};
 
@@ -133,7 +134,10 @@ impl Training {
 #[command(after_help = "Example:\n  \
     parula train --data mammograms --model compact-resnet --out resnet.safetensors\n  \
     parula train --data mammograms --model xception --preset paper --out xception.safetensors\n  \
-    parula train --data mammograms --model xception --preset paper --out xception.safetensors --resume")]
+    parula train --data mammograms --model xception --preset paper --out xception.safetensors --resume\n\n\
+    OUT.state.safetensors is what --resume goes on from. It is kept when the training is finished: with more\n\
+    --epochs it goes on from the last one, along the schedule of all epochs. Only with --schedule constant is\n\
+    the result that of as many epochs from the start: a cosine, which has come to rest, rises again.")]
 pub struct Train {
     /// The data set
     #[arg(long)]
@@ -148,28 +152,50 @@ pub struct Train {
     /// as CSV and PNG
     #[arg(long)]
     out: PathBuf,
-    /// Go on where an earlier call with the same options was stopped: from OUT.state.safetensors
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    repeat: Repeat,
     #[command(flatten)]
     training: Training,
     #[command(flatten)]
     numbers: Numbers,
 }
 
-/// Where the state of a training is kept that writes its weights to `out`.
-fn state_file(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(".state.safetensors");
-    PathBuf::from(name)
+/// The files that a training leaves which writes its weights to `out`: those, its curves, and its state, from
+/// which it can be gone on with.
+struct Files {
+    weights: PathBuf,
+    csv: PathBuf,
+    png: PathBuf,
+    state: PathBuf,
 }
 
-fn delete(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::file("delete", path, error))
+impl Files {
+    fn of(out: &Path) -> Self {
+        let mut state = out.as_os_str().to_owned();
+        state.push(".state.safetensors");
+        Files {
+            weights: out.to_owned(),
+            csv: out.with_extension("csv"),
+            png: out.with_extension("png"),
+            state: PathBuf::from(state),
         }
-        _ => Ok(()),
+    }
+
+    /// Says that all of them will be written.
+    fn claim(&self, run: &RunFolder) -> Result<()> {
+        // Written, and then deleted: what it has learnt would be lost without a word.
+        if run.knows(&self.state)? && run.has_made(&self.weights)? && !self.state.exists() {
+            return Err(Error::content(
+                &self.weights,
+                format!(
+                    "it is finished, and {} is gone, from which to go on",
+                    self.state.display()
+                ),
+                "give --overwrite to begin anew, or another --out",
+            ));
+        }
+        run.claim([&self.weights, &self.csv, &self.png].map(PathBuf::clone))?;
+        run.claim_state(&self.state)
     }
 }
 
@@ -178,23 +204,23 @@ impl Train {
         let network = models::find(&self.model)?;
         // Before hours of training, not after.
         Format::of_ending(&self.out)?;
-        let state = state_file(&self.out);
-        let (csv, png) = (self.out.with_extension("csv"), self.out.with_extension("png"));
-        let written = [&self.out, &state, &csv, &png];
+        let out = Files::of(&self.out);
+        let written = [&out.weights, &out.state, &out.csv, &out.png];
         let read = layout::list(&self.data)?.files;
         outputs::expect_apart(read.iter().chain(&self.weights), written)?;
         let setup = self.training.setup(network, self.weights.as_deref())?;
+        let again = self.repeat.again();
+        let gpu = global.open(self.numbers.precision)?;
+        setup.fits(&gpu)?;
+        let run = RunFolder::of_file(&self.out, "train", again)?;
+        out.claim(&run)?;
         let options = TrainOptions {
             seed: global.seed,
             checkpoint: Some(self.out.clone()),
-            state: Some(state.clone()),
+            state: Some(out.state.clone()),
+            longer: again == Again::Resume,
             ..setup.train.clone()
         };
-        let gpu = global.open(self.numbers.precision)?;
-        setup.fits(&gpu)?;
-        if !self.resume {
-            delete(&state)?;
-        }
         let seed = global.seed;
         let Training { whole, duplicates, .. } = self.training;
         let cut = RoiOptions { seed, whole, duplicates, ..RoiOptions::default() };
@@ -205,12 +231,17 @@ impl Train {
         let leakage = read.leakage(std::slice::from_ref(&split));
         setup.expect(&gpu, std::slice::from_ref(&split), rois.len())?;
         let prepared = setup.prepare(rois);
-        files::create_folder_of(&self.out)?;
         outputs::list_files(written)?;
+        // Until it is done these are neither of the earlier training nor of this one.
+        let made = [&out.weights, &out.csv, &out.png].map(PathBuf::clone);
+        run.renew(&made)?;
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
-        weights::save(&self.out, &trained.weights, &trained.model.layers, None)?;
-        curves::save(&trained.records, network.name, &csv, &png)?;
-        delete(&state)?;
+        run.make_all(&made, &trained.configuration, || {
+            let layers = &trained.model.layers;
+            weights::save(&out.weights, &trained.weights, layers, None)?;
+            curves::save(&trained.records, network.name, &out.csv, &out.png)
+        })?;
+        run.finish()?;
         let best = trained.best;
         if global.json {
             return print_json(&serde_json::json!({
@@ -229,7 +260,7 @@ impl Train {
             trained.records.len(),
             trained.time.as_secs_f64(),
             self.out.display(),
-            png.display(),
+            out.png.display(),
         ))
     }
 }

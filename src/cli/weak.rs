@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::distinct;
 use super::train::Training;
-use super::{Global, print, print_json};
+use super::{Global, Repeat, print, print_json};
 use crate::cam;
 use crate::data::Augment;
 use crate::error::{Error, Result};
@@ -51,9 +51,8 @@ pub struct Weak {
     /// Where everything is written
     #[arg(long, default_value = "weak")]
     out: PathBuf,
-    /// Go on where an earlier call with the same options was stopped
-    #[arg(long)]
-    resume: bool,
+    #[command(flatten)]
+    repeat: Repeat,
     #[command(flatten)]
     recipe: RecipeArgs,
     #[command(flatten)]
@@ -107,7 +106,7 @@ impl Weak {
             duplicates: self.training.duplicates,
             seeds: distinct(&self.seeds),
             seed: global.seed,
-            resume: self.resume,
+            again: self.repeat.again(),
         };
         let gpu = global.open(Precision::F32)?;
         crate::console::note!("on {}", gpu.report());

@@ -1,6 +1,6 @@
 //! The pictures of a comparison: bars with intervals, Dice against threshold, a gallery of each model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::chosen::{Chosen, share};
 use super::metric::{METRICS, Score};
@@ -10,7 +10,6 @@ use super::{Material, Options, TRIVIAL, file, heatmap};
 use crate::data::Grey;
 use crate::error::Result;
 use crate::experiment::tables;
-use crate::files;
 use crate::report::bars::{self, Panel};
 use crate::report::curve_grid::{self, Cell};
 use crate::report::gallery;
@@ -27,10 +26,18 @@ const SHOWN: [&str; 8] = [
     "road",
 ];
 
-/// Draws everything into `figures` below the output folder.
+/// What [`draw_all`] draws.
+pub fn paths(options: &Options) -> Vec<PathBuf> {
+    let folder = options.out.join("figures");
+    let galleries =
+        options.models.iter().map(|setup| format!("gallery-{}.png", setup.network.name));
+    let all = ["bars.png", "dice.png"].map(str::to_owned).into_iter().chain(galleries);
+    all.map(|name| folder.join(name)).collect()
+}
+
+/// Draws everything into `figures` below the output folder, which is there.
 pub fn draw_all(results: &Results, options: &Options, material: &Material) -> Result<()> {
     let folder = options.out.join("figures");
-    files::create_folder(&folder)?;
     bars(results, options, &folder)?;
     curves(results, options, &folder)?;
     for setup in &options.models {

@@ -20,13 +20,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::cam::Method;
 use crate::data::{ReadOptions, RoiOptions, duplicates};
 use crate::error::{Error, Result};
 use crate::experiment::progress::Rough;
-use crate::experiment::{self, Material, Setup, earlier};
-use crate::files;
+use crate::experiment::{self, Material, Setup, earlier, origins};
 use crate::gpu::Gpu;
+use crate::run_folder::{Again, Items, RunFolder, environment};
 
 pub use maps::{Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};
@@ -78,13 +80,9 @@ pub struct Options {
     pub retrain: bool,
     /// Whether the heatmaps of all scored ROIs are kept, not only those of the gallery.
     pub heatmaps: bool,
-    /// Go on where an earlier call with the same options was stopped in `out`.
-    pub resume: bool,
+    /// What becomes of an earlier run in `out`.
+    pub again: Again,
 }
-
-/// The folders in the output folder.
-const FOLDERS: &[&str] =
-    &["checkpoints", "curves", "figures", "heatmaps", "predictions", "scores", "weights"];
 
 /// The most steps of deletion, insertion and ROAD.
 const MOST_STEPS: usize = 10_000;
@@ -96,20 +94,27 @@ const GALLERY: usize = 4;
 /// the end.
 ///
 /// # Errors
-/// [`Error::Usage`] for options out of range; those of reading the data and weights, of the GPU, and of
-/// writing; [`Error::Content`] when `out` is to be resumed and is of other options; after Ctrl-C
-/// [`Error::Interrupted`]. Units that were finished before stay in `out`.
+/// [`Error::Usage`] for options out of range; those of [`RunFolder::open`], of reading the data and weights, of
+/// the GPU, and of writing; [`Error::Content`] when `out` is to be resumed and anything in it was made from
+/// something else; after Ctrl-C [`Error::Interrupted`]. Units that were finished before stay in `out`.
 pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     check(options)?;
     let trained = options.weights.is_none() || options.retrain;
     options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))?;
-    files::create_folder(&options.out)?;
-    files::sweep(&options.out, FOLDERS)?;
+    let out = RunFolder::open(&options.out, "compare", options.again)?;
     let path = options.out.join("compare.json");
-    let earlier = earlier(gpu, options, &path)?;
+    let mut config = Config::new(options);
+    let earlier = match out.intact(&path)? {
+        true => Some(Results::read(&path)?),
+        false => None,
+    };
+    if let Some(earlier) = &earlier {
+        out.refuse(&path, config.difference(&earlier.config))?;
+        out.agree(&path, &environment(gpu))?;
+    }
     let folder = match &options.data {
         Some(folder) => folder.clone(),
-        None => experiment::synthetic(&options.out, options.seed)?,
+        None => experiment::synthetic(&out, options.seed)?,
     };
     let rois = RoiOptions {
         seed: options.seed,
@@ -124,26 +129,39 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();
         earlier::check(folder, &models, &options.seeds, &dataset.fingerprint)?;
     }
-    let mut config = Config::new(options);
+    let shared = origins::shared(gpu, &dataset.fingerprint);
+    let settings = Value::Object(config.shared_settings());
+    let origin = origins::with(&shared, "settings", settings);
     let mut units = Vec::new();
     if let Some(earlier) = earlier {
         let changed = earlier.dataset.fingerprint != dataset.fingerprint;
         let data = (&earlier.config.data, &config.data);
-        refuse(
+        out.refuse(
             &path,
             changed.then(|| format!("data was {}, is {} with other ROIs", data.0, data.1)),
         )?;
+        out.agree(&path, &origin)?;
         config.take_in(earlier.config);
         units = earlier.units;
     }
     let mut results = Results::new(gpu, config, dataset);
     results.units = units;
-    results.write(&path)?;
-    run_all(gpu, options, &material, &mut results)?;
+    for unit in &results.units {
+        for folder in unit::TABLES {
+            out.intact(&file(&options.out, folder, &unit.model, unit.seed, &unit.method))?;
+        }
+    }
+    let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
+    whole.networks().try_for_each(|network| network.agree(&whole))?;
+    out.make(&path, &whole.origin, |path| results.write(path))?;
+    whole.run_all(&mut results)?;
     results.summarize(&options.out, options.rank_by)?;
-    results.write(&path)?;
-    tables::write_all(&results, &options.out)?;
-    figures::draw_all(&results, options, &material)?;
+    out.make(&path, &whole.origin, |path| results.write(path))?;
+    let written = tables::paths(&options.out);
+    out.make_all(&written, &whole.origin, || tables::write_all(&results, &options.out))?;
+    let drawn = figures::paths(options);
+    out.make_all(&drawn, &whole.origin, || figures::draw_all(&results, options, &material))?;
+    out.finish()?;
     Ok(results)
 }
 
@@ -167,7 +185,11 @@ fn expect(gpu: &Gpu, options: &Options, material: &Material) -> Result<()> {
     Ok(())
 }
 
-fn check(options: &Options) -> Result<()> {
+/// That the options are in range.
+///
+/// # Errors
+/// [`Error::Usage`] with the first that is not.
+pub fn check(options: &Options) -> Result<()> {
     if options.steps > MOST_STEPS {
         let problem = format!("{} steps are more than anyone can wait for", options.steps);
         return Err(Error::usage(problem, format!("give --steps 2 to {MOST_STEPS}")));
@@ -192,62 +214,44 @@ fn check(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What is in `path`, where it is to be gone on with.
-fn earlier(gpu: &Gpu, options: &Options, path: &Path) -> Result<Option<Results>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    if !options.resume {
-        crate::console::note!(
-            "{} is replaced; with --resume it would be gone on with",
-            path.display()
-        );
-        return Ok(None);
-    }
-    let earlier = Results::read(path)?;
-    let differs = |what: &str, then: &str, now: &str| {
-        (then != now).then(|| format!("{what} was {then}, is {now}"))
-    };
-    let difference = Config::new(options)
-        .difference(&earlier.config)
-        .or_else(|| differs("the adapter", &earlier.adapter, &gpu.report().to_string()))
-        .or_else(|| differs("the tuning", &earlier.tuning, &gpu.choices().digest()))
-        .or_else(|| differs("parula's version", &earlier.version, env!("CARGO_PKG_VERSION")));
-    refuse(path, difference)?;
-    Ok(Some(earlier))
+/// All of a comparison.
+struct Whole<'a> {
+    gpu: &'a Arc<Gpu>,
+    options: &'a Options,
+    material: &'a Material,
+    out: &'a RunFolder,
+    /// What every file is made from, among others.
+    shared: Items,
+    /// What is about all units is made from these.
+    origin: Items,
 }
 
-/// An error when what is to be resumed differs.
-fn refuse(path: &Path, difference: Option<String>) -> Result<()> {
-    let Some(difference) = difference else { return Ok(()) };
-    Err(Error::content(
-        path,
-        format!("it is from other options: {difference}"),
-        "give the same options, another --out, or leave --resume away",
-    ))
-}
-
-/// Runs the units that `results` lacks.
-fn run_all(
-    gpu: &Arc<Gpu>,
-    options: &Options,
-    material: &Material,
-    results: &mut Results,
-) -> Result<()> {
-    let maps: Vec<Map> = options.methods.iter().map(|&m| Map::Method(m)).chain(TRIVIAL).collect();
-    let all = options.models.len() * options.seeds.len() * maps.len();
-    let mut number = 0;
-    for setup in &options.models {
-        for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+impl Whole<'_> {
+    /// Runs the units that `results` lacks.
+    fn run_all(&self, results: &mut Results) -> Result<()> {
+        let Whole { gpu, options, material, out, .. } = self;
+        let methods = options.methods.iter().map(|&method| Map::Method(method));
+        let maps: Vec<Map> = methods.chain(TRIVIAL).collect();
+        let all = options.models.len() * options.seeds.len() * maps.len();
+        let mut number = 0;
+        for network in self.networks() {
+            let network::Network { setup, seed, split } = network;
             let name = setup.network.name;
-            let missing: Vec<Map> =
-                maps.iter().filter(|map| !results.has(name, seed, map.name())).copied().collect();
+            let path = network.path(self)?;
+            let origin = network.unit_origin(self, &path)?;
+            let mut missing = Vec::new();
+            for &map in &maps {
+                match results.has(name, seed, map.name()) {
+                    true => unit::hold(out, options, name, seed, map, &origin)?,
+                    false => missing.push(map),
+                }
+            }
             number += maps.len() - missing.len();
             if missing.is_empty() {
                 continue;
             }
             let chosen = Chosen::new(options, material, split)?;
-            let trained = network::load(gpu, options, setup, seed, material, split)?;
+            let trained = network.load(self, &path)?;
             let mut job = unit::Job {
                 gpu,
                 options,
@@ -258,6 +262,8 @@ fn run_all(
                 faithfulness: unit::Job::faithfulness(gpu, options, &trained, &chosen, seed)?,
                 trained: &trained,
                 chosen: &chosen,
+                out,
+                origin: &origin,
             };
             for map in missing {
                 number += 1;
@@ -269,11 +275,20 @@ fn run_all(
                 );
                 let unit = job.run(map)?;
                 results.units.push(unit);
-                results.write(&options.out.join("compare.json"))?;
+                let path = options.out.join("compare.json");
+                out.make(&path, &self.origin, |path| results.write(path))?;
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// The networks, in order of running.
+    fn networks(&self) -> impl Iterator<Item = network::Network<'_>> {
+        let seeds = || self.options.seeds.iter().zip(&self.material.splits);
+        let of =
+            move |setup| seeds().map(move |(&seed, split)| network::Network { setup, seed, split });
+        self.options.models.iter().flat_map(of)
+    }
 }
 
 /// The time that is left: each unit takes what the finished ones of its map and model took, else those
@@ -298,7 +313,8 @@ fn expected(results: &Results, maps: &[Map], options: &Options) -> Option<Durati
             }
         }
     }
-    Some(Duration::from_secs_f64(seconds))
+    // What a file says of times may be anything.
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// A file of a unit in one of the folders.

@@ -14,7 +14,7 @@ use crate::experiment::{DatasetSummary, Intervals};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::interval::Interval;
-use crate::train::difference;
+use crate::run_folder::difference;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,38 +128,72 @@ pub struct Summary {
 impl Config {
     /// What `options` say.
     pub fn new(options: &Options) -> Self {
+        // All of them by name: a new option does not compile before it is thought of here. How pictures are read
+        // and what is left out of them is in the fingerprint of the ROIs.
+        let Options {
+            data,
+            read: _,
+            duplicates,
+            out: _,
+            weights,
+            models,
+            methods,
+            seeds,
+            seed,
+            whole,
+            images,
+            training_images,
+            faithfulness_images,
+            steps,
+            samples,
+            patch,
+            stride,
+            rank_by,
+            retrain,
+            heatmaps,
+            again: _,
+        } = options;
         let shown = |path: &Path| path.display().to_string();
         let name = |setup: &crate::experiment::Setup| setup.network.name.to_owned();
         let settings = json!({
-            "seed": options.seed,
-            "whole": options.whole,
-            "images": options.images,
-            "training_images": options.training_images,
-            "faithfulness_images": options.faithfulness_images,
-            "steps": options.steps,
-            "samples": options.samples,
-            "patch": options.patch,
-            "stride": options.stride,
-            "retrain": options.retrain,
-            "weights": options.weights.as_deref().map(shown),
+            "seed": seed,
+            "whole": whole,
+            "duplicates": duplicates,
+            "images": images,
+            "training_images": training_images,
+            "faithfulness_images": faithfulness_images,
+            "steps": steps,
+            "samples": samples,
+            "patch": patch,
+            "stride": stride,
+            "retrain": retrain,
+            "heatmaps": heatmaps,
+            "weights": weights.as_deref().map(shown),
         });
-        let trains = options.weights.is_none() || options.retrain;
-        let trained = options.models.iter().filter(|_| trains);
+        let trains = weights.is_none() || *retrain;
+        let trained = models.iter().filter(|_| trains);
         Config {
-            data: options.data.as_deref().map_or("synthetic".to_owned(), shown),
-            models: options.models.iter().map(name).collect(),
-            methods: options.methods.iter().map(|method| method.name.to_owned()).collect(),
-            seeds: options.seeds.clone(),
-            rank_by: options.rank_by.name.to_owned(),
+            data: data.as_deref().map_or("synthetic".to_owned(), shown),
+            models: models.iter().map(name).collect(),
+            methods: methods.iter().map(|method| method.name.to_owned()).collect(),
+            seeds: seeds.clone(),
+            rank_by: rank_by.name.to_owned(),
             settings: settings.as_object().cloned().unwrap_or_default(),
             training: trained.map(|setup| (name(setup), setup.describe())).collect(),
         }
     }
 
-    /// The first thing in which units under `earlier` would differ. Other models, methods and seeds do
-    /// not: they are further units.
+    /// What all units must share. Models, methods and seeds may be added. Where weights lie does not count:
+    /// what they are does.
+    pub fn shared_settings(&self) -> Object<String, Value> {
+        let mut settings = self.settings.clone();
+        settings.remove("weights");
+        settings
+    }
+
+    /// The first thing in which units under `earlier` would differ.
     pub fn difference(&self, earlier: &Config) -> Option<String> {
-        difference(&self.settings, &earlier.settings).or_else(|| {
+        difference(&self.shared_settings(), &earlier.shared_settings()).or_else(|| {
             self.training.iter().find_map(|(model, now)| {
                 let difference = difference(now, earlier.training.get(model)?)?;
                 Some(format!("{model}: {difference}"))

@@ -6,7 +6,6 @@
 use indicatif::ProgressBar;
 
 use super::maps::Map;
-use super::network::forget;
 use super::results::Retrained;
 use super::unit::Job;
 use super::{checkpoint, file};
@@ -14,7 +13,6 @@ use crate::data::{Class, Grey};
 use crate::error::Result;
 use crate::experiment::filter::times;
 use crate::experiment::tables::{self, Prediction};
-use crate::files;
 use crate::train::{Classifier, TrainOptions, train};
 
 impl Job<'_> {
@@ -40,9 +38,7 @@ impl Job<'_> {
 
         let (name, out) = (self.setup.network.name, &self.options.out);
         let state = checkpoint(out, name, &format!("{}.{}", self.seed, map.name()));
-        if !self.options.resume {
-            forget(&state)?;
-        }
+        self.out.claim_state(&state)?;
         let options = TrainOptions {
             seed: self.seed,
             state: Some(state.clone()),
@@ -61,9 +57,8 @@ impl Job<'_> {
             .map(|(&index, row)| Prediction::new(&rois[index], row))
             .collect();
         let path = file(out, "predictions", name, self.seed, map.name());
-        files::create_folder_of(&path)?;
-        tables::write(&path, &lines)?;
-        forget(&state)?;
+        self.out.make(&path, self.origin, |path| tables::write(path, &lines))?;
+        self.out.forget(&state)?;
         let (val_acc, epochs) = (trained.best.val_accuracy, trained.records.len());
         Ok(Retrained { val_acc, epochs, black_normal, black_abnormal })
     }

@@ -1,6 +1,6 @@
 //! A comparison as text, as Markdown and as CSV.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -43,6 +43,11 @@ struct Over<'a> {
     patients: usize,
     /// Whether there are too few of either for the interval to be held to its level.
     too_few: bool,
+}
+
+/// What [`write_all`] writes into `out`.
+pub fn paths(out: &Path) -> [PathBuf; 3] {
+    ["compare.csv", "summary.csv", "compare.md"].map(|name| out.join(name))
 }
 
 /// Writes `compare.csv`, `summary.csv` and `compare.md` into `out`.

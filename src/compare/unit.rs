@@ -16,7 +16,6 @@ use super::{Material, Options, file, heatmap, since};
 use crate::data::{Grey, Roi, Split};
 use crate::error::Result;
 use crate::experiment::{Setup, tables};
-use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::average_precision::average_precision;
 use crate::metrics::dice::{self, Scores, best_threshold};
@@ -25,6 +24,7 @@ use crate::metrics::iou::iou;
 use crate::metrics::levels::Levels;
 use crate::metrics::otsu;
 use crate::metrics::pointing::pointing;
+use crate::run_folder::{Items, RunFolder};
 use crate::train::interruption;
 
 /// A line of a unit's table of Dice by threshold: the mean over the scored ROIs.
@@ -46,7 +46,28 @@ pub struct Job<'a> {
     pub chosen: &'a Chosen,
     /// Where it is to be measured.
     pub faithfulness: Option<Faithfulness>,
+    /// The run's files.
+    pub out: &'a RunFolder,
+    /// What the units of this network are made from.
+    pub origin: &'a Items,
 }
+
+/// That what the results say of a unit is of this origin, and its tables are as they were written.
+pub fn hold(
+    out: &RunFolder,
+    options: &Options,
+    model: &str,
+    seed: u64,
+    map: Map,
+    origin: &Items,
+) -> Result<()> {
+    let tables = if options.retrain { &TABLES[..] } else { &TABLES[..2] };
+    let path = |folder: &&str| file(&options.out, folder, model, seed, map.name());
+    tables.iter().try_for_each(|folder| out.hold(&path(folder), origin))
+}
+
+/// The folders of a unit's tables; the last is there where networks are retrained.
+pub const TABLES: [&str; 3] = ["scores", "curves", "predictions"];
 
 /// A mean of Dice by threshold, as it grows.
 struct Curve {
@@ -129,8 +150,8 @@ impl<'a> Job<'a> {
                 if job.options.heatmaps || chosen.gallery.contains(&index) {
                     let name = job.setup.network.name;
                     let path = heatmap(&job.options.out, name, job.seed, map.name(), &roi.name);
-                    files::create_folder_of(&path)?;
-                    Grey { pixels: levels, ..roi.image }.write(&path)?;
+                    let heatmap = Grey { pixels: levels, ..roi.image };
+                    job.out.make(&path, job.origin, |path| heatmap.write(path))?;
                 }
                 Ok(())
             },
@@ -147,11 +168,8 @@ impl<'a> Job<'a> {
             .map(|(threshold, dice)| Point { threshold, dice })
             .collect();
         let path = |folder| file(&self.options.out, folder, name, self.seed, map.name());
-        for folder in ["curves", "scores"] {
-            files::create_folder_of(&path(folder))?;
-        }
-        tables::write(&path("curves"), &curve)?;
-        tables::write(&path("scores"), &lines)?;
+        self.out.make(&path("curves"), self.origin, |path| tables::write(path, &curve))?;
+        self.out.make(&path("scores"), self.origin, |path| tables::write(path, &lines))?;
         let accuracy = retrained.as_ref().map(|retrained| retrained.val_acc);
         let value = |metric: &super::Metric| match metric.of {
             None => accuracy,

@@ -98,6 +98,22 @@ pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
 /// Two images of each.
 const MOST_PATIENTS: usize = 1_000_000;
 
+/// The files that [`synthesize`] writes, below its folder.
+pub fn file_names(options: &SynthOptions) -> Vec<String> {
+    let mut files = vec!["patients.csv".to_owned()];
+    for number in 1..=options.patients {
+        let patient = Patient::draw(number, options.seed);
+        for folder in FOLDERS {
+            let name = patient.image(folder).0;
+            files.push(format!("{folder}/{name}.png"));
+            if folder == MASS {
+                files.push(format!("{folder}/{name}_mask.png"));
+            }
+        }
+    }
+    files
+}
+
 /// The folder of images with a mass, and both.
 const MASS: &str = "mass";
 /// Which image is of whom.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Options;
-use crate::train::difference;
+use crate::data::duplicates;
+use crate::run_folder::difference;
 
 /// The options that decide the outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Config {
     /// Whether whole images stand in the place of ROIs.
     #[serde(default)]
     pub whole: bool,
+    /// What becomes of pictures that show the same scan.
+    #[serde(default)]
+    pub duplicates: duplicates::Mode,
     /// The paper's experiments.
     pub experiments: Vec<u32>,
     /// For each model: epochs, batch, head, optimizer, learning_rate, schedule, patience, flips,
@@ -33,31 +37,51 @@ pub struct Config {
 impl Config {
     /// What `options` say.
     pub fn new(options: &Options) -> Self {
-        let data = options.data.as_ref().map(|folder| folder.display().to_string());
+        // All of them by name: a new option does not compile before it is thought of here. How pictures are read
+        // and what is left out of them is in the fingerprint of the ROIs.
+        let Options {
+            read: _,
+            duplicates,
+            data,
+            out: _,
+            models,
+            seeds,
+            seed,
+            whole,
+            experiments,
+            again: _,
+        } = options;
+        let data = data.as_ref().map(|folder| folder.display().to_string());
         let name = |setup: &super::Setup| setup.network.name.to_owned();
         Config {
             data: data.unwrap_or("synthetic".to_owned()),
-            models: options.models.iter().map(name).collect(),
-            seeds: options.seeds.clone(),
-            seed: options.seed,
-            whole: options.whole,
-            experiments: options.experiments.clone(),
-            training: options.models.iter().map(|one| (name(one), one.describe())).collect(),
+            models: models.iter().map(name).collect(),
+            seeds: seeds.clone(),
+            seed: *seed,
+            whole: *whole,
+            duplicates: *duplicates,
+            experiments: experiments.clone(),
+            training: models.iter().map(|one| (name(one), one.describe())).collect(),
         }
     }
 
-    /// The first thing in which runs under `earlier` would differ. Other models, seeds and experiments do
-    /// not: they are further runs. Neither does another path of the data: their fingerprint counts.
+    /// What all runs must share. Models, seeds and experiments may be added. Where the data lie does not count:
+    /// their fingerprint does.
+    pub fn settings(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut settings)) = serde_json::to_value(self) else { return Map::new() };
+        for free in ["data", "models", "seeds", "experiments", "training"] {
+            settings.remove(free);
+        }
+        settings
+    }
+
+    /// The first thing in which runs under `earlier` would differ.
     pub fn difference(&self, earlier: &Config) -> Option<String> {
-        if self.seed != earlier.seed {
-            return Some(format!("seed was {}, is {}", earlier.seed, self.seed));
-        }
-        if self.whole != earlier.whole {
-            return Some(format!("whole was {}, is {}", earlier.whole, self.whole));
-        }
-        self.training.iter().find_map(|(model, now)| {
-            let difference = difference(now, earlier.training.get(model)?)?;
-            Some(format!("{model}: {difference}"))
+        difference(&self.settings(), &earlier.settings()).or_else(|| {
+            self.training.iter().find_map(|(model, now)| {
+                let difference = difference(now, earlier.training.get(model)?)?;
+                Some(format!("{model}: {difference}"))
+            })
         })
     }
 

@@ -17,6 +17,7 @@ use crate::gpu::Gpu;
 use crate::metrics::dice;
 use crate::metrics::normalise::{WAYS, grey_levels};
 use crate::models::{Head, Mode};
+use crate::run_folder::Items;
 use crate::session::Store;
 use crate::train::interruption;
 use crate::weights::{Raw, Top};
@@ -76,10 +77,8 @@ impl Job<'_> {
         let batch = self.setup.explains(self.gpu, &settings, BATCH, largest)?;
         let model = network.build(Mode::Inference, batch, [height, width], units)?;
         let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
-        files::create_folder(&heatmap_folder(&self.options.out, network.name, self.seed))?;
-        if filter {
-            files::create_folder(&self.filtered_folder())?;
-        }
+        let origin = self.explained_origin()?;
+        self.claim(&chosen, filter)?;
         let bar = ProgressBar::new(chosen.len() as u64);
         let (mut explained, mut empty) = (Vec::new(), 0);
         for chunk in chosen.chunks(batch) {
@@ -106,10 +105,12 @@ impl Job<'_> {
                 }
                 if filter {
                     let image = filter::times(&rois[roi].image, &explanation.heatmap);
-                    image.write(&self.filtered_file(&rois[roi]))?;
+                    let path = self.filtered_file(&rois[roi]);
+                    image.write(&path)?;
+                    self.out.made(&path, &origin)?;
                 }
                 if rois[roi].class == Class::Abnormal {
-                    explained.push(self.score_and_write(roi, explanation)?);
+                    explained.push(self.score_and_write(roi, explanation, &origin)?);
                 }
             }
             bar.inc(chunk.len() as u64);
@@ -124,17 +125,46 @@ impl Job<'_> {
         Ok(explained)
     }
 
-    fn score_and_write(&self, index: usize, explanation: Explanation) -> Result<Explained> {
+    /// Makes the folders of all files, and says that these will be written.
+    fn claim(&self, chosen: &[usize], filter: bool) -> Result<()> {
+        let rois = chosen.iter().map(|&index| &self.material.rois[index]);
+        let abnormal = rois.clone().filter(|roi| roi.class == Class::Abnormal);
+        self.out.claim(abnormal.flat_map(|roi| self.heatmap_files(roi)))?;
+        files::create_folder(&heatmap_folder(
+            &self.options.out,
+            self.setup.network.name,
+            self.seed,
+        ))?;
+        if filter {
+            self.out.claim(rois.map(|roi| self.filtered_file(roi)))?;
+            files::create_folder(&self.filtered_folder())?;
+        }
+        Ok(())
+    }
+
+    /// ROI, mask, heatmap and map of an abnormal ROI.
+    fn heatmap_files(&self, roi: &Roi) -> [PathBuf; 4] {
+        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.seed);
+        ["roi.png", "mask.png", "heatmap.png", "map.npy"]
+            .map(|what| folder.join(format!("{}.{what}", roi.name)))
+    }
+
+    fn score_and_write(
+        &self,
+        index: usize,
+        explanation: Explanation,
+        origin: &Items,
+    ) -> Result<Explained> {
         let roi = &self.material.rois[index];
         let mask = roi.mask_or_empty();
         let (width, height) = (roi.image.width, roi.image.height);
-        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.seed);
-        let file = |what: &str| folder.join(format!("{}.{what}", roi.name));
+        let files = self.heatmap_files(roi);
         let heatmap = Grey { width, height, pixels: explanation.heatmap.clone() };
-        roi.image.write(&file("roi.png"))?;
-        mask.write(&file("mask.png"))?;
-        heatmap.write(&file("heatmap.png"))?;
-        files::write(&file("map.npy"), &npy(&explanation.signed))?;
+        roi.image.write(&files[0])?;
+        mask.write(&files[1])?;
+        heatmap.write(&files[2])?;
+        files::write(&files[3], &npy(&explanation.signed))?;
+        files.iter().try_for_each(|path| self.out.made(path, origin))?;
 
         let mean_dice = explanation.mean_dice().unwrap_or_default();
         let mut ways = [mean_dice; 6];
@@ -174,7 +204,8 @@ impl Job<'_> {
         };
         let lines: Vec<Score> = explained.iter().map(score).collect();
         let (name, seed) = (self.setup.network.name, self.seed);
-        tables::write(&scores_file(&self.options.out, name, seed), &lines)
+        let path = scores_file(&self.options.out, name, seed);
+        self.out.make(&path, &self.explained_origin()?, |path| tables::write(path, &lines))
     }
 
     /// All ROIs times their heatmaps, as the original phase wrote them: so that a run that was
@@ -182,12 +213,17 @@ impl Job<'_> {
     /// without this one in mind, its weights explain the ROIs again.
     pub fn read_filtered(&self) -> Result<Vec<Grey>> {
         let rois = &self.material.rois;
-        if !rois.iter().all(|roi| self.filtered_file(roi).exists()) {
+        let origin = self.explained_origin()?;
+        let mut all = true;
+        for roi in rois {
+            all &= self.out.reuse(&self.filtered_file(roi), &origin)?;
+        }
+        if !all {
             let (network, (height, width)) = (self.setup.network, self.setup.size);
             let units = self.setup.train.head.units();
             let model = network.build(Mode::Inference, 1, [height, width], units)?;
             let store = Store::new(self.gpu, &model.graph, self.seed)?;
-            let weights = Raw::read(&self.weights_file(Phase::Original)?)?;
+            let weights = Raw::read(&self.weights_file(Phase::Original))?;
             weights.resolve(&model, Top::Keep)?.put(&store)?;
             self.explain(&store, units, true)?;
         }

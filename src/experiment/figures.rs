@@ -7,7 +7,6 @@ use super::phase::Phase;
 use super::run::{Done, Job};
 use super::{Material, Results};
 use crate::error::Result;
-use crate::files;
 use crate::metrics::baselines::Baseline;
 use crate::metrics::dice::mean_curve;
 use crate::metrics::epoch::EpochRecord;
@@ -17,23 +16,21 @@ use crate::report::{curves, dice_curve};
 /// Rows of a contact sheet.
 const ROWS: usize = 6;
 
-/// The curves of one training, in `out/figures`.
-pub fn of_training(job: &Job, phase: Phase, records: &[EpochRecord], out: &Path) -> Result<()> {
-    let folder = out.join("figures");
-    files::create_folder(&folder)?;
+/// The curves of one training, in `figures`.
+pub fn of_training(job: &Job, phase: Phase, records: &[EpochRecord]) -> Result<()> {
+    let folder = job.options.out.join("figures");
     let name = format!("{}-{}", job.setup.network.name, phase.stem(job.seed).replace('.', "-"));
-    curves::save(
-        records,
-        &job.title(phase),
-        &folder.join(format!("{name}-curves.csv")),
-        &folder.join(format!("{name}-curves.png")),
-    )
+    let paths = ["csv", "png"].map(|ending| folder.join(format!("{name}-curves.{ending}")));
+    let [csv, png] = &paths;
+    let title = job.title(phase);
+    let write = || curves::save(records, &title, csv, png);
+    job.out.make_all(&paths, &job.origin(phase)?, write)
 }
 
-/// Curves and contact sheet of one run, in `out/figures`.
-pub fn of_run(job: &Job, material: &Material, done: &Done, out: &Path) -> Result<()> {
-    of_training(job, Phase::Original, &done.records, out)?;
-    let folder = out.join("figures");
+/// Curves and contact sheet of one run, in `figures`.
+pub fn of_run(job: &Job, material: &Material, done: &Done) -> Result<()> {
+    of_training(job, Phase::Original, &done.records)?;
+    let folder = job.options.out.join("figures");
     let name = format!("{}-{}", job.setup.network.name, job.seed);
     let title = format!("{}, seed {}", job.setup.network.name, job.seed);
 
@@ -68,12 +65,13 @@ pub fn of_run(job: &Job, material: &Material, done: &Done, out: &Path) -> Result
         done.result.best_threshold,
         job.gpu.report().name,
     );
-    contact_sheet::draw(&title, &subtitle, &panels)?
-        .save(&folder.join(format!("{name}-contact-sheet.png")))
+    let path = folder.join(format!("{name}-contact-sheet.png"));
+    let sheet = contact_sheet::draw(&title, &subtitle, &panels)?;
+    job.out.make(&path, &job.explained_origin()?, |path| sheet.save(path))
 }
 
 /// Mean Dice against threshold: every model (mean over its seeds) and the trivial maps.
-pub fn dice_curves(results: &Results, material: &Material, out: &Path) -> Result<()> {
+pub fn dice_curves(results: &Results, material: &Material, path: &Path) -> Result<()> {
     let models: Vec<(String, Vec<f64>)> = results
         .summary
         .iter()
@@ -94,5 +92,5 @@ pub fn dice_curves(results: &Results, material: &Material, out: &Path) -> Result
     let baselines: Vec<dice_curve::Curve> =
         baselines.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
     let title = "Dice of the binarised heatmap against the threshold, all abnormal ROIs";
-    dice_curve::draw(title, &models, &baselines)?.save(&out.join("figures").join("dice.png"))
+    dice_curve::draw(title, &models, &baselines)?.save(path)
 }

@@ -9,6 +9,7 @@ use super::tables;
 use crate::data::{Class, Grey, Roi, Split, draw};
 use crate::error::Result;
 use crate::files;
+use crate::run_folder::{Items, RunFolder};
 
 /// The table beside the mask-filtered ROIs.
 const TABLE: &str = "masks.csv";
@@ -59,18 +60,28 @@ fn nearest(mask: &Grey, width: usize, height: usize) -> Vec<u8> {
     pixels.map(|at| if value(at) == 0 { 0 } else { 255 }).collect()
 }
 
-/// Writes the mask-filtered ROIs of a seed as PNGs below `folder`, in `mask` and `inverse_mask`, and
-/// `masks.csv`: the ROI whose mask filters each.
-///
-/// # Errors
-/// [`Error::File`](crate::error::Error::File) when they cannot be written.
-pub fn export_masked(rois: &[Roi], sources: &[usize], folder: &Path) -> Result<()> {
+/// Writes the ROIs times masks, what these leave out, and the table of whose mask was taken, unless all of it
+/// is there. The table comes last.
+pub fn export_masked(
+    rois: &[Roi],
+    sources: &[usize],
+    folder: &Path,
+    out: &RunFolder,
+    origin: &Items,
+) -> Result<()> {
+    let table = folder.join(TABLE);
+    if out.reuse(&table, origin)? {
+        return Ok(());
+    }
     for phase in [Phase::Mask, Phase::InverseMask] {
         let images = masked(rois, sources, phase == Phase::InverseMask);
         let folder = folder.join(phase.name());
+        let path = |roi: &Roi| folder.join(format!("{}.png", roi.name));
+        out.claim(rois.iter().map(path))?;
         files::create_folder(&folder)?;
         for (roi, image) in rois.iter().zip(&images) {
-            image.write(&folder.join(format!("{}.png", roi.name)))?;
+            image.write(&path(roi))?;
+            out.made(&path(roi), origin)?;
         }
     }
     let lines: Vec<MaskSource> = rois
@@ -82,12 +93,7 @@ pub fn export_masked(rois: &[Roi], sources: &[usize], folder: &Path) -> Result<(
             mask: &rois[source].name,
         })
         .collect();
-    tables::write(&folder.join(TABLE), &lines)
-}
-
-/// Whether all of it was written: the table comes last.
-pub fn is_exported(folder: &Path) -> bool {
-    folder.join(TABLE).exists()
+    out.make(&table, origin, |path| tables::write(path, &lines))
 }
 
 /// A line of `masks.csv`.

@@ -9,6 +9,7 @@ mod explain;
 mod figures;
 pub(crate) mod filter;
 mod material;
+pub(crate) mod origins;
 mod phase;
 pub(crate) mod progress;
 mod results;
@@ -22,11 +23,14 @@ pub(crate) mod tables;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::data::{ReadOptions, RoiOptions, Split, duplicates, synth};
-use crate::error::{Error, Result};
-use crate::files;
+use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::report::html;
+use crate::run_folder::{Again, Items, RunFolder, environment, items};
+use crate::train::sides;
 
 pub use config::Config;
 pub use material::Material;
@@ -61,57 +65,36 @@ pub struct Options {
     pub duplicates: duplicates::Mode,
     /// The paper's experiments: 1, and 2, which needs the first and runs it.
     pub experiments: Vec<u32>,
-    /// Go on where an earlier call with the same configuration was stopped in `out`.
-    pub resume: bool,
+    /// What becomes of an earlier run in `out`.
+    pub again: Again,
 }
-
-/// The folders in the output folder, but for synthetic images.
-const FOLDERS: &[&str] =
-    &["checkpoints", "figures", "filtered", "heatmaps", "predictions", "weights"];
 
 /// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
 /// hears of each but the last with the results so far.
 ///
 /// # Errors
-/// Those of reading the data, of the GPU, and of writing; [`Error::Content`] when `out` is to be resumed
-/// and is of another configuration; after Ctrl-C [`Error::Interrupted`]. What was finished before stays
-/// in `out`.
+/// Those of [`RunFolder::open`], of reading the data, of the GPU, and of writing; [`Error::Content`](crate::error::Error::Content) when
+/// `out` is to be resumed and anything in it was made from something else; after Ctrl-C
+/// [`Error::Interrupted`](crate::error::Error::Interrupted). What was finished before stays in `out`.
 pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> Result<Results> {
     options.models.iter().try_for_each(|setup| setup.fits(gpu))?;
-    files::create_folder(&options.out)?;
-    files::sweep(&options.out, FOLDERS)?;
+    let out = RunFolder::open(&options.out, "reproduce", options.again)?;
     let mut config = Config::new(options);
     let path = options.out.join("results.json");
-    let earlier = match options.resume && path.exists() {
+    // `parula report` may write the page of a run that was stopped.
+    out.claim([path.clone(), options.out.join("report.html")])?;
+    let earlier = match out.intact(&path)? {
         true => Some(Results::read(&path)?),
         false => None,
     };
-    if !options.resume && path.exists() {
-        crate::console::note!(
-            "{} is replaced; with --resume it would be gone on with",
-            path.display()
-        );
-    }
     if let Some(earlier) = &earlier {
-        let adapter = gpu.report().to_string();
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let tuning = gpu.choices().digest();
-        let precision = gpu.precision().to_owned();
-        let differs = |what: &str, then: &String, now: &String| {
-            (then != now).then(|| format!("{what} was {then}, is {now}"))
-        };
-        let difference = config
-            .difference(&earlier.config)
-            .or_else(|| differs("the adapter", &earlier.adapter, &adapter))
-            .or_else(|| differs("the tuning", &earlier.tuning, &tuning))
-            .or_else(|| differs("the precision", &earlier.precision, &precision))
-            .or_else(|| differs("parula's version", &earlier.version, &version));
-        refuse(&path, difference)?;
+        out.refuse(&path, config.difference(&earlier.config))?;
+        out.agree(&path, &environment(gpu))?;
     }
 
     let folder = match &options.data {
         Some(folder) => folder.clone(),
-        None => synthetic(&options.out, options.seed)?,
+        None => synthetic(&out, options.seed)?,
     };
     let rois = RoiOptions {
         seed: options.seed,
@@ -122,6 +105,8 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
     options.models.iter().try_for_each(|setup| explain::expect(gpu, setup, &material))?;
     let dataset = material.summary();
+    let shared = origins::shared(gpu, &dataset.fingerprint);
+    let origin = origins::with(&shared, "settings", Value::Object(config.settings()));
     let mut runs = Vec::new();
     if let Some(earlier) = earlier {
         let difference = match earlier.dataset.fingerprint == dataset.fingerprint {
@@ -131,90 +116,134 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
             }
             false => Some(format!("data was {}, is {}", earlier.config.data, config.data)),
         };
-        refuse(&path, difference)?;
+        out.refuse(&path, difference)?;
+        out.agree(&path, &origin)?;
         config.take_in(earlier.config);
         runs = earlier.runs;
     }
     let baselines = baseline::baselines(&material)?;
     let mut results = Results::new(gpu, config, dataset, baselines);
     results.runs = runs;
+    let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
+    whole.agree(&results)?;
     results.summarize(&options.out)?;
-    results.write(&path)?;
-    run_all(gpu, options, &material, &mut results, tell)?;
-    figures::dice_curves(&results, &material, &options.out)?;
-    html::write(&options.out)?;
+    whole.write(&results)?;
+    whole.run_all(&mut results, tell)?;
+    let dice = options.out.join("figures").join("dice.png");
+    out.make(&dice, &whole.origin, |path| figures::dice_curves(&results, &material, path))?;
+    whole.report()?;
+    out.finish()?;
     Ok(results)
 }
 
-/// An error when what is to be resumed differs.
-fn refuse(path: &Path, difference: Option<String>) -> Result<()> {
-    let Some(difference) = difference else { return Ok(()) };
-    Err(Error::content(
-        path,
-        format!("it is from another configuration: {difference}"),
-        "give the same options, another --out, or leave --resume away",
-    ))
+/// All of an experiment.
+struct Whole<'a> {
+    gpu: &'a Arc<Gpu>,
+    options: &'a Options,
+    material: &'a Material,
+    out: &'a RunFolder,
+    /// What every file is made from, among others.
+    shared: Items,
+    /// What is about all runs is made from these.
+    origin: Items,
 }
 
-/// Runs the phases that `results` lacks.
-fn run_all(
-    gpu: &Arc<Gpu>,
-    options: &Options,
-    material: &Material,
-    results: &mut Results,
-    tell: &dyn Fn(&Results),
-) -> Result<()> {
-    let progress = progress::Progress::new(options);
-    let phases = Phase::of(&options.experiments);
-    let filtered = phases.len() > 1;
-    if filtered {
-        let seeds = options.seeds.iter().zip(&material.splits);
-        seeds.into_iter().try_for_each(|(&seed, split)| masks(options, material, seed, split))?;
-    }
-    for setup in &options.models {
-        for (&seed, split) in options.seeds.iter().zip(&material.splits) {
-            let job = run::Job { gpu, setup, seed, options, material, split };
-            let name = setup.network.name;
+impl Whole<'_> {
+    /// Runs the phases that `results` lacks.
+    fn run_all(&self, results: &mut Results, tell: &dyn Fn(&Results)) -> Result<()> {
+        let Whole { options, material, .. } = self;
+        let progress = progress::Progress::new(options);
+        let phases = Phase::of(&options.experiments);
+        let filtered = phases.len() > 1;
+        if filtered {
+            for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+                self.masks(seed, split)?;
+            }
+        }
+        for job in self.jobs() {
+            let (name, seed) = (job.setup.network.name, job.seed);
             for &phase in phases {
                 if results.has(name, seed, phase) {
+                    job.hold(phase)?;
                     // Killed between the results and this, a process leaves it.
                     job.forget(phase)?;
                     continue;
                 }
-                if !options.resume {
-                    job.forget(phase)?;
-                }
                 crate::console::note!("{}: {}", progress.words(results), job.title(phase));
                 if phase == Phase::Original {
                     let done = job.original(filtered)?;
-                    figures::of_run(&job, material, &done, &options.out)?;
+                    figures::of_run(&job, material, &done)?;
                     results.runs.push(done.result);
                 } else {
                     let (retrained, records) = job.retrain(phase)?;
-                    figures::of_training(&job, phase, &records, &options.out)?;
+                    figures::of_training(&job, phase, &records)?;
                     results.add(name, seed, phase, retrained);
                 }
                 results.summarize(&options.out)?;
-                results.write(&options.out.join("results.json"))?;
+                self.write(results)?;
                 job.forget(phase)?;
                 if progress.left(results).0 > 0 {
-                    html::write(&options.out)?;
+                    self.report()?;
                     tell(results);
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Writes the ROIs times masks of a seed, unless an earlier call did.
-fn masks(options: &Options, material: &Material, seed: u64, split: &Split) -> Result<()> {
-    let folder = options.out.join("filtered").join("masks").join(seed.to_string());
-    if options.resume && filter::is_exported(&folder) {
-        return Ok(());
+    /// The phases of a model with a seed.
+    fn jobs(&self) -> impl Iterator<Item = run::Job<'_>> {
+        let Whole { gpu, options, material, out, shared, .. } = self;
+        let seeds = || options.seeds.iter().zip(&material.splits);
+        let job = move |setup, (&seed, split)| run::Job {
+            gpu,
+            setup,
+            seed,
+            options,
+            material,
+            split,
+            out,
+            shared,
+        };
+        options.models.iter().flat_map(move |setup| seeds().map(move |one| job(setup, one)))
     }
-    let sources = filter::mask_sources(&material.rois, split, seed);
-    filter::export_masked(&material.rois, &sources, &folder)
+
+    /// That networks which an earlier call has left are of these options, and that the tables of all runs in
+    /// `results` are as they were written: the summary is computed from them.
+    fn agree(&self, results: &Results) -> Result<()> {
+        for job in self.jobs() {
+            let path = job.weights_file(Phase::Original);
+            self.out.agree(&path, &job.origin(Phase::Original)?)?;
+        }
+        for run in &results.runs {
+            self.out.intact(&scores_file(&self.options.out, &run.model, run.seed))?;
+            for &phase in Phase::of(&[2]) {
+                let file = predictions_file(&self.options.out, &run.model, run.seed, phase);
+                self.out.intact(&file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, results: &Results) -> Result<()> {
+        let path = self.options.out.join("results.json");
+        self.out.make(&path, &self.origin, |path| results.write(path))
+    }
+
+    fn report(&self) -> Result<()> {
+        let path = self.options.out.join("report.html");
+        self.out.make(&path, &self.origin, |_| html::write(&self.options.out).map(drop))
+    }
+
+    /// Writes the ROIs times masks of a seed, unless an earlier call did.
+    fn masks(&self, seed: u64, split: &Split) -> Result<()> {
+        let origin = origins::with(&self.shared, "seed", json!(seed));
+        let origin = origins::with(&origin, "split", json!(sides(split)));
+        let folder = self.options.out.join("filtered").join("masks").join(seed.to_string());
+        let rois = &self.material.rois;
+        let sources = filter::mask_sources(rois, split, seed);
+        filter::export_masked(rois, &sources, &folder, self.out, &origin)
+    }
 }
 
 /// Where the heatmaps of a run are.
@@ -232,14 +261,24 @@ fn predictions_file(out: &Path, model: &str, seed: u64, phase: Phase) -> PathBuf
     out.join("predictions").join(model).join(format!("{}.csv", phase.stem(seed)))
 }
 
-/// Makes synthetic mammograms in `out`, and returns their folder.
+/// Makes synthetic mammograms in the run's folder, and returns theirs.
 ///
 /// # Errors
-/// [`Error::File`] when they cannot be written.
-pub fn synthetic(out: &Path, seed: u64) -> Result<PathBuf> {
-    let folder = out.join("synthetic");
-    files::create_folder(&folder)?;
+/// [`Error::File`](crate::error::Error::File) when they cannot be written; [`Error::Content`](crate::error::Error::Content) when others are there.
+pub fn synthetic(out: &RunFolder, seed: u64) -> Result<PathBuf> {
+    let folder = out.root().join("synthetic");
     crate::console::note!("making synthetic mammograms in {}", folder.display());
-    synth::synthesize(&folder, &synth::SynthOptions { seed, ..Default::default() })?;
+    let options = synth::SynthOptions { seed, ..Default::default() };
+    let origin = items([
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("seed", json!(seed)),
+        ("patients", json!(options.patients)),
+        ("size", json!(options.size)),
+    ]);
+    let paths = synth::file_names(&options).into_iter().map(|name| folder.join(name));
+    let paths: Vec<PathBuf> = paths.collect();
+    out.claim(paths.iter().cloned())?;
+    synth::synthesize(&folder, &options)?;
+    paths.iter().try_for_each(|path| out.made(path, &origin))?;
     Ok(folder)
 }

@@ -37,7 +37,8 @@ impl Progress {
                 seconds = seconds.zip(expected).map(|(sum, expected)| sum + expected);
             }
         }
-        (left, seconds.map(Duration::from_secs_f64))
+        // What a file says of times may be anything.
+        (left, seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     /// `3 of 8, about 12 min left`, before the first phase that is not finished is run.

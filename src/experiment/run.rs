@@ -5,21 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::explain::{Explained, mean_ways};
 use super::filter;
 use super::phase::Phase;
 use super::results::{Retrained, RunResult, Way};
 use super::setup::Setup;
 use super::tables::{self, Prediction};
-use super::{Material, Options, predictions_file};
+use super::{Material, Options, origins, predictions_file, scores_file};
 use crate::data::{Class, Grey, Prepared, Split};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::binary::Binary;
 use crate::metrics::dice::best_threshold;
 use crate::metrics::epoch::EpochRecord;
 use crate::metrics::normalise::WAYS;
+use crate::run_folder::{Items, RunFolder, content_of};
 use crate::train::{Classifier, TrainOptions, Trained, train};
 use crate::weights;
 
@@ -31,6 +34,10 @@ pub struct Job<'a> {
     pub options: &'a Options,
     pub material: &'a Material,
     pub split: &'a Split,
+    /// The run's files.
+    pub out: &'a RunFolder,
+    /// What all of them are made from, among others.
+    pub shared: &'a Items,
 }
 
 /// What came of the original ROIs.
@@ -122,7 +129,12 @@ impl Job<'_> {
 
     /// Trains on `prepared`; writes the best weights, and what they say of the validation ROIs.
     fn train(&self, phase: Phase, prepared: &Prepared) -> Result<Trained> {
-        let path = self.weights_file(phase)?;
+        let path = self.weights_file(phase);
+        let origin = self.origin(phase)?;
+        self.out.claim([path.clone()])?;
+        self.out.agree(&path, &origin)?;
+        self.out.claim_state(&self.state(phase))?;
+        files::create_folder_of(&path)?;
         let options = TrainOptions {
             seed: self.seed,
             checkpoint: Some(path.clone()),
@@ -131,12 +143,20 @@ impl Job<'_> {
         };
         let title = self.title(phase);
         let trained = train(self.gpu, self.setup.network, prepared, self.split, &options, &title)?;
-        weights::save(&path, &trained.weights, &trained.model.layers, None)?;
-        self.predict(phase, &trained, prepared)?;
+        self.out.make(&path, &origin, |path| {
+            weights::save(path, &trained.weights, &trained.model.layers, None)
+        })?;
+        self.predict(phase, &trained, prepared, &origin)?;
         Ok(trained)
     }
 
-    fn predict(&self, phase: Phase, trained: &Trained, prepared: &Prepared) -> Result<()> {
+    fn predict(
+        &self,
+        phase: Phase,
+        trained: &Trained,
+        prepared: &Prepared,
+        origin: &Items,
+    ) -> Result<()> {
         let indices = &self.split.validation;
         let mut classifier = Classifier::new(self.gpu, trained.model.clone(), &trained.store)?;
         let rows = classifier.predict(prepared, indices)?;
@@ -144,8 +164,7 @@ impl Job<'_> {
             |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);
         let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
         let path = predictions_file(&self.options.out, self.setup.network.name, self.seed, phase);
-        files::create_folder_of(&path)?;
-        tables::write(&path, &lines)
+        self.out.make(&path, origin, |path| tables::write(path, &lines))
     }
 
     /// The name of a phase of this job, for people.
@@ -157,11 +176,42 @@ impl Job<'_> {
         }
     }
 
-    /// The weights of a phase, in a folder that is there.
-    pub fn weights_file(&self, phase: Phase) -> Result<PathBuf> {
+    /// The weights of a phase.
+    pub fn weights_file(&self, phase: Phase) -> PathBuf {
         let folder = self.options.out.join("weights").join(self.setup.network.name);
-        files::create_folder(&folder)?;
-        Ok(folder.join(format!("{}.safetensors", phase.stem(self.seed))))
+        folder.join(format!("{}.safetensors", phase.stem(self.seed)))
+    }
+
+    /// What a phase's network is made from: filtered by heatmaps, of the network that gave them, too.
+    pub fn origin(&self, phase: Phase) -> Result<Items> {
+        let training = origins::training(self.shared, self.setup, self.seed, self.split);
+        let origin = origins::with(&training, "phase", json!(phase.name()));
+        match phase {
+            Phase::Cam => self.of_network(&origin),
+            _ => Ok(origin),
+        }
+    }
+
+    /// What heatmaps and what comes of them are made from.
+    pub fn explained_origin(&self) -> Result<Items> {
+        self.of_network(&self.origin(Phase::Original)?)
+    }
+
+    fn of_network(&self, items: &Items) -> Result<Items> {
+        let content = content_of(&self.weights_file(Phase::Original))?;
+        Ok(origins::with(items, "network", json!(content)))
+    }
+
+    /// That what the results say of a phase is of these options, and its files are as they were written.
+    pub fn hold(&self, phase: Phase) -> Result<()> {
+        let (name, out) = (self.setup.network.name, &self.options.out);
+        let origin = self.origin(phase)?;
+        self.out.hold(&self.weights_file(phase), &origin)?;
+        self.out.hold(&predictions_file(out, name, self.seed, phase), &origin)?;
+        if phase == Phase::Original {
+            self.out.hold(&scores_file(out, name, self.seed), &self.explained_origin()?)?;
+        }
+        Ok(())
     }
 
     /// The state of a phase's training; it is there while the phase is not finished.
@@ -170,16 +220,8 @@ impl Job<'_> {
         folder.join(format!("{}.safetensors", phase.stem(self.seed)))
     }
 
-    /// Deletes the state of a phase's training: it is finished, or shall begin anew.
+    /// Deletes the state of a phase's training, which is finished.
     pub fn forget(&self, phase: Phase) -> Result<()> {
-        let path = self.state(phase);
-        if path.exists() {
-            std::fs::remove_file(&path).map_err(|source| Error::file("delete", &path, source))?;
-        }
-        // Folders go once they are empty; those that are not refuse.
-        for folder in path.ancestors().skip(1).take(2) {
-            let _ = std::fs::remove_dir(folder);
-        }
-        Ok(())
+        self.out.forget(&self.state(phase))
     }
 }

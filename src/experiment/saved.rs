@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::setup::Setup;
 use crate::data::{Grey, Prepared, Scaling, Split};
 use crate::error::Result;
-use crate::files;
 use crate::gpu::Gpu;
 use crate::models::{Mode, Model};
 use crate::plan::halving;
+use crate::run_folder::{Items, RunFolder};
 use crate::session::Store;
 use crate::train::{Classifier, TrainOptions, train};
 use crate::weights::{self, Raw, Top};
@@ -73,23 +73,44 @@ impl Saved {
     }
 }
 
-/// Trains as `setup` says with `seed`, and writes the weights of the best epoch to `path`, which is there
-/// only once that is done. What is trained so far is kept in `state`, and gone on from where it is there.
+/// Trains as `setup` says with `seed`, and writes the weights of the best epoch to `path` of a run, from
+/// `origin`, unless they are there already. What is trained so far is kept in `state`, and gone on from where it
+/// is there.
 ///
 /// # Errors
-/// Those of [`train`] and of writing.
+/// Those of [`train`] and of writing; [`Error::Content`](crate::error::Error::Content) when what is there was
+/// made from something else.
 pub fn learn(
     gpu: &Arc<Gpu>,
-    setup: &Setup,
-    seed: u64,
-    prepared: &Prepared,
+    job: &Learning,
+    prepared: impl FnOnce() -> Prepared,
     split: &Split,
     state: PathBuf,
     path: &Path,
 ) -> Result<()> {
-    files::create_folder_of(path)?;
-    let options = TrainOptions { seed, state: Some(state), ..setup.train.clone() };
-    let title = format!("{} seed {seed}", setup.network.name);
-    let trained = train(gpu, setup.network, prepared, split, &options, &title)?;
-    weights::save(path, &trained.weights, &trained.model.layers, None)
+    let Learning { setup, seed, out, origin } = *job;
+    if !out.reuse(path, origin)? {
+        out.claim([path.to_owned()])?;
+        out.claim_state(&state)?;
+        let options = TrainOptions { seed, state: Some(state.clone()), ..setup.train.clone() };
+        let title = format!("{} seed {seed}", setup.network.name);
+        let trained = train(gpu, setup.network, &prepared(), split, &options, &title)?;
+        let layers = &trained.model.layers;
+        out.make(path, origin, |path| weights::save(path, &trained.weights, layers, None))?;
+    }
+    // Killed between the weights and this, a process leaves it.
+    out.forget(&state)
+}
+
+/// What [`learn`] trains, and for which run.
+#[derive(Clone, Copy, Debug)]
+pub struct Learning<'a> {
+    /// The network, and how it is trained.
+    pub setup: &'a Setup,
+    /// Fixes all draws.
+    pub seed: u64,
+    /// The run.
+    pub out: &'a RunFolder,
+    /// What the weights are made from.
+    pub origin: &'a Items,
 }

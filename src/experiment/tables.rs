@@ -132,7 +132,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let bytes = files::read_at_most(path, documents::MOST_TABLE)?;
     documents::table(&bytes).map_err(|error| {
         let problem = format!("not a table of this version ({error})");
-        Error::content(path, problem, "give another --out, or leave --resume away")
+        Error::content(path, problem, "give another --out, or --overwrite to begin anew")
     })
 }
 

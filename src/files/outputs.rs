@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// The file that lists the outputs of its folder. Hidden, and not named as files that are not whole are.
-const LIST: &str = ".parula.outputs";
+pub(crate) const LIST: &str = ".parula.outputs";
 
 /// A larger list is no list of ours.
 const LARGEST_LIST: u64 = 64 << 20;

@@ -1,5 +1,7 @@
 //! The contact sheet of a seed.
 
+use std::path::Path;
+
 use super::score::{Line, Origin};
 use super::seed::{Job, Masks};
 use crate::error::Result;
@@ -10,7 +12,7 @@ use crate::report::mask_sheet::{self, Row};
 const ROWS: usize = 6;
 
 /// Draws some images that nothing has learnt from, from the best weakly supervised mask to the worst.
-pub fn write(job: &Job, all: &[Masks]) -> Result<()> {
+pub fn write(job: &Job, all: &[Masks], path: &Path) -> Result<()> {
     let dice = |row: &Masks, origin: Origin| -> f64 {
         let own = |line: &&Line| line.origin == origin;
         row.lines.iter().find(own).map_or(0.0, |line| line.dice)
@@ -45,6 +47,5 @@ pub fn write(job: &Job, all: &[Masks]) -> Result<()> {
         rows.len(),
         all.len()
     );
-    let path = job.options.out.join("figures").join(format!("{}-masks.png", job.seed));
-    mask_sheet::draw(&title, &subtitle, &names, &rows)?.save(&path)
+    mask_sheet::draw(&title, &subtitle, &names, &rows)?.save(path)
 }

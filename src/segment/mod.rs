@@ -21,11 +21,13 @@ mod unmasked;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::data::{ReadOptions, RoiOptions, duplicates};
 use crate::error::Result;
-use crate::experiment::{Material, Setup, earlier, synthetic, tables};
-use crate::files;
+use crate::experiment::{Material, Setup, earlier, origins, synthetic, tables};
 use crate::gpu::Gpu;
+use crate::run_folder::{Again, RunFolder, difference, environment};
 use crate::train::interruption;
 
 pub use look::Look;
@@ -60,27 +62,34 @@ pub struct Options {
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
     pub seed: u64,
-    /// Go on where an earlier call with the same options was stopped in `out`.
-    pub resume: bool,
+    /// What becomes of an earlier run in `out`.
+    pub again: Again,
 }
-
-/// The folders in the output folder, but for synthetic images.
-const FOLDERS: &[&str] = &["checkpoints", "figures", "masks", "scores", "weights"];
 
 /// Runs all seeds. `results.json` is written before the first and after each.
 ///
 /// # Errors
-/// Those of reading the data and the weights, of the GPU, and of writing; [`Error::Content`](crate::error::Error::Content) when `out`
-/// is to be resumed and is of another configuration, and when the classifiers of another run were
-/// trained on other ROIs; after Ctrl-C [`Error::Interrupted`](crate::error::Error::Interrupted).
+/// Those of [`RunFolder::open`], of reading the data and the weights, of the GPU, and of writing;
+/// [`Error::Content`](crate::error::Error::Content) when `out` is to be resumed and anything in it was made from
+/// something else, and when the classifiers of another run were trained on other ROIs; after Ctrl-C [`Error::Interrupted`](crate::error::Error::Interrupted).
 pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let classifier = options.weights.is_none().then_some(&options.classifier);
     [&options.segmenter].into_iter().chain(classifier).try_for_each(|setup| setup.fits(gpu))?;
-    files::create_folder(&options.out)?;
-    files::sweep(&options.out, FOLDERS)?;
+    let run = RunFolder::open(&options.out, "weak", options.again)?;
+    let out = &run;
+    let path = options.out.join("results.json");
+    let config = Config::new(options);
+    let earlier = match out.intact(&path)? {
+        true => Some(Results::read(&path)?),
+        false => None,
+    };
+    if let Some(earlier) = &earlier {
+        out.refuse(&path, difference(&config.settings(), &earlier.config.settings()))?;
+        out.agree(&path, &environment(gpu))?;
+    }
     let folder = match &options.data {
         Some(folder) => folder.clone(),
-        None => synthetic(&options.out, options.seed)?,
+        None => synthetic(out, options.seed)?,
     };
     let rois = RoiOptions {
         seed: options.seed,
@@ -89,32 +98,44 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         ..RoiOptions::default()
     };
     let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
-    for (&seed, split) in options.seeds.iter().zip(&material.splits) {
-        seed::Job { gpu, options, material: &material, split, seed }.expect()?;
-    }
-    let path = options.out.join("results.json");
-    let mut results = Results::new(gpu, Config::new(options), material.summary());
+    let settings = Value::Object(config.settings());
+    let mut results = Results::new(gpu, config, material.summary());
     if let Some(run) = &options.weights {
         let models = [options.classifier.network.name];
         earlier::check(run, &models, &options.seeds, &results.dataset.fingerprint)?;
     }
-    if options.resume && path.exists() {
-        results.take_up(Results::read(&path)?, &path)?;
+    let shared = origins::shared(gpu, &results.dataset.fingerprint);
+    let origin = origins::with(&shared, "settings", settings);
+    if let Some(earlier) = earlier {
+        out.agree(&path, &origin)?;
+        results.seeds = earlier.seeds;
+        results.summary = earlier.summary;
+        for done in &results.seeds {
+            out.intact(&scores_file(&options.out, done.seed))?;
+        }
     }
-    results.write(&path)?;
-    for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+    let write = |results: &Results| out.make(&path, &origin, |path| results.write(path));
+    let seeds = options.seeds.iter().zip(&material.splits);
+    let (material, shared) = (&material, &shared);
+    let job = |(&seed, split)| seed::Job { gpu, options, material, split, seed, out, shared };
+    seeds.clone().try_for_each(|one| {
+        let job = job(one);
+        job.expect()?;
+        job.agree()
+    })?;
+    write(&results)?;
+    for one in seeds {
+        let (job, seed) = (job(one), *one.0);
         if results.seeds.iter().any(|done| done.seed == seed) {
+            job.hold(&origin)?;
+            job.forget_states()?;
             continue;
         }
         interruption(|| format!("{} seeds were finished", results.seeds.len()))?;
-        let job = seed::Job { gpu, options, material: &material, split, seed };
-        if !options.resume {
-            job.forget()?;
-        }
-        let done = job.run()?;
+        let done = job.run(&origin)?;
         results.seeds.push(done);
         results.summary = summary(&results, &options.out)?;
-        results.write(&path)?;
+        write(&results)?;
         job.forget_states()?;
         crate::console::note!(
             "so far:\n{}{}",
@@ -122,6 +143,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
             results.too_few().unwrap_or_default()
         );
     }
+    run.finish()?;
     Ok(results)
 }
 

@@ -1,13 +1,14 @@
 //! `results.json` of a weakly supervised segmentation.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::score::Summary;
 use super::{Options, Recipe};
-use crate::error::{Error, Result};
+use crate::data::duplicates;
+use crate::error::Result;
 use crate::experiment::{DatasetSummary, Intervals};
 use crate::files;
 use crate::gpu::Gpu;
@@ -21,10 +22,16 @@ pub struct Config {
     pub data: String,
     /// Whether whole images stand in the place of ROIs.
     pub whole: bool,
+    /// What becomes of pictures that show the same scan.
+    #[serde(default)]
+    pub duplicates: duplicates::Mode,
     /// The network whose heatmaps are used.
     pub classifier: String,
     /// How it is trained; none where it comes from an earlier run.
     pub training: Option<Map<String, Value>>,
+    /// The earlier run that it comes from, if it does.
+    #[serde(default)]
+    pub weights: Option<String>,
     /// The network that gives masks.
     pub segmenter: String,
     /// How it is trained.
@@ -38,18 +45,45 @@ pub struct Config {
 impl Config {
     /// What `options` say.
     pub fn new(options: &Options) -> Self {
-        let data = options.data.as_ref().map(|folder| folder.display().to_string());
-        let own = options.weights.is_none();
+        // All of them by name: a new option does not compile before it is thought of here. How pictures are read
+        // and what is left out of them is in the fingerprint of the ROIs.
+        let Options {
+            data,
+            read: _,
+            duplicates,
+            out: _,
+            classifier,
+            weights,
+            segmenter,
+            recipe,
+            whole,
+            seeds: _,
+            seed,
+            again: _,
+        } = options;
+        let shown = |folder: &PathBuf| folder.display().to_string();
+        let own = weights.is_none();
         Config {
-            data: data.unwrap_or("synthetic".to_owned()),
-            whole: options.whole,
-            classifier: options.classifier.network.name.to_owned(),
-            training: own.then(|| options.classifier.describe()),
-            segmenter: options.segmenter.network.name.to_owned(),
-            segmenter_training: options.segmenter.describe(),
-            recipe: options.recipe.clone(),
-            seed: options.seed,
+            data: data.as_ref().map_or("synthetic".to_owned(), shown),
+            whole: *whole,
+            duplicates: *duplicates,
+            classifier: classifier.network.name.to_owned(),
+            training: own.then(|| classifier.describe()),
+            weights: weights.as_ref().map(shown),
+            segmenter: segmenter.network.name.to_owned(),
+            segmenter_training: segmenter.describe(),
+            recipe: recipe.clone(),
+            seed: *seed,
         }
+    }
+
+    /// What all seeds must share. Where data and weights lie does not count: what they are does.
+    pub fn settings(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut settings)) = serde_json::to_value(self) else { return Map::new() };
+        for free in ["data", "weights"] {
+            settings.remove(free);
+        }
+        settings
     }
 }
 
@@ -106,45 +140,6 @@ impl Results {
         }
     }
 
-    /// Takes over the seeds of `earlier`, read from `path`.
-    ///
-    /// # Errors
-    /// [`Error::Content`] when they are of another configuration: the first difference is named.
-    pub fn take_up(&mut self, earlier: Results, path: &Path) -> Result<()> {
-        let now = self.decisive(path)?;
-        let then = earlier.decisive(path)?;
-        if let Some(difference) = crate::train::difference(&now, &then) {
-            return Err(Error::content(
-                path,
-                format!("it is from another configuration: {difference}"),
-                "give the same options, another --out, or leave --resume away",
-            ));
-        }
-        self.seeds = earlier.seeds;
-        self.summary = earlier.summary;
-        Ok(())
-    }
-
-    /// What decides the outcome, by name. Another path of the same data does not.
-    fn decisive(&self, path: &Path) -> Result<Map<String, Value>> {
-        let bug = |error: serde_json::Error| {
-            Error::content(path, error.to_string(), "this is a bug, please report it")
-        };
-        let Value::Object(mut all) = serde_json::to_value(&self.config).map_err(bug)? else {
-            return Ok(Map::new());
-        };
-        all.remove("data");
-        for (key, value) in [
-            ("version", &self.version),
-            ("adapter", &self.adapter),
-            ("tuning", &self.tuning),
-            ("images", &self.dataset.fingerprint),
-        ] {
-            all.insert(key.to_owned(), Value::String(value.clone()));
-        }
-        Ok(all)
-    }
-
     /// Why intervals of the table are marked, where any is.
     pub fn too_few(&self) -> Option<String> {
         too_few(self.summary.iter().flat_map(|one| [&one.dice, &one.iou, &one.over_ellipse]))
@@ -167,7 +162,7 @@ impl Results {
     /// Replaces the file at `path`.
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be written.
+    /// [`Error::File`](crate::error::Error::File) when it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         files::write_json(path, self)
     }
@@ -175,7 +170,7 @@ impl Results {
     /// Reads what [`Self::write`] wrote.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Content`] when it cannot be read.
+    /// [`Error::File`](crate::error::Error::File) or [`Error::Content`](crate::error::Error::Content) when it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         files::read_json(path, "results")
     }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::pseudo::{self, Pseudo, pseudo, refines};
 use super::results::SeedResult;
 use super::score::{self, CUT, Line, Origin};
@@ -11,13 +13,17 @@ use super::unmasked::Unmasked;
 use super::{Options, figure, scores_file};
 use crate::cam::{Settings, find};
 use crate::data::{Class, Grey, Prepared, Roi, Split};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::earlier::weights_of;
-use crate::experiment::{Material, Saved, saved, tables};
+use crate::experiment::saved::{self, Learning};
+use crate::experiment::{Material, Saved, origins, tables};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::memory;
-use crate::train::{self, Segmenter, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
+use crate::run_folder::{Items, RunFolder, content_of};
+use crate::train::{
+    self, Segmenter, Targets, TrainOptions, TrainedSegmenter, sides, train_segmenter,
+};
 use crate::weights;
 
 /// Images that the classifier looks at at once, where so many fit.
@@ -30,6 +36,10 @@ pub struct Job<'a> {
     pub material: &'a Material,
     pub split: &'a Split,
     pub seed: u64,
+    /// The run's files.
+    pub out: &'a RunFolder,
+    /// What all of them are made from, among others.
+    pub shared: &'a Items,
 }
 
 /// The masks of an abnormal image of the validation side, at its own size.
@@ -44,16 +54,15 @@ pub struct Masks<'a> {
 }
 
 impl Job<'_> {
-    /// Runs everything, and writes weights, masks, scores and a contact sheet.
-    pub fn run(&self) -> Result<SeedResult> {
+    /// Runs everything, and writes weights, masks, scores and a contact sheet; `settings` is what all seeds
+    /// are made from.
+    pub fn run(&self, settings: &Items) -> Result<SeedResult> {
         let start = Instant::now();
         let rois = &self.material.rois;
-        for folder in ["weights", "scores", "figures"] {
-            files::create_folder(&self.options.out.join(folder))?;
-        }
         // What the weak side learns from goes through here, and nothing of the truth with it.
         let images: Vec<Unmasked> = rois.iter().map(Unmasked::from).collect();
         let classifier = self.classifier(&images)?;
+        let origin = self.origin(settings)?;
         let labelled = images.iter().map(|one| (one.image, one.class.index()));
         let prepared = classifier.prepare(labelled);
         let val_acc = classifier.accuracy(self.gpu, &prepared, &self.split.validation)?;
@@ -68,9 +77,10 @@ impl Job<'_> {
 
         let taught = self.taught(&images);
         let inputs = self.prepare(taught.iter().map(|&at| images[at].image));
-        let weak = self.train(Origin::Weak, &inputs, &self.weak_targets(&taught, &beliefs))?;
+        let weak =
+            self.train(Origin::Weak, &inputs, &self.weak_targets(&taught, &beliefs), &origin)?;
         let truth = supervised_targets(taught.iter().map(|&at| &rois[at]), size);
-        let supervised = self.train(Origin::Supervised, &inputs, &truth)?;
+        let supervised = self.train(Origin::Supervised, &inputs, &truth, &origin)?;
         let (weak_losses, supervised_losses) = (weak.losses.clone(), supervised.losses.clone());
 
         let sides = |side: &[usize]| -> Vec<(usize, Pseudo)> {
@@ -110,10 +120,12 @@ impl Job<'_> {
                 Ok(Masks { roi, heatmap, masks, lines })
             })
             .collect::<Result<_>>()?;
-        self.write_masks(&rows)?;
-        figure::write(self, &rows)?;
+        self.write_masks(&rows, &origin)?;
+        let path = self.options.out.join("figures").join(format!("{}-masks.png", self.seed));
+        self.out.make(&path, &origin, |path| figure::write(self, &rows, path))?;
         let lines: Vec<Line> = rows.into_iter().flat_map(|row| row.lines).collect();
-        tables::write(&scores_file(&self.options.out, self.seed), &lines)?;
+        let path = scores_file(&self.options.out, self.seed);
+        self.out.make(&path, &origin, |path| tables::write(path, &lines))?;
         Ok(SeedResult {
             seed: self.seed,
             val_acc,
@@ -155,19 +167,58 @@ impl Job<'_> {
     /// The classifier of an earlier run, or one that learns from the labels of `images` now.
     fn classifier(&self, images: &[Unmasked]) -> Result<Saved> {
         let (gpu, setup) = (self.gpu, &self.options.classifier);
-        let name = setup.network.name;
-        let path = match &self.options.weights {
-            Some(run) => weights_of(run, name, self.seed),
-            None => self.weights_file(name),
-        };
-        if self.options.weights.is_none() && !path.exists() {
-            let labelled = images.iter().map(|one| (one.image, one.class.index()));
-            let (channels, scaling) = (setup.network.channels, setup.scaling);
-            let prepared = Prepared::from_images(labelled, setup.size, channels, scaling);
-            let state = self.state(name);
-            saved::learn(gpu, setup, self.seed, &prepared, self.split, state, &path)?;
+        let path = self.classifier_file();
+        if self.options.weights.is_none() {
+            let origin = self.classifier_origin();
+            let prepared = || {
+                let labelled = images.iter().map(|one| (one.image, one.class.index()));
+                let (channels, scaling) = (setup.network.channels, setup.scaling);
+                Prepared::from_images(labelled, setup.size, channels, scaling)
+            };
+            let (seed, out, state) = (self.seed, self.out, self.state(setup.network.name));
+            let learning = Learning { setup, seed, out, origin: &origin };
+            saved::learn(gpu, &learning, prepared, self.split, state, &path)?;
         }
         Saved::read(gpu, setup, BATCH, &path)
+    }
+
+    /// What the classifier is made from, where it is trained here.
+    fn classifier_origin(&self) -> Items {
+        origins::training(self.shared, &self.options.classifier, self.seed, self.split)
+    }
+
+    /// That the classifier which an earlier call has left here, if it has, is of these options.
+    pub fn agree(&self) -> Result<()> {
+        match self.options.weights {
+            Some(_) => Ok(()),
+            None => self.out.agree(&self.classifier_file(), &self.classifier_origin()),
+        }
+    }
+
+    /// Where the classifier is: in an earlier run, or here.
+    fn classifier_file(&self) -> PathBuf {
+        let name = self.options.classifier.network.name;
+        match &self.options.weights {
+            Some(run) => weights_of(run, name, self.seed),
+            None => self.weights_file(name),
+        }
+    }
+
+    /// What comes of the classifier is made from it, and from `settings`.
+    fn origin(&self, settings: &Items) -> Result<Items> {
+        let mut origin = origins::with(settings, "seed", json!(self.seed));
+        origin = origins::with(&origin, "split", json!(sides(self.split)));
+        Ok(origins::with(&origin, "classifier", json!(content_of(&self.classifier_file())?)))
+    }
+
+    /// That what the results say of this seed is of these options and this classifier, and its files are as
+    /// they were written.
+    pub fn hold(&self, settings: &Items) -> Result<()> {
+        let origin = self.origin(settings)?;
+        for origin_of_masks in [Origin::Weak, Origin::Supervised] {
+            self.out.hold(&self.weights_file(stem(origin_of_masks)), &origin)?;
+        }
+        self.out.hold(&scores_file(&self.options.out, self.seed), &origin)
     }
 
     /// The images of the training side that a segmenter learns from: of ROIs the abnormal ones, since
@@ -203,9 +254,14 @@ impl Job<'_> {
         origin: Origin,
         images: &Prepared,
         targets: &Targets,
+        made_from: &Items,
     ) -> Result<TrainedSegmenter> {
         let setup = &self.options.segmenter;
         let name = stem(origin);
+        let path = self.weights_file(name);
+        self.out.claim([path.clone()])?;
+        self.out.agree(&path, made_from)?;
+        self.out.claim_state(&self.state(name))?;
         let options =
             TrainOptions { seed: self.seed, state: Some(self.state(name)), ..setup.train.clone() };
         let title = format!("{} on {name} masks, seed {}", setup.network.name, self.seed);
@@ -213,20 +269,27 @@ impl Job<'_> {
             train_segmenter(self.gpu, setup.network, images, targets, &options, &title)?;
         let seen = if self.options.whole { "whole" } else { "rois" };
         trained.weights.metadata.insert("images".to_owned(), seen.to_owned());
-        let (path, layers) = (self.weights_file(name), &trained.model.layers);
-        weights::save(&path, &trained.weights, layers, None)?;
+        let layers = &trained.model.layers;
+        let save = |path: &Path| weights::save(path, &trained.weights, layers, None);
+        self.out.make(&path, made_from, save)?;
         Ok(trained)
     }
 
-    fn write_masks(&self, rows: &[Masks]) -> Result<()> {
+    fn write_masks(&self, rows: &[Masks], made_from: &Items) -> Result<()> {
         let folder = self.options.out.join("masks").join(self.seed.to_string());
+        let file = |row: &Masks, origin: Origin| {
+            folder.join(format!("{}.{}.png", row.roi.name, stem(origin)))
+        };
+        let all = rows.iter().flat_map(|row| row.masks.iter().map(|mask| file(row, mask.0)));
+        self.out.claim(all)?;
         files::create_folder(&folder)?;
         for row in rows {
             let (width, height) = (row.roi.image.width, row.roi.image.height);
             for (origin, mask) in &row.masks {
                 let pixels = mask.clone();
-                let path = folder.join(format!("{}.{}.png", row.roi.name, stem(*origin)));
+                let path = file(row, *origin);
                 Grey { width, height, pixels }.write(&path)?;
+                self.out.made(&path, made_from)?;
             }
         }
         Ok(())
@@ -246,18 +309,9 @@ impl Job<'_> {
         [classifier, stem(Origin::Weak), stem(Origin::Supervised)]
     }
 
-    /// Deletes what an earlier call has trained: all of it shall begin anew.
-    pub fn forget(&self) -> Result<()> {
-        self.forget_states()?;
-        self.trainings().iter().try_for_each(|what| delete(&self.weights_file(what)))
-    }
-
     /// Deletes the states of trainings that are finished.
     pub fn forget_states(&self) -> Result<()> {
-        self.trainings().iter().try_for_each(|what| delete(&self.state(what)))?;
-        // It goes once it is empty.
-        let _ = std::fs::remove_dir(self.options.out.join("checkpoints"));
-        Ok(())
+        self.trainings().iter().try_for_each(|what| self.out.forget(&self.state(what)))
     }
 }
 
@@ -282,13 +336,4 @@ fn supervised_targets<'a>(rois: impl Iterator<Item = &'a Roi>, size: [usize; 2])
     }
     let weight = vec![1.0; probability.len()];
     Targets { probability, weight }
-}
-
-fn delete(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::file("delete", path, error))
-        }
-        _ => Ok(()),
-    }
 }

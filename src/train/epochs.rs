@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::graph::inputs;
 use super::job::Job;
-use super::state::{self, Configuration, Progress};
+use super::state::{self, Configuration, Progress, Restored};
 use super::statistics::Reestimation;
 use super::steps::{Lesson, Steps};
-use super::{Best, Classifier, EarlyStopping, Scores, TrainOptions, Trained};
+use super::{Best, Classifier, EarlyStopping, Schedule, Scores, TrainOptions, Trained};
 use crate::data::{Batch, BatchOptions, Batches, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -87,7 +87,7 @@ pub fn train(
         stopped: false,
     };
     run.take_up()?;
-    while !run.stopped && run.progress.records.len() < options.epochs as usize {
+    while !run.finished_by(run.progress.records.len() as u64) {
         run.epoch()?;
     }
     run.finish(gpu)
@@ -126,8 +126,15 @@ impl Run<'_> {
         let Some(path) = self.options.state.as_ref().filter(|path| path.exists()) else {
             return Ok(());
         };
-        let (progress, best) = state::restore(path, &self.configuration, &self.store)?;
+        let longer = self.options.longer;
+        let Restored { progress, best, configuration, longer } =
+            state::restore::<EpochRecord>(path, &self.configuration, longer, &self.store)?;
+        self.configuration = configuration;
         let done = progress.records.len() as u64;
+        if progress.records.iter().zip(1..).any(|(record, epoch)| record.epoch != epoch) {
+            let hint = "delete it, and this training starts from the beginning";
+            return Err(Error::content(path, "its epochs are not 1, 2, 3 and so on", hint));
+        }
         for record in &progress.records {
             self.judge(record);
         }
@@ -141,8 +148,31 @@ impl Run<'_> {
         self.progress = progress;
         self.bar.set_position(done * self.steps_an_epoch);
         self.bar.reset_eta();
-        self.bar.suspend(|| crate::console::note!("{}: going on after epoch {done}", self.title));
+        let title = self.title;
+        if self.finished_by(done) {
+            let epochs = self.options.epochs;
+            let why = match (self.stopped, self.options.longer) {
+                (true, _) => "; early stopping has ended it",
+                (_, true) => "; with more --epochs it goes on from there",
+                _ => "",
+            };
+            crate::console::note!("{title}: finished, after epoch {done} of {epochs}{why}");
+            return Ok(());
+        }
+        let more = match (longer, self.options.schedule) {
+            (true, Schedule::Cosine) => {
+                "; the learning rate goes on along the cosine of all epochs, higher than it has ended: the \
+                 result is not that of as many epochs from the start"
+            }
+            _ => "",
+        };
+        self.bar.suspend(|| crate::console::note!("{title}: going on after epoch {done}{more}"));
         Ok(())
+    }
+
+    /// Whether nothing is left to do after `done` epochs.
+    fn finished_by(&self, done: u64) -> bool {
+        self.stopped || done >= u64::from(self.options.epochs)
     }
 
     /// Whether the epoch of `record` is the best so far; early stopping hears of it as well.
@@ -264,6 +294,7 @@ impl Run<'_> {
         let time = Duration::from_secs_f64(self.seconds());
         let now = self.weights()?;
         let Run { model, store, kept, progress, best, prepared, split, .. } = self;
+        let (stopped, configuration) = (self.stopped, self.configuration);
         // Their memory is not needed beside that of the check below.
         drop((self.steps, self.classifier, self.reestimation));
         // Without a best epoch none was run, or no validation accuracy was a number.
@@ -273,7 +304,8 @@ impl Run<'_> {
             let image = prepared.numbers(first);
             model.expect_finite(gpu, &store, &prepared.name(first), &image)?;
         }
-        Ok(Trained { model, store, weights, records: progress.records, best, time })
+        let records = progress.records;
+        Ok(Trained { model, store, weights, records, best, stopped, configuration, time })
     }
 
     /// The weights as they are now.

@@ -27,11 +27,11 @@ pub use epochs::train;
 pub use evaluate::{Classifier, Scores, probabilities, softmax};
 pub use graph::TrainingGraph;
 pub use job::expect;
-pub use options::{Preset, TrainOptions, difference};
+pub use options::{Preset, TrainOptions};
 pub use schedule::Schedule;
 pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};
-pub use state::digest;
 pub(crate) use state::progress_of;
+pub use state::{Configuration, digest, sides};
 pub use statistics::Statistics;
 pub use stopping::{Best, EarlyStopping, Keep};
 
@@ -48,6 +48,10 @@ pub struct Trained {
     pub records: Vec<EpochRecord>,
     /// The best epoch, from 1, and its validation accuracy.
     pub best: Best,
+    /// Whether early stopping ended it.
+    pub stopped: bool,
+    /// What decided all of it, by name; empty without [`TrainOptions::state`].
+    pub configuration: Configuration,
     /// Time of all of it, with that before it was interrupted and taken up again.
     pub time: Duration,
 }

@@ -45,6 +45,10 @@ pub struct TrainOptions {
     /// Where the state of the training is kept after each epoch, if anywhere: a `.safetensors` file.
     /// When it is there already, training goes on from it, and gives the bits that it would have given uninterrupted.
     pub state: Option<PathBuf>,
+    /// Whether a training in [`TrainOptions::state`] that is finished may be gone on with for more epochs. The
+    /// schedule is then that of all epochs, from here on: only a constant learning rate gives the bits of as
+    /// many epochs from the start.
+    pub longer: bool,
 }
 
 impl Default for TrainOptions {
@@ -65,6 +69,7 @@ impl Default for TrainOptions {
             checkpoint: None,
             start: None,
             state: None,
+            longer: false,
         }
     }
 }
@@ -142,48 +147,59 @@ impl TrainOptions {
         }
     }
 
-    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`]. Running
+    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`](crate::run_folder::difference). Running
     /// statistics and the best epoch are not named, as they were not when there was no other choice: files
     /// of then can still be gone on from.
     pub fn describe(&self) -> Map<String, Value> {
-        let start = self.start.as_ref().map(|weights| {
+        // All of them by name: a new option does not compile before it is thought of here.
+        let TrainOptions {
+            epochs,
+            batch,
+            head,
+            optimizer,
+            learning_rate,
+            schedule,
+            patience,
+            keep,
+            augment: Augment { flips, jitter },
+            statistics,
+            balance,
+            seed: _,
+            checkpoint: _,
+            start,
+            state: _,
+            longer: _,
+        } = self;
+        let start = start.as_ref().map(|weights| {
             let numbers = weights.tensors.values().flat_map(|tensor| tensor.data());
             format!("{:016x}", digest(numbers.map(|value| u64::from(value.to_bits()))))
         });
-        let Augment { flips, jitter } = self.augment;
         let entries = [
-            ("epochs", json!(self.epochs)),
-            ("batch", json!(self.batch)),
-            ("head", json!(self.head)),
-            ("optimizer", json!(format!("{:?}", self.optimizer))),
-            ("learning_rate", json!(self.learning_rate)),
-            ("schedule", json!(self.schedule)),
-            ("patience", json!(self.patience)),
+            ("epochs", json!(epochs)),
+            ("batch", json!(batch)),
+            ("head", json!(head)),
+            ("optimizer", json!(format!("{optimizer:?}"))),
+            ("learning_rate", json!(learning_rate)),
+            ("schedule", json!(schedule)),
+            ("patience", json!(patience)),
             ("flips", json!([flips.horizontal, flips.vertical])),
             ("jitter", json!(jitter)),
-            ("balance", json!(self.balance)),
+            ("balance", json!(balance)),
             ("initial_weights", json!(start.unwrap_or("random".to_owned()))),
         ];
-        let statistics = (self.statistics != Statistics::Running)
-            .then(|| ("batch_norm_statistics", json!(self.statistics)));
-        let keep = (self.keep != Keep::Best).then(|| ("keep", json!(self.keep)));
+        let statistics = (*statistics != Statistics::Running)
+            .then(|| ("batch_norm_statistics", json!(statistics)));
+        let keep = (*keep != Keep::Best).then(|| ("keep", json!(keep)));
         let entries = entries.into_iter().chain(statistics).chain(keep);
         entries.map(|(key, value)| (key.to_owned(), value)).collect()
     }
-}
-
-/// The first entry in which two descriptions differ, in words: `batch was 26, is 32`. One that only one
-/// of them has counts.
-pub fn difference(now: &Map<String, Value>, then: &Map<String, Value>) -> Option<String> {
-    let key = now.keys().chain(then.keys()).find(|&key| now.get(key) != then.get(key))?;
-    let word = |entry: Option<&Value>| entry.map_or("the default".to_owned(), Value::to_string);
-    Some(format!("{key} was {}, is {}", word(then.get(key)), word(now.get(key))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::models;
+    use crate::run_folder::difference;
 
     #[test]
     fn keras_s_networks_train_for_about_200_epochs_and_the_compact_ones_for_minutes() {

@@ -151,8 +151,8 @@ impl Run<'_> {
         let Some(path) = self.options.state.as_ref().filter(|path| path.exists()) else {
             return Ok(());
         };
-        let (progress, _) = state::restore(path, &self.configuration, &self.store)?;
-        self.progress = progress;
+        let restored = state::restore(path, &self.configuration, false, &self.store)?;
+        self.progress = restored.progress;
         let done = self.progress.records.len() as u64;
         self.steps.go_on_after(done * self.steps_an_epoch, self.progress.loss_scale);
         self.bar.set_position(done * self.steps_an_epoch);

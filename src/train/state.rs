@@ -9,10 +9,10 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::TrainOptions;
 use super::loss_scale::LossScale;
-use super::{TrainOptions, difference};
 use crate::data::draw::mix;
 use crate::data::{Prepared, Split};
 use crate::error::{Error, Result};
@@ -21,6 +21,7 @@ use crate::gpu::Gpu;
 use crate::graph::Role;
 use crate::metrics::epoch::EpochRecord;
 use crate::models::Network;
+use crate::run_folder::{Items, difference, environment};
 use crate::session::Store;
 use crate::tensor::Tensor;
 use crate::weights::{self, Raw, Weights};
@@ -33,8 +34,15 @@ const MEMORY: &str = "memory/";
 const PROGRESS: &str = "progress";
 const CONFIGURATION: &str = "configuration";
 
+/// How many epochs a training is to have, in [`Configuration`], and how many it was to have before, if it was
+/// finished and then gone on with.
+const EPOCHS: &str = "epochs";
+const EPOCHS_BEFORE: &str = "epochs_before";
+/// No training takes longer: a thousand years.
+const MOST_SECONDS: f64 = 3e10;
+
 /// What decides the outcome of a training, by name.
-pub type Configuration = Map<String, Value>;
+pub type Configuration = Items;
 
 /// How far a training has come; `R` is what an epoch leaves.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,17 +68,22 @@ impl<R> Progress<R> {
 pub fn material(prepared: &Prepared, split: &Split) -> Configuration {
     let numbers = prepared.images.iter().map(|value| u64::from(value.to_bits()));
     let labels = prepared.labels.iter().map(|&label| label as u64);
-    let sides = split.train.iter().map(|&index| index as u64);
-    let sides = sides.chain([u64::MAX]).chain(split.validation.iter().map(|&index| index as u64));
     [
         ("input", json!([prepared.size.0, prepared.size.1])),
         ("scaling", json!(prepared.scaling.name())),
         ("images", json!(format!("{:016x}", digest(numbers.chain(labels))))),
-        ("split", json!(format!("{:016x}", digest(sides)))),
+        ("split", json!(sides(split))),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into_iter()
     .collect()
+}
+
+/// What stands for the two sides of a split.
+pub fn sides(split: &Split) -> String {
+    let train = split.train.iter().map(|&index| index as u64);
+    let sides = train.chain([u64::MAX]).chain(split.validation.iter().map(|&index| index as u64));
+    format!("{:016x}", digest(sides))
 }
 
 /// The configuration of training `network` on `material` as `options` say, on an adapter with the
@@ -81,18 +94,9 @@ pub fn configuration(
     material: Configuration,
     options: &TrainOptions,
 ) -> Configuration {
-    let mut configuration: Configuration = [
-        ("adapter", json!(gpu.report().to_string())),
-        ("version", json!(env!("CARGO_PKG_VERSION"))),
-        // Another variant of a kernel may round otherwise.
-        ("tuning", json!(gpu.choices().digest())),
-        ("precision", json!(gpu.precision())),
-        ("model", json!(network.name)),
-        ("seed", json!(options.seed)),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into_iter()
-    .collect();
+    let mut configuration = environment(gpu);
+    configuration.insert("model".to_owned(), json!(network.name));
+    configuration.insert("seed".to_owned(), json!(options.seed));
     configuration.extend(material);
     configuration.extend(options.describe());
     configuration
@@ -146,8 +150,20 @@ pub fn save<R: Serialize>(
     weights::save(path, &file, &[], None)
 }
 
-/// Puts the state in `path` into `store`; returns how far it had come, and the weights of the best
-/// epoch, where that is not the last one.
+/// What a state says.
+pub struct Restored<R> {
+    /// How far the training had come.
+    pub progress: Progress<R>,
+    /// The weights of the best epoch, where that is not the last one.
+    pub best: Option<Weights>,
+    /// What decides the outcome from here on.
+    pub configuration: Configuration,
+    /// Whether the training was finished, and is gone on with for more epochs.
+    pub longer: bool,
+}
+
+/// Puts the state in `path` into `store`, and returns the rest of it. With `longer`, `configuration` may have
+/// more epochs than a training that is finished.
 ///
 /// # Errors
 /// [`Error::File`] or [`Error::Content`] when it cannot be read, or is of another configuration: the
@@ -155,8 +171,9 @@ pub fn save<R: Serialize>(
 pub fn restore<R: DeserializeOwned>(
     path: &Path,
     configuration: &Configuration,
+    longer: bool,
     store: &Store,
-) -> Result<(Progress<R>, Option<Weights>)> {
+) -> Result<Restored<R>> {
     let broken = |problem: String| {
         Error::content(path, problem, "delete it, and this training starts from the beginning")
     };
@@ -172,7 +189,19 @@ pub fn restore<R: DeserializeOwned>(
         |error: serde_json::Error| broken(format!("not a state of this version ({error})"));
     let then: Configuration = serde_json::from_str(text(CONFIGURATION)?).map_err(unreadable)?;
     let progress: Progress<R> = progress_of(text(PROGRESS)?).map_err(unreadable)?;
-    if let Some(difference) = difference(configuration, &then) {
+    if !(0.0..=MOST_SECONDS).contains(&progress.seconds) {
+        return Err(broken(format!("it says that it took {} s", progress.seconds)));
+    }
+    let (configuration, longer) = match longer {
+        true => taken_up(configuration, &then, progress.records.len()),
+        false => (configuration.clone(), false),
+    };
+    // What a longer training differs in is known.
+    let compared = |configuration: &Configuration| {
+        let known = |name: &String| longer && [EPOCHS, EPOCHS_BEFORE].contains(&name.as_str());
+        configuration.clone().into_iter().filter(|(name, _)| !known(name)).collect()
+    };
+    if let Some(difference) = difference(&compared(&configuration), &compared(&then)) {
         return Err(Error::content(
             path,
             format!("it is from another configuration: {difference}"),
@@ -194,5 +223,25 @@ pub fn restore<R: DeserializeOwned>(
     };
     let best = take(BEST, &own).map(|tensors| Weights { tensors, ..Weights::default() });
     now.iter().chain(&memory).try_for_each(|(name, tensor)| store.set(name, tensor))?;
-    Ok((progress, best))
+    Ok(Restored { progress, best, configuration, longer })
+}
+
+/// What decides the outcome where a training as `then` says, of which `done` epochs are finished, is gone on
+/// with, and whether that is for more epochs than it was to have. How many it was to have before is part of
+/// it: the learning rate was that of a shorter schedule.
+fn taken_up(now: &Configuration, then: &Configuration, done: usize) -> (Configuration, bool) {
+    let epochs = |configuration: &Configuration| {
+        configuration.get(EPOCHS).and_then(Value::as_u64).unwrap_or_default()
+    };
+    let before = then.get(EPOCHS_BEFORE).and_then(Value::as_array);
+    let mut before = before.cloned().unwrap_or_default();
+    let longer = epochs(now) > epochs(then) && done as u64 >= epochs(then);
+    if longer {
+        before.push(json!(epochs(then)));
+    }
+    let mut now = now.clone();
+    if !before.is_empty() {
+        now.insert(EPOCHS_BEFORE.to_owned(), Value::Array(before));
+    }
+    (now, longer)
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// `parula` on the adapter that the tests run on.
+#[allow(dead_code, reason = "each test takes what it needs")]
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
     // What was tuned on this machine is left aside.
@@ -18,11 +19,13 @@ pub fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs it.
+#[allow(dead_code, reason = "each test takes what it needs")]
 pub fn parula(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
 /// Its document, with `--json`.
+#[allow(dead_code, reason = "each test takes what it needs")]
 pub fn json(arguments: &[&str]) -> Value {
     let output = parula(&[arguments, &["--json"]].concat());
     let error = String::from_utf8_lossy(&output.stderr);
@@ -31,6 +34,7 @@ pub fn json(arguments: &[&str]) -> Value {
 }
 
 /// Runs what must fail with exit code 1, and returns its one line.
+#[allow(dead_code, reason = "each test takes what it needs")]
 pub fn failure(arguments: &[&str]) -> String {
     let output = parula(arguments);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,0 +1,96 @@
+//! What something was made from: names and values, and the first in which two of them differ.
+
+use serde_json::{Map, Value, json};
+
+use crate::digest::digest;
+use crate::gpu::Gpu;
+use crate::shaders;
+
+/// What decides how a file comes out, by name.
+pub type Items = Map<String, Value>;
+
+/// Longer values are cut off in messages.
+const MOST: usize = 80;
+
+/// Items of these names and values.
+pub fn items<const N: usize>(entries: [(&str, Value); N]) -> Items {
+    entries.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+/// What computes: parula's version, the adapter with its driver, all kernels, the variants of them that
+/// tuning chose, and the precision. Each of them may round otherwise.
+pub fn environment(gpu: &Gpu) -> Items {
+    items([
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("adapter", json!(gpu.report().to_string())),
+        ("kernels", json!(shaders::digest())),
+        ("tuning", json!(gpu.choices().digest())),
+        ("precision", json!(gpu.precision())),
+    ])
+}
+
+/// The first entry in which `now` differs from `then`, in words: `batch was 26, is 32`. One that only one
+/// of them has counts; inside objects it is named as `training.batch`.
+pub fn difference(now: &Items, then: &Items) -> Option<String> {
+    let key = now.keys().chain(then.keys()).find(|&key| now.get(key) != then.get(key))?;
+    if let (Some(Value::Object(now)), Some(Value::Object(then))) = (now.get(key), then.get(key)) {
+        return Some(format!("{key}.{}", difference(now, then)?));
+    }
+    Some(format!("{key} was {}, is {}", word(then.get(key)), word(now.get(key))))
+}
+
+fn word(entry: Option<&Value>) -> String {
+    let text = entry.map_or("the default".to_owned(), Value::to_string);
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// A number that stands for `items`, whatever their order.
+pub(super) fn key(items: &Items) -> String {
+    digest([sorted(&Value::Object(items.clone())).to_string().as_str()])
+}
+
+/// The same value with the entries of all objects in the order of their names.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> =
+                map.iter().map(|(name, value)| (name, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(b.0));
+            entries.into_iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
+        Value::Array(values) => values.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_named_down_to_the_entry() {
+        let then = items([("a", json!(1)), ("training", json!({"batch": 26, "epochs": 3}))]);
+        assert_eq!(difference(&then, &then), None);
+        let now = items([("a", json!(1)), ("training", json!({"batch": 32, "epochs": 3}))]);
+        assert_eq!(difference(&now, &then).as_deref(), Some("training.batch was 26, is 32"));
+        let now = items([("a", json!(1)), ("training", Value::Null)]);
+        let found = difference(&now, &then).unwrap();
+        assert!(found.starts_with("training was {") && found.ends_with(", is null"), "{found}");
+        let now = items([("a", json!(1))]);
+        assert!(difference(&now, &then).unwrap().ends_with("is the default"));
+        let long = items([("a", json!("x".repeat(1000)))]);
+        assert!(difference(&long, &then).unwrap().len() < 200);
+    }
+
+    #[test]
+    fn the_order_of_items_does_not_count_and_their_values_do() {
+        let one = items([("a", json!({"x": 1, "y": 2})), ("b", json!("c"))]);
+        let turned = items([("b", json!("c")), ("a", json!({"y": 2, "x": 1}))]);
+        assert_eq!(key(&one), key(&turned));
+        assert_eq!(difference(&one, &turned), None);
+        assert_ne!(key(&one), key(&items([("a", json!({"x": 1, "y": 3})), ("b", json!("c"))])));
+    }
+}
