@@ -81,7 +81,8 @@ fn pipes_and_devices_among_the_inputs_are_named_and_never_read() {
         found["problems"].as_array().unwrap().iter().map(|problem| &problem["kind"]).collect();
     assert_eq!(kinds, [&Value::from("no file"); 2], "{found}");
     let (image, mask) = lesion(data.path());
-    let (out, weights) = (data.path().join("out"), data.path().join("own.safetensors"));
+    let [out, weights] =
+        ["out", "own"].map(|name| data.path().join(name).with_extension("safetensors"));
     some_weights(&weights);
     for command in [
         vec!["score", "--mask", path(&pipe), "--heatmap", path(&image)],
