@@ -425,8 +425,7 @@ mod tests {
         let own = decoded(&tiff(ExtendedColorType::L16, &levels)).picture(None);
         let range = textured(31, 17).pixels;
         let (low, high) = (range.iter().min().unwrap(), range.iter().max().unwrap());
-        let spread =
-            |v: &u8| ((u32::from(v - low) * 255 * 2 / u32::from(high - low) + 1) / 2) as u8;
+        let spread = |v: &u8| (u32::from(v - low) * 255 / u32::from(high - low)) as u8;
         let near = own.into_bytes().iter().zip(&range).all(|(a, b)| a.abs_diff(spread(b)) <= 1);
         assert!(near, "the levels of a TIFF");
         let numbers = fixtures::png(4, 2, 3, &vec![vec![0b0001_0100]; 2]);
