@@ -137,9 +137,13 @@ fn outlines_that_cannot_be_used_are_errors() {
 /// One case: an outlined left CC film and its right partner.
 fn put_case(folder: &Path) {
     let encoder = Encoder { precision: 12, predictor: 7, ..Encoder::default() };
-    let film = encoder.encode(&levels(), ROWS, COLUMNS);
+    // The other breast is no copy of the one.
+    let other: Vec<u16> = levels().iter().map(|level| level * 15 % 4093).collect();
     let mut ics = "ics_version 1.0\nfilename B-3024-1\nDIGITIZER LUMISYS LASER\n".to_owned();
-    for (view, word) in [("LEFT_CC", "OVERLAY"), ("RIGHT_CC", "NON_OVERLAY")] {
+    for (view, word, levels) in
+        [("LEFT_CC", "OVERLAY", levels()), ("RIGHT_CC", "NON_OVERLAY", other)]
+    {
+        let film = encoder.encode(&levels, ROWS, COLUMNS);
         ics += &format!(
             "{view} LINES {ROWS} PIXELS_PER_LINE {COLUMNS} BITS_PER_PIXEL 12 RESOLUTION 50 {word}\n"
         );

@@ -1,6 +1,6 @@
 //! Pairs joined to groups, and groups whose pictures contradict each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Pair;
 
@@ -11,8 +11,25 @@ pub struct Group {
     pub members: Vec<usize>,
     /// The lowest correlation of the pairs that it was found by.
     pub correlation: f32,
-    /// Pictures that stand in a pair of two labels.
-    pub contradicting: Vec<usize>,
+    /// Its pairs that contradict each other.
+    pub contradictions: Vec<(usize, usize)>,
+}
+
+impl Group {
+    /// Its pictures that stand in such a pair, ascending.
+    pub fn contradicting(&self) -> BTreeSet<usize> {
+        self.contradictions.iter().flat_map(|&(first, second)| [first, second]).collect()
+    }
+
+    /// Those that contradict picture `index`, ascending.
+    pub fn against(&self, index: usize) -> BTreeSet<usize> {
+        let other = |&(first, second): &(usize, usize)| match index {
+            _ if index == first => Some(second),
+            _ if index == second => Some(first),
+            _ => None,
+        };
+        self.contradictions.iter().filter_map(other).collect()
+    }
 }
 
 /// All groups, by their first pictures.
@@ -20,30 +37,24 @@ pub struct Group {
 pub struct Groups(pub Vec<Group>);
 
 impl Groups {
-    /// The connected components of `pairs` among `count` pictures; `contradict` says whether two pictures
-    /// are called different things.
-    pub fn of(count: usize, pairs: &[Pair], contradict: impl Fn(usize, usize) -> bool) -> Self {
+    /// The connected components of `pairs` among `count` pictures; `contradict` says whether the two pictures
+    /// of a pair are called different things.
+    pub fn of(count: usize, pairs: &[Pair], contradict: impl Fn(&Pair) -> bool) -> Self {
         let mut sets = Sets::new(count);
         pairs.iter().for_each(|pair| sets.join(pair.first, pair.second));
         let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-        let empty = || Group { members: Vec::new(), correlation: 1.0, contradicting: Vec::new() };
+        let empty = || Group { members: Vec::new(), correlation: 1.0, contradictions: Vec::new() };
         for index in 0..count {
             groups.entry(sets.first(index)).or_insert_with(empty).members.push(index);
         }
         for pair in pairs {
             let Some(group) = groups.get_mut(&sets.first(pair.first)) else { continue };
             group.correlation = group.correlation.min(pair.correlation);
-            if contradict(pair.first, pair.second) {
-                group.contradicting.extend([pair.first, pair.second]);
+            if contradict(pair) {
+                group.contradictions.push((pair.first, pair.second));
             }
         }
-        let mut found: Vec<Group> =
-            groups.into_values().filter(|group| group.members.len() > 1).collect();
-        for group in &mut found {
-            group.contradicting.sort_unstable();
-            group.contradicting.dedup();
-        }
-        Groups(found)
+        Groups(groups.into_values().filter(|group| group.members.len() > 1).collect())
     }
 }
 
@@ -85,10 +96,11 @@ mod tests {
         let pair = |first, second, correlation| Pair { first, second, correlation, equal: false };
         let pairs = [pair(0, 3, 0.98), pair(2, 5, 0.97), pair(3, 4, 0.99)];
         let label = ["a", "a", "b", "a", "b", "b"];
-        let groups = Groups::of(6, &pairs, |x, y| label[x] != label[y]).0;
+        let groups = Groups::of(6, &pairs, |pair| label[pair.first] != label[pair.second]).0;
         let [first, second] = &groups[..] else { panic!("{groups:?}") };
         assert_eq!((&first.members[..], first.correlation), (&[0, 3, 4][..], 0.98));
-        assert_eq!(first.contradicting, [3, 4], "0 and 4 are no pair");
-        assert_eq!((&second.members[..], second.contradicting.len()), (&[2, 5][..], 0));
+        assert_eq!(first.contradictions, [(3, 4)], "0 and 4 are no pair");
+        assert_eq!((first.against(4), first.against(0)), ([3].into(), [].into()));
+        assert_eq!((&second.members[..], second.contradictions.len()), (&[2, 5][..], 0));
     }
 }

@@ -7,10 +7,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::group::Sets;
-use super::{Fingerprint, Groups, pairs};
+use super::{Fingerprint, Group, Groups, Pair, pairs};
 use crate::data::dataset::{Dataset, Problem};
 use crate::data::parallel;
 use crate::data::picture::Picture;
+use crate::data::view::View;
 
 /// More pictures than this take long enough that a person should know what is going on.
 const MANY: usize = 2000;
@@ -75,8 +76,16 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         pairs.retain(|pair| pair.equal);
     }
     let labels = pictures.labels(dataset);
-    let contradict = |a: usize, b: usize| {
-        !labels[a].is_empty() && !labels[b].is_empty() && labels[a].is_disjoint(&labels[b])
+    let views = pictures.views(dataset);
+    let contradict = |pair: &Pair| {
+        let [a, b] = [pair.first, pair.second].map(|index| &labels[index]);
+        let apart = !a.is_empty() && !b.is_empty() && a.is_disjoint(b);
+        // The two breasts of a woman may look alike, and one of them be well.
+        let other_view = match (views[pair.first], views[pair.second]) {
+            (Some(first), Some(second)) => first != second,
+            _ => false,
+        };
+        apart && (pair.equal || !other_view)
     };
     let groups = Groups::of(pictures.all.len(), &pairs, contradict);
     let path = |index: usize| dataset.below_root(pictures.all[index].path());
@@ -86,16 +95,18 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         .map(|group| Shown {
             images: group.members.iter().map(|&index| path(index)).collect(),
             correlation: group.correlation,
-            contradiction: !group.contradicting.is_empty(),
+            contradiction: !group.contradictions.is_empty(),
         })
         .collect();
 
     let mut left_out: BTreeMap<usize, String> = BTreeMap::new();
     for group in &groups.0 {
-        for &index in &group.contradicting {
-            let others = group.contradicting.iter().filter(|&&other| contradict(index, other));
-            let names: Vec<String> =
-                others.map(|&other| path(other).display().to_string()).collect();
+        for index in group.contradicting() {
+            let names: Vec<String> = group
+                .against(index)
+                .iter()
+                .map(|&other| path(other).display().to_string())
+                .collect();
             let what = format!(
                 "is left out: {} shows the same scan under another label",
                 names.join(", ")
@@ -106,7 +117,8 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
     let contradictions = left_out.len();
     if mode == Mode::Drop {
         for group in &groups.0 {
-            let rest = || group.members.iter().filter(|index| !group.contradicting.contains(index));
+            let contradicting = group.contradicting();
+            let rest = || group.members.iter().filter(|index| !contradicting.contains(index));
             // The first of those with the most pixels.
             let Some(&kept) = rest().max_by_key(|&&index| (sizes[index], std::cmp::Reverse(index)))
             else {
@@ -125,8 +137,7 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         contradictions,
         dropped: left_out.len(),
     };
-    let contradicting: BTreeSet<usize> =
-        groups.0.iter().flat_map(|group| group.contradicting.iter().copied()).collect();
+    let contradicting: BTreeSet<usize> = groups.0.iter().flat_map(Group::contradicting).collect();
     let problem = |(&index, what): (&usize, &String)| {
         let kind = if contradicting.contains(&index) { "contradiction" } else { "duplicate" };
         Problem::harmless(
@@ -166,6 +177,15 @@ impl Pictures {
             }
         }
         pictures
+    }
+
+    /// Which breast each shows, and from where, where that is known.
+    fn views(&self, dataset: &Dataset) -> Vec<Option<View>> {
+        let mut views = vec![None; self.all.len()];
+        for sample in &dataset.samples {
+            views[self.number[sample.image.path()]] = sample.view;
+        }
+        views
     }
 
     /// What each is called in the data set. A film may show a benign and a malignant mass; what is only the

@@ -3,6 +3,7 @@
 use super::*;
 use crate::data::fixtures::{put, textured};
 use crate::data::image::{Grey, Rect};
+use crate::data::view::View;
 use crate::data::{dataset, draw};
 
 use rand::Rng;
@@ -162,6 +163,23 @@ fn groups_get_one_source_and_contradictions_go() {
     let contradicting: Vec<String> =
         shown.iter().filter(|group| group.contradiction).map(Shown::names).collect();
     assert_eq!(contradicting, ["abnormal/c.png, normal/e.png"]);
+}
+
+#[test]
+fn two_breasts_that_look_alike_do_not_contradict_each_other() {
+    let folder = folder();
+    let mut dataset = dataset::read(folder.path()).unwrap();
+    for sample in &mut dataset.samples {
+        sample.view = match sample.name.as_str() {
+            "c" => Some(View::ALL[0]),
+            "e" => Some(View::ALL[2]),
+            _ => None,
+        };
+    }
+    let (summary, shown) = apply(&mut dataset, Mode::Group);
+    assert_eq!((summary.groups, summary.contradictions), (2, 0), "{shown:?}");
+    let source = |name: &str| &dataset.samples.iter().find(|one| one.name == name).unwrap().source;
+    assert_eq!(source("c"), source("e"));
 }
 
 #[test]
