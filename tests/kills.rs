@@ -17,7 +17,7 @@ use common::program::{command, json};
 use common::runs::assert_same;
 
 /// The kills of every day.
-const USUAL: u32 = 8;
+const USUAL: u32 = 4;
 
 /// What is run, as small as can be with everything in it.
 const JOBS: [(&str, &[&str]); 4] = [

@@ -206,7 +206,7 @@ fn a_disk_that_fills_up_leaves_whole_files_and_the_run_goes_on() {
     assert!(last.contains(".safetensors") && last.contains("too large"), "{error}");
     assert!(!error.contains("panicked"), "{error}");
     for (name, bytes) in files(&out) {
-        let hidden = name.file_name().unwrap().to_string_lossy().starts_with('.');
+        let hidden = name.file_name().unwrap().to_string_lossy().starts_with(".parula-");
         assert!(!hidden && !bytes.is_empty(), "{} was left behind", name.display());
     }
     let results = finished(reproduce(&data, &out, &["--resume"]));

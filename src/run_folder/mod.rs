@@ -126,16 +126,14 @@ impl RunFolder {
                      parula, or not of parula",
                     old.map(|path| path.display().to_string()).unwrap_or_default()
                 );
-                return Err(Error::content(&shown, problem, "give another --out, or move it away"));
+                Err(Error::content(&shown, problem, "give another --out, or move it away"))
             }
-            (Again::Refuse, _) if used => {
-                return Err(Error::content(
-                    &shown,
-                    "an earlier run has written there",
-                    "give --resume to go on with it, --overwrite to delete what it has written and begin \
+            (Again::Refuse, _) if used => Err(Error::content(
+                &shown,
+                "an earlier run has written there",
+                "give --resume to go on with it, --overwrite to delete what it has written and begin \
                      anew, or another --out",
-                ));
-            }
+            )),
             (Again::Resume, Some(record)) if used => {
                 if record.command != command {
                     let problem = format!("it is of `parula {}`, not {command}", record.command);

@@ -1,5 +1,6 @@
 //! What runs leave, and whether two of them left the same.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use parula::weights::Raw;
@@ -89,13 +90,13 @@ fn record(bytes: &[u8]) -> Vec<Value> {
 }
 
 /// A state of a training without its times: names and bits of tensors, and the rest.
-fn state(path: &Path) -> (Vec<(String, Vec<u32>)>, Vec<(String, Value)>) {
+fn state(path: &Path) -> (BTreeMap<String, Vec<u32>>, BTreeMap<String, Value>) {
     let raw = Raw::read(path).unwrap();
-    let mut tensors = Vec::new();
+    let mut tensors = BTreeMap::new();
     for layer in &raw.layers {
         for (name, tensor) in &layer.tensors {
             let bits = tensor.data().iter().map(|value| value.to_bits()).collect();
-            tensors.push((format!("{}/{name}", layer.place), bits));
+            tensors.insert(format!("{}/{name}", layer.place), bits);
         }
     }
     let rest = raw.metadata.iter().map(|(key, text)| {
