@@ -1,7 +1,7 @@
 //! What a person is told on stderr while work goes on.
 //!
 //! `eprintln!` panics where stderr is closed, or is a file on a full disk. Progress that cannot be
-//! shown must not end the work, so [`note!`] ignores that it was not shown. Results go to stdout and to
+//! shown must not end the work, so `note!` ignores that it was not shown. Results go to stdout and to
 //! files, where a failed write is an error.
 
 use std::fmt;

@@ -25,7 +25,7 @@ impl Colour {
     /// [`Grey::decode`].
     ///
     /// # Errors
-    /// [`Error::File`] when it cannot be read, [`Error::Content`] for what [`Grey::decode`] refuses.
+    /// [`crate::error::Error::File`] when it cannot be read, [`crate::error::Error::Content`] for what [`Grey::decode`] refuses.
     pub fn read(path: &Path) -> Result<Self> {
         Self::read_with(path, None)
     }

@@ -74,7 +74,7 @@ impl Rois {
     }
 
     /// The pictures on the validation side of `splits` that are equal or nearly equal to one on the training
-    /// side, as pairs, in all splits together: see [`duplicates::leakage`].
+    /// side, as pairs, in all splits together: see [`duplicates::leakage()`].
     pub fn leakage(&self, splits: &[Split]) -> usize {
         let files: Vec<(&PathBuf, &Picture)> = self.pictures.iter().collect();
         let read = parallel::map(&files, |(path, picture)| {

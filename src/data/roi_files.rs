@@ -41,7 +41,7 @@ pub fn write(rois: &[Roi], out: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// All that [`write`] writes of `rois`, as seen from its folder.
+/// All that [`write()`] writes of `rois`, as seen from its folder.
 pub fn names(rois: &[Roi]) -> Vec<String> {
     rois.iter().flat_map(pair).chain([INDEX.to_owned()]).collect()
 }
