@@ -235,6 +235,31 @@ fn kernels(checked: bool) {
     report("kernels", run, &failures);
 }
 
+/// The variant that is chosen, however the tensors lie, is one that computes the case.
+#[test]
+fn what_is_chosen_is_computed() {
+    let gpu = Arc::new(adapter::open());
+    let (mut run, mut failures) = (0, Vec::new());
+    for (name, case) in cases().into_iter().filter(|(_, case)| case.operation.variants().len() > 1)
+    {
+        for lie in [LIES[0], LIES[2]] {
+            let (graph, given, output, _) = build(&case, lie, false);
+            let update = !case.operation.updates().is_empty();
+            let options = Options::default();
+            let result = compare(&gpu, &graph, &given, &[output], update, &options, case.tolerance);
+            // A driver's own limit, for which a tensor can lie so that no variant is left.
+            if matches!(&result, Err(why) if why.contains("this driver stops after")) {
+                continue;
+            }
+            run += 1;
+            if let Err(why) = result {
+                failures.push(format!("{name} {} {lie:?}: {why}", case.name));
+            }
+        }
+    }
+    report("choices", run, &failures);
+}
+
 /// Every way to lie, read from buffers and, where the adapter gains by it, through textures.
 fn ways(gpu: &Gpu, lies: &[Lie]) -> Vec<(Lie, u64)> {
     let from: &[u64] = if gpu.capabilities().texels > 0 { &[u64::MAX, 0] } else { &[u64::MAX] };

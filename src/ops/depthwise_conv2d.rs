@@ -10,8 +10,8 @@ use super::depthwise_strip::{
 use super::epilogue::Epilogue;
 use super::tiles::Mode;
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding, Rule, SumRows, Variant,
-    Window, expect_inputs, expect_nhwc, grid,
+    Activation, Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding, Rule,
+    SumRows, Variant, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -266,6 +266,17 @@ pub fn cases() -> Vec<Case> {
             let plain = epilogue.is_plain() && epilogue.bias;
             cases.push(if plain { case.differentiate(&[0, 1, 2]) } else { case });
         }
+    }
+    // So many numbers that a software adapter takes channels that are not in fours to those that are.
+    let all = Epilogue { bias: true, affine: true, residual: true, activation: Activation::Relu };
+    for epilogue in [Epilogue { bias: false, residual: false, ..all }, all] {
+        let operation = DepthwiseConv2d { window: Window::square(3, 1, Padding::Same), epilogue };
+        let x = Shape::from([2, 24, 24, 6]);
+        let mut inputs = vec![x.clone(), [3, 3, 6, 1].into()];
+        inputs.extend(epilogue.case_shapes(&x));
+        let name = format!("{}, many numbers", operation.describe());
+        let inputs = inputs.into_iter().map(|shape| (shape, Fill::Signed));
+        cases.push(Case::new(name, operation, inputs).dense(&[1]));
     }
     cases
 }

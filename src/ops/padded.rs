@@ -127,8 +127,11 @@ impl Padded {
         };
         let mut inputs = vec![&blocks[0].wide, &blocks[1].wide];
         let mut views = vec![view(0, lowering.views[0]), view(1, lowering.views[1])];
-        inputs.extend(&lowering.inputs[2..]);
-        views.extend(&lowering.views[2..]);
+        // What follows the sum is read by the wide kernel only where that computes it.
+        if fits[2] {
+            inputs.extend(&lowering.inputs[2..]);
+            views.extend(&lowering.views[2..]);
+        }
         let inner = Lowering {
             inputs: &inputs,
             views: &views,
