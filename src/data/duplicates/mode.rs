@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::group::Sets;
-use super::{Fingerprint, Group, Groups, Pair, pairs};
-use crate::data::dataset::{Dataset, Problem};
+use super::{Fingerprint, Groups, pairs};
+use crate::data::dataset::{Dataset, Problem, Sample};
 use crate::data::parallel;
 use crate::data::picture::Picture;
 use crate::data::view::View;
@@ -77,17 +77,26 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
     }
     let labels = pictures.labels(dataset);
     let views = pictures.views(dataset);
-    let contradict = |pair: &Pair| {
-        let [a, b] = [pair.first, pair.second].map(|index| &labels[index]);
+    let mut kinds: Vec<Kind> = Vec::new();
+    let kind_of: Vec<usize> = labels
+        .into_iter()
+        .zip(views)
+        .map(|kind| match kinds.iter().position(|other| *other == kind) {
+            Some(number) => number,
+            None => {
+                kinds.push(kind);
+                kinds.len() - 1
+            }
+        })
+        .collect();
+    let contradict = |first: usize, second: usize, equal: bool| {
+        let [(a, first), (b, second)] = [&kinds[first], &kinds[second]];
         let apart = !a.is_empty() && !b.is_empty() && a.is_disjoint(b);
         // The two breasts of a woman may look alike, and one of them be well.
-        let other_view = match (views[pair.first], views[pair.second]) {
-            (Some(first), Some(second)) => first != second,
-            _ => false,
-        };
-        apart && (pair.equal || !other_view)
+        let other_view = first.is_some() && second.is_some() && first != second;
+        apart && (equal || !other_view)
     };
-    let groups = Groups::of(pictures.all.len(), &pairs, contradict);
+    let groups = Groups::of(&kind_of, &pairs, contradict);
     let path = |index: usize| dataset.below_root(pictures.all[index].path());
     let shown: Vec<Shown> = groups
         .0
@@ -101,12 +110,9 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
 
     let mut left_out: BTreeMap<usize, String> = BTreeMap::new();
     for group in &groups.0 {
-        for index in group.contradicting() {
-            let names: Vec<String> = group
-                .against(index)
-                .iter()
-                .map(|&other| path(other).display().to_string())
-                .collect();
+        for (&index, others) in &group.contradictions {
+            let names: Vec<String> =
+                others.iter().map(|&other| path(other).display().to_string()).collect();
             let what = format!(
                 "is left out: {} shows the same scan under another label",
                 names.join(", ")
@@ -117,8 +123,8 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
     let contradictions = left_out.len();
     if mode == Mode::Drop {
         for group in &groups.0 {
-            let contradicting = group.contradicting();
-            let rest = || group.members.iter().filter(|index| !contradicting.contains(index));
+            let contradicting = &group.contradictions;
+            let rest = || group.members.iter().filter(|index| !contradicting.contains_key(index));
             // The first of those with the most pixels.
             let Some(&kept) = rest().max_by_key(|&&index| (sizes[index], std::cmp::Reverse(index)))
             else {
@@ -137,7 +143,8 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         contradictions,
         dropped: left_out.len(),
     };
-    let contradicting: BTreeSet<usize> = groups.0.iter().flat_map(Group::contradicting).collect();
+    let contradicting: BTreeSet<usize> =
+        groups.0.iter().flat_map(|group| group.contradictions.keys().copied()).collect();
     let problem = |(&index, what): (&usize, &String)| {
         let kind = if contradicting.contains(&index) { "contradiction" } else { "duplicate" };
         Problem::harmless(
@@ -148,6 +155,8 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         .of(kind)
     };
     dataset.problems.extend(left_out.iter().map(problem));
+    // What is left out may be what two patients have in common.
+    join_sources(dataset, &pictures, &groups, &left_out);
     let goes = |picture: &Picture| left_out.contains_key(&pictures.number[picture.path()]);
     dataset.samples.retain(|sample| !goes(&sample.image));
     for sample in &mut dataset.samples {
@@ -155,9 +164,11 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
             sample.other_breast = None;
         }
     }
-    join_sources(dataset, &pictures, &groups);
     (summary, shown)
 }
+
+/// What a picture is called, and which breast it shows from where.
+type Kind<'a> = (BTreeSet<&'a str>, Option<View>);
 
 /// The distinct pictures of a data set.
 struct Pictures {
@@ -199,17 +210,34 @@ impl Pictures {
     }
 }
 
-/// Gives all samples of a group, and all that share a source with one of them, one source: the first of
-/// theirs in alphabetical order.
-fn join_sources(dataset: &mut Dataset, pictures: &Pictures, groups: &Groups) {
-    let names: BTreeSet<String> =
-        dataset.samples.iter().map(|sample| sample.source.clone()).collect();
-    let names: Vec<String> = names.into_iter().collect();
-    let number = |source: &str| names.binary_search_by(|name| name.as_str().cmp(source)).ok();
+/// Gives all samples of a group, and all that share a source with one of them, one source: the first in
+/// alphabetical order of those that are not `left_out`.
+fn join_sources(
+    dataset: &mut Dataset,
+    pictures: &Pictures,
+    groups: &Groups,
+    left_out: &BTreeMap<usize, String>,
+) {
+    let goes = |sample: &Sample| left_out.contains_key(&pictures.number[sample.image.path()]);
+    let stays: BTreeSet<&str> = dataset
+        .samples
+        .iter()
+        .filter(|sample| !goes(sample))
+        .map(|sample| sample.source.as_str())
+        .collect();
+    // Names that stay come first, so that a set is called by one of them.
+    let names: BTreeSet<(bool, String)> = dataset
+        .samples
+        .iter()
+        .map(|sample| (!stays.contains(sample.source.as_str()), sample.source.clone()))
+        .collect();
+    let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
+    let numbers: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(number, name)| (name.as_str(), number)).collect();
     let mut of_picture: Vec<Vec<usize>> = vec![Vec::new(); pictures.all.len()];
     for sample in &dataset.samples {
         for picture in std::iter::once(&sample.image).chain(&sample.other_breast) {
-            of_picture[pictures.number[picture.path()]].extend(number(&sample.source));
+            of_picture[pictures.number[picture.path()]].push(numbers[sample.source.as_str()]);
         }
     }
     let mut sets = Sets::new(names.len());
@@ -219,9 +247,8 @@ fn join_sources(dataset: &mut Dataset, pictures: &Pictures, groups: &Groups) {
         sources.windows(2).for_each(|pair| sets.join(pair[0], pair[1]));
     }
     for sample in &mut dataset.samples {
-        if let Some(index) = number(&sample.source) {
-            sample.source.clone_from(&names[sets.first(index)]);
-        }
+        let first = sets.first(numbers[sample.source.as_str()]);
+        sample.source.clone_from(&names[first]);
     }
 }
 

@@ -166,6 +166,54 @@ fn groups_get_one_source_and_contradictions_go() {
 }
 
 #[test]
+fn all_copies_of_a_picture_under_two_labels_go() {
+    // Two of three equal ones under one label; and a near duplicate of the first of them.
+    for near in [false, true] {
+        let folder = folder();
+        let original = scan(9, 120, 100);
+        let other = if near { resized(&original, 180, 150) } else { original.clone() };
+        put(folder.path(), "normal/x1.png", &original);
+        put(folder.path(), "normal/x2.png", &original);
+        put(folder.path(), "abnormal/x3.png", &other);
+        for mode in [Mode::Group, Mode::Drop] {
+            let mut dataset = dataset::read(folder.path()).unwrap();
+            let (summary, _) = apply(&mut dataset, mode);
+            let left: Vec<&str> = dataset.samples.iter().map(|one| one.name.as_str()).collect();
+            assert!(!left.iter().any(|name| name.starts_with('x')), "{near}: {left:?}");
+            assert_eq!((summary.groups, summary.contradictions), (3, 5), "{near}");
+            let of_x2 = dataset.problems.iter().find(|one| one.path.ends_with("normal/x2.png"));
+            assert!(of_x2.unwrap().what.contains("x3.png shows the same"), "{of_x2:?}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_joins_its_patients_whether_it_stays_or_not() {
+    let patients = |mode| {
+        let folder = folder();
+        let mut dataset = dataset::read(folder.path()).unwrap();
+        for sample in &mut dataset.samples {
+            sample.source = match sample.name.as_str() {
+                // Of the pictures of scan 1 the patients 0 and 3 have one each; scan 3 has two labels.
+                "a" | "b" | "c" => "P0",
+                "b again" | "d" => "P3",
+                "e" | "f" => "P4",
+                _ => "P5",
+            }
+            .to_owned();
+        }
+        apply(&mut dataset, mode);
+        dataset.samples.into_iter().map(|one| (one.name, one.source)).collect::<Vec<_>>()
+    };
+    for mode in [Mode::Group, Mode::Drop] {
+        let left = patients(mode);
+        assert!(left.iter().all(|(_, source)| source == "P0"), "{mode:?}: {left:?}");
+        assert!(left.len() >= 4, "{left:?}");
+    }
+    assert!(patients(Mode::Keep).iter().any(|(_, source)| source == "P3"));
+}
+
+#[test]
 fn two_breasts_that_look_alike_do_not_contradict_each_other() {
     let folder = folder();
     let mut dataset = dataset::read(folder.path()).unwrap();
