@@ -4,7 +4,8 @@
 //
 // A step is an override, so a pipeline holds only the steps it was made for:
 //   0 nothing   1 max(a, 0)   2 clamp(a, 0, 6)   3 a + x   4 a * x
-//   5 a where x > 0, else 0   6 a where 0 < x < 6, else 0   7 a * k
+//   5 a where x > 0, else 0   6 a where 0 < x < 6, else 0   7 a * k   8 a - x   9 max(a, x)
+//   10 min(a, x)   11 a where x >= 0, else 0   12 a where x < 0, else 0   13 a + k
 // where a is the value so far, x the tensor ARGi, k the uniform k_i.
 //
 // Versions: `naive`, one element an invocation; `quad`, four channels an invocation, for shapes
@@ -75,6 +76,12 @@ fn step(op: u32, a: vec4<f32>, x: vec4<f32>, k: f32) -> vec4<f32> {
         case 5u: { return select(vec4(0.0), a, x > vec4(0.0)); }
         case 6u: { return select(vec4(0.0), a, (x > vec4(0.0)) & (x < vec4(6.0))); }
         case 7u: { return a * k; }
+        case 8u: { return a - x; }
+        case 9u: { return max(a, x); }
+        case 10u: { return min(a, x); }
+        case 11u: { return select(vec4(0.0), a, x >= vec4(0.0)); }
+        case 12u: { return select(vec4(0.0), a, x < vec4(0.0)); }
+        case 13u: { return a + k; }
         default: { return a; }
     }
 }

@@ -39,6 +39,7 @@ macro_rules! sources {
 
 // A shader is a file, or a file with others that are parts of it, read as one.
 sources![
+    "activate",
     "batch_norm" with "batch_norm_group",
     "blend",
     "blur",
@@ -62,11 +63,13 @@ sources![
     "dropout",
     "elementwise",
     "evidence",
+    "expand",
     "finite",
     "global_pool",
     "losses",
     "mean_field",
     "morphology",
+    "normalize",
     "optimizer",
     "pad",
     "padded",

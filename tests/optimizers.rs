@@ -50,8 +50,8 @@ fn optimizer(name: &str) -> Optimizer {
 fn graph(optimizer: Optimizer) -> (Graph, Value) {
     let mut graph = Graph::new();
     let zero = Init::Constant(0.0);
-    let a = graph.variable("a", [4], Role::Trainable, zero).unwrap();
-    let b = graph.variable("b", [2], Role::Trainable, zero).unwrap();
+    let a = graph.variable("a", [4], Role::Trainable, zero.clone()).unwrap();
+    let b = graph.variable("b", [2], Role::Trainable, zero.clone()).unwrap();
     let parameters = graph.add("parameters", Pack, &[a, b]).unwrap();
     let da = graph.input("da", [4]).unwrap();
     let db = graph.input("db", [2]).unwrap();
@@ -60,7 +60,7 @@ fn graph(optimizer: Optimizer) -> (Graph, Value) {
     let loss = graph.input("loss", [1]).unwrap();
     let mut inputs = vec![parameters, gradients, hyper, loss];
     for state in optimizer.states() {
-        inputs.push(graph.variable(*state, [8], Role::Optimizer, zero).unwrap());
+        inputs.push(graph.variable(*state, [8], Role::Optimizer, zero.clone()).unwrap());
     }
     let update = graph.add("update", Optimize { optimizer }, &inputs).unwrap();
     (graph, update)

@@ -2,7 +2,7 @@
 
 use super::{Graph, Value};
 use crate::error::{Error, Result};
-use crate::ops::{Activation, Elementwise, Rule};
+use crate::ops::{Activate, Activation, Elementwise, Operation, Rule, downcast};
 
 /// What passes back through a ReLU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +73,23 @@ pub fn gradients_by(
             Activation::of(operation).is_some_and(|activation| activation != Activation::None)
         };
         let relu = node.operation().is_some_and(|operation| activates(operation.as_ref()));
-        if relu && backward == Backward::Guided {
+        let bent = match node.operation().and_then(|operation| downcast::<Activate>(&**operation)) {
+            Some(Activate(curve)) if backward == Backward::Guided => {
+                if !curve.is_rectifier() {
+                    return Err(Error::usage(
+                        format!(
+                            "guided backpropagation is of ReLU and its kin, and {} is {}",
+                            node.name,
+                            Activate(*curve).describe()
+                        ),
+                        "take saliency, smoothgrad or integrated-gradients",
+                    ));
+                }
+                true
+            }
+            _ => false,
+        };
+        if (relu || bent) && backward == Backward::Guided {
             let name = graph.unique(&format!("{}/guided", node.name));
             total = graph.add(name, Elementwise::relu(), &[total])?;
         }

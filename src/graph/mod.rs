@@ -28,10 +28,12 @@ impl Value {
 }
 
 /// How a variable's numbers start.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Init {
     /// All the same.
     Constant(f32),
+    /// These, repeated as often as needed.
+    Values(Arc<[f32]>),
     /// Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010), Keras's default.
     GlorotUniform {
         /// Inputs that one output sums over.

@@ -13,7 +13,7 @@
 //! An input of 96x96 goes down to 6x6. Every convolution but the head is followed by batch normalisation
 //! and ReLU.
 
-use super::{BatchNorm, Conv, Heads, Layers, MASK, Network, Preprocessing};
+use super::{BatchNorm, Build, Conv, Heads, Layers, MASK, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{Padding::Same, Window};
@@ -26,7 +26,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm::COMPACT,
     preprocessing: Preprocessing::Tf,
     cam_layer: "up1_conv1_act",
-    build,
+    build: Build::Figure(build),
 };
 
 fn build(l: &mut Layers, images: Value, units: usize) -> Result<Heads> {

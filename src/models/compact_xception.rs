@@ -8,7 +8,7 @@
 //! ```
 //! An input of 96x96 gives a last activation of 12x12x256.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{Padding::Same, Window};
@@ -21,7 +21,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm::COMPACT,
     preprocessing: Preprocessing::Tf,
     cam_layer: "block6_sepconv2_act",
-    build,
+    build: Build::Figure(build),
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {

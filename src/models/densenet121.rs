@@ -10,7 +10,7 @@
 //! ```
 //! An input of 224x224 gives a last activation of 7x7x1024.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{Padding::Valid, Window};
@@ -23,7 +23,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm { epsilon: 1.001e-5, momentum: 0.99 },
     preprocessing: Preprocessing::Torch,
     cam_layer: "relu",
-    build,
+    build: Build::Figure(build),
 };
 
 /// Channels that a convolution adds to its block.

@@ -13,7 +13,7 @@
 //! Every convolution is followed by a batch normalisation without scale and a ReLU. An input of
 //! 299x299 gives a last activation of 8x8x2048.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{
@@ -29,7 +29,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm::KERAS,
     preprocessing: Preprocessing::Tf,
     cam_layer: "mixed10",
-    build,
+    build: Build::Figure(build),
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {

@@ -119,6 +119,11 @@ impl Layers {
         if *number == 1 { stem.to_owned() } else { format!("{stem}_{}", *number - 1) }
     }
 
+    /// What the graph is for.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// The channels of `x`.
     pub fn channels(&self, x: Value) -> usize {
         self.graph.shape(x).channels()
@@ -129,7 +134,8 @@ impl Layers {
         self.graph.shape(x).nhwc().map_or([0; 2], |[_, height, width, _]| [height, width])
     }
 
-    fn record(
+    /// Says that `output` is what the layer called `name` makes of `inputs`.
+    pub(crate) fn record(
         &mut self,
         name: &str,
         class: &'static str,
@@ -244,7 +250,7 @@ impl Layers {
         let channels = [self.channels(x)];
         let (one, zero) = (Init::Constant(1.0), Init::Constant(0.0));
         let names = ["beta", "moving_mean", "moving_variance"].map(|w| format!("{name}/{w}"));
-        let beta = self.weight(&names[0], &channels, zero)?;
+        let beta = self.weight(&names[0], &channels, zero.clone())?;
         let mean = self.graph.variable(&names[1], channels, Role::State, zero)?;
         let variance = self.graph.variable(&names[2], channels, Role::State, one)?;
         weights.extend(names);
@@ -365,17 +371,21 @@ impl Layers {
     /// # Errors
     /// Only when the name is taken.
     pub fn dropout(&mut self, name: &str, x: Value, rate: f32) -> Result<Value> {
-        let y = if self.mode == Mode::Inference {
-            x
-        } else {
-            let step = match self.graph.find(STEP) {
-                Some(step) => step,
-                None => self.graph.input(STEP, [1])?,
-            };
-            self.dropouts += 1;
-            self.graph.add(name, Dropout { rate, salt: self.dropouts }, &[x, step])?
-        };
+        let y = self.dropped(name, x, rate)?;
         Ok(self.record(name, "Dropout", &[x], y, Vec::new()))
+    }
+
+    /// [`Self::dropout`] that is not a layer of its own.
+    pub(crate) fn dropped(&mut self, name: &str, x: Value, rate: f32) -> Result<Value> {
+        if self.mode == Mode::Inference {
+            return Ok(x);
+        }
+        let step = match self.graph.find(STEP) {
+            Some(step) => step,
+            None => self.graph.input(STEP, [1])?,
+        };
+        self.dropouts += 1;
+        self.graph.add(name, Dropout { rate, salt: self.dropouts }, &[x, step])
     }
 
     /// x W + b: (N, C) to (N, units).

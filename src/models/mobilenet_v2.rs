@@ -10,7 +10,7 @@
 //! ```
 //! An input of 224x224 gives a last activation of 7x7x1280.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing, shrinking_pad};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing, shrinking_pad};
 use crate::error::Result;
 use crate::graph::Value;
 
@@ -22,7 +22,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm { epsilon: 1e-3, momentum: 0.999 },
     preprocessing: Preprocessing::Tf,
     cam_layer: "out_relu",
-    build,
+    build: Build::Figure(build),
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {

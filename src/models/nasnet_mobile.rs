@@ -11,7 +11,7 @@
 //! brought to the size of h. A normal cell concatenates six times its filters, a reduction cell four
 //! times at half the size. An input of 224x224 gives a last activation of 7x7x1056.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing, shrinking_pad};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing, shrinking_pad};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{
@@ -27,7 +27,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm { epsilon: 1e-3, momentum: 0.9997 },
     preprocessing: Preprocessing::Tf,
     cam_layer: "activation_187",
-    build,
+    build: Build::Figure(build),
 };
 
 /// Filters of the first normal cells: a 24th of the 1056 of the last activation.

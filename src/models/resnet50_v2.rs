@@ -13,7 +13,7 @@
 //! ```
 //! An input of 224x224 gives a last activation of 7x7x2048.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{Padding::Valid, Window};
@@ -26,7 +26,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm { epsilon: 1.001e-5, momentum: 0.99 },
     preprocessing: Preprocessing::Tf,
     cam_layer: "post_relu",
-    build,
+    build: Build::Figure(build),
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {

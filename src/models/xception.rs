@@ -10,7 +10,7 @@
 //! ```
 //! An input of 299x299 gives a last activation of 10x10x2048.
 
-use super::{BatchNorm, Conv, Heads, Layers, Network, Preprocessing};
+use super::{BatchNorm, Build, Conv, Heads, Layers, Network, Preprocessing};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::ops::{Padding::Same, Window};
@@ -23,7 +23,7 @@ pub(super) const NETWORK: Network = Network {
     batch_norm: BatchNorm::KERAS,
     preprocessing: Preprocessing::Tf,
     cam_layer: "block14_sepconv2_act",
-    build,
+    build: Build::Figure(build),
 };
 
 fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {

@@ -8,10 +8,11 @@ use super::conv2d_winograd_weight;
 use super::epilogue::Epilogue;
 use super::tiles::{self, Mode, Product, Tile};
 use super::{
-    Capabilities, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Padding,
-    Variant, Window, expect_inputs, expect_nhwc, grid,
+    Capabilities, Case, Conv2d, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation,
+    Padding, Rule, Variant, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
+use crate::graph::Value;
 use crate::shape::{Shape, common_divisor};
 use crate::tensor::Tensor;
 
@@ -135,6 +136,22 @@ impl Operation for Conv2dInputGradient {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
         expect_inputs(self.name(), inputs, 2)?;
         Ok(self.sizes(inputs[0], inputs[1])?.input())
+    }
+
+    /// As a layer it is a transposed convolution, whose gradients are those of a convolution from dx to
+    /// dy.
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        let (x, w, dy) = (rule.input(0), rule.input(1), rule.dy());
+        let mut gradients = vec![None, None];
+        if rule.wants(0) {
+            let forward = Conv2d::new(self.window).with_groups(self.groups);
+            gradients[0] = Some(rule.add("input_gradient", forward, &[dy, w])?);
+        }
+        if rule.wants(1) {
+            let weights = Conv2dWeightGradient::new(self.window, self.groups);
+            gradients[1] = Some(rule.add("weight_gradient", weights, &[dy, x])?);
+        }
+        Ok(gradients)
     }
 
     fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
@@ -473,6 +490,21 @@ pub fn input_cases() -> Vec<Case> {
         let operation = Conv2dInputGradient::new(example.window, example.groups, &sizes.input());
         let inputs = [sizes.output(), sizes.kernel()].map(|shape| (shape, Fill::Signed));
         cases.push(example.finish(Case::new(&example.name, operation, inputs).dense(&[1])));
+    }
+    // As a layer: transposed convolutions.
+    for (size, stride, padding) in [
+        (3, 2, Padding::Same),
+        (4, 3, Padding::Valid),
+        (2, 2, Padding::Valid),
+        (1, 1, Padding::Same),
+    ] {
+        let window = Window::square(size, stride, padding);
+        let image = Shape::from([2, 9, 8, 5]);
+        let Ok(sizes) = Sizes::new("transposed", window, [2, 9, 8], 5, 6, 1) else { continue };
+        let operation = Conv2dInputGradient::new(window, 1, &image);
+        let inputs = [sizes.output(), sizes.kernel()].map(|shape| (shape, Fill::Signed));
+        let name = format!("transposed {} {padding:?}", window.describe());
+        cases.push(Case::new(name, operation, inputs).dense(&[1]).differentiate(&[0, 1]));
     }
     cases
 }

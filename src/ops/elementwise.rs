@@ -28,6 +28,18 @@ pub enum Instruction {
     WhereInside6,
     /// a * k.
     Scale(f32),
+    /// a - x.
+    Subtract,
+    /// The larger of a and x.
+    Maximum,
+    /// The smaller of a and x.
+    Minimum,
+    /// a where x >= 0, else 0.
+    WhereNotNegative,
+    /// a where x < 0, else 0.
+    WhereNegative,
+    /// a + k.
+    Offset(f32),
 }
 
 impl Instruction {
@@ -40,11 +52,18 @@ impl Instruction {
             Instruction::WherePositive => 5,
             Instruction::WhereInside6 => 6,
             Instruction::Scale(_) => 7,
+            Instruction::Subtract => 8,
+            Instruction::Maximum => 9,
+            Instruction::Minimum => 10,
+            Instruction::WhereNotNegative => 11,
+            Instruction::WhereNegative => 12,
+            Instruction::Offset(_) => 13,
         }
     }
 
     fn reads_input(self) -> bool {
-        !matches!(self, Instruction::Relu | Instruction::Relu6 | Instruction::Scale(_))
+        use Instruction::{Offset, Relu, Relu6, Scale};
+        !matches!(self, Relu | Relu6 | Scale(_) | Offset(_))
     }
 
     fn apply(self, a: f64, x: f64) -> f64 {
@@ -56,6 +75,12 @@ impl Instruction {
             Instruction::WherePositive => f64::from(u8::from(x > 0.0)) * a,
             Instruction::WhereInside6 => f64::from(u8::from(x > 0.0 && x < 6.0)) * a,
             Instruction::Scale(k) => a * f64::from(k),
+            Instruction::Subtract => a - x,
+            Instruction::Maximum => a.max(x),
+            Instruction::Minimum => a.min(x),
+            Instruction::WhereNotNegative => f64::from(u8::from(x >= 0.0)) * a,
+            Instruction::WhereNegative => f64::from(u8::from(x < 0.0)) * a,
+            Instruction::Offset(k) => a + f64::from(k),
         }
     }
 }
@@ -89,6 +114,11 @@ impl Elementwise {
     /// max(x0, 0).
     pub fn relu() -> Self {
         Self::one(Instruction::Relu)
+    }
+
+    /// x0 - x1.
+    pub fn subtract() -> Self {
+        Self::one(Instruction::Subtract)
     }
 
     /// min(max(x0, 0), 6).
@@ -164,8 +194,32 @@ impl Operation for Elementwise {
                 };
                 vec![by(0, 1)?, by(1, 0)?]
             }
+            Instruction::Offset(_) => vec![Some(dy)],
+            Instruction::Subtract => {
+                let minus = one(Instruction::Scale(-1.0));
+                let second = rule.wants(1).then(|| rule.add("minus_gradient", minus, &[dy]));
+                vec![Some(dy), second.transpose()?]
+            }
+            // The gradient goes to the one that was taken, of two equal ones to the first.
+            Instruction::Maximum | Instruction::Minimum => {
+                let mut ahead = [rule.input(0), rule.input(1)];
+                if instruction == Instruction::Minimum {
+                    ahead.reverse();
+                }
+                let ahead = rule.add("ahead", one(Instruction::Subtract), &ahead)?;
+                let mut by = |wanted: usize, mask: Instruction| {
+                    let mask = one(mask);
+                    rule.wants(wanted)
+                        .then(|| rule.add("taken_gradient", mask, &[dy, ahead]))
+                        .transpose()
+                };
+                vec![by(0, Instruction::WhereNotNegative)?, by(1, Instruction::WhereNegative)?]
+            }
             // Piecewise constant in x, linear in a.
-            Instruction::WherePositive | Instruction::WhereInside6 => {
+            Instruction::WherePositive
+            | Instruction::WhereInside6
+            | Instruction::WhereNotNegative
+            | Instruction::WhereNegative => {
                 let mask = rule.input(1);
                 vec![Some(rule.add("mask_gradient", one(instruction), &[dy, mask])?), None]
             }
@@ -239,7 +293,7 @@ impl Operation for Elementwise {
                 next += 1;
             }
             let factor = match instruction {
-                Instruction::Scale(k) => *k,
+                Instruction::Scale(k) | Instruction::Offset(k) => *k,
                 _ => 0.0,
             };
             dispatch = dispatch
@@ -278,10 +332,25 @@ pub fn cases() -> Vec<Case> {
     use Instruction::*;
     let signed = |dims: [usize; 4]| (Shape::from(dims), Fill::Signed);
     let mut cases = Vec::new();
-    for instruction in [Relu, Relu6, Add, Multiply, WherePositive, WhereInside6, Scale(-0.5)] {
+    let all = [
+        Relu,
+        Relu6,
+        Add,
+        Multiply,
+        WherePositive,
+        WhereInside6,
+        Scale(-0.5),
+        Subtract,
+        Maximum,
+        Minimum,
+        WhereNotNegative,
+        WhereNegative,
+        Offset(0.75),
+    ];
+    for instruction in all {
         let operation = Elementwise::one(instruction);
         let differentiate: &[usize] = match instruction {
-            Add | Multiply => &[0, 1],
+            Add | Multiply | Subtract | Maximum | Minimum => &[0, 1],
             _ => &[0],
         };
         for dims in [[2, 3, 5, 7], [1, 1, 1, 1], [3, 5, 2, 12]] {

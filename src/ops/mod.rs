@@ -1,5 +1,6 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
+mod activate;
 mod batch_norm;
 mod blend;
 mod blur;
@@ -26,12 +27,14 @@ mod dropout;
 mod elementwise;
 mod epilogue;
 mod evidence;
+mod expand;
 mod finite;
 mod global_pool;
 mod losses;
 mod lower;
 mod mean_field;
 mod morphology;
+mod normalize;
 mod optimizer;
 mod pad;
 mod padded;
@@ -60,6 +63,7 @@ use crate::graph::{Graph, Value};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+pub use activate::{Activate, ActivateGradient, Curve};
 pub use batch_norm::{
     BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
     MovingAverage,
@@ -83,6 +87,7 @@ pub use dice::{DiceThresholds, HeatmapToGray};
 pub use dropout::Dropout;
 pub use elementwise::{Elementwise, Instruction};
 pub use evidence::Evidence;
+pub use expand::Expand;
 pub use finite::Finite;
 pub use global_pool::{GlobalAveragePool, SpreadMean};
 pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
@@ -91,6 +96,7 @@ pub use lower::{
 };
 pub use mean_field::MeanField;
 pub use morphology::Morphology;
+pub use normalize::{Norm, Normalize, NormalizeGradient};
 pub use optimizer::{Optimize, Optimizer, UNSCALE};
 pub use pad::{Crop, ZeroPad};
 pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
@@ -285,6 +291,7 @@ pub struct Entry {
 
 /// Every operation. To add one: its file, its shader, a line here.
 pub const REGISTRY: &[Entry] = &[
+    Entry { name: "activate", cases: activate::cases },
     Entry { name: "batch_norm", cases: batch_norm::cases },
     Entry { name: "blend", cases: blend::cases },
     Entry { name: "blur", cases: blur::cases },
@@ -306,11 +313,13 @@ pub const REGISTRY: &[Entry] = &[
     Entry { name: "dropout", cases: dropout::cases },
     Entry { name: "elementwise", cases: elementwise::cases },
     Entry { name: "evidence", cases: evidence::cases },
+    Entry { name: "expand", cases: expand::cases },
     Entry { name: "finite", cases: finite::cases },
     Entry { name: "global_pool", cases: global_pool::cases },
     Entry { name: "losses", cases: losses::cases },
     Entry { name: "mean_field", cases: mean_field::cases },
     Entry { name: "morphology", cases: morphology::cases },
+    Entry { name: "normalize", cases: normalize::cases },
     Entry { name: "optimizer", cases: optimizer::cases },
     Entry { name: "pad", cases: pad::cases },
     Entry { name: "pool", cases: pool::cases },

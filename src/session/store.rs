@@ -59,7 +59,7 @@ impl Store {
             let Some((shape, role, offset)) = self.layout.find(&node.name) else { continue };
             if let Some(bank) = banks.get_mut(&role) {
                 let target = &mut bank[offset..offset + shape.elements()];
-                fill(target, variable.init, seed, &node.name);
+                fill(target, &variable.init, seed, &node.name);
             }
         }
         for (role, bank) in &banks {
@@ -155,21 +155,25 @@ impl Store {
     }
 }
 
-fn fill(target: &mut [f32], init: Init, seed: u64, name: &str) {
+fn fill(target: &mut [f32], init: &Init, seed: u64, name: &str) {
     // FNV-1a: a stream for each name, so that adding a layer does not change the others.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ hash);
     match init {
-        Init::Constant(value) => target.fill(value),
+        Init::Constant(value) => target.fill(*value),
+        Init::Values(values) => {
+            let numbers = target.iter_mut().zip(values.iter().cycle());
+            numbers.for_each(|(number, value)| *number = *value);
+        }
         Init::GlorotUniform { fan_in, fan_out } => {
-            let limit = (6.0 / (fan_in + fan_out).max(1) as f64).sqrt();
+            let limit = (6.0 / (*fan_in + *fan_out).max(1) as f64).sqrt();
             target.fill_with(|| random.random_range(-limit..limit) as f32);
         }
         Init::HeNormal { fan_in } => {
             // 0.8796 is the deviation of a unit normal cut at two deviations.
-            let deviation = (2.0 / fan_in.max(1) as f64).sqrt() / 0.879_625_661_034_239_8;
+            let deviation = (2.0 / (*fan_in).max(1) as f64).sqrt() / 0.879_625_661_034_239_8;
             target.fill_with(|| (deviation * truncated_normal(&mut random)) as f32);
         }
     }

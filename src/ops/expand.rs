@@ -1,0 +1,157 @@
+//! A tensor repeated along the axes where it has one of each.
+
+use super::rows;
+use super::{
+    Case, ChannelSum, Dispatch, Elementwise, Fill, GlobalAveragePool, Instruction, Lowered,
+    Lowering, Operand, Operation, Reshape, Rule, SumRows, Variant, expect_inputs, expect_nhwc,
+    grid,
+};
+use crate::error::{Error, Result};
+use crate::graph::Value;
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// x (N or 1, H or 1, W or 1, C or 1) -> (N, H, W, C).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expand {
+    /// (N, H, W, C).
+    pub to: [usize; 4],
+}
+
+impl Expand {
+    /// For each axis whether x has one of it and y more.
+    fn repeated(&self, x: [usize; 4]) -> [bool; 4] {
+        std::array::from_fn(|axis| x[axis] == 1 && self.to[axis] != 1)
+    }
+}
+
+impl Operation for Expand {
+    fn name(&self) -> &'static str {
+        "expand"
+    }
+
+    fn describe(&self) -> String {
+        format!("repeat to {}", Shape::from(self.to))
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
+        expect_inputs("expand", inputs, 1)?;
+        let x = expect_nhwc("expand", inputs[0])?;
+        let fits = |axis: usize| x[axis] == 1 || x[axis] == self.to[axis];
+        match (0..4).all(fits) {
+            true => Ok(self.to.into()),
+            false => {
+                let problem =
+                    format!("{} cannot be repeated to {}", inputs[0], Shape::from(self.to));
+                Err(Error::shape("expand", problem))
+            }
+        }
+    }
+
+    /// The sum over what was repeated, axis by axis.
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        let shape = rule.shape(rule.input(0));
+        let x = expect_nhwc("expand", &shape)?;
+        let [images, lines, columns, channels] = self.repeated(x);
+        let mut value = rule.dy();
+        let mut now = self.to;
+        if channels {
+            value = rule.add("over_channels", ChannelSum { factor: 1.0 }, &[value])?;
+            now[3] = 1;
+        }
+        if lines && columns {
+            let pixels = (now[1] * now[2]) as f32;
+            value = rule.add("over_pixels", GlobalAveragePool, &[value])?;
+            let times = Elementwise::one(Instruction::Scale(pixels));
+            value = rule.add("times_pixels", times, &[value])?;
+            now = [now[0], 1, 1, now[3]];
+        } else if lines || columns {
+            let problem = "the sum over one of height and width is not there";
+            return Err(Error::shape(rule.name(), problem));
+        }
+        if images {
+            let rest = now[1] * now[2] * now[3];
+            value = rule.add("rows", Reshape([now[0], rest].into()), &[value])?;
+            value = rule.add("over_images", SumRows, &[value])?;
+        }
+        Ok(vec![Some(rule.add("expand_gradient", Reshape(shape), &[value])?)])
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        let Some(x) = inputs[0].shape().nhwc() else { return Vec::new() };
+        vec![Tensor::from_fn(self.to, |index| {
+            let mut rest = index;
+            let mut at = [0; 4];
+            for axis in (0..4).rev() {
+                at[axis] = if x[axis] == 1 { 0 } else { rest % self.to[axis] };
+                rest /= self.to[axis];
+            }
+            inputs[0].data()[((at[0] * x[1] + at[1]) * x[2] + at[2]) * x[3] + at[3]]
+        })]
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        &rows::LADDER[..2]
+    }
+
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        if lowering.is_vec4() { "quad" } else { "naive" }
+    }
+
+    fn halves(&self) -> &'static [&'static str] {
+        &["x", "y"]
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+        let version = rows::version(lowering, ["naive", "quad"])?;
+        let x = expect_nhwc("expand", lowering.inputs[0])?;
+        let [_, height, width, channels] = self.to;
+        let count = lowering.output.elements() / version.width;
+        let step = |axis: usize, rows: usize| if x[axis] == 1 { 0 } else { rows };
+        Ok(Dispatch::new("expand", version.entry)
+            .bind("x", Operand::Input(0))
+            .bind("y", Operand::Output)
+            .param("count", count)
+            .param("channels", channels / version.width)
+            .param("height", height)
+            .param("width", width)
+            .param("step_image", step(0, x[1] * x[2]))
+            .param("step_line", step(1, x[2]))
+            .param("step_column", step(2, 1))
+            .param("step_channel", step(3, 1))
+            .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups))
+            .into())
+    }
+
+    fn flops(&self, _inputs: &[&Shape], _output: &Shape) -> u64 {
+        0
+    }
+}
+
+/// Repeated along every axis and some, channels in fours and not.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (from, to) in [
+        ([2, 1, 1, 7], [2, 3, 5, 7]),
+        ([2, 1, 1, 8], [2, 3, 5, 8]),
+        ([2, 3, 5, 1], [2, 3, 5, 7]),
+        ([2, 3, 5, 1], [2, 3, 5, 8]),
+        ([1, 3, 5, 4], [2, 3, 5, 4]),
+        ([1, 1, 1, 4], [2, 3, 5, 4]),
+        ([1, 1, 1, 1], [2, 3, 4, 4]),
+        ([2, 3, 5, 4], [2, 3, 5, 4]),
+        ([2, 1, 1, 1], [2, 3, 5, 12]),
+    ] {
+        let name = format!("{} to {}", Shape::from(from), Shape::from(to));
+        let inputs = [(from.into(), Fill::Signed)];
+        cases.push(Case::new(name, Expand { to }, inputs).differentiate(&[0]));
+    }
+    for (from, to) in [([2, 1, 5, 3], [2, 4, 5, 3]), ([2, 4, 1, 3], [2, 4, 5, 3])] {
+        let name = format!("{} to {}", Shape::from(from), Shape::from(to));
+        cases.push(Case::new(name, Expand { to }, [(from.into(), Fill::Signed)]));
+    }
+    let inputs = [([32, 1, 1, 96].into(), Fill::Signed)];
+    let to = [32, 56, 56, 96];
+    cases.push(Case::new("32 images of 56x56x96", Expand { to }, inputs).bench_only());
+    cases
+}
