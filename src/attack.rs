@@ -11,7 +11,7 @@ use crate::data::table::Table;
 use crate::data::{Grey, Origin, gzip, layout};
 use crate::metrics::epoch::EpochRecord;
 use crate::weights::{Raw, Weights};
-use crate::{bench, compare, documents, experiment, gpu, report, segment, train, tune};
+use crate::{bench, compare, documents, experiment, gpu, keras, report, segment, train, tune};
 
 /// A parser.
 #[derive(Clone, Copy)]
@@ -33,8 +33,9 @@ impl Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     target("weights", weights),
+    target("model", model),
     target("film", film),
     target("gzip", packed),
     target("ics", description),
@@ -84,6 +85,12 @@ fn weights(bytes: &[u8]) -> bool {
         let _ = raw.identify();
     }
     true
+}
+
+/// The configuration of a user's model, and the graph that it describes.
+fn model(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    keras::check(file(), &text, None).is_ok()
 }
 
 /// The state of a training.

@@ -23,6 +23,7 @@ pub mod experiment;
 pub mod files;
 pub mod gpu;
 pub mod graph;
+pub mod keras;
 pub mod memory;
 pub mod metrics;
 pub mod models;

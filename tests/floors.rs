@@ -14,7 +14,7 @@ const FLOORS: [(u8, &[&str]); 7] = [
     (1, &["graph", "ops", "shaders"]),
     (2, &["plan", "gpu"]),
     (3, &["session", "run_folder"]),
-    (4, &["models", "weights", "data", "cam", "refine", "metrics"]),
+    (4, &["keras", "models", "weights", "data", "cam", "refine", "metrics"]),
     (5, &["bench", "train", "experiment", "compare", "report", "segment", "tune"]),
     (6, &["main", "cli", "attack"]),
 ];

@@ -13,7 +13,10 @@ pub(super) fn layers(model: &Model, names: &[String]) -> Result<Vec<Value>> {
         return Ok(vec![model.heads.cam]);
     }
     let find = |name: &String| {
-        let value = model.graph.find(name).ok_or_else(|| unknown_layer(model, name))?;
+        // A layer may be called otherwise than the last of its nodes: a model inside, or a dropout.
+        let layer = model.layers.iter().find(|layer| layer.name == *name);
+        let value = layer.map(|layer| layer.output).or_else(|| model.graph.find(name));
+        let value = value.ok_or_else(|| unknown_layer(model, name))?;
         let node = model.graph.node(value);
         match node.operation().is_some() && node.shape.rank() == 4 {
             true => Ok(value),
@@ -31,9 +34,13 @@ fn unknown_layer(model: &Model, name: &str) -> Error {
         .map(|(_, node)| node.name.as_str())
         .collect();
     let last = maps[maps.len().saturating_sub(8)..].join(", ");
+    let lists = match model.network.described() {
+        true => "`parula explain` with the model's file".to_owned(),
+        false => format!("`parula explain --model {}`", model.network.name),
+    };
     Error::usage(
         format!("{} has no feature map called {name}", model.network.name),
-        format!("the last are {last}; `parula explain --model {}` lists all", model.network.name),
+        format!("the last are {last}; {lists} lists all"),
     )
 }
 

@@ -25,10 +25,11 @@ use crate::plan::fitting;
 use crate::refine::{Recipe, Refiner};
 use crate::report::explained;
 use crate::tensor::Tensor;
-use crate::train::{interruption, probabilities};
+use crate::train::interruption;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
+    parula cam model.keras image.png --class-names cat,dog --class dog --out maps\n  \
     parula cam --model compact-resnet --weights resnet.safetensors image.png --out maps\n  \
     parula cam --model xception --weights xception.h5 --figure elephant.png --out maps\n  \
     parula cam --model xception --weights xception.h5 --method layercam \\\n      \
@@ -46,11 +47,11 @@ pub struct Cam {
     /// How the maps of several layers become one, position by position
     #[arg(long, value_enum, default_value = "max")]
     fuse: Fusion,
-    /// The class to explain: its number, from 0. Without it, abnormal (1) of two classes, else each
-    /// image's class with the highest score. A head of one unit (sigmoid) has the class 0 alone, and that
-    /// is abnormal, which its score speaks for
+    /// The class to explain: its number, from 0, or its name. Without it, abnormal (1) of two classes of
+    /// a network of `parula models`, else each image's class with the highest score. A head of one unit
+    /// (sigmoid) has the class 0 alone, and that is abnormal, which its score speaks for
     #[arg(long)]
-    class: Option<usize>,
+    class: Option<String>,
     /// Show what speaks against the class instead of what speaks for it
     #[arg(long)]
     against: bool,
@@ -140,11 +141,12 @@ impl Cam {
         self.check(method)?;
         let endings = self.endings();
         let found = self.images.find(&endings)?;
-        let mut others = vec![self.source.weights()];
+        let mut others = vec![self.source.weights(self.images.model())];
         others.extend(self.background.iter().map(PathBuf::as_path));
         found.expect_apart(&self.out, &endings, &others)?;
         let gpu = global.open(self.numbers.precision)?;
-        let loaded = self.source.load(&gpu, found.images.len(), global.seed)?;
+        let loaded =
+            self.source.load(self.images.model(), &gpu, found.images.len(), global.seed)?;
         loaded.expect_finite(&found.images)?;
         let largest =
             found.images.iter().map(|image| image.size[0] * image.size[1]).max().unwrap_or(1);
@@ -153,18 +155,11 @@ impl Cam {
             (true, []) => loaded.network.cam_layer.to_owned(),
             (true, layers) => layers.join(","),
         };
-        let class = match (self.class, loaded.model.classes) {
-            (Some(class), classes) if class >= classes => {
-                return Err(Error::usage(
-                    format!("there is no class {class}"),
-                    match classes {
-                        1 => "the head has 1 unit, class 0, which speaks for abnormal".to_owned(),
-                        _ => format!("the head has {classes} units: give 0 to {}", classes - 1),
-                    },
-                ));
-            }
-            (None, 2) => Some(Class::Abnormal.index()),
-            (class, _) => class,
+        let class = match (&self.class, loaded.model.classes) {
+            (Some(class), _) => Some(loaded.classes.find(class)?),
+            // A user's model says nothing of what its two classes are.
+            (None, 2) if !loaded.network.described() => Some(Class::Abnormal.index()),
+            (None, _) => None,
         };
         let batch = loaded.model.batch;
         let model = loaded.model.clone();
@@ -180,6 +175,7 @@ impl Cam {
         found.open(&self.out, &endings)?;
         let Found { images, mut failures, .. } = found;
         let mut documents = Vec::new();
+        let mut text = String::new();
         let (mut empty, mut classes) = (0, BTreeSet::new());
         'images: for some in images.chunks(batch) {
             let written =
@@ -215,9 +211,12 @@ impl Cam {
             {
                 let nothing = explained.is_empty();
                 let of = explained.class;
-                let written = explainer
-                    .expect_finite(&image.shown(), request, &explained)
-                    .and_then(|()| self.write((image, colour), explained, &about, &mut refiner));
+                let logit = explained.logits.get(of).copied();
+                let share = loaded.probabilities(&explained.logits)[of];
+                let written =
+                    explainer.expect_finite(&image.shown(), request, &explained).and_then(|()| {
+                        self.write((image, colour), explained, (share, &about), &mut refiner)
+                    });
                 let [raw, png] = match written {
                     Ok(files) => files.map(|file| file.display().to_string()),
                     Err(error) => match failures.add_unwritten(error) {
@@ -230,7 +229,15 @@ impl Cam {
                 documents.push(serde_json::json!({
                     "image": image.shown(), "class": of, "method": method.name,
                     "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
+                    "class_name": loaded.classes.name(of), "probability": share, "logit": logit,
+                    "input": loaded.model.size, "scaling": loaded.scaling.name(),
+                    "sign": if self.against { -1 } else { 1 },
                 }));
+                text += &format!(
+                    "{}: class {}, probability {share:.4}, layer {layer}\n",
+                    image.shown(),
+                    loaded.classes.describe(of)
+                );
             }
         }
         if empty > 0 {
@@ -246,7 +253,8 @@ impl Cam {
             true => print_json(&documents)?,
             false => {
                 let are = if documents.len() == 1 { "heatmap is" } else { "heatmaps are" };
-                print(&format!("{} {are} in {}\n", documents.len(), self.out.display()))?;
+                text += &format!("{} {are} in {}\n", documents.len(), self.out.display());
+                print(&text)?;
             }
         }
         failures.end()
@@ -265,13 +273,12 @@ impl Cam {
         &self,
         (image, colour): (&Image, &Colour),
         explained: Explanation,
-        about: &str,
+        (share, about): (f64, &str),
         refiner: &mut Option<Refiner>,
     ) -> Result<[PathBuf; 2]> {
         let file = |ending: &str| self.out.join(format!("{}.{ending}", image.name));
         files::write(&file("npy"), &npy(self.shown(&explained)))?;
         if self.figure {
-            let share = probabilities(&explained.logits)[explained.class];
             let title = format!("{}: class {}", image.name, explained.class);
             let about = format!("{about}; probability {share:.3}");
             let figure = explained::draw(&title, &about, colour, &explained.heatmap)?;

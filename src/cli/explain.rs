@@ -1,23 +1,35 @@
 //! `parula explain`.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{Phase, PhaseGraph};
 use crate::error::Result;
-use crate::graph::Graph;
-use crate::models;
+use crate::graph::{Graph, Kind, Role};
+use crate::keras;
+use crate::models::{self, Mode, Network};
 use crate::ops::Capabilities;
 use crate::plan::{self, Options, Plan, fitting};
 use crate::session;
+use crate::weights::Raw;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  parula explain --model compact-xception\n  \
-    parula explain --model compact-xception --for training --batch 32")]
+#[command(
+    after_help = "Example:\n  parula explain model.keras\n  parula explain --model compact-xception\n  \
+    parula explain --model compact-xception --for training --batch 32"
+)]
 pub struct Explain {
+    /// A model's own file, .keras or .h5: its layers are listed, too, and the one that is explained by
+    /// default is marked
+    #[arg(value_name = "MODEL.keras", required_unless_present = "model")]
+    file: Option<PathBuf>,
     /// The network, see `parula models`
-    #[arg(long)]
-    model: String,
+    #[arg(long, conflicts_with = "file")]
+    model: Option<String>,
     /// Images at once
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     batch: usize,
@@ -27,9 +39,9 @@ pub struct Explain {
     /// The same as --for training
     #[arg(long)]
     train: bool,
-    /// Height and width of the input instead of the usual ones
-    #[arg(long, value_parser = at_least_one)]
-    size: Option<usize>,
+    /// Height and width of the input, as 224 or 96x160, instead of the usual ones
+    #[arg(long, value_parser = size)]
+    size: Option<[usize; 2]>,
     /// Print the graph too, as it is before fusion
     #[arg(long)]
     graph: bool,
@@ -52,25 +64,84 @@ enum Purpose {
 
 impl Explain {
     pub fn run(&self, global: &Global) -> Result<()> {
+        let network = match (&self.file, &self.model) {
+            (Some(path), _) => keras::open(Raw::read(path)?, self.size)?.network,
+            (None, name) => models::find_any(name.as_deref().unwrap_or_default())?,
+        };
         let (graph, plan) = if self.baseline {
-            self.plan(&Capabilities::default(), &Options::default())?
+            self.plan(network, &Capabilities::default(), &Options::default())?
         } else {
             let gpu = global.open(self.numbers.precision)?;
-            self.plan(gpu.capabilities(), &session::options(&gpu))?
+            self.plan(network, gpu.capabilities(), &session::options(&gpu))?
+        };
+        let layers = match network.described() {
+            true => self.layers(network)?,
+            false => Vec::new(),
         };
         if global.json {
-            return print_json(&document(&plan));
+            let mut document = document(&plan);
+            if network.described() {
+                document["cam_layer"] = network.cam_layer.into();
+                document["input"] = network.input.to_vec().into();
+                document["layers"] = serde_json::json!(layers);
+            }
+            return print_json(&document);
         }
         let mut text = String::new();
+        for layer in &layers {
+            let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
+            let numbers = match (layer.parameters, layer.trainable) {
+                (0, _) => String::new(),
+                (count, true) => format!("  {count} parameters"),
+                (count, false) => format!("  {count} parameters, frozen"),
+            };
+            let mark =
+                if layer.name == network.cam_layer { "  <- explained by default" } else { "" };
+            text += &format!(
+                "{:<40} {:<24} {:<16}{numbers}{mark}\n",
+                layer.name,
+                layer.class,
+                shape.join("x")
+            );
+        }
         if self.graph {
             text += &format!("graph\n{graph}\nplan\n");
         }
         print(&(text + &plan.to_string()))
     }
 
-    fn plan(&self, capabilities: &Capabilities, options: &Options) -> Result<(Graph, Plan)> {
-        let network = models::find_any(&self.model)?;
-        let size = self.size.map_or(network.input, |size| [size, size]);
+    /// The layers of a model that a file describes.
+    fn layers(&self, network: &'static Network) -> Result<Vec<Listed>> {
+        let size = self.size.unwrap_or(network.input);
+        let model = network.build(Mode::Inference, self.batch, size, network.classes)?;
+        let graph = &model.graph;
+        let listed = model.layers.iter().map(|layer| {
+            let variables = layer.weights.iter().filter_map(|name| graph.find(name));
+            let (mut parameters, mut trainable) = (0, false);
+            for value in variables {
+                let node = graph.node(value);
+                parameters += node.shape.elements();
+                trainable |=
+                    matches!(&node.kind, Kind::Variable(own) if own.role == Role::Trainable);
+            }
+            Listed {
+                name: layer.name.clone(),
+                class: layer.class,
+                shape: graph.shape(layer.output).dims()[1..].to_vec(),
+                parameters,
+                trainable,
+            }
+        });
+        Ok(listed.collect())
+    }
+
+    fn plan(
+        &self,
+        network: &'static Network,
+        capabilities: &Capabilities,
+        options: &Options,
+    ) -> Result<(Graph, Plan)> {
+        let size = self.size.unwrap_or(network.input);
         let phase = match self.purpose {
             _ if self.train => Phase::TrainingStep,
             Purpose::Scores => Phase::Forward,
@@ -83,6 +154,16 @@ impl Explain {
             Ok((graph.graph, plan))
         })
     }
+}
+
+/// A line of the list.
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    class: &'static str,
+    shape: Vec<usize>,
+    parameters: usize,
+    trainable: bool,
 }
 
 fn document(plan: &Plan) -> serde_json::Value {

@@ -14,10 +14,14 @@ use crate::files::{self, outputs};
 #[derive(Args, Debug)]
 pub struct Images {
     /// Images: PNG, TIFF or JPEG. A folder stands for all in it and below it that are not masks of others,
-    /// nor written by parula
-    #[arg(required = true)]
+    /// nor written by parula. A .keras or .h5 file before them is the model, in the place of --model and
+    /// --weights
+    #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
 }
+
+/// The endings of files that are models, and no images.
+const MODELS: [&str; 3] = ["keras", "h5", "hdf5"];
 
 /// An image that can be worked on.
 pub struct Image {
@@ -47,6 +51,14 @@ pub struct Found {
 }
 
 impl Images {
+    /// The model's file, where one stands before the images.
+    pub fn model(&self) -> Option<&Path> {
+        let first = self.images.first()?;
+        let ending = first.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let model = MODELS.iter().any(|model| ending.eq_ignore_ascii_case(model));
+        (model && !first.is_dir()).then_some(first)
+    }
+
     /// Every image. All are looked at before the first is computed, and what is wrong with some is said at
     /// once: it shall not show after an hour. `endings` are those of the files that each will have.
     ///
@@ -54,7 +66,7 @@ impl Images {
     /// When there are no images, or none that can be used.
     pub fn find(&self, endings: &[&str]) -> Result<Found> {
         let mut paths = Vec::new();
-        for path in &self.images {
+        for path in &self.images[usize::from(self.model().is_some())..] {
             if !path.is_dir() {
                 paths.push(path.clone());
                 continue;

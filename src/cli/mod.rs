@@ -2,6 +2,7 @@
 
 mod bench;
 mod cam;
+mod classes;
 mod compare;
 mod data;
 mod devices;

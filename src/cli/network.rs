@@ -6,32 +6,43 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::at_least_one;
+use super::classes::ClassNames;
 use super::images::{Failures, Image};
 use crate::data::{Colour, Prepared, Scaling, Window};
 use crate::error::{Error, Result};
 use crate::experiment;
 use crate::gpu::Gpu;
-use crate::models::{self, Mode, Model, Network};
+use crate::keras;
+use crate::models::{self, Mode, Model, Network, Output};
 use crate::plan::fitting;
 use crate::session::Store;
-use crate::train::Classifier;
-use crate::weights::{Raw, Top, Weights};
+use crate::train::{Classifier, probabilities, softmax};
+use crate::weights::{Format, Raw, Top, Weights};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The network, see `parula models`
-    #[arg(long)]
-    model: String,
+    /// The network, see `parula models`; not where the file of the weights says what the model is
+    #[arg(long, requires = "weights")]
+    model: Option<String>,
     /// Its weights: .safetensors, or Keras .h5, .weights.h5, .keras
     #[arg(long)]
-    weights: PathBuf,
+    weights: Option<PathBuf>,
     /// Units of the head; another number than the weights have makes a fresh head
     #[arg(long, value_parser = at_least_one)]
     classes: Option<usize>,
-    /// Height and width of the network's input instead of those that it was trained at
-    #[arg(long, value_parser = at_least_one)]
-    size: Option<usize>,
+    /// Height and width of the network's input, as 224 or 96x160, instead of those that it was trained at
+    #[arg(long, value_parser = size)]
+    size: Option<[usize; 2]>,
+    /// How pixels of 0 to 255 become the network's numbers: none, unit (0 to 1), tf (-1 to 1), torch or
+    /// caffe (by ImageNet's channels) [as the weights or the network say; none for a file that describes
+    /// its model, which then scales them itself]
+    #[arg(long, value_parser = scaling)]
+    scaling: Option<Scaling>,
+    /// The classes' names, in the order of the head's units [the lines of a classes.txt beside the file of
+    /// the weights]. Keras orders classes by the names of their folders
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    class_names: Vec<String>,
     /// The levels of 16-bit images that are black and white [each image's lowest and highest]
     #[arg(long, value_name = "LOW,HIGH")]
     window: Option<Window>,
@@ -49,35 +60,149 @@ pub struct Loaded {
     pub scaling: Scaling,
     /// Black and white of images of 16 bits.
     pub window: Option<Window>,
+    /// What its classes are called.
+    pub classes: ClassNames,
+}
+
+/// `224` or `96x160`.
+pub fn size(text: &str) -> std::result::Result<[usize; 2], String> {
+    let side = |text: &str| at_least_one(text.trim());
+    match text.split_once(['x', 'X']) {
+        Some((height, width)) => Ok([side(height)?, side(width)?]),
+        None => side(text).map(|side| [side, side]),
+    }
+}
+
+pub fn scaling(text: &str) -> std::result::Result<Scaling, String> {
+    Scaling::named(text).ok_or_else(|| "it is none, unit, tf, torch or caffe".to_owned())
 }
 
 impl Source {
-    /// The file of the weights.
-    pub fn weights(&self) -> &Path {
-        &self.weights
+    /// The file of the weights, which may be the model `described` by itself.
+    pub fn weights<'a>(&'a self, described: Option<&'a Path>) -> &'a Path {
+        described.or(self.weights.as_deref()).unwrap_or(Path::new(""))
     }
 
-    /// Loads the weights of a classifier for batches of up to `images` images; `seed` starts a head that
-    /// is not among them.
-    pub fn load(&self, gpu: &Arc<Gpu>, images: usize, seed: u64) -> Result<Loaded> {
-        self.load_network(models::find(&self.model)?, gpu, images, seed)
+    /// Loads the model that the file `described` is, or the weights of a classifier, for batches of up to
+    /// `images` images; `seed` starts a head that is not among the weights.
+    pub fn load(
+        &self,
+        described: Option<&Path>,
+        gpu: &Arc<Gpu>,
+        images: usize,
+        seed: u64,
+    ) -> Result<Loaded> {
+        self.load_by(models::find, described, gpu, images, seed)
     }
 
     /// [`Self::load`] of any network, be it a classifier or a segmenter.
-    pub fn load_any(&self, gpu: &Arc<Gpu>, images: usize, seed: u64) -> Result<Loaded> {
-        self.load_network(models::find_any(&self.model)?, gpu, images, seed)
+    pub fn load_any(
+        &self,
+        described: Option<&Path>,
+        gpu: &Arc<Gpu>,
+        images: usize,
+        seed: u64,
+    ) -> Result<Loaded> {
+        self.load_by(models::find_any, described, gpu, images, seed)
+    }
+
+    fn load_by(
+        &self,
+        find: fn(&str) -> Result<&'static Network>,
+        described: Option<&Path>,
+        gpu: &Arc<Gpu>,
+        images: usize,
+        seed: u64,
+    ) -> Result<Loaded> {
+        let mut loaded = match (described, &self.model, self.weights.as_deref()) {
+            (Some(path), None, None) | (None, None, Some(path)) => {
+                self.load_described(path, gpu, images)?
+            }
+            (Some(path), ..) => {
+                return Err(Error::usage(
+                    format!("{} is a model, and so is --model or --weights", path.display()),
+                    "give one of them",
+                ));
+            }
+            (None, Some(name), Some(path)) => {
+                let loaded = self.load_network(find(name)?, path, gpu, images, seed)?;
+                let [height, width] = loaded.model.size;
+                crate::console::note!(
+                    "{}: taken for {name} at {height}x{width}, scaling {}, a head of {}",
+                    path.display(),
+                    loaded.scaling.name(),
+                    units(loaded.model.classes)
+                );
+                loaded
+            }
+            (None, ..) => {
+                return Err(Error::usage(
+                    "no model was given",
+                    "give MODEL.keras or MODEL.h5 before the images, or --model NAME --weights FILE",
+                ));
+            }
+        };
+        let file = self.weights(described);
+        loaded.classes = ClassNames::new(&self.class_names, file, loaded.model.classes)?;
+        Ok(loaded)
+    }
+
+    /// The model that the file `path` describes.
+    fn load_described(&self, path: &Path, gpu: &Arc<Gpu>, images: usize) -> Result<Loaded> {
+        let raw = Raw::read(path)?;
+        if !keras::describes(&raw) {
+            let hint = match raw.format {
+                Format::Safetensors => "give --model NAME --weights FILE",
+                _ => "give --model NAME --weights FILE, or what model.save(\"x.keras\") wrote",
+            };
+            let problem = "it holds weights, and does not say of which model";
+            return Err(Error::content(path, problem, hint));
+        }
+        let said = raw.scaling().and_then(Scaling::named);
+        let file = keras::open(raw, self.size)?;
+        let network = file.network;
+        let scaling = self.scaling.or(said).unwrap_or(Scaling::None);
+        let batch = self.batch.clamp(1, images.max(1));
+        let classes = self.classes.unwrap_or(network.classes);
+        if ![1, 3].contains(&network.channels) {
+            return Err(Error::content(
+                path,
+                format!("its images have {} channels", network.channels),
+                "pictures have one or three",
+            ));
+        }
+        let model = planned(network, gpu, batch, network.input, classes)?;
+        let weights = keras::weights(file.raw, &model)?;
+        let store = Store::new(gpu, &model.graph, 0)?;
+        weights.put(&store)?;
+        let [height, width] = network.input;
+        let unscaled = scaling == Scaling::None && !file.scales;
+        crate::console::note!(
+            "{}: {} at {height}x{width}, scaling {}{}",
+            path.display(),
+            network.name,
+            scaling.name(),
+            if unscaled {
+                ", and the model scales none itself: --scaling says what stood outside of it"
+            } else {
+                ""
+            }
+        );
+        let classes = ClassNames::default();
+        let gpu = gpu.clone();
+        Ok(Loaded { gpu, network, model, store, scaling, window: self.window, classes })
     }
 
     fn load_network(
         &self,
         network: &'static Network,
+        path: &Path,
         gpu: &Arc<Gpu>,
         images: usize,
         seed: u64,
     ) -> Result<Loaded> {
-        let raw = Raw::read(&self.weights)?;
-        let size =
-            self.size.map(|size| [size, size]).or_else(|| raw.input()).unwrap_or(network.input);
+        let raw = Raw::read(path)?;
+        let size = self.size.or_else(|| raw.input()).unwrap_or(network.input);
         if network.segments() {
             return self.load_segmenter(network, raw, gpu, images, size);
         }
@@ -89,25 +214,26 @@ impl Source {
                     && other.name != network.name
                 {
                     return Err(Error::content(
-                        &self.weights,
+                        path,
                         format!("these weights are of {}, not of {}", other.name, network.name),
                         format!("use weights that were made for {}", network.name),
                     ));
                 }
                 return Err(Error::content(
-                    &self.weights,
+                    path,
                     format!("these weights of {} have no head", network.name),
                     "give --classes N for a fresh one of N units, which is not trained yet",
                 ));
             }
         };
         let named = raw.scaling().and_then(Scaling::named);
-        let scaling = named.unwrap_or_else(|| experiment::scaling(network));
+        let scaling = self.scaling.or(named).unwrap_or_else(|| experiment::scaling(network));
         let batch = self.batch.clamp(1, images.max(1));
         let model = planned(network, gpu, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
-        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling, window: self.window })
+        let (gpu, classes) = (gpu.clone(), ClassNames::default());
+        Ok(Loaded { gpu, network, model, store, scaling, window: self.window, classes })
     }
 
     /// A segmenter has no head that could be another's: all of its weights must be there.
@@ -131,8 +257,9 @@ impl Source {
         let model = planned(network, gpu, batch, size, units)?;
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
-        let scaling = scaling.unwrap_or_else(|| experiment::scaling(network));
-        Ok(Loaded { gpu: gpu.clone(), network, model, store, scaling, window: self.window })
+        let scaling = self.scaling.or(scaling).unwrap_or_else(|| experiment::scaling(network));
+        let (gpu, classes) = (gpu.clone(), ClassNames::default());
+        Ok(Loaded { gpu, network, model, store, scaling, window: self.window, classes })
     }
 }
 
@@ -152,6 +279,15 @@ fn planned(
 }
 
 impl Loaded {
+    /// The probabilities that scores stand for.
+    pub fn probabilities(&self, logits: &[f32]) -> Vec<f64> {
+        match self.network.output() {
+            Output::Usual => probabilities(logits),
+            Output::Softmax => softmax(logits),
+            Output::Sigmoid => logits.iter().flat_map(|unit| probabilities(&[*unit])).collect(),
+        }
+    }
+
     /// The images in `paths`, all of them resized for the network.
     pub fn read(&self, paths: &[PathBuf]) -> Result<Prepared> {
         let images: Vec<Colour> =
@@ -194,7 +330,13 @@ impl Loaded {
 
     fn prepare<'a>(&self, images: impl Iterator<Item = &'a Colour>) -> Prepared {
         let [height, width] = self.model.size;
-        Prepared::from_colour(images, (height, width), self.network.channels, self.scaling)
+        let channels = self.network.channels;
+        let mut prepared = Prepared::from_colour(images, (height, width), channels, self.scaling);
+        if self.scaling == Scaling::Caffe && prepared.depth == 3 {
+            // Networks of Caffe take blue, green, red.
+            prepared.images.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));
+        }
+        prepared
     }
 }
 

@@ -6,10 +6,11 @@ use super::images::{Found, Images};
 use super::network::Source;
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
-use crate::train::{Classifier, interruption, probabilities};
+use crate::train::{Classifier, interruption};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
+    parula predict model.keras image.png --class-names cat,dog\n  \
     parula predict --model compact-resnet --weights resnet.safetensors image.png")]
 pub struct Predict {
     #[command(flatten)]
@@ -24,7 +25,8 @@ impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
         let Found { images, mut failures, .. } = self.images.find(&[])?;
         let gpu = global.open(self.numbers.precision)?;
-        let loaded = self.source.load(&gpu, images.len(), global.seed)?;
+        let model = self.images.model();
+        let loaded = self.source.load(model, &gpu, images.len(), global.seed)?;
         loaded.expect_finite(&images)?;
         let batch = loaded.model.batch;
         let mut classifier = Classifier::new(&gpu, loaded.model.clone(), &loaded.store)?;
@@ -56,10 +58,16 @@ impl Predict {
                     failures.add(classifier.lost(&image.shown(), pixels));
                     continue;
                 }
-                let probabilities = probabilities(logits);
-                text += &format!("{}  {}\n", leading(&probabilities), image.shown());
+                let probabilities = loaded.probabilities(logits);
+                let class = top(&probabilities);
+                let name = loaded.classes.name(class);
+                let named = name.filter(|_| probabilities.len() > 1);
+                let named = named.map(|name| format!("  {name}")).unwrap_or_default();
+                text += &format!("{}{named}  {}\n", leading(&probabilities), image.shown());
                 documents.push(serde_json::json!({
                     "image": image.shown(), "logits": logits, "probabilities": probabilities,
+                    "class": class, "class_name": name, "probability": probabilities.get(class),
+                    "input": loaded.model.size, "scaling": loaded.scaling.name(),
                 }));
             }
             // What is known is shown: one bad image shall not cost the others, nor Ctrl-C.
@@ -73,6 +81,12 @@ impl Predict {
         }
         failures.end()
     }
+}
+
+/// The first class with the highest probability.
+fn top(probabilities: &[f64]) -> usize {
+    let all = (0..probabilities.len()).rev();
+    all.max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0)
 }
 
 /// All probabilities of a few classes; the five highest of many, as `class: probability`.

@@ -56,9 +56,10 @@ impl Segment {
             ));
         }
         let found = self.images.find(&ENDINGS)?;
-        found.expect_apart(&self.out, &ENDINGS, &[self.source.weights()])?;
+        found.expect_apart(&self.out, &ENDINGS, &[self.source.weights(self.images.model())])?;
         let gpu = global.open(Precision::F32)?;
-        let loaded = self.source.load_any(&gpu, found.images.len(), global.seed)?;
+        let loaded =
+            self.source.load_any(self.images.model(), &gpu, found.images.len(), global.seed)?;
         loaded.expect_finite(&found.images)?;
         let mut masker = match loaded.network.segments() {
             true => {

@@ -4,23 +4,25 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::network::fitted;
+use super::network::{fitted, scaling};
 use super::pictures::Pictures;
 use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
 use crate::data::duplicates::Mode as Duplicates;
-use crate::data::{Augment, Flips, Jitter, RoiOptions, Rois, layout, split};
+use crate::data::{Augment, Flips, Jitter, RoiOptions, Rois, Scaling, layout, split};
 use crate::error::{Error, Result};
 use crate::experiment::Setup;
 use crate::files::outputs;
-use crate::models::{self, Head, Mode, Network};
+use crate::graph::Role;
+use crate::keras;
+use crate::models::{self, Head, Mode, Network, Output};
 use crate::ops::Optimizer;
 use crate::report::curves;
 use crate::run_folder::{Again, RunFolder};
-use crate::train::{Preset, Schedule, Statistics, TrainOptions, train};
-use crate::weights::{self, Format, Raw};
+use crate::train::{Preset, Schedule, Statistics, TrainOptions, save, train};
+use crate::weights::{Format, Raw};
 
 /// How to train.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Training {
     /// A set of the options below, each of which can still be given. paper: the likely set-up of the
     /// paper's first author. modern: two softmax units, Adam along a cosine, mirrored images. Without it
@@ -128,13 +130,60 @@ impl Training {
         }
         Ok(setup)
     }
+
+    /// How the model of the file `file` is trained further: with its own head, size and weights.
+    fn fine_tuning(&self, file: keras::File, scaling: Option<Scaling>) -> Result<Setup> {
+        let (network, path) = (file.network, file.raw.path.clone());
+        let head = match (network.classes, network.output()) {
+            (1, Output::Usual | Output::Sigmoid) => Head::Sigmoid,
+            (2, Output::Usual | Output::Softmax) => Head::Softmax,
+            (units, output) => {
+                return Err(Error::content(
+                    &path,
+                    format!("its head is of {units} units, {}", output.describe()),
+                    "it is trained to tell abnormal from normal: by two units and softmax, or by one and sigmoid",
+                ));
+            }
+        };
+        if self.head.is_some_and(|given| given != head) {
+            return Err(Error::usage("the file has a head of its own", "leave out --head"));
+        }
+        let options = Training { head: Some(head), ..self.clone() };
+        let mut setup = options.setup(network, None)?;
+        if self.size.is_none() {
+            setup.size = (network.input[0], network.input[1]);
+        }
+        setup.scaling = scaling.unwrap_or(Scaling::None);
+        if setup.scaling == Scaling::None && !file.scales {
+            crate::console::note!(
+                "{}: it scales no pixels itself: --scaling says what stood outside of it",
+                path.display()
+            );
+        }
+        if !file.random.is_empty() {
+            let all = file.random.join(", ");
+            crate::console::note!("{}: {all}: nothing is drawn here in training", path.display());
+        }
+        let size = [setup.size.0, setup.size.1];
+        let model = network.build(Mode::Inference, 1, size, network.classes)?;
+        if model.graph.count(Role::Trainable) == 0 {
+            return Err(Error::content(
+                &path,
+                "no layer of it is trained: all are frozen",
+                "leave out --freeze, or save the model with trainable = True",
+            ));
+        }
+        setup.train.start = Some(keras::weights(file.raw, &model)?);
+        Ok(setup)
+    }
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     parula train --data mammograms --model compact-resnet --out resnet.safetensors\n  \
     parula train --data mammograms --model xception --preset paper --out xception.safetensors\n  \
-    parula train --data mammograms --model xception --preset paper --out xception.safetensors --resume\n\n\
+    parula train --data mammograms --model xception --preset paper --out xception.safetensors --resume\n  \
+    parula train --data mammograms --weights model.keras --freeze 'base/*' --out tuned.keras\n\n\
     OUT.state.safetensors is what --resume goes on from. It is kept when the training is finished: with more\n\
     --epochs it goes on from the last one, along the schedule of all epochs. Only with --schedule constant is\n\
     the result that of as many epochs from the start: a cosine, which has come to rest, rises again.")]
@@ -142,14 +191,23 @@ pub struct Train {
     /// The data set
     #[arg(long)]
     data: PathBuf,
-    /// The network, see `parula models`
-    #[arg(long)]
-    model: String,
-    /// Weights to start from, with a fresh head where theirs has other units
+    /// The network, see `parula models`; not where the file of the weights says what the model is
+    #[arg(long, required_unless_present = "weights")]
+    model: Option<String>,
+    /// Weights to start from, with a fresh head where theirs has other units. Without --model a .keras file, whose
+    /// model is trained further: layers that are not trainable in it stay as they are
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Layers of a .keras file that stay as they are, by name, in which * stands for anything, as base/block1*;
+    /// the name of a model inside stands for all of it
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', conflicts_with = "model")]
+    freeze: Vec<String>,
+    /// How pixels of 0 to 255 become the numbers of a .keras file's model: none, unit, tf, torch or caffe [none:
+    /// the model scales them itself]
+    #[arg(long, value_parser = scaling, conflicts_with = "model")]
+    scaling: Option<Scaling>,
     /// The weights file to write: .safetensors, or Keras .weights.h5, .h5, .keras; curves go beside it
-    /// as CSV and PNG
+    /// as CSV and PNG. Of a .keras file's model it is a .keras file with the same configuration
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -200,15 +258,40 @@ impl Files {
 }
 
 impl Train {
+    /// How which network is trained, whose weights are written in `format`.
+    fn setup(&self, format: Format) -> Result<Setup> {
+        let Some(path) = self.weights.as_deref().filter(|_| self.model.is_none()) else {
+            let network = models::find(self.model.as_deref().unwrap_or_default())?;
+            return self.training.setup(network, self.weights.as_deref());
+        };
+        let raw = Raw::read(path)?;
+        if raw.format != Format::KerasArchive || !keras::describes(&raw) {
+            return Err(Error::content(
+                path,
+                "it is no .keras file that says what the model is",
+                "save the model with model.save(\"x.keras\"), or give --model NAME",
+            ));
+        }
+        if format != Format::KerasArchive {
+            return Err(Error::usage(
+                format!("{} is no .keras file, which this model goes back to", self.out.display()),
+                "let --out end in .keras",
+            ));
+        }
+        let size = self.training.size.map(|size| [size; 2]);
+        let file = keras::open_frozen(raw, size, &self.freeze)?;
+        self.training.fine_tuning(file, self.scaling)
+    }
+
     pub fn run(&self, global: &Global) -> Result<()> {
-        let network = models::find(&self.model)?;
         // Before hours of training, not after.
-        Format::of_ending(&self.out)?;
+        let format = Format::of_ending(&self.out)?;
         let out = Files::of(&self.out);
         let written = [&out.weights, &out.state, &out.csv, &out.png];
         let read = layout::list(&self.data)?.files;
         outputs::expect_apart(read.iter().chain(&self.weights), written)?;
-        let setup = self.training.setup(network, self.weights.as_deref())?;
+        let setup = self.setup(format)?;
+        let network = setup.network;
         let again = self.repeat.again();
         let gpu = global.open(self.numbers.precision)?;
         setup.fits(&gpu)?;
@@ -237,8 +320,7 @@ impl Train {
         run.renew(&made)?;
         let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
         run.make_all(&made, &trained.configuration, || {
-            let layers = &trained.model.layers;
-            weights::save(&out.weights, &trained.weights, layers, None)?;
+            save(&out.weights, &trained.weights, &trained.model)?;
             curves::save(&trained.records, network.name, &out.csv, &out.png)
         })?;
         run.finish()?;

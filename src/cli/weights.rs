@@ -72,8 +72,9 @@ impl Convert {
         let classes = raw.units(network);
         let top = if classes.is_some() { Top::Keep } else { Top::Drop };
         let model = network.build(Mode::Inference, 1, network.input, classes.unwrap_or(1))?;
-        let config = raw.config.take();
         let from = raw.format;
+        // A configuration of another format's version is none that Keras takes in an archive.
+        let config = raw.config.take().filter(|_| from == Format::KerasArchive);
         let resolved = raw.resolve(&model, top)?;
         files::create_folder_of(&self.to)?;
         weights::save(&self.to, &resolved, &model.layers, config.as_deref())?;

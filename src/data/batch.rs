@@ -65,6 +65,7 @@ impl Scaling {
 impl From<Preprocessing> for Scaling {
     fn from(preprocessing: Preprocessing) -> Self {
         match preprocessing {
+            Preprocessing::None => Scaling::None,
             Preprocessing::Tf => Scaling::Tf,
             Preprocessing::Torch => Scaling::Torch,
         }

@@ -14,11 +14,14 @@ mod record;
 mod resnet50_v2;
 mod xception;
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Role, Value};
+use crate::tensor::Tensor;
 
 pub use layers::{Conv, Layers, Mode};
 pub use record::Layer;
@@ -27,6 +30,8 @@ pub use record::Layer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preprocessing {
+    /// `x`: whatever scaling there is stands inside the network, or is the user's to name.
+    None,
     /// `x / 127.5 - 1`.
     Tf,
     /// `(x / 255 - mean) / deviation`, with those of ImageNet's channels R, G, B.
@@ -115,7 +120,63 @@ pub struct Network {
     pub preprocessing: Preprocessing,
     /// The name of the layer that Grad-CAM explains; of a segmenter the last before its head.
     pub cam_layer: &'static str,
-    build: fn(&mut Layers, Value, usize) -> Result<Heads>,
+    /// Where its layers come from.
+    pub(crate) build: Build,
+}
+
+/// Where a network's layers come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Build {
+    /// A file here, which reads like the figure in its paper.
+    Figure(fn(&mut Layers, Value, usize) -> Result<Heads>),
+    /// A configuration that was read from a user's file.
+    Described(&'static dyn Description),
+}
+
+/// A network that is described by a file.
+pub trait Description: std::fmt::Debug + Send + Sync {
+    /// Adds its layers behind the images, with a head of `classes` units.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the layers do not fit the images, [`Error::Content`] for what the file
+    /// asks and nothing here does.
+    fn build(&self, layers: &mut Layers, images: Value, classes: usize) -> Result<Heads>;
+
+    /// How its last layer makes probabilities of scores.
+    fn output(&self) -> Output;
+
+    /// What tells it apart from others of its name.
+    fn identity(&self) -> String;
+
+    /// The content of its file with `numbers`, by the names of variables, in the place of its own.
+    ///
+    /// # Errors
+    /// [`Error::File`] when its file cannot be read any more, [`Error::Content`] when that is not the one that
+    /// described it, or has no place for them.
+    fn rewritten(&self, numbers: &BTreeMap<String, Tensor>) -> Result<Vec<u8>>;
+}
+
+/// How scores become probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// All of them together: softmax, and of a single unit the sigmoid.
+    Usual,
+    /// Softmax, however many units there are.
+    Softmax,
+    /// Each unit by itself: a sigmoid.
+    Sigmoid,
+}
+
+impl Output {
+    /// What is made of the scores, in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Output::Usual => "linear",
+            Output::Softmax => "with softmax",
+            Output::Sigmoid => "each with a sigmoid",
+        }
+    }
 }
 
 /// Every classifier. To add one: its file, a line here.
@@ -226,9 +287,45 @@ impl Network {
     ) -> Result<Model> {
         let shape = [batch, size[0], size[1], self.channels];
         let (mut builder, images) = Layers::new(mode, self.batch_norm, shape)?;
-        let heads = (self.build)(&mut builder, images, classes)?;
+        let heads = match self.build {
+            Build::Figure(build) => build(&mut builder, images, classes)?,
+            Build::Described(description) => description.build(&mut builder, images, classes)?,
+        };
         let Layers { graph, updates, layers, .. } = builder;
         Ok(Model { network: self, graph, heads, updates, layers, batch, size, classes })
+    }
+
+    /// How scores become probabilities.
+    pub fn output(&self) -> Output {
+        match self.build {
+            Build::Figure(_) => Output::Usual,
+            Build::Described(description) => description.output(),
+        }
+    }
+
+    /// Its name, and what tells it apart from others of that name.
+    pub fn identity(&self) -> String {
+        match self.build {
+            Build::Figure(_) => self.name.to_owned(),
+            Build::Described(description) => format!("{} {}", self.name, description.identity()),
+        }
+    }
+
+    /// The content of the user's file that describes it, with `numbers` in the place of its own; none where
+    /// there is no such file.
+    ///
+    /// # Errors
+    /// Those of [`Description::rewritten`].
+    pub fn rewritten(&self, numbers: &BTreeMap<String, Tensor>) -> Result<Option<Vec<u8>>> {
+        match self.build {
+            Build::Figure(_) => Ok(None),
+            Build::Described(description) => description.rewritten(numbers).map(Some),
+        }
+    }
+
+    /// Whether a user's file describes it.
+    pub fn described(&self) -> bool {
+        matches!(self.build, Build::Described(_))
     }
 
     /// Whether it gives a score at each pixel.
@@ -250,6 +347,7 @@ impl Network {
         });
         Ok(Summary {
             name: self.name,
+            file: self.described(),
             gives: if self.segments() { "masks" } else { "classes" },
             parameters: model.parameters(),
             parameters_without_top: model.parameters() - head,
@@ -273,6 +371,8 @@ impl Model {
 pub struct Summary {
     /// The network.
     pub name: &'static str,
+    /// Whether a user's file describes it.
+    pub file: bool,
     /// `classes` or `masks`.
     pub gives: &'static str,
     /// Numbers in its weights, running statistics included, with a head of two classes (the compact

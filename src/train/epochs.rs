@@ -17,7 +17,7 @@ use crate::gpu::Gpu;
 use crate::metrics::epoch::EpochRecord;
 use crate::models::{Head, Model, Network};
 use crate::session::{Arena, Store};
-use crate::weights::{self, Weights};
+use crate::weights::Weights;
 
 /// Trains `network` on the training side of `split`, and keeps the epoch with the best validation
 /// accuracy, the earliest of equals.
@@ -239,7 +239,7 @@ impl Run<'_> {
         }
         let improved = self.judge(&record);
         if let (true, Some(path)) = (improved, &options.checkpoint) {
-            weights::save(path, &weights, &self.model.layers, None)?;
+            super::save(path, &weights, &self.model)?;
         }
         if let Some(path) = &options.state {
             let seconds = self.seconds();

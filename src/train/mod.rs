@@ -14,14 +14,16 @@ mod statistics;
 mod steps;
 mod stopping;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::metrics::epoch::EpochRecord;
 use crate::models::Model;
 use crate::session::Store;
-use crate::weights::Weights;
+use crate::weights::{self, Weights};
 
 pub use epochs::train;
 pub use evaluate::{Classifier, Scores, probabilities, softmax};
@@ -54,6 +56,18 @@ pub struct Trained {
     pub configuration: Configuration,
     /// Time of all of it, with that before it was interrupted and taken up again.
     pub time: Duration,
+}
+
+/// Writes `weights` of `model` to `path`: a network that a user's file describes as that file with these numbers,
+/// any other in the format that the ending of `path` names.
+///
+/// # Errors
+/// Those of [`weights::save`] and of [`Network::rewritten`](crate::models::Network::rewritten).
+pub fn save(path: &Path, weights: &Weights, model: &Model) -> Result<()> {
+    match model.network.rewritten(&weights.tensors)? {
+        Some(bytes) => files::write(path, &bytes),
+        None => weights::save(path, weights, &model.layers, None),
+    }
 }
 
 /// Set by Ctrl-C; long work stops at the next step that looks.

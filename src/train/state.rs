@@ -95,7 +95,7 @@ pub fn configuration(
     options: &TrainOptions,
 ) -> Configuration {
     let mut configuration = environment(gpu);
-    configuration.insert("model".to_owned(), json!(network.name));
+    configuration.insert("model".to_owned(), json!(network.identity()));
     configuration.insert("seed".to_owned(), json!(options.seed));
     configuration.extend(material);
     configuration.extend(options.describe());

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use hdf5_pure::{
-    AttrValue, Dataset, File, FileAccessProperties, FileBuilder, Layout, LibVer, WriteMarkPolicy,
+    AttrValue, DType, Dataset, File, FileAccessProperties, FileBuilder, Layout, LibVer,
+    WriteMarkPolicy,
 };
 
 use super::METADATA;
@@ -91,16 +92,21 @@ fn texts(value: &AttrValue) -> Vec<String> {
     }
 }
 
-/// The numbers of a dataset, rounded to single precision where it holds more.
+/// The numbers of a dataset, rounded to single precision where it holds more. None where it holds whole
+/// numbers: a counter or the state of a generator, which is no weight.
 ///
 /// A dataset may be declared far larger than its file: what was never written, or is packed, takes no bytes there. So
 /// its size is held against `allowance` before it is read.
+///
+/// # Errors
+/// [`Error::Content`] when the dataset is damaged, or holds weights in a form that is not read, such as
+/// those of 8 bits that quantisation makes.
 pub fn tensor(
     path: &Path,
     place: &str,
     dataset: &Dataset,
     allowance: &mut Allowance,
-) -> Result<Tensor> {
+) -> Result<Option<Tensor>> {
     let failed = |error: hdf5_pure::Error| broken(path, place, &error);
     allowance.tensor()?;
     let shape = dataset.shape().map_err(failed)?;
@@ -135,9 +141,24 @@ pub fn tensor(
         }
         _ => return Err(allowance.refused(format!("{place} is a view of other files"))),
     }
-    let data = dataset.read_f32().map_err(failed)?;
+    let data = match dataset.dtype().map_err(failed)? {
+        DType::I16 | DType::I32 | DType::I64 | DType::U16 | DType::U32 | DType::U64 => {
+            return Ok(None);
+        }
+        DType::I8 | DType::U8 => {
+            return Err(Error::content(
+                path,
+                format!("{place} holds whole numbers of 8 bits: the weights are quantised"),
+                "save the model as it was before `quantize`",
+            ));
+        }
+        DType::Other(_) if is_bfloat16(dataset) => {
+            dataset.read_raw().map_err(failed)?.chunks_exact(2).map(from_bfloat16).collect()
+        }
+        _ => dataset.read_f32().map_err(failed)?,
+    };
     let dims: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
-    Tensor::new(dims, data).map_err(|error| {
+    Tensor::new(dims, data).map(Some).map_err(|error| {
         Error::content(path, format!("{place}: {error}"), "copy or fetch the file again")
     })
 }
@@ -145,6 +166,18 @@ pub fn tensor(
 /// `first` times all of `factors`, where that is a number of 64 bits.
 fn product(first: u64, factors: &[u64]) -> Option<u64> {
     factors.iter().try_fold(first, |product, &factor| product.checked_mul(factor))
+}
+
+/// Whether these are numbers of 16 bits with the exponents of single precision, which HDF5 has no type
+/// for: Keras writes them as bytes, and says so beside.
+fn is_bfloat16(dataset: &Dataset) -> bool {
+    let attributes = dataset.attrs().unwrap_or_default();
+    string(&attributes, "dtype").as_deref() == Some("bfloat16")
+}
+
+/// They are the upper half of a number in single precision.
+fn from_bfloat16(bytes: &[u8]) -> f32 {
+    f32::from_le_bytes([0, 0, bytes[0], bytes[1]])
 }
 
 /// What [`set_metadata`] wrote, if we wrote the file.

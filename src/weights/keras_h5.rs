@@ -26,6 +26,7 @@ pub fn decode(path: &Path, file: &File, allowance: &mut Allowance) -> Result<Raw
     let mut group = file.root();
     let mut attributes = group.attrs().map_err(|error| failed("the root group", error))?;
     let metadata = hdf5::metadata(&attributes);
+    let config = hdf5::string(&attributes, "model_config");
     let mut names = hdf5::strings(&attributes, "layer_names");
     if names.is_none()
         && let Ok(inner) = group.group("model_weights")
@@ -46,7 +47,7 @@ pub fn decode(path: &Path, file: &File, allowance: &mut Allowance) -> Result<Raw
         format: Format::KerasH5,
         layers: Vec::new(),
         metadata,
-        config: None,
+        config,
         ordered: true,
     };
     for name in names {
@@ -72,15 +73,18 @@ fn layers_of(
     for weight in hdf5::strings(&attributes, "weight_names").unwrap_or_default() {
         let place = format!("{name}/{weight}");
         let dataset = group.dataset(&weight).map_err(|error| broken(path, &place, &error))?;
-        let tensor = hdf5::tensor(path, &place, &dataset, allowance)?;
+        let read = hdf5::tensor(path, &place, &dataset, allowance)?;
+        let Some(tensor) = read else { continue };
         let (owner, variable) = weight.rsplit_once('/').unwrap_or((name, &weight));
+        // Two models inside may have layers of one name: the whole path tells them apart.
+        let place = format!("{name}/{owner}");
         let owner = owner.rsplit('/').next().unwrap_or(owner);
         let variable = variable.split(':').next().unwrap_or(variable).to_owned();
-        match layers.iter_mut().find(|layer| layer.name.as_deref() == Some(owner)) {
+        match layers.iter_mut().find(|layer| layer.place == place) {
             Some(layer) => layer.tensors.push((variable, tensor)),
             None => layers.push(RawLayer {
                 name: Some(owner.to_owned()),
-                place: format!("{name}/{owner}"),
+                place,
                 class: None,
                 tensors: vec![(variable, tensor)],
             }),

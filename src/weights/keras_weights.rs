@@ -100,12 +100,13 @@ fn tensors(
 ) -> Result<Vec<(String, crate::tensor::Tensor)>> {
     let mut names = variables.datasets().map_err(|error| broken(path, place, &error))?;
     names.sort_by_key(|name| name.parse::<usize>().unwrap_or(usize::MAX));
-    let read = |name: String| {
+    let mut read = |name: String| {
         let place = format!("{place}/vars/{name}");
         let dataset = variables.dataset(&name).map_err(|error| broken(path, &place, &error))?;
-        Ok((name, hdf5::tensor(path, &place, &dataset, allowance)?))
+        let tensor = hdf5::tensor(path, &place, &dataset, allowance)?;
+        Ok(tensor.map(|tensor| (name, tensor)))
     };
-    names.into_iter().map(read).collect()
+    names.into_iter().filter_map(|name| read(name).transpose()).collect()
 }
 
 /// The file of `weights`, of the model of `layers`.

@@ -11,6 +11,7 @@ mod limits;
 mod order;
 mod raw;
 mod resolve;
+mod rewrite;
 mod safetensors;
 
 use std::collections::BTreeMap;
@@ -23,9 +24,11 @@ use crate::session::Store;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+pub use keras_weights::snake_case;
 pub use order::keras_order;
-pub use raw::{Format, Metadata, Raw, RawLayer};
+pub use raw::{Format, Metadata, Raw, RawLayer, read};
 pub use resolve::Top;
+pub use rewrite::rewrite;
 
 /// What our metadata is called in a file of any format.
 const METADATA: &str = "parula";

@@ -106,10 +106,18 @@ pub struct Raw {
     pub layers: Vec<RawLayer>,
     /// What we wrote into it; empty in files from elsewhere.
     pub metadata: Metadata,
-    /// The model's configuration, of a `.keras` file.
+    /// The model's configuration, of a `.keras` file or a whole `.h5`.
     pub config: Option<String>,
     /// Whether the order of `layers` is that of Keras's `model.layers`.
     pub ordered: bool,
+}
+
+/// The content of the weights file `path`.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read, [`Error::Content`] when it is larger than any.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    files::read_at_most(path, MOST_BYTES)
 }
 
 impl Raw {
@@ -119,7 +127,7 @@ impl Raw {
     /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is not a whole file of
     /// weights.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::decode(path, files::read_at_most(path, MOST_BYTES)?)
+        Self::decode(path, read(path)?)
     }
 
     /// What is in `bytes`, the content of `path`.

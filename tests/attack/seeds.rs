@@ -34,6 +34,7 @@ pub fn of(name: &str) -> Vec<Seed> {
     let plain = |files: Vec<Vec<u8>>| files.into_iter().map(Seed::from).collect();
     match name {
         "weights" => weights(),
+        "model" => plain(MODELS.iter().map(|name| configuration(name)).collect()),
         "state" => vec![
             Seed::from(state(text(&progress()))),
             Seed { bytes: text(&progress()), wrap: state },
@@ -62,6 +63,18 @@ pub fn of(name: &str) -> Vec<Seed> {
         "pipelines" => plain(vec![b"parula pipelines 0123456789abcdef 0123\nabc".to_vec()]),
         other => panic!("no seeds for {other}"),
     }
+}
+
+/// Models of many kinds of layers, and of models in models.
+const MODELS: [&str; 4] = ["nested-twice", "merges", "shapes", "shared"];
+
+/// The configuration of a model of `tests/imported`.
+fn configuration(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/imported/{name}.keras"));
+    let mut archive = zip::ZipArchive::new(Cursor::new(std::fs::read(path).unwrap())).unwrap();
+    let mut content = Vec::new();
+    std::io::copy(&mut archive.by_name("config.json").unwrap(), &mut content).unwrap();
+    content
 }
 
 fn text(value: &Value) -> Vec<u8> {

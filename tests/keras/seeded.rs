@@ -74,6 +74,7 @@ pub fn fill(graph: &Graph, store: &Store, beta: f64) {
 /// 255: three parts in four a surface through random points 16 pixels apart, one part noise.
 pub fn images(network: &Network, seeds: std::ops::Range<usize>, size: usize) -> Vec<f32> {
     let scaling = match network.preprocessing {
+        Preprocessing::None => Scaling::None,
         Preprocessing::Tf => Scaling::Tf,
         Preprocessing::Torch => Scaling::Torch,
     };

@@ -1,0 +1,41 @@
+//! Dense layers, of vectors and at every pixel of maps.
+
+use super::activation::Function;
+use super::{Kind, kind};
+use crate::error::Result;
+use crate::graph::Init;
+use crate::keras::site::{Site, Tensor, described};
+use crate::ops::{Conv2d, Dense, Padding, Reshape, Window};
+
+pub(super) const LAYERS: &[Kind] = &[kind("Dense", dense)];
+
+fn dense(site: &mut Site) -> Result<Tensor> {
+    let fields = site.fields;
+    let units = fields.whole("units")?;
+    let biased = fields.flag_or("use_bias", true)?;
+    let function = Function::of(site, "activation")?;
+    fields.skip(&["lora_rank", "lora_alpha"]);
+    fields.finish()?;
+    let x = site.x()?;
+    let shape = site.shape(x);
+    let channels = shape.channels();
+    let init = Init::GlorotUniform { fan_in: channels, fan_out: units };
+    let kernel = site.weight("kernel", &[channels, units], init)?;
+    let bias = match biased {
+        true => site.weight("bias", &[units], Init::Constant(0.0))?,
+        false => site.constant("no_bias", &[units], &[0.0])?,
+    };
+    match shape.dims() {
+        [_, _] => site.add_with(Dense, &[x, kernel, bias], function),
+        [_, _, _, _] => {
+            let as_kernel = Reshape([1, 1, channels, units].into());
+            let kernel = site.part("as_kernel", as_kernel, &[kernel])?;
+            let operation = Conv2d::new(Window::square(1, 1, Padding::Valid)).with_bias();
+            site.add_with(operation, &[x, kernel, bias], function)
+        }
+        _ => {
+            let problem = format!("it is called with {}", described(&shape));
+            Err(fields.refuse(problem, "vectors and images are what it takes here"))
+        }
+    }
+}

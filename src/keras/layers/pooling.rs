@@ -1,0 +1,51 @@
+//! Pooling, over windows and over whole images.
+
+use super::{Kind, kind};
+use crate::error::Result;
+use crate::keras::site::{Site, Tensor};
+use crate::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reshape, Window};
+
+pub(super) const LAYERS: &[Kind] = &[
+    kind("MaxPooling2D", |site| window(site, PoolKind::Max)),
+    kind("MaxPool2D", |site| window(site, PoolKind::Max)),
+    kind("AveragePooling2D", |site| window(site, PoolKind::Average)),
+    kind("AvgPool2D", |site| window(site, PoolKind::Average)),
+    kind("GlobalMaxPooling2D", |site| whole(site, PoolKind::Max)),
+    kind("GlobalMaxPool2D", |site| whole(site, PoolKind::Max)),
+    kind("GlobalAveragePooling2D", |site| whole(site, PoolKind::Average)),
+    kind("GlobalAvgPool2D", |site| whole(site, PoolKind::Average)),
+];
+
+fn window(site: &mut Site, kind: PoolKind) -> Result<Tensor> {
+    let fields = site.fields;
+    fields.channels_last()?;
+    let size = fields.pair_or("pool_size", [2, 2])?;
+    let window = site.window(size, size)?;
+    fields.finish()?;
+    let (x, _) = site.images()?;
+    site.add(Pool { kind, window }, &[x])
+}
+
+fn whole(site: &mut Site, kind: PoolKind) -> Result<Tensor> {
+    let fields = site.fields;
+    fields.channels_last()?;
+    let keep = fields.flag_or("keepdims", false)?;
+    fields.finish()?;
+    let (x, [images, height, width, channels]) = site.images()?;
+    match kind {
+        PoolKind::Average if !keep => site.add(GlobalAveragePool, &[x]),
+        PoolKind::Average => {
+            let mean = site.part("mean", GlobalAveragePool, &[x])?;
+            site.add(Reshape([images, 1, 1, channels].into()), &[mean])
+        }
+        PoolKind::Max => {
+            let size = [height, width];
+            let all = Window { size, stride: size, dilation: [1; 2], padding: Padding::Valid };
+            if keep {
+                return site.add(Pool::max(all), &[x]);
+            }
+            let largest = site.part("largest", Pool::max(all), &[x])?;
+            site.add(Reshape([images, channels].into()), &[largest])
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Models of Keras from their own files: what each gives for pictures is what Keras gives in double
+//! precision, and what is not understood is refused in one line. `tests/reference/imported.py` wrote
+//! files and numbers.
+
+#[path = "common/adapter.rs"]
+mod adapter;
+
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use parula::cam::{self, Explainer, Request, Settings};
+use parula::gpu::Gpu;
+use parula::keras;
+use parula::models::Mode;
+use parula::session::Store;
+use parula::weights::Raw;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+/// Logits over their largest magnitude, and maps over theirs.
+const LOGITS: f64 = 1e-5;
+const MAPS: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Golden {
+    input: [usize; 3],
+    answers: Vec<Answer>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    picture: usize,
+    logits: Vec<f64>,
+    layer: Option<String>,
+    map: Option<Vec<Vec<f64>>>,
+}
+
+fn gpu() -> &'static Arc<Gpu> {
+    static GPU: OnceLock<Arc<Gpu>> = OnceLock::new();
+    GPU.get_or_init(|| Arc::new(adapter::open()))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imported")
+}
+
+/// The same as in the script.
+fn picture(n: usize, [height, width, channels]: [usize; 3]) -> Vec<f32> {
+    let mut numbers = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            for c in 0..channels {
+                let sum = 13 * y * y + 7 * x * y + 31 * x + 97 * c + 17 * y + 53 * n;
+                numbers.push((sum % 256) as f32);
+            }
+        }
+    }
+    numbers
+}
+
+/// The largest difference over the largest magnitude of `truth`.
+fn apart<'a>(found: &[f32], truth: impl Iterator<Item = &'a f64> + Clone) -> f64 {
+    assert_eq!(found.len(), truth.clone().count());
+    let largest = truth.clone().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    let pairs = found.iter().zip(truth);
+    pairs.fold(0.0, |most, (&found, truth)| {
+        let apart = (f64::from(found) - truth).abs() / largest.max(f64::MIN_POSITIVE);
+        if most >= apart || most.is_nan() { most } else { apart }
+    })
+}
+
+/// What is wrong with the model of `file` against the numbers of Keras, if anything is.
+fn compare(file: &Path) -> Result<(), String> {
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let golden = std::fs::read_to_string(file.with_extension("json")).unwrap();
+    let golden: Golden = serde_json::from_str(&golden).unwrap();
+    let failed = |error: parula::error::Error| format!("{name}: {error}");
+    let opened = keras::open(Raw::read(file).map_err(failed)?, None).map_err(failed)?;
+    let network = opened.network;
+    assert_eq!([network.input[0], network.input[1], network.channels], golden.input, "{name}");
+    let model =
+        network.build(Mode::Inference, 2, network.input, network.classes).map_err(failed)?;
+    let store = Store::new(gpu(), &model.graph, 0).map_err(failed)?;
+    let weights = keras::weights(opened.raw, &model).map_err(failed)?;
+    weights.put(&store).map_err(failed)?;
+    let settings = Settings::new(cam::find("gradcam").unwrap());
+    let pixels = network.input[0] * network.input[1];
+    let mut explainer = Explainer::new(gpu(), model, &store, &settings, pixels).map_err(failed)?;
+    let images: Vec<Vec<f32>> =
+        golden.answers.iter().map(|answer| picture(answer.picture, golden.input)).collect();
+    let requests: Vec<Request> = images
+        .iter()
+        .map(|image| Request { image, class: Some(0), size: network.input, mask: None })
+        .collect();
+    let explained = explainer.explain(&requests).map_err(failed)?;
+    for (answer, found) in golden.answers.iter().zip(explained) {
+        let logits = apart(&found.logits, answer.logits.iter());
+        let map = match &answer.map {
+            Some(map) => apart(found.map.data(), map.iter().flatten()),
+            None => 0.0,
+        };
+        println!("{name}: logits {logits:.1e}, map {map:.1e} at {}", network.cam_layer);
+        if let Some(layer) = &answer.layer {
+            // Keras calls what passes through a layer of its own.
+            if network.cam_layer != layer {
+                return Err(format!("{name}: explains {}, Keras {layer}", network.cam_layer));
+            }
+        }
+        if !(logits <= LOGITS && map <= MAPS) {
+            return Err(format!(
+                "{name}: logits {:?} and not {:?} ({logits:.1e}), map {map:.1e}",
+                found.logits, answer.logits
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            ending.is_some_and(|ending| endings.contains(&ending))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn models_as_people_build_them_are_computed_as_keras_computes_them() {
+    let files = files(&["keras", "h5"]);
+    assert!(files.len() > 30, "{files:?}");
+    let wrong: Vec<String> = files.iter().filter_map(|file| compare(file).err()).collect();
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// The members of an archive of `folder()`.
+fn members(name: &str) -> Vec<(String, Vec<u8>)> {
+    let bytes = std::fs::read(folder().join(name)).unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    (0..archive.len())
+        .map(|index| {
+            let mut member = archive.by_index(index).unwrap();
+            let mut content = Vec::new();
+            member.read_to_end(&mut content).unwrap();
+            (member.name().unwrap().into_owned(), content)
+        })
+        .collect()
+}
+
+/// What is said of `name` with another configuration.
+fn refusal_of(name: &str, config: &str) -> String {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (member, content) in members(name) {
+        let options = zip::write::SimpleFileOptions::default();
+        archive.start_file(&member, options).unwrap();
+        let own = member == "config.json";
+        archive.write_all(if own { config.as_bytes() } else { &content }).unwrap();
+    }
+    let bytes = archive.finish().unwrap().into_inner();
+    let raw = Raw::decode(Path::new("user.keras"), bytes);
+    let tried = raw.and_then(|raw| keras::open(raw, None)).and_then(|file| {
+        let network = file.network;
+        let model = network.build(Mode::Inference, 1, network.input, network.classes)?;
+        keras::weights(file.raw, &model).map(|_| ())
+    });
+    let said = tried.expect_err(config).to_string();
+    assert!(said.starts_with("user.keras: ") && !said.contains('\n'), "{said}");
+    said
+}
+
+fn config_of(name: &str) -> Json {
+    let all = members(name);
+    let (_, content) = all.iter().find(|(member, _)| member == "config.json").unwrap();
+    serde_json::from_slice(content).unwrap()
+}
+
+/// What is said where `change` has changed the layers of continued-base.
+fn changed(change: impl FnOnce(&mut Vec<Json>)) -> String {
+    let mut config = config_of("continued-base.keras");
+    change(config["config"]["layers"].as_array_mut().unwrap());
+    refusal_of("continued-base.keras", &config.to_string())
+}
+
+fn layer<'a>(layers: &'a mut [Json], name: &str) -> &'a mut Json {
+    layers.iter_mut().find(|layer| layer["config"]["name"] == name).unwrap()
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_layer_field_and_value() {
+    let said = changed(|layers| layer(layers, "stem")["class_name"] = json!("Lambda"));
+    assert!(said.contains("layer stem (Lambda)") && said.contains("never run"), "{said}");
+    let said = changed(|layers| layer(layers, "stem")["class_name"] = json!("MultiHeadAttention"));
+    assert!(said.contains("layer stem (MultiHeadAttention)"), "{said}");
+    // A class of the user's own that is called as one of Keras's.
+    let said = changed(|layers| layer(layers, "stem")["module"] = json!("os.path"));
+    assert!(said.contains("layer stem (Conv2D): this layer is not understood"), "{said}");
+    for (layer_name, field, value) in [
+        ("stem", "data_format", json!("channels_first")),
+        ("stem", "activation", json!("my_activation")),
+        ("stem", "padding", json!("reflect")),
+        ("stem", "new_field", json!(1)),
+        ("stem", "filters", json!(-6)),
+        ("stem", "kernel_size", json!([3, 3, 3])),
+        (
+            "last",
+            "activation",
+            json!({"class_name": "function", "config": "relu", "registered_name": "mine>relu"}),
+        ),
+        ("add", "axis", json!(2)),
+        ("predictions", "units", json!(1.5)),
+    ] {
+        let said = changed(|layers| layer(layers, layer_name)["config"][field] = value.clone());
+        let expected = format!("layer {layer_name} (");
+        assert!(said.contains(&expected) && said.contains(&format!("{field} = ")), "{said}");
+    }
+    let quantised = json!({"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}});
+    let said = changed(|layers| layer(layers, "predictions")["config"]["dtype"] = quantised);
+    assert!(said.contains("layer predictions (Dense): its weights are quantised"), "{said}");
+}
+
+#[test]
+fn configurations_that_contradict_themselves_are_refused() {
+    let said = changed(|layers| layer(layers, "predictions")["config"]["units"] = json!(9));
+    assert!(said.contains("predictions/kernel is 8x4") && said.contains("8x9"), "{said}");
+    let said = changed(|layers| layer(layers, "predictions")["config"]["name"] = json!("other"));
+    assert!(said.contains("layer other (Dense)") || said.contains("other"), "{said}");
+    // A cycle: the first convolution reads the last.
+    let said = changed(|layers| {
+        let nodes = &mut layer(layers, "stem")["inbound_nodes"];
+        nodes[0]["args"][0]["config"]["keras_history"][0] = json!("last");
+    });
+    assert!(said.contains("cycle"), "{said}");
+    let said = changed(|layers| {
+        let nodes = &mut layer(layers, "stem")["inbound_nodes"];
+        nodes[0]["args"][0]["config"]["keras_history"][0] = json!("nowhere");
+    });
+    assert!(said.contains("there is no layer nowhere"), "{said}");
+    let said = changed(|layers| {
+        let nodes = &mut layer(layers, "stem")["inbound_nodes"];
+        nodes[0]["args"][0]["config"]["keras_history"][1] = json!(7);
+    });
+    assert!(said.contains("call 7"), "{said}");
+    for (count, expected) in
+        [(1_000_000, "unpacks to more than"), (30_000, "more than 20000 layers")]
+    {
+        let start = r#"{"class_name": "Sequential", "config": {"name": "s", "layers": ["#;
+        let one = r#"{"class_name": "ReLU", "config": {"name": "r"}}"#;
+        let many = format!("{start}{}]}}}}", vec![one; count].join(","));
+        let said = refusal_of("continued-base.keras", &many);
+        assert!(said.contains(expected), "{said}");
+    }
+    let deep = "[".repeat(100_000);
+    assert!(refusal_of("continued-base.keras", &deep).contains("cannot be read"));
+    for wrong in [
+        r#"{"class_name": "Functional"}"#,
+        r#"{"class_name": "Functional", "config": {"layers": []}}"#,
+        r#"{"class_name": "Mine", "config": {"layers": []}}"#,
+        r#"{"class_name": "Functional", "config": {"layers": [3], "input_layers": 4}}"#,
+        r#"{"class_name": "Sequential", "config": {"layers": []}}"#,
+        r#"{"class_name": "Sequential", "config": [{"class_name": "InputLayer", "config": {"name": "i", "batch_shape": [null, 9, 9, 3]}}]}"#,
+    ] {
+        refusal_of("continued-base.keras", wrong);
+    }
+}
+
+#[test]
+fn several_inputs_and_maps_of_scores_are_refused() {
+    let mut config = config_of("continued-base.keras");
+    let second = config["config"]["layers"][0].clone();
+    let layers = config["config"]["layers"].as_array_mut().unwrap();
+    let mut second = second;
+    second["name"] = json!("second");
+    second["config"]["name"] = json!("second");
+    layers.push(second);
+    let first = config["config"]["layers"][0]["name"].clone();
+    config["config"]["input_layers"] = json!([[first, 0, 0], ["second", 0, 0]]);
+    let said = refusal_of("continued-base.keras", &config.to_string());
+    assert!(said.contains("2 inputs"), "{said}");
+    let mut config = config_of("continued-base.keras");
+    config["config"]["output_layers"] = json!([["last", 0, 0]]);
+    let said = refusal_of("continued-base.keras", &config.to_string());
+    assert!(said.contains("no row of class scores"), "{said}");
+}

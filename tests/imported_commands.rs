@@ -1,0 +1,318 @@
+//! Models of Keras on the command line: the model is the file, pictures go in as Keras would take them, and
+//! what is assumed is printed.
+
+mod common {
+    pub mod program;
+}
+
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use common::program::{failure, json, parula};
+use serde_json::{Value as Json, json as document};
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn model(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imported").join(name)
+}
+
+fn golden(name: &str) -> Json {
+    serde_json::from_slice(&std::fs::read(model(name)).unwrap()).unwrap()
+}
+
+/// Picture `n` of `tests/reference/imported.py` as a file: its numbers are whole, from 0 to 255.
+fn picture(folder: &Path, n: usize, [height, width, channels]: [usize; 3]) -> PathBuf {
+    let mut bytes = Vec::new();
+    for (y, x, c) in (0..height)
+        .flat_map(|y| (0..width).flat_map(move |x| (0..channels).map(move |c| (y, x, c))))
+    {
+        let sum = 13 * y * y + 7 * x * y + 31 * x + 97 * c + 17 * y + 53 * n;
+        bytes.push((sum % 256) as u8);
+    }
+    let file = folder.join(format!("{n}.{height}x{width}x{channels}.png"));
+    let (width, height) = (width as u32, height as u32);
+    match channels {
+        1 => image::GrayImage::from_raw(width, height, bytes).unwrap().save(&file).unwrap(),
+        _ => image::RgbImage::from_raw(width, height, bytes).unwrap().save(&file).unwrap(),
+    }
+    file
+}
+
+fn numbers(json: &Json) -> Vec<f64> {
+    json.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+/// The largest difference over the largest magnitude of `truth`.
+fn apart(found: &[f64], truth: &[f64]) -> f64 {
+    assert_eq!(found.len(), truth.len());
+    let largest = truth.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    found.iter().zip(truth).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f64::max)
+}
+
+/// The numbers of a `.npy` file of float32.
+fn npy(file: &Path) -> Vec<f64> {
+    let bytes = std::fs::read(file).unwrap();
+    assert!(bytes.starts_with(b"\x93NUMPY"));
+    let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let numbers = bytes[10 + header..].chunks_exact(4);
+    numbers.map(|four| f64::from(f32::from_le_bytes(four.try_into().unwrap()))).collect()
+}
+
+/// What stderr says of a command that succeeds.
+fn notes(arguments: &[&str]) -> String {
+    let output = parula(arguments);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {text}");
+    text
+}
+
+#[test]
+fn a_model_and_pictures_give_what_keras_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    // In colour and in grey, taller than wide, whole .h5, a Normalization with statistics.
+    for (file, size, layer) in [
+        ("nested-average.keras", [32, 32, 3], "base/re_lu_2"),
+        ("nested-average.h5", [32, 32, 3], "base/re_lu_2"),
+        ("wide.keras", [24, 48, 3], "base/re_lu_2"),
+        ("grey.keras", [32, 32, 1], "base/re_lu_2"),
+        ("normalization.keras", [24, 40, 3], "conv2d_1"),
+    ] {
+        let truth = golden(&format!("{}.json", file.split('.').next().unwrap()));
+        let pictures = [20, 21].map(|n| picture(folder.path(), n, size));
+        let given = [path(&pictures[0]), path(&pictures[1])];
+        let file = model(file);
+        let found = json(&[&["predict", path(&file)], &given[..]].concat());
+        let out = folder.path().join("out").join(file.file_name().unwrap());
+        let maps = [&["cam", path(&file)], &given[..], &["--class", "0", "--out", path(&out)]];
+        let maps = json(&maps.concat());
+        for index in 0..2 {
+            let (answer, found, map) = (&truth["answers"][index], &found[index], &maps[index]);
+            let logits = apart(&numbers(&found["logits"]), &numbers(&answer["logits"]));
+            assert!(logits < 1e-5, "{file:?}: {found}");
+            assert_eq!(found["input"], document!([size[0], size[1]]));
+            assert_eq!(found["scaling"], "none");
+            let shares = numbers(&found["probabilities"]);
+            let class = found["class"].as_u64().unwrap() as usize;
+            assert!(shares.iter().all(|share| *share <= shares[class]), "{found}");
+            assert_eq!(found["probability"].as_f64().unwrap(), shares[class]);
+            assert_eq!(map["layer"], layer);
+            assert_eq!([&map["class"], &map["sign"]], [&document!(0), &document!(1)]);
+            assert!(apart(&[map["probability"].as_f64().unwrap()], &shares[..1]) < 1e-5, "{map}");
+            let rows = answer["map"].as_array().unwrap();
+            let truth: Vec<f64> = rows.iter().flat_map(numbers).collect();
+            let apart = apart(&npy(Path::new(map["raw"].as_str().unwrap())), &truth);
+            assert!(apart < 1e-4, "{file:?}: {apart:.1e}");
+        }
+    }
+}
+
+#[test]
+fn what_is_assumed_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = picture(folder.path(), 20, [32, 32, 3]);
+    let [scales, plain] = ["nested-average.keras", "shared.keras"].map(model);
+    let said = notes(&["predict", path(&scales), path(&image)]);
+    assert!(said.contains("at 32x32, scaling none") && !said.contains("--scaling"), "{said}");
+    let said = notes(&["predict", path(&plain), path(&image)]);
+    assert!(said.contains("at 16x16, scaling none"), "{said}");
+    // A scaling that is asked for is one that the numbers show.
+    let logits = |more: &[&str]| {
+        let all = [&["predict", path(&plain), path(&image)], more].concat();
+        numbers(&json(&all)[0]["logits"])
+    };
+    assert!(apart(&logits(&["--scaling", "unit"]), &logits(&[])) > 1e-3);
+    let found = json(&["predict", path(&plain), path(&image), "--scaling", "caffe"]);
+    assert_eq!(found[0]["scaling"], "caffe");
+    let wrong = parula(&["predict", path(&plain), path(&image), "--scaling", "keras"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn classes_have_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = picture(folder.path(), 20, [32, 32, 3]);
+    let file = folder.path().join("model.keras");
+    std::fs::copy(model("nested-maximum.keras"), &file).unwrap();
+    let out = folder.path().join("out");
+    let cam = |more: &[&'static str]| -> Vec<String> {
+        let mut all = vec!["cam".to_owned(), path(&file).to_owned(), path(&image).to_owned()];
+        all.extend(["--out".to_owned(), path(&out).to_owned()]);
+        all.extend(more.iter().map(|&word| word.to_owned()));
+        all
+    };
+    let json_of =
+        |more: &[&'static str]| json(&cam(more).iter().map(String::as_str).collect::<Vec<_>>());
+    let failed =
+        |more: &[&'static str]| failure(&cam(more).iter().map(String::as_str).collect::<Vec<_>>());
+    let by_number = json_of(&["--class", "1"]);
+    assert_eq!(by_number[0]["class_name"], Json::Null);
+    let names = ["--class-names", "ant,bee,cow"];
+    let by_name = json_of(&[&names[..], &["--class", "bee"]].concat());
+    assert_eq!(
+        (&by_name[0]["class"], &by_name[0]["class_name"]),
+        (&document!(1), &document!("bee"))
+    );
+    assert_eq!(by_name[0]["probability"], by_number[0]["probability"]);
+    // The names in a file beside the model are the same.
+    std::fs::write(folder.path().join("classes.txt"), "ant\nbee\n\ncow\n").unwrap();
+    assert_eq!(json_of(&["--class", "bee"]), by_name);
+    let text = parula(&["predict", path(&file), path(&image)]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(["ant", "bee", "cow"].iter().any(|name| text.contains(name)), "{text}");
+    assert!(failed(&["--class", "dog"]).contains("there is no class dog"));
+    assert!(failed(&["--class", "3"]).contains("there is no class 3"));
+    assert!(failed(&["--class-names", "ant,bee"]).contains("has 2 names, the head 3 units"));
+    assert!(failed(&["--class-names", "ant,ant,bee"]).contains("names ant twice"));
+}
+
+#[test]
+fn layers_are_listed_and_taken_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = picture(folder.path(), 20, [32, 32, 3]);
+    let file = model("nested-twice.keras");
+    let listed = json(&["explain", path(&file)]);
+    assert_eq!(listed["cam_layer"], "outer/conv2d_1");
+    let layers = listed["layers"].as_array().unwrap();
+    let stem = layers.iter().find(|layer| layer["name"] == "outer/inner/stem").unwrap();
+    assert_eq!(stem["class"], "Conv2D");
+    assert_eq!(stem["shape"], document!([16, 16, 6]));
+    assert_eq!(stem["trainable"], true);
+    let text = String::from_utf8(parula(&["explain", path(&file)]).stdout).unwrap();
+    let marked: Vec<&str> = text.lines().filter(|line| line.contains("<- explained")).collect();
+    assert!(marked.len() == 1 && marked[0].starts_with("outer/conv2d_1 "), "{marked:?}");
+    let out = folder.path().join("out");
+    let cam = ["cam", path(&file), path(&image), "--out", path(&out), "--layer"];
+    let found = json(&[&cam[..], &["outer/inner/stem"]].concat());
+    assert_eq!(found[0]["layer"], "outer/inner/stem");
+    assert_eq!(npy(Path::new(found[0]["raw"].as_str().unwrap())).len(), 16 * 16);
+    let said = failure(&[&cam[..], &["inner/stem"]].concat());
+    assert!(said.contains("inner/stem"), "{said}");
+}
+
+#[test]
+fn every_method_explains_a_model_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = picture(folder.path(), 20, [32, 32, 3]);
+    let out = folder.path().join("out");
+    let [rectified, silu] = ["nested-twice.keras", "squeeze-and-excite.keras"].map(model);
+    for method in parula::cam::METHODS {
+        for file in [&rectified, &silu] {
+            let mut all = vec!["cam", path(file), path(&image), "--out", path(&out)];
+            all.extend(["--method", method.name]);
+            if method.takes(parula::cam::Argument::Samples) {
+                all.extend(["--samples", "3"]);
+            }
+            if method.name == "guided-backprop" && file == &silu {
+                let said = failure(&all);
+                assert!(said.contains("is of ReLU and its kin"), "{said}");
+                continue;
+            }
+            let found = json(&all);
+            let map = npy(Path::new(found[0]["raw"].as_str().unwrap()));
+            assert!(map.iter().all(|value| value.is_finite()), "{}", method.name);
+            assert!(map.iter().any(|value| *value > 0.0), "{}: all zero", method.name);
+            assert_eq!(found[0]["method"], method.name);
+        }
+    }
+}
+
+#[test]
+fn sizes_are_the_files_own_and_the_users_where_it_leaves_them_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = picture(folder.path(), 20, [40, 56, 3]);
+    // A model of 24x48 runs at 24x48, whatever the picture has; of other sizes where its layers allow it.
+    let file = model("wide.keras");
+    let found = json(&["predict", path(&file), path(&image)]);
+    assert_eq!(found[0]["input"], document!([24, 48]));
+    let found = json(&["predict", path(&file), path(&image), "--size", "40x56"]);
+    assert_eq!(found[0]["input"], document!([40, 56]));
+    // A Flatten before a dense layer does not allow it.
+    let file = model("nested-no-pooling.keras");
+    let said = failure(&["predict", path(&file), path(&image), "--size", "40x56"]);
+    assert!(said.contains("--size"), "{said}");
+    // Without height and width in the file they have to be given.
+    let open = changed(folder.path(), "wide.keras", |config| {
+        open_input(config);
+    });
+    let said = failure(&["predict", path(&open), path(&image)]);
+    assert!(said.contains("takes images of any size") && said.contains("--size"), "{said}");
+    let own = json(&["predict", path(&model("wide.keras")), path(&image)]);
+    let given = json(&["predict", path(&open), path(&image), "--size", "24x48"]);
+    assert_eq!(own[0]["logits"], given[0]["logits"]);
+}
+
+/// Takes height and width out of every input of the model, and of those in it.
+fn open_input(config: &mut Json) {
+    for layer in config["config"]["layers"].as_array_mut().unwrap() {
+        if layer["config"].get("batch_shape").is_some() {
+            layer["config"]["batch_shape"] = document!([null, null, null, 3]);
+        }
+        if layer["config"].get("layers").is_some() {
+            open_input(layer);
+        }
+    }
+}
+
+/// The model `name` in a file of its own, its configuration changed.
+fn changed(folder: &Path, name: &str, change: impl FnOnce(&mut Json)) -> PathBuf {
+    let bytes = std::fs::read(model(name)).unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut written = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let mut change = Some(change);
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).unwrap();
+        let member_name = member.name().unwrap().into_owned();
+        let mut content = Vec::new();
+        member.read_to_end(&mut content).unwrap();
+        if member_name == "config.json" {
+            let mut config = serde_json::from_slice(&content).unwrap();
+            change.take().unwrap()(&mut config);
+            content = serde_json::to_vec(&config).unwrap();
+        }
+        written.start_file(&member_name, zip::write::SimpleFileOptions::default()).unwrap();
+        written.write_all(&content).unwrap();
+    }
+    let file = folder.join(format!("changed-{name}"));
+    std::fs::write(&file, written.finish().unwrap().into_inner()).unwrap();
+    file
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = picture(folder.path(), 20, [32, 32, 3]);
+    let refused = |change: &dyn Fn(&mut Json)| {
+        let file = changed(folder.path(), "continued-base.keras", change);
+        failure(&["predict", path(&file), path(&image)])
+    };
+    fn stem(config: &mut Json) -> &mut Json {
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        layers.iter_mut().find(|layer| layer["config"]["name"] == "stem").unwrap()
+    }
+    let said = refused(&|config| stem(config)["class_name"] = document!("Lambda"));
+    assert!(said.contains("layer stem (Lambda)") && said.contains("never run"), "{said}");
+    let said = refused(&|config| {
+        *config =
+            serde_json::from_str(&config.to_string().replace("\"stem\"", "\"root\"")).unwrap();
+    });
+    assert!(said.contains("the weights of layer root (Conv2D) are not there"), "{said}");
+    let said = refused(&|config| stem(config)["config"]["causal"] = document!(true));
+    assert!(said.contains("layer stem (Conv2D): causal = true is not understood"), "{said}");
+    // Weights alone, a file that is none, and two models at once.
+    let text = folder.path().join("text.keras");
+    std::fs::write(&text, "no model").unwrap();
+    assert!(failure(&["predict", path(&text), path(&image)]).contains("this is no weights file"));
+    let cut = folder.path().join("cut.keras");
+    let whole = std::fs::read(model("continued-base.keras")).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    assert!(failure(&["predict", path(&cut), path(&image)]).contains("cut off"));
+    let whole = model("wide.keras");
+    let both = ["predict", path(&whole), path(&image), "--model", "compact-resnet"];
+    let said = failure(&[&both[..], &["--weights", path(&text)]].concat());
+    assert!(said.contains("give one of them"), "{said}");
+    assert!(failure(&["predict", path(&image)]).contains("no model was given"));
+    assert!(failure(&["predict", path(&whole)]).contains("no images"));
+}
