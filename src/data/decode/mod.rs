@@ -309,6 +309,28 @@ mod tests {
     }
 
     #[test]
+    fn a_tiff_that_does_not_say_its_bits_has_one() {
+        // 64 x 24 pixels, every other row white; 258 is missing, as it is where it is 1.
+        let rows: Vec<u8> =
+            (0..24).flat_map(|row| [if row % 2 == 0 { 0xff } else { 0 }; 8]).collect();
+        let entries = [(256, 64), (257, 24), (259, 1), (262, 1), (273, 8), (278, 24), (279, 192)];
+        let mut bytes = b"II\x2a\0".to_vec();
+        bytes.extend((8 + rows.len() as u32).to_le_bytes());
+        bytes.extend(&rows);
+        bytes.extend((entries.len() as u16).to_le_bytes());
+        for (tag, value) in entries {
+            bytes.extend(u16::to_le_bytes(tag));
+            bytes.extend([3, 0, 1, 0, 0, 0]);
+            bytes.extend(u32::to_le_bytes(value));
+        }
+        bytes.extend([0; 4]);
+        let read = Grey::decode(Path::new("x.tif"), &bytes).unwrap();
+        assert_eq!((read.width, read.height), (64, 24));
+        let expected = |index: usize| if index / 64 % 2 == 0 { 255 } else { 0 };
+        assert!(read.pixels.iter().enumerate().all(|(index, &level)| level == expected(index)));
+    }
+
+    #[test]
     fn jpeg_is_read_and_close() {
         let image = Grey::filled(31, 17, 90);
         let read = Grey::decode(Path::new("x.jpg"), &jpeg(&image.pixels)).unwrap();

@@ -20,8 +20,8 @@ pub fn check(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn is_plausible(bytes: &[u8], claimed: u64) -> bool {
     let length = bytes.len() as u64;
     match tag(bytes, COMPRESSION).unwrap_or(UNCOMPRESSED) {
-        // Of one bit a pixel the decoder makes bytes.
-        UNCOMPRESSED if tag(bytes, BITS) == Some(1) => claimed / 8 <= length,
+        // Of one bit a pixel the decoder makes bytes; a file that does not say its bits has one.
+        UNCOMPRESSED if tag(bytes, BITS).unwrap_or(1) == 1 => claimed / 8 <= length,
         UNCOMPRESSED => claimed <= length,
         // A blank row of fax takes a bit, whatever its length.
         2..=4 => true,
