@@ -30,7 +30,8 @@ pub fn recognise(listing: &Listing) -> bool {
 /// `patients.csv` that cannot be used.
 pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     let (pairs, mut problems) = listing.pairs();
-    let patients = Patients::read(listing)?;
+    let mut patients = Patients::read(listing)?;
+    problems.extend(patients.iter_mut().flat_map(|table| std::mem::take(&mut table.problems)));
     let layout = pairs::describe(listing, &pairs);
     let mut same = Vec::new();
     let mut samples = Vec::new();

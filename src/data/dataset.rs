@@ -263,8 +263,11 @@ pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
     let mut dataset = (format.read)(&listing, options)?;
     // Of a tree of films without one that can be used, the problems are still worth a report.
     if dataset.samples.is_empty() && dataset.normals == Normals::Images {
-        let (problem, hint) = match dataset.problems.first() {
-            Some(problem) => (
+        let (problem, hint) = match (listing.unread(), dataset.problems.first()) {
+            (Some((unread, hint)), _) => {
+                (format!("holds no image that can be used, and {unread}"), hint)
+            }
+            (None, Some(problem)) => (
                 format!(
                     "holds no image that can be used; {}: {}",
                     problem.path.display(),
@@ -272,12 +275,19 @@ pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
                 ),
                 problem.hint.clone(),
             ),
-            None => ("holds no image that can be used".into(), layout::EXPECTED.into()),
+            (None, None) => ("holds no image that can be used".into(), layout::EXPECTED.into()),
         };
         return Err(Error::content(root, problem, hint));
     }
     dataset.format = format.name;
     if dataset.normals == Normals::Images {
+        let bare = dataset.samples.iter().filter(|one| one.masks.is_empty());
+        let bare = bare.filter(|one| one.class == Class::Abnormal).count();
+        // Their masks may be among what is not read; that goes before all that follows from it.
+        if let (Some((unread, hint)), 1..) = (listing.unread(), bare) {
+            let what = format!("holds {unread}, and {bare} abnormal images without a mask");
+            dataset.problems.insert(0, Problem::new(root, what, hint).of("format"));
+        }
         dataset.problems.extend(listing.left_out());
     }
     dataset.samples.sort_by(|a, b| a.image.path().cmp(b.image.path()));

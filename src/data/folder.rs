@@ -7,11 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
 use super::layout::{Entry, Listing, Pair};
 use super::load;
 use super::pairs;
-use super::patients::Patients;
+use super::patients::{Patients, alike};
 use super::picture::Picture;
 use crate::error::Result;
 
@@ -62,6 +64,22 @@ const ABNORMAL: [&str; 32] = [
     "cyst",
     "melanoma",
 ];
+/// Those of [`ABNORMAL`] that are kinds of lesions: where they are not, there may be others.
+const KINDS: [&str; 13] = [
+    "benign",
+    "malignant",
+    "cancer",
+    "cancers",
+    "carcinoma",
+    "calc",
+    "calcification",
+    "calcifications",
+    "glioma",
+    "meningioma",
+    "pituitary",
+    "adenoma",
+    "melanoma",
+];
 /// Folders that divide a data set without saying anything of the patient.
 const PARTS: [&str; 8] =
     ["train", "training", "val", "valid", "validation", "test", "testing", "data"];
@@ -79,39 +97,43 @@ pub fn recognise(listing: &Listing) -> bool {
 /// # Errors
 /// [`Error::Content`](crate::error::Error::Content) or [`Error::File`](crate::error::Error::File) for a `patients.csv` that cannot be used.
 pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
-    let patients = Patients::read(listing)?;
+    let mut patients = Patients::read(listing)?;
     let (mut found, mut problems) = listing.pairs();
+    problems.extend(patients.iter_mut().flat_map(|table| std::mem::take(&mut table.problems)));
     let layout = pairs::describe(listing, &found);
     let mut same = Vec::new();
     let levels = Levels::of(&found);
     let unique = unique_stems(&found);
     let mut unit = "image";
     let mut samples = Vec::new();
+    let mut patient_folders = BTreeSet::new();
     for Pair { entry, masks } in found.drain(..) {
         let masks: Vec<Picture> = masks.into_iter().map(|path| options.mask(path)).collect();
         let label = levels.class_folder(entry);
-        let class =
-            match label {
-                Some(folder) if is_normal(folder) => Class::Normal,
-                Some(_) => Class::Abnormal,
-                None if masks.is_empty() => {
-                    problems.push(Problem::harmless(
-                    &entry.path,
-                    "is left out: it has no mask and no folder that says its class",
-                    "add a mask (empty for a normal image), or move it to a folder `normal`",
-                )
-                .of("no class"));
+        let class = match label {
+            Some(folder) if is_normal(folder) => Class::Normal,
+            Some(folder) if !leaves_open(folder) => Class::Abnormal,
+            Some(folder) if masks.is_empty() => {
+                let what = format!("has no mask, and may be normal in a folder `{folder}`");
+                let hint = "add a mask (empty for a normal image), or move it to a folder `normal`";
+                problems.push(Problem::new(&entry.path, what, hint).of("no class"));
+                continue;
+            }
+            None if masks.is_empty() => {
+                let what = "is left out: it has no mask and no folder that says its class";
+                let hint = "add a mask (empty for a normal image), or move it to a folder `normal`";
+                problems.push(Problem::harmless(&entry.path, what, hint).of("no class"));
+                continue;
+            }
+            _ => match load::has_lesion(&masks) {
+                Ok(false) => Class::Normal,
+                Ok(true) => Class::Abnormal,
+                Err(problem) => {
+                    problems.push(problem);
                     continue;
                 }
-                None => match load::has_lesion(&masks) {
-                    Ok(false) => Class::Normal,
-                    Ok(true) => Class::Abnormal,
-                    Err(problem) => {
-                        problems.push(problem);
-                        continue;
-                    }
-                },
-            };
+            },
+        };
         let name = if unique.contains(&entry.stem) {
             entry.stem.clone()
         } else {
@@ -119,8 +141,9 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
         };
         let mut source = name.clone();
         if let Some(folder) = levels.patient_folder(entry) {
-            source = folder.to_owned();
+            source = folder.nfc().collect();
             unit = "patient folder";
+            patient_folders.insert(source.clone());
         }
         if let Some(patients) = &patients {
             unit = patients.unit();
@@ -139,6 +162,9 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
             view: None,
             other_breast: None,
         });
+    }
+    if patients.is_none() {
+        problems.extend(alike(&listing.root, patient_folders.iter().map(String::as_str)));
     }
     one_file_a_sample(&mut samples, same, &mut problems);
     same_names(&samples, &mut problems);
@@ -181,7 +207,13 @@ pub(super) fn one_file_a_sample(
             Problem::new(&path, what, "keep it in one of the two")
         };
         problems.push(problem.of("same file"));
+        // What is left out may be what two patients have in common.
+        let [kept, gone] = [first, one].map(|sample| sample.source.clone());
         samples.retain(|sample| sample.image.path() != path);
+        if kept != gone {
+            let of_gone = samples.iter_mut().filter(|sample| sample.source == gone);
+            of_gone.for_each(|sample| sample.source.clone_from(&kept));
+        }
     }
 }
 
@@ -215,7 +247,9 @@ impl Levels {
             .collect();
         let says_class = |names: &BTreeSet<String>| {
             names.len() <= MOST_CLASSES
-                && names.iter().any(|name| is_normal(name) || is_abnormal(name))
+                && names
+                    .iter()
+                    .any(|name| is_normal(name) || is_abnormal(name) || leaves_open(name))
         };
         let class = names.iter().position(says_class);
         // One folder around everything is not a patient, and neither is `train` beside `test`.
@@ -246,18 +280,33 @@ fn words(folder: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
+/// What a folder's name says that there is not: `tumor` of `no_tumor` and of `nontumor`, nothing of `no`.
+fn denied(folder: &str) -> Option<Option<String>> {
+    let mut all = words(folder);
+    let first = all.next()?;
+    if ["no", "non", "none", "not", "without"].contains(&first.as_str()) {
+        return Some(all.next());
+    }
+    let mut rests = ["non", "not", "no"].iter().filter_map(|no| first.strip_prefix(no));
+    rests.find(|rest| ABNORMAL.contains(rest)).map(|rest| Some(rest.to_owned()))
+}
+
 /// Whether a folder's name says that there is no lesion: `normal`, `no_tumor`, `no findings`, `no`.
 fn is_normal(folder: &str) -> bool {
-    let mut all = words(folder);
-    if all.any(|word| NORMAL.contains(&word.as_str())) {
-        return true;
+    match denied(folder) {
+        // What is not malignant is benign, as well as normal.
+        Some(Some(word)) => {
+            (ABNORMAL.contains(&word.as_str()) && !KINDS.contains(&word.as_str()))
+                || ["finding", "findings"].contains(&word.as_str())
+        }
+        Some(None) => true,
+        None => words(folder).any(|word| NORMAL.contains(&word.as_str())),
     }
-    let mut all = words(folder);
-    let denies = all.next().is_some_and(|word| ["no", "non", "none", "without"].contains(&&*word));
-    denies
-        && all.next().is_none_or(|word| {
-            ABNORMAL.contains(&word.as_str()) || ["finding", "findings"].contains(&word.as_str())
-        })
+}
+
+/// Whether a folder's name says of which kind its lesions are not, so that there may be others or none.
+fn leaves_open(folder: &str) -> bool {
+    denied(folder).flatten().is_some_and(|word| KINDS.contains(&word.as_str()))
 }
 
 fn is_abnormal(folder: &str) -> bool {

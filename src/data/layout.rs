@@ -40,7 +40,8 @@ const IMAGE_FOLDERS: [&str; 9] =
     ["image", "images", "img", "imgs", "original", "originals", "photo", "photos", "jpegimages"];
 
 /// Formats that are looked for only to say that they are not read.
-const OTHER_FORMATS: [&str; 8] = ["bmp", "dcm", "pgm", "gif", "webp", "mha", "nii", "nrrd"];
+const OTHER_FORMATS: [&str; 13] =
+    ["bmp", "dcm", "pgm", "gif", "webp", "mha", "nii", "nrrd", "pbm", "ppm", "jp2", "tga", "heic"];
 
 /// One image file found below the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Entry {
     pub foreign: bool,
     /// Of a mask: the images that it is of, by their places in [`Listing::images`].
     pub owners: Vec<usize>,
+    /// Of a mask that might be of an image and is not: why.
+    pub stray: Option<String>,
     /// Of an image: the other name of the same file that stands for it.
     pub same_as: Option<PathBuf>,
 }
@@ -84,7 +87,16 @@ impl Entry {
             Some(owner) => (owner.to_owned(), true),
             None => (stem, is_mask),
         };
-        Entry { path, folders, stem, is_mask, foreign: false, owners: Vec::new(), same_as: None }
+        Entry {
+            path,
+            folders,
+            stem,
+            is_mask,
+            foreign: false,
+            owners: Vec::new(),
+            stray: None,
+            same_as: None,
+        }
     }
 
     /// What an image and its masks have in common: folders and stem, however they are written.
@@ -207,6 +219,15 @@ impl Listing {
             .collect()
     }
 
+    /// The pictures that are not read, most of one ending first, in words, and what to do about them; none
+    /// where there are none.
+    pub fn unread(&self) -> Option<(String, String)> {
+        let (extension, _) = self.others.iter().max_by_key(|(_, paths)| paths.len())?;
+        let counts = self.others.iter().map(|(other, paths)| format!("{} .{other}", paths.len()));
+        let what = format!("{}, which are not read", counts.collect::<Vec<_>>().join(", "));
+        Some((what, convert_hint(extension)))
+    }
+
     /// Every image with its masks, and a harmless problem for each file that is left out. Two images of one
     /// name, such as `a.png` and `a.jpg`, have the same masks.
     pub fn pairs(&self) -> (Vec<Pair<'_>>, Vec<Problem>) {
@@ -221,6 +242,9 @@ impl Listing {
                 let problem =
                     Problem::harmless(&entry.path, what, "call it X_mask_1 if it does not");
                 problems.push(problem.of("other outline"));
+            } else if let Some(what) = &entry.stray {
+                let hint = "add its image, call it after its own as X_mask_1, or remove it";
+                problems.push(Problem::new(&entry.path, what, hint).of("no image"));
             } else if entry.owners.is_empty() {
                 let what = "is left out: there is no image for this mask";
                 let hint = "add its image, under the same name without what makes it a mask";
@@ -260,7 +284,7 @@ impl Listing {
 }
 
 fn convert_hint(extension: &str) -> String {
-    format!("convert them, e.g. `mogrify -format png *.{extension}`")
+    format!("convert them to PNG, e.g. `mogrify -format png *.{extension}`")
 }
 
 /// Lists `root` and the folders below it, hidden ones left out, and what parula wrote
@@ -293,7 +317,7 @@ pub fn list(root: &Path) -> Result<Listing> {
             others.entry(extension).or_default().push(path.clone());
         }
     }
-    let images = entries(root, images);
+    let images = entries(root, images, &others.values().flatten().cloned().collect::<Vec<_>>());
     Ok(Listing { root: root.to_owned(), files, images, others, outputs: written, passed })
 }
 
@@ -307,9 +331,10 @@ pub fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn entries(root: &Path, images: Vec<PathBuf>) -> Vec<Entry> {
+/// `others` are pictures that are not read: what lies beside them may still be their masks.
+fn entries(root: &Path, images: Vec<PathBuf>, others: &[PathBuf]) -> Vec<Entry> {
     let mut folders_of_set: HashMap<PathBuf, usize> = HashMap::new();
-    for path in &images {
+    for path in images.iter().chain(others) {
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(root)) {
             *folders_of_set.entry(folder.to_owned()).or_default() += 1;
         }
@@ -365,7 +390,7 @@ mod tests {
         let image = "train/images/p1/a.png";
         for mask in ["train/masks/p1/a.png", "train_masks/p1/a.png", "train/p1/Labels/A_mask.png"] {
             let paths = [image, mask].map(|path| Path::new("/d").join(path));
-            let mut entries = entries(Path::new("/d"), paths.into());
+            let mut entries = entries(Path::new("/d"), paths.into(), &[]);
             entries.sort_by_key(|entry| entry.is_mask);
             assert_eq!([entries[0].is_mask, entries[1].is_mask], [false, true], "{mask}");
             assert_eq!(entries[0].key(), entries[1].key(), "{mask}");
@@ -376,7 +401,8 @@ mod tests {
     fn a_folder_around_the_set_holds_not_masks_alone() {
         for folder in ["with_GT", "masks"] {
             let paths = ["a/x.png", "b/y.png"].map(|path| Path::new("/d").join(folder).join(path));
-            assert!(entries(Path::new("/d"), paths.into()).iter().all(|entry| !entry.is_mask));
+            let entries = entries(Path::new("/d"), paths.into(), &[]);
+            assert!(entries.iter().all(|entry| !entry.is_mask));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which mask is of which image, by the names of files and folders, and in words how that was understood.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
@@ -12,8 +12,10 @@ use super::layout::{Entry, Listing, Pair};
 const WEAK_SUFFIXES: [&str; 3] = ["tumor", "tumour", "lesion"];
 /// Words that end the stem of what outlines something else, where there is the image that it is of.
 const FOREIGN_SUFFIXES: [&str; 2] = ["other", "superpixels"];
-/// Words that begin the stem of a mask.
+/// Words that begin the stem of a mask, or are all of it.
 const PREFIXES: [&str; 7] = ["mask", "masks", "gt", "seg", "segmentation", "label", "groundtruth"];
+/// Words before the number of an image.
+const IMAGE_WORDS: [&str; 6] = ["image", "images", "img", "imgs", "im", "original"];
 
 /// One way of writing a name: in small letters, and letters with accents as one sign.
 pub fn spelling(name: &str) -> String {
@@ -24,6 +26,14 @@ pub fn spelling(name: &str) -> String {
 pub fn assign(entries: &mut [Entry]) {
     let images = by(entries, |entry| vec![entry.key()]);
     let tails = by(entries, ends);
+    // How many images of each folder are called something else than `mask`.
+    let mut neighbours: HashMap<String, usize> = HashMap::new();
+    for entry in entries.iter().filter(|entry| !entry.is_mask && !is_mask_word(&entry.stem)) {
+        *neighbours.entry(entry.key_of("")).or_default() += 1;
+    }
+    // What has a mask of its own is none.
+    let outlined: HashSet<String> =
+        entries.iter().filter(|entry| entry.is_mask).map(Entry::key).collect();
     for (index, entry) in entries.iter_mut().enumerate() {
         if entry.is_mask {
             continue;
@@ -41,7 +51,13 @@ pub fn assign(entries: &mut [Entry]) {
             let key = entry.key_of(owner);
             (is_there(&key, &images) || is_there(&key, &tails)).then(|| (owner.to_owned(), false))
         };
-        if let Some((owner, foreign)) = by_suffix.or_else(by_prefix) {
+        let by_word = || {
+            let is_word = is_mask_word(&entry.stem)
+                && neighbours.get(&entry.key_of("")) == Some(&1)
+                && !outlined.contains(&entry.key());
+            is_word.then(|| (entry.stem.clone(), false))
+        };
+        if let Some((owner, foreign)) = by_suffix.or_else(by_prefix).or_else(by_word) {
             (entry.stem, entry.is_mask, entry.foreign) = (owner, true, foreign);
         }
     }
@@ -49,9 +65,55 @@ pub fn assign(entries: &mut [Entry]) {
     let images = by(entries, |entry| vec![entry.key()]);
     let tails = by(entries, ends);
     let stems = by(entries, |entry| vec![spelling(&entry.stem)]);
-    for entry in entries.iter_mut().filter(|entry| entry.is_mask && !entry.foreign) {
-        entry.owners = owners(entry, &images, &tails, &stems);
+    let alone = by(entries, |entry| vec![entry.key_of("")]);
+    let masks = || (0..entries.len()).filter(|&at| entries[at].is_mask && !entries[at].foreign);
+    let found: Vec<(usize, Rule, Vec<usize>)> = masks()
+        .map(|mask| {
+            let (rule, owners) = owners(&entries[mask], &images, &tails, &stems, &alone);
+            (mask, rule, owners)
+        })
+        .collect();
+    // The mask that an image has by the strictest rule.
+    let mut strictest: HashMap<usize, (Rule, usize)> = HashMap::new();
+    for (mask, rule, owners) in &found {
+        for owner in owners {
+            let now = strictest.entry(*owner).or_insert((*rule, *mask));
+            *now = (*now).min((*rule, *mask));
+        }
     }
+    for (mask, rule, owners) in found {
+        let path = |index: usize| entries[index].path.display().to_string();
+        let (mut kept, mut stray) = (Vec::new(), None);
+        for owner in owners {
+            let own = strictest[&owner];
+            let [of_mask, of_image] = [&entries[mask], &entries[owner]].map(part);
+            if rule != Rule::Name && own.0 != rule {
+                let (image, own) = (path(owner), path(own.1));
+                stray = Some(format!(
+                    "is left out: by its name it might be of {image}, which has {own} already"
+                ));
+            } else if of_mask.is_some() && of_image.is_some() && of_mask != of_image {
+                let image = path(owner);
+                stray = Some(format!(
+                    "is left out: the image of its name, {image}, is in another part of the set"
+                ));
+            } else {
+                kept.push(owner);
+            }
+        }
+        (entries[mask].owners, entries[mask].stray) = (kept, stray);
+    }
+}
+
+/// How a mask came to its images, the strictest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rule {
+    /// By its name, in the same folders.
+    Name,
+    /// By the end of the image's name, in the same folders.
+    End,
+    /// By its name alone.
+    Anywhere,
 }
 
 /// The images of a mask. One that is called after none of its folder may be of the only one that ends like
@@ -61,7 +123,8 @@ fn owners(
     images: &HashMap<String, Vec<usize>>,
     tails: &HashMap<String, Vec<usize>>,
     stems: &HashMap<String, Vec<usize>>,
-) -> Vec<usize> {
+    alone: &HashMap<String, Vec<usize>>,
+) -> (Rule, Vec<usize>) {
     let names: Vec<&str> = [
         Some(&*entry.stem),
         without_prefix(&entry.stem),
@@ -70,13 +133,31 @@ fn owners(
     .into_iter()
     .flatten()
     .collect();
-    let found = names.iter().find_map(|name| images.get(&entry.key_of(name)));
     let only = |found: &&Vec<usize>| found.len() == 1;
-    let found =
-        found.or_else(|| names.iter().find_map(|name| tails.get(&entry.key_of(name)).filter(only)));
-    let found =
-        found.or_else(|| names.iter().find_map(|name| stems.get(&spelling(name)).filter(only)));
-    found.cloned().unwrap_or_default()
+    if let Some(found) = names.iter().find_map(|name| images.get(&entry.key_of(name))) {
+        return (Rule::Name, found.clone());
+    }
+    // `mask` beside one image, in a folder of their own.
+    let beside = alone.get(&entry.key_of("")).filter(only).filter(|_| is_mask_word(&entry.stem));
+    if let Some(found) = beside {
+        return (Rule::Name, found.clone());
+    }
+    let end = names.iter().find_map(|name| tails.get(&entry.key_of(name)).filter(only));
+    if let Some(found) = end {
+        return (Rule::End, found.clone());
+    }
+    let found = names.iter().find_map(|name| stems.get(&spelling(name)).filter(only));
+    (Rule::Anywhere, found.cloned().unwrap_or_default())
+}
+
+/// Which part of a divided data set a file is in: `train`, `val` or `test`.
+fn part(entry: &Entry) -> Option<&'static str> {
+    entry.folders.iter().find_map(|folder| match folder.to_lowercase().as_str() {
+        "train" | "training" => Some("train"),
+        "val" | "valid" | "validation" => Some("val"),
+        "test" | "testing" => Some("test"),
+        _ => None,
+    })
 }
 
 /// The images by each of their keys.
@@ -88,10 +169,24 @@ fn by(entries: &[Entry], keys: impl Fn(&Entry) -> Vec<String>) -> HashMap<String
     found
 }
 
-/// What an image's name ends with, after each `_` and `-`.
+/// What an image's name ends with, after each `_` and `-`, and the number of `img0` and the like.
 fn ends(entry: &Entry) -> Vec<String> {
     let ends = entry.stem.match_indices(['_', '-']).map(|(at, _)| &entry.stem[at + 1..]);
-    ends.filter(|tail| !tail.is_empty()).map(|tail| entry.key_of(tail)).collect()
+    let number = number_after(&entry.stem, &IMAGE_WORDS);
+    ends.filter(|tail| !tail.is_empty()).chain(number).map(|tail| entry.key_of(tail)).collect()
+}
+
+/// `12` of `word12`.
+fn number_after<'a>(stem: &'a str, words: &[&str]) -> Option<&'a str> {
+    let word = stem.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = &stem[word.len()..];
+    (!number.is_empty() && words.contains(&&*word.to_lowercase())).then_some(number)
+}
+
+/// Whether a name is `mask`, `gt` or the like, with a number after it or without.
+fn is_mask_word(stem: &str) -> bool {
+    let word = stem.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['_', '-']);
+    PREFIXES.contains(&&*word.to_lowercase())
 }
 
 /// `X` of `X_word`, `X-word`, `X_word1`, `X_word_1`.
@@ -102,12 +197,13 @@ fn without_suffix<'a>(stem: &'a str, words: &[&str]) -> Option<&'a str> {
     stem.get(..head.len()).filter(|head| !head.is_empty())
 }
 
-/// `X` of `mask_X` and the like.
+/// `X` of `mask_X` and the like, and of `mask12` the number.
 fn without_prefix(stem: &str) -> Option<&str> {
     let lower = stem.to_ascii_lowercase();
     let rest =
         PREFIXES.iter().find_map(|word| lower.strip_prefix(word)?.strip_prefix(['_', '-', ' ']));
-    stem.get(stem.len() - rest?.len()..).filter(|rest| !rest.is_empty())
+    let rest = rest.and_then(|rest| stem.get(stem.len() - rest.len()..));
+    rest.filter(|rest| !rest.is_empty()).or_else(|| number_after(stem, &PREFIXES))
 }
 
 /// How images and masks were put together, such as `Images/bus_X with Masks/mask_X (1875 masks)`.

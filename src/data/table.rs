@@ -90,7 +90,7 @@ impl Table {
                     if record.iter().all(str::is_empty) {
                         continue;
                     }
-                    (line + above, Ok(record.iter().map(str::to_owned).collect()))
+                    (line + above, fields(&record, header.len(), delimiter))
                 }
                 Err(error) => {
                     let line = error.position().map_or(0, csv::Position::line);
@@ -101,6 +101,26 @@ impl Table {
         }
         Table { header, rows }
     }
+}
+
+/// The fields of a line. More than the header names, unless they are empty, show that a separator stands
+/// within a field, and nobody can tell in which.
+fn fields(
+    record: &csv::StringRecord,
+    columns: usize,
+    delimiter: u8,
+) -> Result<Vec<String>, String> {
+    if record.iter().skip(columns).any(|field| !field.is_empty()) {
+        let separator = match delimiter {
+            b'\t' => "a tab".to_owned(),
+            other => format!("`{}`", char::from(other)),
+        };
+        return Err(format!(
+            "has {} fields under a header of {columns}: a field with {separator} in it needs quotes",
+            record.len()
+        ));
+    }
+    Ok(record.iter().map(str::to_owned).collect())
 }
 
 /// One way of writing a column's name: tables differ in `_` and in case.
@@ -191,6 +211,16 @@ mod tests {
             check(&latin, &ROWS);
             check(format!("sep={separator}\n{text}").as_bytes(), &ROWS);
         }
+    }
+
+    #[test]
+    fn a_line_of_more_fields_than_the_header_is_damaged() {
+        let text = b"image;patient\na;1\nb;Doe; J\nc;2;;\nd;\"Doe; J\"";
+        let table = Table::of(Path::new("t.csv"), text).unwrap();
+        let good: Vec<(u64, bool)> = table.rows.iter().map(|row| (row.0, row.1.is_ok())).collect();
+        assert_eq!(good, [(2, true), (3, false), (4, true), (5, true)]);
+        let told = table.rows[1].1.as_ref().unwrap_err();
+        assert!(told.contains("3 fields under a header of 2") && told.contains("`;`"), "{told}");
     }
 
     #[test]
