@@ -154,6 +154,11 @@ fn interrupted(gpu: Gpu, statistics: Statistics) {
     std::fs::write(&state, &whole[..whole.len() - 100]).unwrap();
     let error = refused(options.clone());
     assert!(error.contains("state.safetensors") && error.contains("delete it"), "{error}");
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(&state, changed).unwrap();
+    let error = refused(options.clone());
+    assert!(error.contains("state.safetensors") && error.contains("has changed"), "{error}");
 }
 
 /// `parula reproduce` of both experiments on `data`, as small as can be.

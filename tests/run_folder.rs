@@ -262,6 +262,112 @@ fn train_that_is_finished_says_so_and_goes_on_for_more_epochs() {
     refused("train", &beside, &[], &["w.csv", "already"]);
 }
 
+#[test]
+fn a_refused_resume_leaves_a_training_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("w.safetensors");
+    run("train", &out, &[]);
+    let state = PathBuf::from(format!("{}.state.safetensors", path(&out)));
+    let all = || {
+        let files = files(folder.path());
+        files.into_iter().map(|name| (std::fs::read(folder.path().join(&name)).unwrap(), name))
+    };
+    let before: Vec<_> = all().collect();
+    refused(
+        "train",
+        &out,
+        &["--resume", "--patience", "7"],
+        &["patience was null, is 7", "--overwrite"],
+    );
+    assert!(before == all().collect::<Vec<_>>());
+    // What the refusal did not say to do loses nothing either.
+    let kept = std::fs::read(&state).unwrap();
+    std::fs::remove_file(&state).unwrap();
+    refused("train", &out, &["--resume", "--patience", "7"], &["finished", "--overwrite"]);
+    std::fs::write(&state, &kept).unwrap();
+
+    // A state whose numbers or words are others.
+    let last = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
+    let record = |bytes: &mut Vec<u8>| {
+        let key = br#"\\\"val_accuracy\\\":"#;
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+        bytes[at + key.len()] = if bytes[at + key.len()] == b'0' { b'1' } else { b'0' };
+    };
+    for change in [&last as &dyn Fn(&mut Vec<u8>), &record] {
+        let mut changed = kept.clone();
+        change(&mut changed);
+        std::fs::write(&state, changed).unwrap();
+        for epochs in ["1", "2"] {
+            let more = ["--resume", "--epochs", epochs];
+            refused("train", &out, &more, &["state.safetensors", "has changed", "--overwrite"]);
+        }
+    }
+    std::fs::write(&state, &kept).unwrap();
+    assert!(before == all().collect::<Vec<_>>());
+
+    // What the user has put into the files that would be made again.
+    for name in ["w.safetensors", "w.csv", "w.png"] {
+        let file = folder.path().join(name);
+        let own = std::fs::read(&file).unwrap();
+        std::fs::write(&file, [&own[..], b" "].concat()).unwrap();
+        for epochs in ["1", "2"] {
+            refused("train", &out, &["--resume", "--epochs", epochs], &[name, "has changed since"]);
+        }
+        std::fs::write(&file, own).unwrap();
+    }
+    std::fs::remove_file(folder.path().join("w.png")).unwrap();
+    run("train", &out, &["--resume"]);
+    assert_eq!(before.len(), all().count());
+}
+
+#[test]
+fn a_checkpoint_that_has_changed_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let state = out.join("checkpoints/compact-resnet/0.safetensors");
+    let long = ["--epochs", "300", "--schedule", "constant"];
+    let mut child = command(&small("reproduce", &out, &long));
+    let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !state.exists() {
+        assert!(start.elapsed() < Duration::from_secs(300) && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut bytes = std::fs::read(&state).unwrap();
+    let middle = bytes.len() - 1000;
+    bytes[middle] ^= 64;
+    std::fs::write(&state, bytes).unwrap();
+    let more = [&long[..], &["--resume"]].concat();
+    refused("reproduce", &out, &more, &["0.safetensors", "has changed", "delete it"]);
+}
+
+#[test]
+fn trainings_whose_files_have_names_in_common_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["a.safetensors", "a.h5"].map(|name| folder.path().join(name));
+    let lock = folder.path().join("a.run.lock");
+    let long = ["--epochs", "500", "--schedule", "constant"];
+    let mut first = command(&small("train", &one, &long));
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !folder.path().join("a.safetensors.run.jsonl").exists() {
+        assert!(start.elapsed() < Duration::from_secs(300) && first.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    refused("train", &other, &[], &[&format!("process {} on ", first.id()), "at work"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    run("train", &one, &["--overwrite"]);
+    assert!(!lock.exists());
+    // A file of the user that is called as the lock.
+    std::fs::write(&lock, "u").unwrap();
+    refused("train", &one, &["--overwrite"], &["a.run.lock", "not of parula"]);
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), "u");
+    assert!(one.exists());
+}
+
 /// What is in a state's header may be anything.
 #[test]
 fn a_state_that_took_longer_than_there_was_time_is_refused() {

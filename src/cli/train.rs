@@ -18,7 +18,7 @@ use crate::models::{self, Head, Mode, Network, Output};
 use crate::ops::Optimizer;
 use crate::report::curves;
 use crate::run_folder::{Again, RunFolder};
-use crate::train::{Preset, Schedule, Statistics, TrainOptions, save, train};
+use crate::train::{Preset, Schedule, Statistics, TrainOptions, save, train_after};
 use crate::weights::{Format, Raw};
 
 /// How to train.
@@ -239,6 +239,11 @@ impl Files {
         }
     }
 
+    /// What is made when all epochs are done.
+    fn made(&self) -> [PathBuf; 3] {
+        [&self.weights, &self.csv, &self.png].map(PathBuf::clone)
+    }
+
     /// Says that all of them will be written.
     fn claim(&self, run: &RunFolder) -> Result<()> {
         // Written, and then deleted: what it has learnt would be lost without a word.
@@ -252,7 +257,9 @@ impl Files {
                 "give --overwrite to begin anew, or another --out",
             ));
         }
-        run.claim([&self.weights, &self.csv, &self.png].map(PathBuf::clone))?;
+        // They are made again, of the state; what somebody has put into them would be lost.
+        self.made().iter().try_for_each(|path| run.intact(path).map(drop))?;
+        run.claim(self.made())?;
         run.claim_state(&self.state)
     }
 }
@@ -315,10 +322,11 @@ impl Train {
         setup.expect(&gpu, std::slice::from_ref(&split), rois.len())?;
         let prepared = setup.prepare(rois);
         outputs::list_files(written)?;
+        let made = out.made();
         // Until it is done these are neither of the earlier training nor of this one.
-        let made = [&out.weights, &out.csv, &out.png].map(PathBuf::clone);
-        run.renew(&made)?;
-        let trained = train(&gpu, network, &prepared, &split, &options, network.name)?;
+        let accepted = || run.renew(&made);
+        let name = network.name;
+        let trained = train_after(&gpu, network, &prepared, &split, &options, name, accepted)?;
         run.make_all(&made, &trained.configuration, || {
             save(&out.weights, &trained.weights, &trained.model)?;
             curves::save(&trained.records, network.name, &out.csv, &out.png)

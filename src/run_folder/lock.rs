@@ -4,6 +4,9 @@
 //! Some network file systems have no locks. There a second file stands for one: made only where it is not
 //! there yet, it says whose it is. Left by a killed process of the same host it is taken over; of another
 //! host nobody here can tell, so that the user is asked.
+//!
+//! The name of the lock may be that of a user's own file. What is no lock by its content, and what is a link or
+//! anything else but a file, is neither written nor deleted.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -12,12 +15,18 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::files;
 
+/// How the content of a lock begins.
+const BEGINNING: &str = "parula ";
+/// No lock is longer.
+const LONGEST: u64 = 400;
+
 /// Held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
     /// Where the file system has locks.
     file: Option<File>,
+    own: Owner,
 }
 
 /// A process.
@@ -33,13 +42,61 @@ impl Owner {
     }
 
     fn read(text: &str) -> Option<Self> {
+        // Locks of earlier versions had no beginning.
+        let text = text.strip_prefix(BEGINNING).unwrap_or(text);
         let (process, host) = text.trim_end().split_once(' ')?;
         Some(Owner { process: process.parse().ok()?, host: host.to_owned() })
     }
 
     fn line(&self) -> String {
-        format!("{} {}\n", self.process, self.host)
+        format!("{BEGINNING}{} {}\n", self.process, self.host)
     }
+}
+
+/// Whether a file of this content is a lock, or what a lost machine left of one.
+fn is_lock(content: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(content) else { return false };
+    let word = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
+    let whole = Owner::read(text).is_some_and(|owner| word(&owner.host));
+    let cut = BEGINNING.starts_with(text)
+        || text.strip_prefix(BEGINNING).is_some_and(|rest| {
+            let (process, host) = rest.split_once(' ').unwrap_or((rest, ""));
+            process.bytes().all(|byte| byte.is_ascii_digit()) && host.is_empty()
+        });
+    whole || cut || content.iter().all(|&byte| byte == 0)
+}
+
+/// Refuses what stands at `path` where it is not a lock; nothing there is fine.
+fn expect_lock(path: &Path) -> Result<()> {
+    let failed = |source| Error::file("lock", path, source);
+    let foreign = |what: &str| {
+        let problem = format!("{what}, and this name is that of the lock of a run");
+        Err(Error::content(path, problem, "move it away, or give another --out"))
+    };
+    let found = match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(failed)?,
+    };
+    if found.is_symlink() {
+        return foreign("it is a link");
+    }
+    #[cfg(unix)]
+    if found.is_file() && std::os::unix::fs::MetadataExt::nlink(&found) > 1 {
+        return foreign("this file has other names");
+    }
+    if let Some(what) = files::kind_of_other(found.file_type()) {
+        return foreign(&format!("it is {what}"));
+    }
+    let is = match files::read_at_most(path, LONGEST) {
+        Ok(content) => is_lock(&content),
+        Err(Error::Content { .. }) => false,
+        // Gone since.
+        Err(Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => true,
+        // There a locked file cannot be read.
+        Err(_) if cfg!(windows) => true,
+        Err(other) => return Err(other),
+    };
+    if is { Ok(()) } else { foreign("it is not of parula") }
 }
 
 impl Lock {
@@ -51,19 +108,28 @@ impl Lock {
     pub fn take(path: &Path, what: &Path) -> Result<Self> {
         let failed = |source| Error::file("lock", path, source);
         loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
-                .map_err(failed)?;
+            expect_lock(path)?;
+            let opened = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+            let mut file = match opened {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    match OpenOptions::new().read(true).write(true).open(path) {
+                        Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                        opened => opened.map_err(failed)?,
+                    }
+                }
+                opened => opened.map_err(failed)?,
+            };
+            // What was looked at and what was opened need not be the same.
+            if !is_still(&file, path) {
+                continue;
+            }
             match file.try_lock() {
                 Ok(()) if !is_still(&file, path) => {}
                 Ok(()) => {
                     file.set_len(0).map_err(failed)?;
-                    file.write_all(Owner::own().line().as_bytes()).map_err(failed)?;
-                    return Ok(Lock { path: path.to_owned(), file: Some(file) });
+                    let own = Owner::own();
+                    file.write_all(own.line().as_bytes()).map_err(failed)?;
+                    return Ok(Lock { path: path.to_owned(), file: Some(file), own });
                 }
                 Err(TryLockError::WouldBlock) => return Err(busy(what, owner(&mut file).as_ref())),
                 Err(TryLockError::Error(error)) if has_no_locks(&error) => {
@@ -94,9 +160,9 @@ impl Lock {
             match OpenOptions::new().write(true).create_new(true).open(path) {
                 Ok(mut file) => {
                     file.write_all(own.line().as_bytes()).map_err(failed)?;
-                    return Ok(Lock { path: path.to_owned(), file: None });
+                    return Ok(Lock { path: path.to_owned(), file: None, own: own.clone() });
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => expect_lock(path)?,
                 Err(error) => return Err(failed(error)),
             }
             let there = text_of(path).and_then(|text| Owner::read(&text));
@@ -124,8 +190,11 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // On Unix the file goes while the lock is held: whoever has opened it by then sees that it is gone.
         // Elsewhere an open file cannot go, and it stays, empty.
+        // What somebody has put in its place by then is not ours.
         match &self.file {
             Some(file) if !cfg!(unix) => drop(file.set_len(0)),
+            Some(file) if !is_still(file, &self.path) => {}
+            None if text_of(&self.path) != Some(self.own.line()) => {}
             _ => drop(std::fs::remove_file(&self.path)),
         }
     }
@@ -147,13 +216,14 @@ fn owner(file: &mut File) -> Option<Owner> {
     Owner::read(&text)
 }
 
-/// Whether `path` still leads to `file`: between opening and locking it may have been deleted.
+/// Whether `path` still is `file`, and no link to it: between opening and locking it may have been deleted.
 #[cfg(unix)]
 fn is_still(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let same =
         |a: std::fs::Metadata, b: std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-    file.metadata().ok().zip(std::fs::metadata(path).ok()).is_some_and(|(a, b)| same(a, b))
+    let there = std::fs::symlink_metadata(path).ok();
+    file.metadata().ok().zip(there).is_some_and(|(a, b)| same(a, b))
 }
 
 #[cfg(not(unix))]
@@ -208,9 +278,60 @@ mod tests {
         assert!(error.contains(&format!("process {} on {}", own.process, own.host)), "{error}");
         drop(first);
         assert!(!path.exists() || cfg!(not(unix)));
-        // As a killed process leaves it: the file is there, the lock is not.
-        std::fs::write(&path, "4194304 elsewhere\n").unwrap();
-        drop(Lock::take(&path, folder.path()).unwrap());
+        // As a killed process leaves it, of any version or cut off: the file is there, the lock is not.
+        let cut = (0..own.line().len()).map(|end| own.line()[..end].to_owned());
+        for left in cut.chain(["4194304 elsewhere\n".to_owned(), "\0\0".to_owned()]) {
+            std::fs::write(&path, &left).unwrap();
+            let _lock = Lock::take(&path, folder.path()).unwrap();
+        }
+        assert!(!path.exists() || cfg!(not(unix)));
+    }
+
+    #[test]
+    fn what_is_no_lock_is_neither_written_nor_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.lock");
+        let refused = |part: &str| {
+            let error = Lock::take(&path, folder.path()).unwrap_err().to_string();
+            assert!(error.contains("run.lock") && error.contains(part), "{error}");
+        };
+        let long = "parula 1 ".to_owned() + &"h".repeat(1000);
+        for theirs in ["u", "[[package]]\n", "7 or more", "parula is a colour", "12", &long] {
+            std::fs::write(&path, theirs).unwrap();
+            refused("not of parula");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), theirs);
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        refused("it is a folder");
+        std::fs::remove_dir(&path).unwrap();
+        #[cfg(unix)]
+        for (there, content) in [(true, "precious"), (true, ""), (false, "")] {
+            let theirs = folder.path().join("theirs");
+            if there {
+                std::fs::write(&theirs, content).unwrap();
+            }
+            std::os::unix::fs::symlink(&theirs, &path).unwrap();
+            refused("it is a link");
+            assert!(path.is_symlink());
+            std::fs::remove_file(&path).unwrap();
+            if there {
+                std::fs::hard_link(&theirs, &path).unwrap();
+                refused("other names");
+                assert_eq!(std::fs::read_to_string(&theirs).unwrap(), content);
+                std::fs::remove_file(&path).unwrap();
+                std::fs::remove_file(&theirs).unwrap();
+            }
+            assert!(!theirs.exists());
+        }
+        // Nor what has taken the lock's place while it was held.
+        let lock = Lock::take(&path, folder.path()).unwrap();
+        if cfg!(unix) {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, "mine").unwrap();
+            drop(lock);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        }
     }
 
     #[test]

@@ -81,8 +81,9 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// The run of `command` that leaves the file `out` and others of that name beside it. Its record is
-    /// `OUT.run.jsonl`.
+    /// The run of `command` that leaves the file `out` and others of that name, or of that name with another
+    /// ending, beside it. Its record is `OUT.run.jsonl`; its lock, which all files share that differ in their
+    /// endings, is `STEM.run.lock`.
     ///
     /// # Errors
     /// As [`RunFolder::open`].
@@ -96,7 +97,7 @@ impl RunFolder {
             root: out.parent().unwrap_or(Path::new("")).to_owned(),
             shown: out.to_owned(),
             journal: beside(".run.jsonl"),
-            lock: beside(".lock"),
+            lock: out.with_extension("run.lock"),
             results: vec![out.to_owned()],
         };
         Self::open_at(place, command, again)

@@ -18,6 +18,8 @@ use crate::files;
 
 /// The layout of the journal.
 const FORMAT: u32 = 1;
+/// How every journal begins.
+const BEGINNING: &[u8] = b"{\"run\":";
 
 /// A line of the journal.
 #[derive(Serialize, Deserialize)]
@@ -75,6 +77,11 @@ impl Record {
     pub fn read(path: &Path) -> Result<Option<Self>> {
         let Some(text) = read(path)? else { return Ok(None) };
         let mut record = Record::default();
+        // A first line that was never finished is ours all the same, or this is somebody else's file.
+        if !text.starts_with(&BEGINNING[..text.len().min(BEGINNING.len())]) {
+            let problem = "not a record of a run";
+            return Err(Error::content(path, problem, "move it away, or give another --out"));
+        }
         // What follows the last line's end was never finished.
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let lines = text[..whole].split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
@@ -363,8 +370,10 @@ mod tests {
             let error = Record::read(&path).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("run.jsonl"), "{error}");
         };
-        refused("x\n", "line 1");
-        refused("{\"claimed\":\"a\"}\n", "does not begin");
+        for text in ["x\n", "x", "\n", "notes of a run", "{\"claimed\":\"a\"}\n"] {
+            refused(text, "not a record of a run");
+        }
+        refused("{\"run\":7}\n", "line 1");
         refused("{\"run\":{\"format\":2,\"command\":\"test\"}}\n", "format is 2");
         refused(&format!("{head}{head}"), "line 2");
         for out in ["../a", "/etc/passwd", "a/../../b", "", "./a"] {

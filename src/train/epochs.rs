@@ -37,6 +37,23 @@ pub fn train(
     options: &TrainOptions,
     title: &str,
 ) -> Result<Trained> {
+    train_after(gpu, network, prepared, split, options, title, || Ok(()))
+}
+
+/// As [`train`]; `accepted` hears, before anything is written, that there is no state or one that is gone on
+/// with: until then the files of an earlier call are what they were.
+///
+/// # Errors
+/// As [`train`], and those of `accepted`.
+pub fn train_after(
+    gpu: &Arc<Gpu>,
+    network: &'static Network,
+    prepared: &Prepared,
+    split: &Split,
+    options: &TrainOptions,
+    title: &str,
+    accepted: impl FnOnce() -> Result<()>,
+) -> Result<Trained> {
     let start = Instant::now();
     let size = [prepared.size.0, prepared.size.1];
     let counts = [split.train.len(), prepared.len()];
@@ -87,6 +104,7 @@ pub fn train(
         stopped: false,
     };
     run.take_up()?;
+    accepted()?;
     while !run.finished_by(run.progress.records.len() as u64) {
         run.epoch()?;
     }
@@ -132,7 +150,7 @@ impl Run<'_> {
         self.configuration = configuration;
         let done = progress.records.len() as u64;
         if progress.records.iter().zip(1..).any(|(record, epoch)| record.epoch != epoch) {
-            let hint = "delete it, and this training starts from the beginning";
+            let hint = state::hint(self.options.longer);
             return Err(Error::content(path, "its epochs are not 1, 2, 3 and so on", hint));
         }
         for record in &progress.records {

@@ -25,7 +25,7 @@ use crate::models::Model;
 use crate::session::Store;
 use crate::weights::{self, Weights};
 
-pub use epochs::train;
+pub use epochs::{train, train_after};
 pub use evaluate::{Classifier, Scores, probabilities, softmax};
 pub use graph::TrainingGraph;
 pub use job::expect;

@@ -24,7 +24,7 @@ use crate::models::Network;
 use crate::run_folder::{Items, difference, environment};
 use crate::session::Store;
 use crate::tensor::Tensor;
-use crate::weights::{self, Raw, Weights};
+use crate::weights::{self, Metadata, Raw, Weights};
 
 /// What comes before a tensor's name in the file.
 const NOW: &str = "now/";
@@ -33,6 +33,8 @@ const MEMORY: &str = "memory/";
 /// Keys of the file's metadata.
 const PROGRESS: &str = "progress";
 const CONFIGURATION: &str = "configuration";
+/// What stands for all of the rest: the state and its digest are whole together, or not there at all.
+const DIGEST: &str = "digest";
 
 /// How many epochs a training is to have, in [`Configuration`], and how many it was to have before, if it was
 /// finished and then gone on with.
@@ -146,8 +148,36 @@ pub fn save<R: Serialize>(
     for (name, tensor) in memory.iter().zip(store.get(&memory)?) {
         file.tensors.insert(format!("{MEMORY}{name}"), tensor);
     }
+    let content = content(&file.metadata, &file.tensors);
+    file.metadata.insert(DIGEST.to_owned(), content);
     files::create_folder_of(path)?;
     weights::save(path, &file, &[], None)
+}
+
+/// What stands for a state's texts and tensors.
+fn content(metadata: &Metadata, tensors: &BTreeMap<String, Tensor>) -> String {
+    let texts = metadata.iter().filter(|(key, _)| *key != DIGEST).flat_map(|(k, v)| [k, v]);
+    let names = tensors.keys();
+    let text = crate::digest::digest(texts.chain(names).map(String::as_str));
+    let numbers = tensors.values().flat_map(|tensor| {
+        let shape = tensor.shape().dims().iter().map(|&length| length as u64);
+        // Two at once: it is done after every epoch, and a network has many.
+        let pairs = tensor.data().chunks(2).map(|pair| {
+            let [low, high] = [0, 1].map(|at| pair.get(at).map_or(0, |value| value.to_bits()));
+            u64::from(high) << 32 | u64::from(low)
+        });
+        shape.chain(pairs)
+    });
+    format!("{text}{:016x}", digest(numbers))
+}
+
+/// What to do about a state that is of no use: that of one phase of a run may go by itself, that of a training
+/// with `longer`, which is all there is, not without a word for its weights.
+pub fn hint(longer: bool) -> &'static str {
+    match longer {
+        true => "give --overwrite to begin anew, or another --out",
+        false => "delete it, and this training starts from the beginning",
+    }
 }
 
 /// What a state says.
@@ -174,9 +204,8 @@ pub fn restore<R: DeserializeOwned>(
     longer: bool,
     store: &Store,
 ) -> Result<Restored<R>> {
-    let broken = |problem: String| {
-        Error::content(path, problem, "delete it, and this training starts from the beginning")
-    };
+    let hint = hint(longer);
+    let broken = |problem: String| Error::content(path, problem, hint);
     let file = Raw::read(path).map_err(|error| match error {
         Error::Content { problem, .. } => broken(problem),
         other => other,
@@ -192,6 +221,15 @@ pub fn restore<R: DeserializeOwned>(
     if !(0.0..=MOST_SECONDS).contains(&progress.seconds) {
         return Err(broken(format!("it says that it took {} s", progress.seconds)));
     }
+    let digest_then = text(DIGEST)?.to_owned();
+    let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+    for layer in file.layers {
+        let named = layer.tensors.into_iter();
+        tensors.extend(named.map(|(name, tensor)| (format!("{}/{name}", layer.place), tensor)));
+    }
+    if content(&file.metadata, &tensors) != digest_then {
+        return Err(broken("it has changed since the training wrote it".to_owned()));
+    }
     let (configuration, longer) = match longer {
         true => taken_up(configuration, &then, progress.records.len()),
         false => (configuration.clone(), false),
@@ -205,13 +243,8 @@ pub fn restore<R: DeserializeOwned>(
         return Err(Error::content(
             path,
             format!("it is from another configuration: {difference}"),
-            "give the same options, or delete it to start from the beginning",
+            format!("give the same options, or {}", hint.trim_start_matches("give ")),
         ));
-    }
-    let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
-    for layer in file.layers {
-        let named = layer.tensors.into_iter();
-        tensors.extend(named.map(|(name, tensor)| (format!("{}/{name}", layer.place), tensor)));
     }
     let mut take = |role: &str, names: &[String]| -> Option<BTreeMap<String, Tensor>> {
         let take = |name: &String| Some((name.clone(), tensors.remove(&format!("{role}{name}"))?));

@@ -99,7 +99,8 @@ fn state(path: &Path) -> (BTreeMap<String, Vec<u32>>, BTreeMap<String, Value>) {
             tensors.insert(format!("{}/{name}", layer.place), bits);
         }
     }
-    let rest = raw.metadata.iter().map(|(key, text)| {
+    // The digest is of the times as well.
+    let rest = raw.metadata.iter().filter(|(key, _)| *key != "digest").map(|(key, text)| {
         let value = serde_json::from_str(text).unwrap_or(Value::String(text.clone()));
         (key.clone(), without_times(&value))
     });
