@@ -425,3 +425,173 @@ fn a_second_process_hears_of_the_first_and_a_killed_one_is_not_in_the_way() {
         run(verb, &out, &["--overwrite"]);
     }
 }
+
+/// Of the files that a record says were made, one of each kind: the first of each folder with each ending.
+fn kinds(out: &Path) -> Vec<String> {
+    let record = std::fs::read_to_string(out.join("run.jsonl")).unwrap();
+    let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let made = lines.filter_map(|line| line["made"]["file"].as_str().map(str::to_owned));
+    let mut kinds = std::collections::BTreeMap::new();
+    for file in made {
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", &file));
+        let ending = name.split_once('.').map_or("", |(_, ending)| ending);
+        kinds.entry((folder.to_owned(), ending.to_owned())).or_insert(file);
+    }
+    kinds.into_values().collect()
+}
+
+#[test]
+fn what_somebody_changed_or_deleted_is_named_and_not_reported_as_the_run_s() {
+    let folder = tempfile::tempdir().unwrap();
+    for (verb, more, again) in [
+        ("reproduce", &["--experiments", "1,2"][..], &["report.html", "figures/dice.png"][..]),
+        ("compare", &[], &["compare.csv", "compare.md", "figures/bars.png"]),
+        ("weak", &[], &[]),
+    ] {
+        let out = folder.path().join(verb);
+        run(verb, &out, more);
+        let resume = [more, &["--resume"]].concat();
+        let results = if verb == "compare" { "compare.json" } else { "results.json" };
+        let before = files(&out);
+        let mut number = 0;
+        for name in kinds(&out) {
+            let made_again = name.starts_with("summary") || again.contains(&&name[..]);
+            if made_again || name == results || name.starts_with("figures/dice") {
+                continue;
+            }
+            let file = out.join(&name);
+            let own = std::fs::read(&file).unwrap();
+            let what = if number % 2 == 0 {
+                std::fs::write(&file, [&own[..], b" "].concat()).unwrap();
+                "has changed since"
+            } else {
+                std::fs::remove_file(&file).unwrap();
+                "is missing, and the results of the run speak of it"
+            };
+            refused(verb, &out, &resume, &[&name, what, "--overwrite"]);
+            std::fs::write(&file, own).unwrap();
+            number += 1;
+        }
+        assert!(number >= 3, "{verb}: {number}");
+        assert_eq!(files(&out), before);
+        // What is only made again is.
+        for (number, name) in again.iter().enumerate() {
+            let own = std::fs::read(out.join(name)).unwrap();
+            match number {
+                0 => std::fs::write(out.join(name), "mine").unwrap(),
+                _ => std::fs::remove_file(out.join(name)).unwrap(),
+            }
+            run(verb, &out, &resume);
+            let now = std::fs::read(out.join(name)).unwrap();
+            assert!(now == own || *name == "report.html" && now.len() > 1000, "{name}");
+        }
+        // An option that decides how pictures are read is named, whatever comes of it.
+        for (option, value, said) in [
+            ("--mask-values", "255", "pictures.mask_values was the default, is [255]"),
+            ("--window", "0,4095", "pictures.window was the default, is [0,4095]"),
+        ] {
+            refused(verb, &out, &[&resume[..], &[option, value]].concat(), &[said]);
+        }
+        run(verb, &out, &resume);
+    }
+}
+
+#[test]
+fn where_the_data_lie_is_said_and_what_changed_in_them_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    let copied = |name: &PathBuf| {
+        let to = other.join(name);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(mammograms().join(name), to).unwrap();
+    };
+    files(mammograms()).iter().for_each(copied);
+    for verb in ["reproduce", "compare", "weak"] {
+        let out = folder.path().join(verb);
+        run(verb, &out, &[]);
+        let mut elsewhere = small(verb, &out, &["--resume"]);
+        elsewhere[2] = path(&other);
+        let output = parula(&elsewhere);
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{words}");
+        assert!(words.contains("which the run was on"), "{words}");
+    }
+    // Of a training the images count, and each option is named.
+    let out = folder.path().join("w.safetensors");
+    run("train", &out, &[]);
+    let mut elsewhere = small("train", &out, &["--resume"]);
+    elsewhere[2] = path(&other);
+    json(&elsewhere);
+    for (more, said) in [
+        (&["--whole"][..], "whole was the default, is true"),
+        (&["--duplicates", "keep"], "duplicates was the default, is \"keep\""),
+        (&["--mask-values", "255"], "pictures.mask_values was the default, is [255]"),
+    ] {
+        refused("train", &out, &[more, &["--resume"]].concat(), &[said, "--overwrite"]);
+    }
+    let is_picture = |name: &PathBuf| path(name).ends_with("R.png");
+    let picture = other.join(files(&other).into_iter().find(is_picture).unwrap());
+    let mut grey = parula::data::Grey::read(&picture).unwrap();
+    grey.pixels.iter_mut().for_each(|level| *level = level.saturating_add(1));
+    grey.write(&picture).unwrap();
+    let error = failure(&elsewhere);
+    assert!(error.contains("the images are others"), "{error}");
+    for verb in ["reproduce", "compare", "weak"] {
+        let out = folder.path().join(verb);
+        let mut elsewhere = small(verb, &out, &["--resume"]);
+        elsewhere[2] = path(&other);
+        let error = failure(&elsewhere);
+        assert!(error.contains("have changed: a picture"), "{error}");
+    }
+}
+
+#[test]
+fn weights_of_a_run_are_taken_only_as_it_wrote_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (one, other) = (at("one"), at("other"));
+    run("reproduce", &one, &[]);
+    run("reproduce", &other, &["--seed", "1"]);
+    let weights = "weights/compact-resnet/0.safetensors";
+    let out = at("out");
+    let refused = |parts: &[&str]| {
+        for verb in ["compare", "weak"] {
+            refused(verb, &out, &["--weights", path(&one)], &[parts, &["again"]].concat());
+        }
+    };
+    // Those of other data: what is validated here would have been learnt from.
+    let own = std::fs::read(one.join(weights)).unwrap();
+    std::fs::copy(other.join(weights), one.join(weights)).unwrap();
+    refused(&["0.safetensors", "has changed since the run wrote it"]);
+    std::fs::write(one.join(weights), own).unwrap();
+    let results = std::fs::read(one.join("results.json")).unwrap();
+    edit(&one.join("results.json"), |text| text + " ");
+    refused(&["results.json", "has changed since the run wrote it"]);
+    std::fs::write(one.join("results.json"), results).unwrap();
+    let record = std::fs::read(one.join("run.jsonl")).unwrap();
+    // A run that was killed before the weights were whole.
+    edit(&one.join("run.jsonl"), |text| {
+        let line = text.lines().find(|line| line.contains(weights)).unwrap();
+        text.replace(line, &format!("{{\"claimed\":\"{weights}\"}}"))
+    });
+    refused(&["0.safetensors", "no record of having finished"]);
+    std::fs::remove_file(one.join("run.jsonl")).unwrap();
+    refused(&["no record", "earlier version"]);
+    std::fs::write(one.join("run.jsonl"), record).unwrap();
+    for verb in ["compare", "weak"] {
+        run(verb, &at(verb), &["--weights", path(&one)]);
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_a_folder_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["reproduce", "compare", "weak", "train"] {
+        let out = folder.path().join(verb).join("w.safetensors");
+        let mut large = small(verb, &out, &[]);
+        let size = large.iter().position(|&argument| argument == "24").unwrap();
+        large[size] = "100000";
+        failure(&large);
+        assert!(!out.parent().unwrap().exists(), "{verb}");
+    }
+}

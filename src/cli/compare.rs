@@ -116,6 +116,8 @@ impl Compare {
         let gpu = global.open(Precision::F32)?;
         crate::console::note!("on {}", gpu.report());
         compare::check(&options)?;
+        // A run that cannot be leaves nothing behind.
+        compare::fits(&gpu, &options)?;
         outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = compare::compare(&gpu, &options)?;
         if global.json {

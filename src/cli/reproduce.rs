@@ -85,6 +85,8 @@ impl Reproduce {
             let why = experiment::too_few(results).unwrap_or_default();
             crate::console::note!("so far:\n{}{why}", experiment::table(results).to_text());
         };
+        // A run that cannot be leaves nothing behind.
+        experiment::fits(&gpu, &options)?;
         outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = experiment::reproduce(&gpu, &options, &tell)?;
         if global.json {

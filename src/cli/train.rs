@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Map, Value, json};
 
 use super::network::{fitted, scaling};
 use super::pictures::Pictures;
@@ -10,7 +11,7 @@ use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
 use crate::data::duplicates::Mode as Duplicates;
 use crate::data::{Augment, Flips, Jitter, RoiOptions, Rois, Scaling, layout, split};
 use crate::error::{Error, Result};
-use crate::experiment::Setup;
+use crate::experiment::{Setup, pictures};
 use crate::files::outputs;
 use crate::graph::Role;
 use crate::keras;
@@ -86,6 +87,22 @@ impl Training {
             (false, false) => usual.flips,
         };
         Augment { flips, jitter: self.jitter.then(Jitter::default).or(usual.jitter) }
+    }
+
+    /// What decides which pictures a network sees, by name, where it is not as usual.
+    fn cut(&self) -> Map<String, Value> {
+        let mut named = Map::new();
+        if self.whole {
+            named.insert("whole".to_owned(), json!(true));
+        }
+        if self.duplicates != Duplicates::default() {
+            named.insert("duplicates".to_owned(), json!(self.duplicates));
+        }
+        let pictures = pictures(&self.pictures.options());
+        if !pictures.is_empty() {
+            named.insert("pictures".to_owned(), Value::Object(pictures));
+        }
+        named
     }
 
     /// How `network` is trained, from scratch or from the weights in `start`.
@@ -308,6 +325,7 @@ impl Train {
             seed: global.seed,
             checkpoint: Some(self.out.clone()),
             state: Some(out.state.clone()),
+            pictures: self.training.cut(),
             longer: again == Again::Resume,
             ..setup.train.clone()
         };

@@ -110,6 +110,8 @@ impl Weak {
         };
         let gpu = global.open(Precision::F32)?;
         crate::console::note!("on {}", gpu.report());
+        // A run that cannot be leaves nothing behind.
+        segment::fits(&gpu, &options)?;
         outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
         let results = segment::weak(&gpu, &options)?;
         if global.json {

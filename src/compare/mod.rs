@@ -90,6 +90,15 @@ const MOST_STEPS: usize = 10_000;
 /// ROIs of a gallery.
 const GALLERY: usize = 4;
 
+/// Plans every training on one picture, before anything is read or written.
+///
+/// # Errors
+/// [`Error::TooLarge`] with what does not fit.
+pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
+    let trained = options.weights.is_none() || options.retrain;
+    options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))
+}
+
 /// Runs all units. `compare.json` is rewritten after each; the summary, the tables and the figures come at
 /// the end.
 ///
@@ -99,8 +108,7 @@ const GALLERY: usize = 4;
 /// something else; after Ctrl-C [`Error::Interrupted`]. Units that were finished before stay in `out`.
 pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     check(options)?;
-    let trained = options.weights.is_none() || options.retrain;
-    options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))?;
+    fits(gpu, options)?;
     let out = RunFolder::open(&options.out, "compare", options.again)?;
     let path = options.out.join("compare.json");
     let mut config = Config::new(options);
@@ -112,6 +120,8 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         out.refuse(&path, config.difference(&earlier.config))?;
         out.agree(&path, &environment(gpu))?;
     }
+    let (written, drawn) = (tables::paths(&options.out), figures::paths(options));
+    out.expect_whole(&[std::slice::from_ref(&path), &written, &drawn].concat())?;
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => experiment::synthetic(&out, options.seed)?,
@@ -127,39 +137,29 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let dataset = material.summary();
     if let Some(folder) = &options.weights {
         let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();
-        earlier::check(folder, &models, &options.seeds, &dataset.fingerprint)?;
+        let (seeds, splits) = (&options.seeds, &material.splits);
+        earlier::check(folder, &models, seeds, splits, &dataset.fingerprint)?;
     }
     let shared = origins::shared(gpu, &dataset.fingerprint);
     let settings = Value::Object(config.shared_settings());
     let origin = origins::with(&shared, "settings", settings);
     let mut units = Vec::new();
     if let Some(earlier) = earlier {
-        let changed = earlier.dataset.fingerprint != dataset.fingerprint;
-        let data = (&earlier.config.data, &config.data);
-        out.refuse(
-            &path,
-            changed.then(|| format!("data was {}, is {} with other ROIs", data.0, data.1)),
-        )?;
+        let then = (&earlier.config.data[..], &earlier.dataset);
+        origins::same_rois(&out, &path, then, (&config.data, &dataset))?;
         out.agree(&path, &origin)?;
         config.take_in(earlier.config);
         units = earlier.units;
     }
     let mut results = Results::new(gpu, config, dataset);
     results.units = units;
-    for unit in &results.units {
-        for folder in unit::TABLES {
-            out.intact(&file(&options.out, folder, &unit.model, unit.seed, &unit.method))?;
-        }
-    }
     let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
     whole.networks().try_for_each(|network| network.agree(&whole))?;
     out.make(&path, &whole.origin, |path| results.write(path))?;
     whole.run_all(&mut results)?;
     results.summarize(&options.out, options.rank_by)?;
     out.make(&path, &whole.origin, |path| results.write(path))?;
-    let written = tables::paths(&options.out);
     out.make_all(&written, &whole.origin, || tables::write_all(&results, &options.out))?;
-    let drawn = figures::paths(options);
     out.make_all(&drawn, &whole.origin, || figures::draw_all(&results, options, &material))?;
     out.finish()?;
     Ok(results)

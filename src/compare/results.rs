@@ -10,7 +10,7 @@ use super::metric::METRICS;
 use super::{Options, TRIVIAL};
 use crate::data::Class;
 use crate::error::Result;
-use crate::experiment::{DatasetSummary, Intervals};
+use crate::experiment::{DatasetSummary, Intervals, pictures};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::interval::Interval;
@@ -128,11 +128,10 @@ pub struct Summary {
 impl Config {
     /// What `options` say.
     pub fn new(options: &Options) -> Self {
-        // All of them by name: a new option does not compile before it is thought of here. How pictures are read
-        // and what is left out of them is in the fingerprint of the ROIs.
+        // All of them by name: a new option does not compile before it is thought of here.
         let Options {
             data,
-            read: _,
+            read,
             duplicates,
             out: _,
             weights,
@@ -170,6 +169,11 @@ impl Config {
             "heatmaps": heatmaps,
             "weights": weights.as_deref().map(shown),
         });
+        let mut settings = settings.as_object().cloned().unwrap_or_default();
+        let pictures = pictures(read);
+        if !pictures.is_empty() {
+            settings.insert("pictures".to_owned(), Value::Object(pictures));
+        }
         let trains = weights.is_none() || *retrain;
         let trained = models.iter().filter(|_| trains);
         Config {
@@ -178,7 +182,7 @@ impl Config {
             methods: methods.iter().map(|method| method.name.to_owned()).collect(),
             seeds: seeds.clone(),
             rank_by: rank_by.name.to_owned(),
-            settings: settings.as_object().cloned().unwrap_or_default(),
+            settings,
             training: trained.map(|setup| (name(setup), setup.describe())).collect(),
         }
     }

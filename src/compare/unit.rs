@@ -67,7 +67,7 @@ pub fn hold(
 }
 
 /// The folders of a unit's tables; the last is there where networks are retrained.
-pub const TABLES: [&str; 3] = ["scores", "curves", "predictions"];
+const TABLES: [&str; 3] = ["scores", "curves", "predictions"];
 
 /// A mean of Dice by threshold, as it grows.
 struct Curve {

@@ -20,6 +20,11 @@ impl Window {
         (low < high).then_some(Window { low, high })
     }
 
+    /// Black and white.
+    pub fn levels(self) -> [u16; 2] {
+        [self.low, self.high]
+    }
+
     /// From the lowest to the highest of `levels`; a picture of one level is black.
     fn of(levels: impl Iterator<Item = u16>) -> Self {
         let (low, high) =

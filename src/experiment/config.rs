@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Options;
-use crate::data::duplicates;
+use crate::data::{ReadOptions, duplicates};
 use crate::run_folder::difference;
 
 /// The options that decide the outcome.
@@ -26,6 +26,9 @@ pub struct Config {
     /// What becomes of pictures that show the same scan.
     #[serde(default)]
     pub duplicates: duplicates::Mode,
+    /// How pictures are read, as [`pictures`] has it; left out where all of it is usual.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub pictures: Map<String, Value>,
     /// The paper's experiments.
     pub experiments: Vec<u32>,
     /// For each model: epochs, batch, head, optimizer, learning_rate, schedule, patience, flips,
@@ -37,10 +40,9 @@ pub struct Config {
 impl Config {
     /// What `options` say.
     pub fn new(options: &Options) -> Self {
-        // All of them by name: a new option does not compile before it is thought of here. How pictures are read
-        // and what is left out of them is in the fingerprint of the ROIs.
+        // All of them by name: a new option does not compile before it is thought of here.
         let Options {
-            read: _,
+            read,
             duplicates,
             data,
             out: _,
@@ -60,6 +62,7 @@ impl Config {
             seed: *seed,
             whole: *whole,
             duplicates: *duplicates,
+            pictures: pictures(read),
             experiments: experiments.clone(),
             training: models.iter().map(|one| (name(one), one.describe())).collect(),
         }
@@ -99,4 +102,19 @@ impl Config {
             self.training.entry(model).or_insert(training);
         }
     }
+}
+
+/// How pictures are read, by name, where it is not as usual. What comes of it is in the fingerprint of the ROIs;
+/// this says which option it was.
+pub fn pictures(read: &ReadOptions) -> Map<String, Value> {
+    let ReadOptions { projections, origin, window, mask_values } = read;
+    let usual = ReadOptions::default();
+    let named = [
+        ("projections", *projections != usual.projections, json!(format!("{projections:?}"))),
+        ("origin", *origin != usual.origin, json!(format!("{origin:?}"))),
+        ("window", *window != usual.window, json!(window.map(|window| window.levels()))),
+        ("mask_values", *mask_values != usual.mask_values, json!(mask_values)),
+    ];
+    let named = named.into_iter().filter(|(_, is, _)| *is);
+    named.map(|(name, _, value)| (name.to_owned(), value)).collect()
 }

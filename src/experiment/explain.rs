@@ -233,7 +233,7 @@ impl Job<'_> {
             if (image.width, image.height) == (roi.image.width, roi.image.height) {
                 return Ok(image);
             }
-            Err(Error::content(path, "is not of the ROI's size", "delete it, and resume again"))
+            Err(Error::content(path, "is not of the ROI's size", "give --overwrite to begin anew"))
         };
         rois.iter().map(read).collect()
     }

@@ -32,7 +32,7 @@ use crate::report::html;
 use crate::run_folder::{Again, Items, RunFolder, environment, items};
 use crate::train::sides;
 
-pub use config::Config;
+pub use config::{Config, pictures};
 pub use material::Material;
 pub use phase::Phase;
 pub use results::{
@@ -69,6 +69,14 @@ pub struct Options {
     pub again: Again,
 }
 
+/// Plans every training on one picture, before anything is read or written.
+///
+/// # Errors
+/// [`Error::TooLarge`](crate::error::Error::TooLarge) with what does not fit.
+pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
+    options.models.iter().try_for_each(|setup| setup.fits(gpu))
+}
+
 /// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
 /// hears of each but the last with the results so far.
 ///
@@ -77,7 +85,7 @@ pub struct Options {
 /// `out` is to be resumed and anything in it was made from something else; after Ctrl-C
 /// [`Error::Interrupted`](crate::error::Error::Interrupted). What was finished before stays in `out`.
 pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> Result<Results> {
-    options.models.iter().try_for_each(|setup| setup.fits(gpu))?;
+    fits(gpu, options)?;
     let out = RunFolder::open(&options.out, "reproduce", options.again)?;
     let mut config = Config::new(options);
     let path = options.out.join("results.json");
@@ -91,6 +99,8 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         out.refuse(&path, config.difference(&earlier.config))?;
         out.agree(&path, &environment(gpu))?;
     }
+    let dice = options.out.join("figures").join("dice.png");
+    out.expect_whole(&[path.clone(), options.out.join("report.html"), dice.clone()])?;
 
     let folder = match &options.data {
         Some(folder) => folder.clone(),
@@ -109,14 +119,8 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     let origin = origins::with(&shared, "settings", Value::Object(config.settings()));
     let mut runs = Vec::new();
     if let Some(earlier) = earlier {
-        let difference = match earlier.dataset.fingerprint == dataset.fingerprint {
-            true => None,
-            false if earlier.config.data == config.data => {
-                Some(format!("the ROIs of {} have changed", config.data))
-            }
-            false => Some(format!("data was {}, is {}", earlier.config.data, config.data)),
-        };
-        out.refuse(&path, difference)?;
+        let then = (&earlier.config.data[..], &earlier.dataset);
+        origins::same_rois(&out, &path, then, (&config.data, &dataset))?;
         out.agree(&path, &origin)?;
         config.take_in(earlier.config);
         runs = earlier.runs;
@@ -125,11 +129,10 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     let mut results = Results::new(gpu, config, dataset, baselines);
     results.runs = runs;
     let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
-    whole.agree(&results)?;
+    whole.agree()?;
     results.summarize(&options.out)?;
     whole.write(&results)?;
     whole.run_all(&mut results, tell)?;
-    let dice = options.out.join("figures").join("dice.png");
     out.make(&dice, &whole.origin, |path| figures::dice_curves(&results, &material, path))?;
     whole.report()?;
     out.finish()?;
@@ -208,21 +211,12 @@ impl Whole<'_> {
         options.models.iter().flat_map(move |setup| seeds().map(move |one| job(setup, one)))
     }
 
-    /// That networks which an earlier call has left are of these options, and that the tables of all runs in
-    /// `results` are as they were written: the summary is computed from them.
-    fn agree(&self, results: &Results) -> Result<()> {
-        for job in self.jobs() {
+    /// That networks which an earlier call has left are of these options.
+    fn agree(&self) -> Result<()> {
+        self.jobs().try_for_each(|job| {
             let path = job.weights_file(Phase::Original);
-            self.out.agree(&path, &job.origin(Phase::Original)?)?;
-        }
-        for run in &results.runs {
-            self.out.intact(&scores_file(&self.options.out, &run.model, run.seed))?;
-            for &phase in Phase::of(&[2]) {
-                let file = predictions_file(&self.options.out, &run.model, run.seed, phase);
-                self.out.intact(&file)?;
-            }
-        }
-        Ok(())
+            self.out.agree(&path, &job.origin(Phase::Original)?)
+        })
     }
 
     fn write(&self, results: &Results) -> Result<()> {

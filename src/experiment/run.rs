@@ -133,6 +133,10 @@ impl Job<'_> {
         let origin = self.origin(phase)?;
         self.out.claim([path.clone()])?;
         self.out.agree(&path, &origin)?;
+        if !self.state(phase).exists() {
+            // All of it is trained again, over what is there.
+            self.out.renew(std::slice::from_ref(&path))?;
+        }
         self.out.claim_state(&self.state(phase))?;
         files::create_folder_of(&path)?;
         let options = TrainOptions {

@@ -9,6 +9,15 @@ use crate::shaders;
 /// What decides how a file comes out, by name.
 pub type Items = Map<String, Value>;
 
+/// Items that stand for what they were computed from, and what it means that they differ. They follow from the
+/// other items, so that these are named first.
+const DIGESTS: [(&str, &str); 4] = [
+    ("rois", "the ROIs are others"),
+    ("images", "the images are others"),
+    ("targets", "the masks to learn from are others"),
+    ("split", "the split is another"),
+];
+
 /// Longer values are cut off in messages.
 const MOST: usize = 80;
 
@@ -30,13 +39,23 @@ pub fn environment(gpu: &Gpu) -> Items {
 }
 
 /// The first entry in which `now` differs from `then`, in words: `batch was 26, is 32`. One that only one
-/// of them has counts; inside objects it is named as `training.batch`.
+/// of them has counts; inside objects it is named as `training.batch`. What a user gives comes before what
+/// stands for pictures and splits.
 pub fn difference(now: &Items, then: &Items) -> Option<String> {
-    let key = now.keys().chain(then.keys()).find(|&key| now.get(key) != then.get(key))?;
-    if let (Some(Value::Object(now)), Some(Value::Object(then))) = (now.get(key), then.get(key)) {
-        return Some(format!("{key}.{}", difference(now, then)?));
+    let meaning = |key: &str| DIGESTS.iter().find(|(name, _)| *name == key).map(|(_, words)| words);
+    let differ = || now.keys().chain(then.keys()).filter(|&key| now.get(key) != then.get(key));
+    let key = differ().find(|key| meaning(key).is_none()).or_else(|| differ().next())?;
+    let inside = match (now.get(key), then.get(key)) {
+        (Some(Value::Object(now)), Some(Value::Object(then))) => difference(now, then),
+        (Some(Value::Object(now)), None) => difference(now, &Items::new()),
+        (None, Some(Value::Object(then))) => difference(&Items::new(), then),
+        _ => None,
+    };
+    if let Some(inside) = inside {
+        return Some(format!("{key}.{inside}"));
     }
-    Some(format!("{key} was {}, is {}", word(then.get(key)), word(now.get(key))))
+    let words = format!("{key} was {}, is {}", word(then.get(key)), word(now.get(key)));
+    Some(meaning(key).map_or(words.clone(), |meaning| format!("{meaning} ({words})")))
 }
 
 fn word(entry: Option<&Value>) -> String {
@@ -83,6 +102,20 @@ mod tests {
         assert!(difference(&now, &then).unwrap().ends_with("is the default"));
         let long = items([("a", json!("x".repeat(1000)))]);
         assert!(difference(&long, &then).unwrap().len() < 200);
+    }
+
+    #[test]
+    fn options_are_named_before_what_follows_from_them() {
+        let then = items([("images", json!("1")), ("split", json!("2")), ("batch", json!(1))]);
+        let now = items([("images", json!("3")), ("split", json!("2")), ("batch", json!(1))]);
+        let found = difference(&now, &then).unwrap();
+        assert_eq!(found, "the images are others (images was \"1\", is \"3\")");
+        let mut whole = now.clone();
+        whole.insert("pictures".to_owned(), json!({"window": [0, 255]}));
+        let found = difference(&whole, &then).unwrap();
+        assert_eq!(found, "pictures.window was the default, is [0,255]");
+        let found = difference(&then, &whole).unwrap();
+        assert_eq!(found, "pictures.window was [0,255], is the default");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod items;
 mod lock;
 mod record;
+mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,10 @@ use crate::files;
 pub use items::{Items, difference, environment, items};
 use lock::Lock;
 use record::{Entry, Journal, Record};
+pub use taken::Taken;
+
+/// The record of a run in its folder.
+const RECORD: &str = "run.jsonl";
 
 /// What to do where an earlier run has written already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +76,7 @@ impl RunFolder {
         let place = Place {
             root: out.to_owned(),
             shown: out.to_owned(),
-            journal: out.join("run.jsonl"),
+            journal: out.join(RECORD),
             lock: out.join("run.lock"),
             results: RESULTS.map(|name| out.join(name)).into(),
         };
@@ -179,7 +184,28 @@ impl RunFolder {
         if self.reuse(path, origin)? {
             return Ok(());
         }
-        Err(Error::content(path, "it is missing, and the results of the run speak of it", HINT))
+        Err(missing(path))
+    }
+
+    /// That all files which the run has made are there, as it wrote them, but for those that are made `again` in
+    /// any case: results speak of them, and others are made from them.
+    ///
+    /// # Errors
+    /// [`Error::Content`] with the first that has changed since, or is missing.
+    pub fn expect_whole(&self, again: &[PathBuf]) -> Result<()> {
+        let again: BTreeSet<String> =
+            again.iter().map(|path| self.name(path)).collect::<Result<_>>()?;
+        let known = |entry: &Entry| matches!(entry, Entry::Made { content: Some(_), .. });
+        let made: Vec<PathBuf> = {
+            let journal = self.journal();
+            let files = journal.record().files.iter();
+            let counts = files.filter(|(file, entry)| known(entry) && !again.contains(*file));
+            counts.map(|(file, _)| self.root.join(file)).collect()
+        };
+        made.iter().try_for_each(|path| match self.intact(path)? {
+            true => Ok(()),
+            false => Err(missing(path)),
+        })
     }
 
     /// That the file at `path`, where the run has made it, agrees with all of `part`.
@@ -218,12 +244,7 @@ impl RunFolder {
             return Ok(false);
         }
         if content.as_ref().is_some_and(|then| content_of(path).map_or(true, |now| *then != now)) {
-            let problem = "it has changed since the run wrote it";
-            return Err(Error::content(
-                path,
-                problem,
-                "give --overwrite to begin anew, or another --out",
-            ));
+            return Err(changed(path, "give --overwrite to begin anew, or another --out"));
         }
         Ok(true)
     }
@@ -387,6 +408,17 @@ impl RunFolder {
 /// [`Error::File`] when it cannot be read.
 pub fn content_of(path: &Path) -> Result<String> {
     Ok(digest_bytes(files::read(path)?.into_iter()))
+}
+
+/// What the run wrote to `path` is not there any more.
+fn missing(path: &Path) -> Error {
+    let problem = "it is missing, and the results of the run speak of it";
+    Error::content(path, problem, "put it back, give --overwrite to begin anew, or another --out")
+}
+
+/// What is at `path` is not what the run wrote.
+fn changed(path: &Path, hint: &'static str) -> Error {
+    Error::content(path, "it has changed since the run wrote it", hint)
 }
 
 /// Deletes what processes that were killed while they wrote one of the record's files have left.

@@ -66,6 +66,15 @@ pub struct Options {
     pub again: Again,
 }
 
+/// Plans every training on one picture, before anything is read or written.
+///
+/// # Errors
+/// [`Error::TooLarge`](crate::error::Error::TooLarge) with what does not fit.
+pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
+    let classifier = options.weights.is_none().then_some(&options.classifier);
+    [&options.segmenter].into_iter().chain(classifier).try_for_each(|setup| setup.fits(gpu))
+}
+
 /// Runs all seeds. `results.json` is written before the first and after each.
 ///
 /// # Errors
@@ -73,8 +82,7 @@ pub struct Options {
 /// [`Error::Content`](crate::error::Error::Content) when `out` is to be resumed and anything in it was made from
 /// something else, and when the classifiers of another run were trained on other ROIs; after Ctrl-C [`Error::Interrupted`](crate::error::Error::Interrupted).
 pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
-    let classifier = options.weights.is_none().then_some(&options.classifier);
-    [&options.segmenter].into_iter().chain(classifier).try_for_each(|setup| setup.fits(gpu))?;
+    fits(gpu, options)?;
     let run = RunFolder::open(&options.out, "weak", options.again)?;
     let out = &run;
     let path = options.out.join("results.json");
@@ -87,6 +95,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         out.refuse(&path, difference(&config.settings(), &earlier.config.settings()))?;
         out.agree(&path, &environment(gpu))?;
     }
+    out.expect_whole(std::slice::from_ref(&path))?;
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => synthetic(out, options.seed)?,
@@ -102,17 +111,17 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let mut results = Results::new(gpu, config, material.summary());
     if let Some(run) = &options.weights {
         let models = [options.classifier.network.name];
-        earlier::check(run, &models, &options.seeds, &results.dataset.fingerprint)?;
+        let (seeds, splits) = (&options.seeds, &material.splits);
+        earlier::check(run, &models, seeds, splits, &results.dataset.fingerprint)?;
     }
     let shared = origins::shared(gpu, &results.dataset.fingerprint);
     let origin = origins::with(&shared, "settings", settings);
     if let Some(earlier) = earlier {
+        let then = (&earlier.config.data[..], &earlier.dataset);
+        origins::same_rois(out, &path, then, (&results.config.data, &results.dataset))?;
         out.agree(&path, &origin)?;
         results.seeds = earlier.seeds;
         results.summary = earlier.summary;
-        for done in &results.seeds {
-            out.intact(&scores_file(&options.out, done.seed))?;
-        }
     }
     let write = |results: &Results| out.make(&path, &origin, |path| results.write(path));
     let seeds = options.seeds.iter().zip(&material.splits);

@@ -9,7 +9,7 @@ use super::score::Summary;
 use super::{Options, Recipe};
 use crate::data::duplicates;
 use crate::error::Result;
-use crate::experiment::{DatasetSummary, Intervals};
+use crate::experiment::{DatasetSummary, Intervals, pictures};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::interval::too_few;
@@ -25,6 +25,9 @@ pub struct Config {
     /// What becomes of pictures that show the same scan.
     #[serde(default)]
     pub duplicates: duplicates::Mode,
+    /// How pictures are read, as [`pictures`] has it; left out where all of it is usual.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub pictures: Map<String, Value>,
     /// The network whose heatmaps are used.
     pub classifier: String,
     /// How it is trained; none where it comes from an earlier run.
@@ -45,11 +48,10 @@ pub struct Config {
 impl Config {
     /// What `options` say.
     pub fn new(options: &Options) -> Self {
-        // All of them by name: a new option does not compile before it is thought of here. How pictures are read
-        // and what is left out of them is in the fingerprint of the ROIs.
+        // All of them by name: a new option does not compile before it is thought of here.
         let Options {
             data,
-            read: _,
+            read,
             duplicates,
             out: _,
             classifier,
@@ -67,6 +69,7 @@ impl Config {
             data: data.as_ref().map_or("synthetic".to_owned(), shown),
             whole: *whole,
             duplicates: *duplicates,
+            pictures: pictures(read),
             classifier: classifier.network.name.to_owned(),
             training: own.then(|| classifier.describe()),
             weights: weights.as_ref().map(shown),

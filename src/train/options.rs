@@ -45,6 +45,8 @@ pub struct TrainOptions {
     /// Where the state of the training is kept after each epoch, if anywhere: a `.safetensors` file.
     /// When it is there already, training goes on from it, and gives the bits that it would have given uninterrupted.
     pub state: Option<PathBuf>,
+    /// What else decides the images, by name, so that a state of other ones can say why: how they were read and cut.
+    pub pictures: Map<String, Value>,
     /// Whether a training in [`TrainOptions::state`] that is finished may be gone on with for more epochs. The
     /// schedule is then that of all epochs, from here on: only a constant learning rate gives the bits of as
     /// many epochs from the start.
@@ -69,6 +71,7 @@ impl Default for TrainOptions {
             checkpoint: None,
             start: None,
             state: None,
+            pictures: Map::new(),
             longer: false,
         }
     }
@@ -168,6 +171,7 @@ impl TrainOptions {
             checkpoint: _,
             start,
             state: _,
+            pictures,
             longer: _,
         } = self;
         let start = start.as_ref().map(|weights| {
@@ -191,7 +195,9 @@ impl TrainOptions {
             .then(|| ("batch_norm_statistics", json!(statistics)));
         let keep = (*keep != Keep::Best).then(|| ("keep", json!(keep)));
         let entries = entries.into_iter().chain(statistics).chain(keep);
-        entries.map(|(key, value)| (key.to_owned(), value)).collect()
+        let entries = entries.map(|(key, value)| (key.to_owned(), value));
+        // They come first: with whole images other flips are usual, too.
+        pictures.clone().into_iter().chain(entries).collect()
     }
 }
 
