@@ -126,6 +126,16 @@ pub fn png(width: u32, depth: u8, colour: u8, rows: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// A PNG of 8 bits whose pixels are numbers of `colours`.
+pub fn png_of_palette(colours: &[[u8; 3]], rows: &[Vec<u8>]) -> Vec<u8> {
+    let plain = png(rows[0].len() as u32, 8, 3, rows);
+    // Behind the header stands the palette of black and white: 12 bytes and 6.
+    let mut bytes = plain[..33].to_vec();
+    chunk(&mut bytes, b"PLTE", colours.as_flattened());
+    bytes.extend(&plain[33 + 18..]);
+    bytes
+}
+
 /// A grey PNG of a few bytes whose header says that it has `width` x `height` pixels.
 pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     let small = png(4, 8, 0, &vec![vec![1; 4]; 4]);

@@ -5,7 +5,11 @@
 //! what is not 0 is lesion, which a note says, unless the caller names the labels that are.
 //!
 //! Labels and smoothing are told apart by where the values between darkest and brightest lie: labels fill
-//! areas, and smoothing makes edges.
+//! areas, and smoothing makes edges. JPEG works on blocks of 8 x 8, so that what it adds lies no further from
+//! an edge than that; levels further away were drawn ([`apart`]). What is taken for noise although it might
+//! have been drawn is said in a note.
+
+mod apart;
 
 use std::path::Path;
 
@@ -62,11 +66,12 @@ pub(super) fn of(path: &Path, decoded: Decoded, values: Option<&[u16]>) -> Resul
 pub fn of_grey(path: &Path, grey: Grey) -> Result<Mask> {
     let Grey { width, height, pixels } = grey;
     let values = pixels.into_iter().map(u16::from).collect();
-    let levels = Levels { width, height, values, highest: 255, coloured: false };
+    let levels = Levels { width, height, values, ..Levels::default() };
     levels.understood(path)
 }
 
 /// One number a pixel.
+#[derive(Debug)]
 struct Levels {
     width: usize,
     height: usize,
@@ -75,6 +80,25 @@ struct Levels {
     highest: u16,
     /// Whether the numbers stand for colours that the file has instead.
     coloured: bool,
+    /// The numbers of a palette of colours, and what was added to each so that 0 is background. They name
+    /// colours, so that nothing lies between two of them.
+    palette: Option<u16>,
+    /// Whether the compression changed them.
+    lossy: bool,
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Levels {
+            width: 0,
+            height: 0,
+            values: Vec::new(),
+            highest: 255,
+            coloured: false,
+            palette: None,
+            lossy: false,
+        }
+    }
 }
 
 /// How the values of a mask are meant.
@@ -83,13 +107,16 @@ enum Meaning {
     Above(u16),
     /// Lesion is what is above this, and what is above it are labels.
     Labels(u16),
+    /// Labels with noise between them, of which this is the lowest.
+    Noisy(u16),
 }
 
 impl Levels {
     /// The levels of a file. Colours count by their brightest channel, so that each is as good as white; a
-    /// palette by its numbers, unless all its colours are grey and `numbers` are not asked for.
+    /// palette by its numbers, unless all its colours are grey and `numbers` are not asked for. Where one of
+    /// its colours is black, that is background, whatever its number; else it is number 0.
     fn of(decoded: Decoded, numbers: bool) -> Self {
-        let highest = decoded.highest;
+        let (highest, lossy) = (decoded.highest, decoded.lossy);
         let (width, height) = (decoded.image.width() as usize, decoded.image.height() as usize);
         if let Some(palette) = &decoded.palette {
             let indices = decoded.image.to_luma8().into_raw();
@@ -98,15 +125,26 @@ impl Levels {
             let is_grey = |(index, c): (usize, &[u8; 4])| {
                 !used.get(index).is_some_and(|used| *used) || (c[0] == c[1] && c[1] == c[2])
             };
-            let grey = !numbers && palette.iter().enumerate().all(is_grey);
-            let shade = |index: u8| {
-                let [grey, _, _, alpha] =
-                    palette.get(usize::from(index)).copied().unwrap_or([0, 0, 0, 255]);
-                (u16::from(grey) * u16::from(alpha) + 127) / 255
+            let shade = |index: u8, channel: usize| {
+                let colour = palette.get(usize::from(index)).copied().unwrap_or([0, 0, 0, 255]);
+                (u16::from(colour[channel]) * u16::from(colour[3]) + 127) / 255
             };
-            let value = |index| if grey { shade(index) } else { u16::from(index) };
-            let values = indices.into_iter().map(value).collect();
-            return Levels { width, height, values, highest: 255, coloured: false };
+            let is_black = |index: u8| (0..3).all(|channel| shade(index, channel) == 0);
+            let whole = Levels { width, height, ..Levels::default() };
+            let indices = indices.into_iter();
+            if numbers {
+                return Levels { values: indices.map(u16::from).collect(), ..whole };
+            }
+            if palette.iter().enumerate().all(is_grey) {
+                return Levels { values: indices.map(|index| shade(index, 0)).collect(), ..whole };
+            }
+            let last = palette.len().min(256) as u16;
+            let added = u16::from((0..last).any(|index| is_black(index as u8)));
+            let value = |index| match added == 1 && is_black(index) {
+                true => 0,
+                false => u16::from(index) + added,
+            };
+            return Levels { values: indices.map(value).collect(), palette: Some(added), ..whole };
         }
         let mut coloured = false;
         let mut brightest = |rgb: [u16; 3]| {
@@ -134,7 +172,7 @@ impl Levels {
                 .map(|p| over(brightest([p[0], p[1], p[2]].map(u16::from)), p[3].into(), 255))
                 .collect(),
         };
-        Levels { width, height, values, highest, coloured }
+        Levels { width, height, values, highest, coloured, palette: None, lossy }
     }
 
     fn two_valued(&self, lesion: impl Fn(u16) -> bool) -> Grey {
@@ -143,28 +181,36 @@ impl Levels {
     }
 
     fn understood(&self, path: &Path) -> Result<Mask> {
-        let (above, labels) = match self.meaning() {
-            Meaning::Above(above) => (above, false),
-            Meaning::Labels(above) => (above, true),
+        let (grey, note) = match self.meaning() {
+            Meaning::Above(above) => {
+                (self.two_valued(|value| value > above), self.taken_for_noise(above))
+            }
+            Meaning::Labels(above) => {
+                let background = if self.palette == Some(1) { "black" } else { "0" };
+                let named = self.named(above);
+                let note = format!("holds the labels {named}: what is not {background} is lesion");
+                (self.two_valued(|value| value > above), Some(note))
+            }
+            Meaning::Noisy(lowest) => {
+                let note = format!("holds labels from {lowest} on: all of them are lesion");
+                (self.noisy(lowest), Some(note))
+            }
         };
-        let grey = self.two_valued(|value| value > above);
-        if !labels {
-            return Ok(Mask { grey, note: None });
-        }
-        let named = self.named(above);
-        if !grey.pixels.contains(&0) {
-            let problem = format!("holds the labels {named} and no background of 0");
+        let first = self.values.first();
+        if !grey.pixels.contains(&0) && self.values.iter().any(|value| Some(value) != first) {
+            let problem = format!("holds the labels {} and no background of 0", self.named(0));
             let hint = "say which of them are lesion, e.g. --mask-values 1,3";
             return Err(Error::content(path, problem, hint));
         }
-        Ok(Mask { grey, note: Some(format!("holds the labels {named}: what is not 0 is lesion")) })
+        Ok(Mask { grey, note })
     }
 
     /// The values above `above`, in words.
     fn named(&self, above: u16) -> String {
+        let added = self.palette.unwrap_or(0);
         let found: std::collections::BTreeSet<u16> =
             self.values.iter().copied().filter(|value| *value > above).collect();
-        let words: Vec<String> = found.iter().map(u16::to_string).collect();
+        let words: Vec<String> = found.iter().map(|value| (value - added).to_string()).collect();
         match &words[..] {
             [few @ .., last] if words.len() <= 6 && !few.is_empty() => {
                 format!("{} and {last}", few.join(", "))
@@ -172,6 +218,63 @@ impl Levels {
             [first, .., last] => format!("{first} to {last}, {} of them", words.len()),
             _ => words.concat(),
         }
+    }
+
+    /// Levels up to this, beside the brightest, may be what is left of 0.
+    fn noise(&self) -> u16 {
+        let brightest = self.values.iter().copied().max().unwrap_or(0);
+        if self.highest >= 255 { brightest / 16 } else { 0 }
+    }
+
+    /// A note of what is not lesion although it is not 0, where that is more than edges and noise have.
+    fn taken_for_noise(&self, half: u16) -> Option<String> {
+        let lost = |value: u16| value > 0 && value <= half;
+        let levels: std::collections::BTreeSet<u16> =
+            self.values.iter().copied().filter(|value| *value > 0).collect();
+        let said = |count: usize, highest: u16, what: &str| {
+            format!("has {count} pixels of levels up to {highest} {what}, which are not lesion")
+        };
+        if self.lossy {
+            let far = self.far();
+            let is_far = |at: usize, value: u16| far[at] && lost(value) && value > apart::ROUNDING;
+            let (count, highest) = apart::sum(&self.values, is_far);
+            if count >= apart::FEWEST_NOTED {
+                return Some(said(count, highest, "far from all brighter ones"));
+            }
+            let (count, highest) =
+                apart::sum(&self.values, |_, value| value > self.noise() && lost(value));
+            let edge = apart::edge(&self.values, self.width, half);
+            return (count > apart::PER_EDGE * edge + apart::FEWEST_NOTED)
+                .then(|| said(count, highest, "beside brighter ones, more than edges have"));
+        }
+        let (count, highest) = self
+            .spots(half)
+            .iter()
+            .filter(|spot| !spot.kept)
+            .fold((0, 0), |(count, highest), spot| (count + spot.size, highest.max(spot.highest)));
+        if count > 0 {
+            return Some(said(count, highest, "by themselves"));
+        }
+        // One level between two is rather drawn than smoothed.
+        let (count, highest) = apart::sum(&self.values, |_, value| lost(value));
+        (levels.len() == 2 && count > 0)
+            .then(|| said(count, highest, "at the edge of brighter ones"))
+    }
+
+    /// Which pixels are so far from all bright ones that no compression carries something there.
+    fn far(&self) -> Vec<bool> {
+        let reach = if self.coloured { apart::REACH_COLOURED } else { apart::REACH };
+        let brightest = self.values.iter().copied().max().unwrap_or(0);
+        let near = apart::dilated(&self.values, self.width, brightest - brightest / 4, reach);
+        near.into_iter().map(|near| !near).collect()
+    }
+
+    /// What is above half of the `lowest` label is lesion, but noise near what is brighter.
+    fn noisy(&self, lowest: u16) -> Grey {
+        let (far, noise) = (self.far(), self.noise());
+        let is_lesion = |(&value, far): (&u16, bool)| value > lowest / 2 && (value > noise || far);
+        let pixels = self.values.iter().zip(far).map(|one| if is_lesion(one) { 255 } else { 0 });
+        Grey { width: self.width, height: self.height, pixels: pixels.collect() }
     }
 
     fn meaning(&self) -> Meaning {
@@ -183,17 +286,27 @@ impl Levels {
         if found.len() == 1 {
             return Meaning::Above(0);
         }
+        if self.palette.is_some() {
+            return Meaning::Labels(0);
+        }
         // Nobody smooths between 0 and so few levels, unless the file has no more than these.
         if brightest < FEW_LEVELS && self.highest >= 255 {
             return Meaning::Labels(0);
         }
-        let noise = if self.highest >= 255 { brightest / 16 } else { 0 };
+        let noise = self.noise();
         let is_low = |value: u16| value > 0 && value <= noise;
         let is_middle = |value: u16| value > noise && value < brightest - noise;
         // Both ends spread is how JPEG leaves two values.
-        let lossy = found.len() > FEW
+        let lossy = self.lossy
+            || found.len() > FEW
             || (found.iter().filter(|value| is_low(**value)).count() > 1
                 && found.iter().filter(|value| **value >= brightest - noise).count() > 1);
+        let noisy = || apart::lowest(&self.values, self.width, &self.far(), noise);
+        if self.lossy
+            && let Some(lowest) = noisy()
+        {
+            return Meaning::Noisy(lowest);
+        }
         let cores = self.cores();
         let total = |which: &dyn Fn(u16) -> bool, of: &[usize]| -> usize {
             found.iter().filter(|value| which(**value)).map(|value| of[usize::from(*value)]).sum()
@@ -208,7 +321,11 @@ impl Levels {
         let middle = fills(&is_middle, 4) && (!lossy || 10 * total(&is_middle, &cores) >= all);
         let labels = middle || (!lossy && (low || self.loses_a_label(noise, brightest / 2)));
         match labels {
-            false => Meaning::Above(brightest / 2),
+            // In a file without loss, what was lost before it was written, or smoothed.
+            false => match noisy().filter(|_| lossy && !self.lossy) {
+                Some(lowest) => Meaning::Noisy(lowest),
+                None => Meaning::Above(brightest / 2),
+            },
             // What lies about 0 in single pixels is noise among labels too.
             true if low || !lossy => Meaning::Labels(0),
             true => Meaning::Labels(noise),
@@ -231,10 +348,20 @@ impl Levels {
         cores
     }
 
-    /// Whether some connected pixels of one value above `noise` would vanish if only what is above `half`
-    /// were kept: no smoothing leaves them.
+    /// Whether some pixels of one value would vanish if only what is above `half` were kept, and no smoothing
+    /// leaves such: by themselves, or an area beside what is much brighter.
     fn loses_a_label(&self, noise: u16, half: u16) -> bool {
-        let mut seen: Vec<bool> = self.values.iter().map(|value| *value <= noise).collect();
+        let by_itself = |spot: &Spot| {
+            let least = if spot.highest > noise { SMALLEST_LABEL } else { SMALLEST_AREA };
+            !spot.kept && spot.flat && spot.size >= least
+        };
+        self.spots(half).iter().any(by_itself) || apart::steps(&self.values, self.width, half)
+    }
+
+    /// Connected pixels that are not 0.
+    fn spots(&self, half: u16) -> Vec<Spot> {
+        let mut seen: Vec<bool> = self.values.iter().map(|value| *value == 0).collect();
+        let mut spots = Vec::new();
         let mut stack = Vec::new();
         for start in 0..self.values.len() {
             if seen[start] {
@@ -242,28 +369,33 @@ impl Levels {
             }
             seen[start] = true;
             stack.push(start);
-            let (mut size, mut kept, mut flat) = (0, false, true);
+            let mut spot = Spot { size: 0, highest: 0, flat: true, kept: false };
             while let Some(at) = stack.pop() {
-                size += 1;
-                kept |= self.values[at] > half;
-                flat &= self.values[at] == self.values[start];
-                let (x, y) = (at % self.width, at / self.width);
-                for y in y.saturating_sub(1)..=(y + 1).min(self.height - 1) {
-                    for x in x.saturating_sub(1)..=(x + 1).min(self.width - 1) {
-                        let other = y * self.width + x;
-                        if !seen[other] {
-                            seen[other] = true;
-                            stack.push(other);
-                        }
+                spot.size += 1;
+                spot.highest = spot.highest.max(self.values[at]);
+                spot.kept |= self.values[at] > half;
+                spot.flat &= self.values[at] == self.values[start];
+                for other in apart::around(at, self.width, self.height) {
+                    if !seen[other] {
+                        seen[other] = true;
+                        stack.push(other);
                     }
                 }
             }
-            if !kept && flat && size >= SMALLEST_LABEL {
-                return true;
-            }
+            spots.push(spot);
         }
-        false
+        spots
     }
+}
+
+/// Connected pixels.
+struct Spot {
+    size: usize,
+    highest: u16,
+    /// Whether all have one value.
+    flat: bool,
+    /// Whether one is lesion.
+    kept: bool,
 }
 
 /// Below this, a file's levels number what they stand for.
@@ -272,6 +404,8 @@ const FEW_LEVELS: u16 = 32;
 const FEW: usize = 32;
 /// Fewer pixels than this may be what is left of a thin edge.
 const SMALLEST_LABEL: usize = 4;
+/// Of levels that may be noise, fewer than this are.
+const SMALLEST_AREA: usize = 9;
 
 #[cfg(test)]
 mod tests {
@@ -345,8 +479,10 @@ mod tests {
             encoder.write_image(&sharp.pixels, 64, 64, image::ExtendedColorType::L8).unwrap();
             let noisy = Grey::decode(Path::new("m.jpg"), &bytes).unwrap();
             assert_ne!(noisy, sharp);
-            let mask = understood(&noisy);
+            let mask = read_bytes(&bytes).unwrap();
             assert_eq!(mask.note, None, "{quality}");
+            // Kept in a PNG since, its noise by itself is noted at most.
+            assert_eq!(understood(&noisy).grey, mask.grey, "{quality}");
             let wrong = mask.grey.pixels.iter().zip(&sharp.pixels).filter(|(a, b)| a != b).count();
             assert!(wrong <= 40, "{quality}: {wrong} of {}", lesion(&mask));
         }
@@ -389,6 +525,115 @@ mod tests {
         let error = error.unwrap_err().to_string();
         assert!(error.contains("labels 85 and 255 and no background"), "{error}");
         assert!(error.contains("--mask-values"), "{error}");
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Result<Mask> {
+        of(Path::new("m"), decode(Path::new("m"), bytes)?, None)
+    }
+
+    fn jpeg(grey: &Grey, quality: u8) -> Vec<u8> {
+        use image::ImageEncoder;
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality);
+        let [width, height] = [grey.width, grey.height].map(|side| side as u32);
+        encoder.write_image(&grey.pixels, width, height, image::ExtendedColorType::L8).unwrap();
+        bytes
+    }
+
+    /// Discs of these centres, radii and levels.
+    fn discs(side: usize, all: &[(f32, f32, f32, u8)]) -> Grey {
+        field(side, |x, y| {
+            let inside =
+                |(u, v, r, _): &&(f32, f32, f32, u8)| (x as f32 - u).hypot(y as f32 - v) < *r;
+            all.iter().find(inside).map_or(0, |(.., level)| *level)
+        })
+    }
+
+    #[test]
+    fn labels_in_a_jpeg_are_found_where_no_ringing_reaches() {
+        for (side, all) in [
+            (64, vec![(22.0, 30.0, 12.0, 100), (46.0, 40.0, 8.0, 200)]),
+            (320, vec![(110.0, 150.0, 50.0, 12), (230.0, 200.0, 45.0, 255)]),
+            (320, vec![(60.0, 60.0, 8.0, 100), (230.0, 200.0, 45.0, 200)]),
+            (
+                320,
+                vec![(40.0, 40.0, 20.0, 255), (110.0, 150.0, 50.0, 85), (230.0, 200.0, 45.0, 170)],
+            ),
+        ] {
+            let sharp = discs(side, &all);
+            let expected = sharp.pixels.iter().filter(|level| **level > 0).count();
+            for quality in [60, 75, 90] {
+                let mask = read_bytes(&jpeg(&sharp, quality)).unwrap();
+                let found = lesion(&mask);
+                let edge: f32 = all.iter().map(|(.., r, _)| 6.3 * r).sum();
+                let far = found.abs_diff(expected) as f32;
+                assert!(far < 0.7 * edge, "{all:?} {quality}: {found} of {expected}, {mask:?}");
+                let note = mask.note.unwrap_or_default();
+                assert!(note.contains("all of them are lesion"), "{all:?} {quality}: {note}");
+            }
+        }
+        // Too little of a level that noise may have is noise, and said to be so.
+        let sharp = discs(200, &[(40.0, 40.0, 3.0, 14), (140.0, 140.0, 30.0, 255)]);
+        let mask = read_bytes(&jpeg(&sharp, 90)).unwrap();
+        let note = mask.note.unwrap_or_default();
+        assert!(note.contains("not lesion") && note.contains("far from"), "{note}");
+    }
+
+    #[test]
+    fn no_level_of_a_lossless_mask_vanishes_without_a_word() {
+        let big = (60.0, 60.0, 20.0, 255);
+        for (all, area) in [
+            (vec![(20.0, 20.0, 2.0, 10), big], 9),
+            (vec![(20.0, 20.0, 2.0, 1), big], 9),
+            (vec![big, (38.5, 60.0, 4.0, 10)], 20),
+        ] {
+            let sharp = discs(100, &all);
+            let mask = understood(&sharp);
+            let all = sharp.pixels.iter().filter(|level| **level > 0).count();
+            assert!(all >= lesion(&understood(&discs(100, &[big]))) + area);
+            assert_eq!(lesion(&mask), all, "{mask:?}");
+            assert!(mask.note.unwrap().contains("what is not 0 is lesion"));
+        }
+        // Specks, and one level along an edge, are not lesion, and a note says so.
+        for small in [(20.0, 20.0, 1.0, 10), (20.5, 20.0, 0.6, 90), (60.0, 60.0, 22.0, 90)] {
+            let mask = understood(&discs(100, &[big, small]));
+            let note = mask.note.unwrap();
+            assert!(note.contains("not lesion"), "{small:?} {note}");
+        }
+    }
+
+    #[test]
+    fn a_mask_that_would_be_lesion_everywhere_is_refused() {
+        for [low, high] in [[254, 255], [1, 255], [10, 245], [200, 255], [1, 2]] {
+            let field = field(30, |x, _| if x < 15 { low } else { high });
+            let error = of_grey(Path::new("m.png"), field).unwrap_err().to_string();
+            assert!(error.contains(&format!("{low} and {high} and no background")), "{error}");
+        }
+        assert_eq!(lesion(&understood(&Grey::filled(9, 9, 254))), 81);
+    }
+
+    #[test]
+    fn black_is_the_background_of_a_palette_whatever_its_number() {
+        let of = |colours: &[[u8; 3]], row: [u8; 4], values: Option<&[u16]>| {
+            let bytes = crate::data::fixtures::png_of_palette(colours, &vec![row.to_vec(); 3]);
+            super::of(Path::new("m"), decode(Path::new("m"), &bytes).unwrap(), values)
+        };
+        let (red, blue, black) = ([255, 0, 0], [0, 0, 255], [0, 0, 0]);
+        let first = |mask: &Mask| mask.grey.pixels[..4].to_vec();
+        let mask = of(&[red, black], [0, 1, 1, 0], None).unwrap();
+        assert_eq!((first(&mask), &mask.note), (vec![255, 0, 0, 255], &None));
+        let mask = of(&[black, red], [0, 1, 1, 0], None).unwrap();
+        assert_eq!((first(&mask), &mask.note), (vec![0, 255, 255, 0], &None));
+        let mask = of(&[red, blue, black], [0, 1, 2, 0], None).unwrap();
+        assert_eq!(first(&mask), [255, 255, 0, 255]);
+        let note = mask.note.unwrap();
+        assert!(note.contains("labels 0 and 1: what is not black"), "{note}");
+        // All of it lesion, all of it background, and numbers where they are asked for.
+        assert_eq!(first(&of(&[red, black], [0; 4], None).unwrap()), [255; 4]);
+        assert_eq!(first(&of(&[red, black], [1; 4], None).unwrap()), [0; 4]);
+        assert_eq!(first(&of(&[red, black], [0, 1, 1, 0], Some(&[1])).unwrap()), [0, 255, 255, 0]);
+        // Without black, number 0 is.
+        assert_eq!(first(&of(&[red, blue], [0, 1, 1, 0], None).unwrap()), [0, 255, 255, 0]);
     }
 
     #[test]

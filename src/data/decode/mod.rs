@@ -47,6 +47,8 @@ pub struct Decoded {
     pub highest: u16,
     /// Each number's colour and opacity.
     pub palette: Option<Vec<[u8; 4]>>,
+    /// Whether its compression changes levels, as JPEG does.
+    pub lossy: bool,
     /// How it was turned.
     pub orientation: Orientation,
 }
@@ -173,7 +175,8 @@ fn pixels(path: &Path, bytes: &[u8], format: ImageFormat) -> Result<Decoded> {
             return Err(Error::content(path, format!("has {} bits a pixel", 8 * bytes), LEVELS));
         }
     };
-    Ok(Decoded { image, highest, palette: None, orientation })
+    let lossy = format == ImageFormat::Jpeg || tiff::is_lossy(bytes);
+    Ok(Decoded { image, highest, palette: None, lossy, orientation })
 }
 
 /// The decoder of a file whose size is allowed.

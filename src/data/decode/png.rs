@@ -71,6 +71,7 @@ pub fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded> {
     }
     let image = picture([width, height], colour, depth, raw);
     Ok(Decoded {
+        lossy: false,
         image: image.ok_or_else(truncated)?,
         highest: match (colour, depth) {
             (ColorType::Indexed, _) => 255,

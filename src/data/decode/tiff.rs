@@ -30,6 +30,11 @@ pub fn is_plausible(bytes: &[u8], claimed: u64) -> bool {
     }
 }
 
+/// Whether the pixels are in JPEG: they are not what they were.
+pub fn is_lossy(bytes: &[u8]) -> bool {
+    matches!(tag(bytes, COMPRESSION), Some(6 | 7))
+}
+
 const BITS: usize = 258;
 const COMPRESSION: usize = 259;
 const UNCOMPRESSED: usize = 1;
