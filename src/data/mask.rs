@@ -301,7 +301,8 @@ impl Levels {
             || found.len() > FEW
             || (found.iter().filter(|value| is_low(**value)).count() > 1
                 && found.iter().filter(|value| **value >= brightest - noise).count() > 1);
-        let noisy = || apart::lowest(&self.values, self.width, &self.far(), noise);
+        let levels = [noise, brightest - brightest / 4];
+        let noisy = || apart::lowest(&self.values, self.width, &self.far(), levels);
         if self.lossy
             && let Some(lowest) = noisy()
         {
@@ -452,7 +453,7 @@ mod tests {
     #[test]
     fn smoothed_edges_end_where_half_is_and_nothing_is_said() {
         let sharp = lesion(&understood(&disc(0.0)));
-        for edge in [1.0, 2.0, 5.0, 12.0] {
+        for edge in [1.0, 2.0, 5.0, 12.0, 24.0] {
             let mask = understood(&disc(edge));
             assert_eq!(mask.note, None, "{edge}");
             assert!(lesion(&mask).abs_diff(sharp) <= 12, "{edge}: {} {sharp}", lesion(&mask));
@@ -467,6 +468,21 @@ mod tests {
         let rows = vec![vec![0b00011011u8, 0b01000000]; 3];
         let mask = of(Path::new("m"), decode(Path::new("m"), &png(5, 2, 0, &rows)).unwrap(), None);
         assert_eq!(lesion(&mask.unwrap()), 6);
+    }
+
+    #[test]
+    fn a_wide_blur_is_no_label_in_any_format() {
+        for spread in [4.0, 12.0, 24.0] {
+            let blurred = field(160, |x, y| {
+                let r = (x as f32 - 80.0).hypot(y as f32 - 80.0);
+                (255.0 / (1.0 + ((r - 30.0) / spread * 3.0).exp())).round() as u8
+            });
+            let half = blurred.pixels.iter().max().unwrap() / 2;
+            let expected = blurred.pixels.iter().filter(|level| **level > half).count();
+            assert_eq!(lesion(&understood(&blurred)), expected, "{spread}");
+            let found = lesion(&read_bytes(&jpeg(&blurred, 80)).unwrap());
+            assert!(found.abs_diff(expected) < 80, "{spread}: {found} of {expected}");
+        }
     }
 
     #[test]

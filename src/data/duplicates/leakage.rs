@@ -3,13 +3,13 @@
 //!
 //! It is a check on the grouping and shares nothing with it: other thumbnails (32 x 32, by the `image`
 //! crate), no alignment, every pair across the split. Two pictures are nearly equal where their thumbnails
-//! correlate by 0.99 or more, as they are or mirrored, and the curvature of at least 70 % of their
-//! thumbnails' pixels has one sign. The second condition keeps breasts of one shape apart.
+//! correlate by 0.99 or more, as they are, mirrored, upside down or both, and the curvature of at least 70 %
+//! of their thumbnails' pixels has one sign. The second condition keeps breasts of one shape apart.
 
 use std::path::PathBuf;
 
 use image::GrayImage;
-use image::imageops::{FilterType, flip_horizontal, resize};
+use image::imageops::{FilterType, resize};
 
 use crate::data::image::Grey;
 
@@ -30,7 +30,7 @@ pub struct Print {
     pub path: PathBuf,
     size: (usize, usize),
     pixels: Vec<u8>,
-    levels: Option<[Look; 2]>,
+    look: Option<Look>,
 }
 
 /// A thumbnail: its levels as a unit vector of mean 0, and the signs of its curvature.
@@ -38,35 +38,67 @@ pub struct Print {
 struct Look {
     unit: Vec<f32>,
     signs: Vec<i8>,
+    /// The part of `unit` in the space of blocks of 4 x 4, [`COARSE`] a side.
+    blocks: Vec<f32>,
+    /// The length of the rest.
+    rest: f32,
 }
+
+/// Blocks a side.
+const COARSE: usize = SIDE / 4;
+/// More than rounding adds to a product.
+const ROUNDING: f32 = 1e-4;
+/// Whether columns and rows are exchanged, left for right and top for bottom.
+const TURNS: [[bool; 2]; 4] = [[false, false], [true, false], [false, true], [true, true]];
 
 impl Print {
     /// That of the picture at `path`.
     pub fn of(path: PathBuf, picture: &Grey) -> Self {
         let (width, height) = (picture.width, picture.height);
         let whole = GrayImage::from_raw(width as u32, height as u32, picture.pixels.clone());
-        let levels = whole.and_then(|whole| {
+        let look = whole.and_then(|whole| {
             let side = SIDE as u32;
-            let small = resize(&whole, side, side, FilterType::Triangle);
-            Some([look(&small)?, look(&flip_horizontal(&small))?])
+            look(&resize(&whole, side, side, FilterType::Triangle))
         });
         // Of equality the digest of the pixels decides; collisions would only count too much.
         let mut hasher = std::hash::DefaultHasher::new();
         std::hash::Hash::hash(&picture.pixels, &mut hasher);
         let pixels = std::hash::Hasher::finish(&hasher).to_le_bytes().to_vec();
-        Print { path, size: (width, height), pixels, levels }
+        Print { path, size: (width, height), pixels, look }
     }
 
     fn is_like(&self, other: &Print) -> bool {
         if self.path == other.path || (self.size, &self.pixels) == (other.size, &other.pixels) {
             return true;
         }
-        let (Some([own, _]), Some(others)) = (&self.levels, &other.levels) else { return false };
-        others.iter().any(|other| {
-            let product: f32 = own.unit.iter().zip(&other.unit).map(|(a, b)| a * b).sum();
-            product >= CORRELATION && signs_agree(&own.signs, &other.signs)
+        let (Some(own), Some(other)) = (&self.look, &other.look) else { return false };
+        TURNS.into_iter().any(|turn| {
+            // By Cauchy and Schwarz the rests add no more than the product of their lengths, and most
+            // pairs need no more than that.
+            let blocks = product(&own.blocks, &other.blocks, COARSE, turn);
+            blocks + own.rest * other.rest + ROUNDING >= CORRELATION
+                && product(&own.unit, &other.unit, SIDE, turn) >= CORRELATION
+                && signs_agree(&own.signs, &other.signs, turn)
         })
     }
+}
+
+/// The numbers of two square planes of `side` side by side, the second turned.
+fn side_by_side<'a, T: Copy>(
+    own: &'a [T],
+    other: &'a [T],
+    side: usize,
+    [across, down]: [bool; 2],
+) -> impl Iterator<Item = (T, T)> + 'a {
+    own.chunks_exact(side).enumerate().flat_map(move |(y, row)| {
+        let from = if down { side - 1 - y } else { y } * side;
+        let at = move |x: usize| from + if across { side - 1 - x } else { x };
+        row.iter().enumerate().map(move |(x, &value)| (value, other[at(x)]))
+    })
+}
+
+fn product(own: &[f32], other: &[f32], side: usize, turn: [bool; 2]) -> f32 {
+    side_by_side(own, other, side, turn).map(|(a, b)| a * b).sum()
 }
 
 /// None for a picture of one value.
@@ -84,14 +116,23 @@ fn look(small: &GrayImage) -> Option<Look> {
         4.0 * at(x, y) - left - at(x + 1, y) - above - at(x, y + 1)
     };
     let sign = |value: f32| i8::from(value > FLAT) - i8::from(value < -FLAT);
+    let unit: Vec<f32> = levels.iter().map(|level| (level - mean) / length).collect();
+    // A quarter of the sum of sixteen equal numbers has the length of the sixteen.
+    let mut blocks = vec![0.0; COARSE * COARSE];
+    for (index, value) in unit.iter().enumerate() {
+        blocks[index / SIDE / 4 * COARSE + index % SIDE / 4] += value / 4.0;
+    }
+    let square = blocks.iter().map(|value| value * value).sum::<f32>();
     Some(Look {
-        unit: levels.iter().map(|level| (level - mean) / length).collect(),
+        unit,
         signs: (0..NUMBERS).map(|index| sign(curvature(index))).collect(),
+        blocks,
+        rest: (1.0 - square).max(0.0).sqrt(),
     })
 }
 
-fn signs_agree(own: &[i8], other: &[i8]) -> bool {
-    let pairs = own.iter().zip(other).filter(|(a, b)| **a != 0 || **b != 0);
+fn signs_agree(own: &[i8], other: &[i8], turn: [bool; 2]) -> bool {
+    let pairs = side_by_side(own, other, SIDE, turn).filter(|(a, b)| *a != 0 || *b != 0);
     let (agreeing, all) =
         pairs.fold((0u32, 0u32), |(agreeing, all), (a, b)| (agreeing + u32::from(a == b), all + 1));
     agreeing as f32 >= SIGNS * all as f32

@@ -45,6 +45,11 @@ fn mirrored(grey: &Grey) -> Grey {
     Grey { pixels, ..grey.clone() }
 }
 
+fn upside_down(grey: &Grey) -> Grey {
+    let pixels = grey.pixels.chunks(grey.width).rev().flatten().copied().collect();
+    Grey { pixels, ..grey.clone() }
+}
+
 /// With callipers and a line of text drawn in, and a little brighter.
 fn annotated(grey: &Grey) -> Grey {
     let mut grey = grey.clone();
@@ -265,10 +270,15 @@ fn leakage_is_counted_on_pixels_whatever_the_groups_say() {
         ("a again", resized(&original, 320, 260)),
         ("a mirrored", mirrored(&original)),
         ("c", scan(2, 240, 200)),
+        ("a upside down", upside_down(&original)),
+        ("a turned", upside_down(&mirrored(&original))),
     ];
     let prints: Vec<leakage::Print> =
         pictures.iter().map(|(name, grey)| leakage::Print::of(name.into(), grey)).collect();
     assert_eq!(leakage(&prints, &[0, 1], &[2, 3, 4]), 2);
+    for turned in [3, 5, 6] {
+        assert_eq!(leakage(&prints, &[0, 1], &[turned]), 1, "{turned}");
+    }
     assert_eq!(leakage(&prints, &[0, 2, 3], &[1, 4]), 0);
     assert_eq!(leakage(&prints, &[0, 1], &[1]), 1, "one picture on both sides");
 }

@@ -1,6 +1,6 @@
 //! What in a mask lies where neither smoothing nor JPEG can have put it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// JPEG changes blocks of 8 x 8: what it adds to an edge lies no further from what is bright there.
 pub const REACH: usize = 9;
@@ -74,8 +74,14 @@ pub fn edge(values: &[u16], width: usize, half: u16) -> usize {
 }
 
 /// The lowest level of an area in `far`; none where there is no such area. What it is in the middle of each
-/// area counts, and areas of levels up to `noise` must be large.
-pub fn lowest(values: &[u16], width: usize, far: &[bool], noise: u16) -> Option<u16> {
+/// area counts, and areas of levels up to `noise` must be large. Levels fade from what is above `bright` where
+/// it was blurred: an area has few levels, and there is a darker place on every way to what is bright.
+pub fn lowest(
+    values: &[u16],
+    width: usize,
+    far: &[bool],
+    [noise, bright]: [u16; 2],
+) -> Option<u16> {
     let height = values.len().checked_div(width).unwrap_or(0);
     let about = |value: u16| 4.max(value / 3);
     let is_flat = |at: usize| {
@@ -86,21 +92,22 @@ pub fn lowest(values: &[u16], width: usize, far: &[bool], noise: u16) -> Option<
         }
     };
     let flat: Vec<bool> = (0..values.len()).map(is_flat).collect();
+    let joined = joined(values, width, bright);
     let (low, _) = sum(values, |at, value| far[at] && value > ROUNDING && value <= noise);
     let (flat_low, _) = sum(values, |at, value| flat[at] && value <= noise);
     let low_fills = flat_low >= FEWEST_LOW && 2 * flat_low >= low;
     let mut lowest: Option<u16> = None;
-    let mut seen = vec![false; values.len()];
-    let mut stack = Vec::new();
+    let (mut seen, mut stack) = (vec![false; values.len()], Vec::new());
     for start in 0..values.len() {
         if seen[start] || !flat[start] {
             continue;
         }
         seen[start] = true;
         stack.push(start);
-        let mut area = Vec::new();
+        let (mut area, mut way): (Vec<u16>, u16) = (Vec::new(), 0);
         while let Some(at) = stack.pop() {
             area.push(values[at]);
+            way = way.max(joined[at]);
             for other in around(at, width, height) {
                 let alike = values[other].abs_diff(values[at]) <= 4.max(values[at] / 8);
                 if flat[other] && !seen[other] && alike {
@@ -110,7 +117,12 @@ pub fn lowest(values: &[u16], width: usize, far: &[bool], noise: u16) -> Option<
             }
         }
         let count = area.len();
-        let (_, &mut middle, _) = area.select_nth_unstable(count / 2);
+        area.sort_unstable();
+        let middle = area[count / 2];
+        let spread = area[count * 3 / 4] - area[count / 4];
+        if spread > 4.max(middle / 8) || way > 0 && way >= middle - 2.max(middle / 5).min(middle) {
+            continue;
+        }
         let counts =
             if middle > noise { count >= FEWEST } else { low_fills && count >= FEWEST_LOW };
         if counts {
@@ -118,6 +130,25 @@ pub fn lowest(values: &[u16], width: usize, far: &[bool], noise: u16) -> Option<
         }
     }
     lowest
+}
+
+/// For each pixel the darkest place on the brightest way to one above `bright`; 0 where each way is black.
+fn joined(values: &[u16], width: usize, bright: u16) -> Vec<u16> {
+    let height = values.len().checked_div(width).unwrap_or(0);
+    let mut joined = vec![0; values.len()];
+    let starts = values.iter().enumerate().filter(|(_, value)| **value > bright);
+    let mut next: BinaryHeap<(u16, usize)> = starts.map(|(at, value)| (*value, at)).collect();
+    next.iter().for_each(|&(value, at)| joined[at] = value);
+    while let Some((way, at)) = next.pop() {
+        for other in around(at, width, height) {
+            let way = way.min(values[other]);
+            if way > joined[other] {
+                joined[other] = way;
+                next.push((way, other));
+            }
+        }
+    }
+    joined
 }
 
 /// Whether an area of one value up to `half` has nothing brighter beside it but what is much brighter: no
