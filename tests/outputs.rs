@@ -143,6 +143,65 @@ fn no_run_writes_into_what_it_reads() {
 }
 
 #[test]
+fn what_parula_did_not_write_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let own = weights(folder.path(), "compact-resnet", usual);
+    // Masks that no argument names, and one that an image's outputs would be called as.
+    for kind in 0..3 {
+        picture(&at(&format!("set/images/{kind}.png")), kind);
+        picture(&at(&format!("set/masks/{kind}.png")), kind + 10);
+    }
+    let masks = at("set/masks");
+    let before: Vec<Vec<u8>> =
+        (0..3).map(|kind| bytes(&masks.join(format!("{kind}.png")))).collect();
+    let refused = |arguments: &[&str]| {
+        let refused = failure(arguments);
+        assert!(refused.contains("parula did not write it"), "{arguments:?}: {refused}");
+    };
+    for command in ["cam", "segment"] {
+        let arguments = [&[command], &common("compact-resnet", &own)[..]].concat();
+        for input in ["set", "set/images", "set/images/1.png"] {
+            refused(&[&arguments[..], &[path(&at(input)), "--out", path(&masks)]].concat());
+        }
+    }
+    for command in ["reproduce", "compare", "weak"] {
+        let data = at("set/images");
+        std::fs::create_dir_all(at("set/weights/mine")).unwrap();
+        refused(&[command, "--data", path(&data), "--out", path(&at("set"))]);
+        // A folder that is not there leaves no trace either.
+        failure(&[command, "--data", path(&at("none")), "--out", path(&at("set"))]);
+    }
+    for kind in 0..3 {
+        assert_eq!(bytes(&masks.join(format!("{kind}.png"))), before[kind]);
+    }
+    for trace in ["set/.parula.outputs", "set/masks/.parula.outputs", "set/run.jsonl"] {
+        assert!(!at(trace).exists(), "{trace}");
+    }
+
+    // Two scans that are one make a sheet, which is not called as the user's picture is.
+    picture(&at("twice/abnormal/a.png"), 1);
+    picture(&at("twice/abnormal/b.png"), 1);
+    picture(&at("twice/normal/duplicates-001.png"), 2);
+    let normal = at("twice/normal");
+    let mine = bytes(&normal.join("duplicates-001.png"));
+    refused(&["data", "inspect", path(&at("twice")), "--out", path(&normal)]);
+    assert_eq!(bytes(&normal.join("duplicates-001.png")), mine);
+
+    let set = set(&at("synthetic"));
+    let rois = at("rois");
+    json(&["data", "rois", path(&set), "--out", path(&rois)]);
+    json(&["data", "rois", path(&set), "--out", path(&rois)]);
+    let few = at("few");
+    json(&["data", "synth", "--out", path(&few), "--patients", "5", "--size", "96"]);
+    let mixed = failure(&["data", "rois", path(&few), "--out", path(&rois)]);
+    assert!(mixed.contains("of an earlier call"), "{mixed}");
+    let cut = std::fs::read_dir(rois.join("abnormal")).unwrap().next().unwrap().unwrap();
+    picture(&at("others/abnormal").join(cut.file_name()), 3);
+    refused(&["data", "rois", path(&set), "--out", path(&at("others"))]);
+}
+
+#[test]
 fn every_image_has_outputs_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let own = weights(folder.path(), "compact-resnet", usual);
@@ -329,4 +388,11 @@ fn a_map_of_zeros_is_written_and_said() {
         let png = Grey::read(Path::new(rows[0]["png"].as_str().unwrap())).unwrap();
         assert_eq!(png.pixels.iter().all(|level| *level == 0), zeros > 0);
     }
+    let segment = [&["segment"], &common("compact-resnet", &own)[..], &[path(&images)]].concat();
+    let masks = folder.path().join("segmented");
+    let done = parula(&[&segment[..], &["--out", path(&masks), "--json"]].concat());
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("nothing speaks for abnormal in 3 of 3 images"), "{said}");
+    let document: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert!(document.as_array().unwrap().iter().all(|row| row["all_zero"] == true), "{document}");
 }

@@ -178,6 +178,7 @@ impl Data {
                 let written = roi_files::names(&cut.rois);
                 let written = written.iter().map(|name| out.join(name));
                 outputs::expect_apart(layout::list(dir)?.files, written)?;
+                roi_files::expect_free(&cut.rois, out)?;
                 let index = roi_files::write(&cut.rois, out)?;
                 let [normal, abnormal] = roi::counts(&cut.rois);
                 if global.json {
@@ -259,10 +260,19 @@ fn draw_duplicates(report: &inspect::Report, out: &Path) -> Result<()> {
             pictures: group.images.iter().filter_map(read).collect(),
         }
     };
-    files::create_folder(out)?;
     let pages = groups.len().div_ceil(duplicate_sheet::ROWS);
     let name = |page: usize| format!("duplicates-{page:03}.png");
-    outputs::list_files((1..=pages).map(|page| out.join(name(page))))?;
+    let names: Vec<String> = (1..=pages).map(name).collect();
+    outputs::expect_free(out, &names)?;
+    files::create_folder(out)?;
+    outputs::list(out, names.iter().map(String::as_str))?;
+    // Of an earlier call that found more.
+    for page in (pages + 1..).map(name).take_while(|page| outputs::listed(out).contains(page)) {
+        let path = out.join(page);
+        if path.exists() {
+            std::fs::remove_file(&path).map_err(|source| Error::file("delete", path, source))?;
+        }
+    }
     for (page, groups) in (1..).zip(groups.chunks(duplicate_sheet::ROWS)) {
         let rows: Vec<Row> = groups.iter().map(row).collect();
         let title = format!("Pictures that show the same scan, page {page} of {pages}");

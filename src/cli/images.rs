@@ -79,6 +79,12 @@ impl Images {
             if paths.len() == before {
                 return Err(listing.nothing_found());
             }
+            if !listing.outputs.is_empty() {
+                let (count, path) = (listing.outputs.len(), path.display());
+                crate::console::note!(
+                    "{count} files or folders in {path} are left out: parula wrote them"
+                );
+            }
         }
         let mut failures = Failures { of: paths.len(), failed: 0, first: None, fatal: None };
         let names = outputs::names(&paths, endings);
@@ -99,13 +105,15 @@ impl Images {
 
 impl Found {
     /// Refuses outputs in `folder`, each image's name with each of `endings`, of which one is among the images
-    /// or `others`, which are read as well.
+    /// or `others`, which are read as well, or is a file that parula did not write.
     ///
     /// # Errors
     /// [`Error::Content`] with that file.
     pub fn expect_apart(&self, folder: &Path, endings: &[&str], others: &[&Path]) -> Result<()> {
         let read = self.paths.iter().map(PathBuf::as_path).chain(others.iter().copied());
-        outputs::expect_apart(read, self.outputs(endings).iter().map(|name| folder.join(name)))
+        let written = self.outputs(endings);
+        outputs::expect_apart(read, written.iter().map(|name| folder.join(name)))?;
+        outputs::expect_free(folder, written)
     }
 
     /// Makes `folder` ready for these outputs, which no later command shall take for input.

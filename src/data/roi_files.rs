@@ -1,10 +1,11 @@
 //! ROIs as files: `CLASS/NAME.png`, `CLASS/NAME_mask.png` and an index in CSV.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::dataset::Class;
 use super::roi::Roi;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 
 /// The first line of `index.csv`. `patient` is what a split keeps together, which is the image where
@@ -39,6 +40,27 @@ pub fn write(rois: &[Roi], out: &Path) -> Result<PathBuf> {
     let path = out.join(INDEX);
     files::write(&path, index.as_bytes())?;
     Ok(path)
+}
+
+/// Refuses a folder in which [`write()`] would replace a file that parula did not write, or leave ROIs of an
+/// earlier call beside `rois`.
+///
+/// # Errors
+/// [`Error::Content`] with such a file.
+pub fn expect_free(rois: &[Roi], out: &Path) -> Result<()> {
+    let names: BTreeSet<String> = names(rois).into_iter().collect();
+    outputs::expect_free(out, &names)?;
+    let of_a_class = |name: &&String| Class::ALL.iter().any(|class| name.starts_with(class.name()));
+    let earlier = outputs::listed(out);
+    let mut earlier = earlier.difference(&names).filter(of_a_class).map(|name| out.join(name));
+    match earlier.find(|path| path.symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(path) => Err(Error::content(
+            path,
+            "is an ROI of an earlier call, and none of this one's",
+            "give another --out, or delete the folder",
+        )),
+    }
 }
 
 /// All that [`write()`] writes of `rois`, as seen from its folder.

@@ -67,6 +67,24 @@ pub fn expect_apart<R: AsRef<Path>, W: AsRef<Path>>(
     Ok(())
 }
 
+/// Refuses outputs called `names`, as seen from `folder`, of which one is there already and is not listed as an
+/// output of an earlier call: it is somebody's file. To be asked before any work.
+///
+/// # Errors
+/// [`Error::Content`] with the first such path.
+pub fn expect_free<N: AsRef<str>>(folder: &Path, names: impl IntoIterator<Item = N>) -> Result<()> {
+    let own = listed(folder);
+    for name in names {
+        let name = name.as_ref();
+        let path = folder.join(name);
+        if !own.contains(name) && path.symlink_metadata().is_ok() {
+            let problem = "is there already, and parula did not write it";
+            return Err(Error::content(path, problem, "give another --out, or move it away"));
+        }
+    }
+    Ok(())
+}
+
 /// What a run of an experiment, a comparison or a weak training fills in its folder.
 const OF_A_RUN: [&str; 10] = [
     "checkpoints",
@@ -81,18 +99,35 @@ const OF_A_RUN: [&str; 10] = [
     "weights",
 ];
 
+/// Where one of these is, an earlier run was.
+const OF_AN_EARLIER_RUN: [&str; 3] = ["run.jsonl", "results.json", "compare.json"];
+
 /// Makes the folder `out` ready for a run that reads `read`, files or folders: none may be the folder itself, nor
-/// lie in one of those below it that the run fills. Later commands take none of these for input.
+/// lie in one of those below it that the run fills, and these are no folders of somebody else's. Later commands take
+/// none of these for input.
 ///
 /// # Errors
-/// [`Error::Content`] where one does; [`Error::File`] when the folder cannot be made or written.
+/// [`Error::Content`] where it is otherwise; [`Error::File`] when the folder cannot be made or written.
 pub fn prepare_run<R: AsRef<Path>>(out: &Path, read: impl IntoIterator<Item = R>) -> Result<()> {
     for path in read {
         let path = path.as_ref();
         expect_apart([path], [out])?;
-        // Where there is nothing, whoever reads it says so.
-        let Ok(real) = path.canonicalize() else { continue };
+        let Ok(real) = path.canonicalize() else {
+            return Err(Error::content(
+                path,
+                "there is no such folder",
+                "see --data and --weights",
+            ));
+        };
         expect_apart(real.ancestors(), OF_A_RUN.map(|name| out.join(name)))?;
+    }
+    // What becomes of an earlier run, its record says, or that it has none.
+    if !OF_AN_EARLIER_RUN.iter().any(|file| out.join(file).exists()) {
+        let filled = |name: &&&str| {
+            let found = std::fs::read_dir(out.join(name));
+            found.is_ok_and(|mut entries| entries.next().is_some())
+        };
+        expect_free(out, OF_A_RUN.iter().filter(filled))?;
     }
     super::create_folder(out)?;
     list(out, OF_A_RUN)
