@@ -42,8 +42,7 @@ pub enum Error {
 
     /// A tensor, or all of a job, that the adapter or the machine cannot hold; nothing was allocated.
     #[error(
-        "{tensor} needs {} MB {what}, at most {} MB is possible: {hint}",
-        needs.saturating_add(500_000) / 1_000_000, allows.saturating_add(500_000) / 1_000_000
+        "{tensor} needs {} {what}, at most {} is possible: {hint}", megabytes(*needs), megabytes(*allows)
     )]
     TooLarge {
         /// The layer's name and its shape, or the job.
@@ -130,6 +129,14 @@ pub enum Error {
         /// What there is.
         hint: String,
     },
+}
+
+/// Bytes in words. The largest number stands for all that 64 bits cannot count.
+fn megabytes(bytes: u64) -> String {
+    match bytes {
+        u64::MAX => "2^64 bytes or more".to_owned(),
+        bytes => format!("{} MB", bytes.saturating_add(500_000) / 1_000_000),
+    }
 }
 
 impl Error {

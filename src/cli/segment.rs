@@ -13,7 +13,7 @@ use crate::data::image::resize_plane;
 use crate::error::{Error, Result};
 use crate::experiment::Saved;
 use crate::gpu::Precision;
-use crate::segment::{Recipe, pseudo};
+use crate::segment::{Pseudo, Recipe, pseudo};
 use crate::train::{Segmenter, interruption};
 
 #[derive(Debug, Args)]
@@ -75,6 +75,8 @@ impl Segment {
         let Found { images, mut failures, .. } = found;
         let (size, batch) = (loaded.model.size, loaded.model.batch);
         let mut documents = Vec::new();
+        // Images in whose heatmaps nothing speaks for a lesion.
+        let mut blind = 0;
         'images: for some in images.chunks(batch) {
             if let Err(stop) = interruption(|| format!("{} masks are written", documents.len())) {
                 failures.stop(stop);
@@ -86,12 +88,19 @@ impl Segment {
             }
             let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
             let masks = each(found.len(), |some| match &mut masker {
-                Masker::Network(segmenter) => segmenter.probabilities(&prepared, some),
+                Masker::Network(segmenter) => {
+                    let found = segmenter.probabilities(&prepared, some)?;
+                    Ok(found.into_iter().map(|probability| (probability, false)).collect())
+                }
                 Masker::Heatmaps(heatmaps) => {
                     let (classifier, recipe) = &**heatmaps;
                     let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
                     let found = pseudo(&gpu, classifier, &greys, recipe, size)?;
-                    Ok(found.into_iter().map(|pseudo| pseudo.belief).collect())
+                    let one = |Pseudo { heatmap, belief }| {
+                        let all_zero = heatmap.iter().all(|&value| value == 0.0);
+                        (belief, all_zero)
+                    };
+                    Ok(found.into_iter().map(one).collect())
                 }
             });
             let probabilities = match masks {
@@ -102,8 +111,8 @@ impl Segment {
                 }
             };
             for ((image, colour), probability) in found.iter().zip(probabilities) {
-                let probability = match probability {
-                    Ok(probability) => probability,
+                let (probability, all_zero) = match probability {
+                    Ok(found) => found,
                     Err(error) => {
                         failures.add(of_image(error, image));
                         continue;
@@ -124,8 +133,16 @@ impl Segment {
                 documents.push(serde_json::json!({
                     "image": image.shown(), "mask": mask.display().to_string(), "width": width, "height": height,
                     "mask_pixels": count, "share": count as f64 / (width * height) as f64,
+                    "all_zero": all_zero,
                 }));
+                blind += usize::from(all_zero);
             }
+        }
+        if blind > 0 {
+            crate::console::note!(
+                "nothing speaks for abnormal in {blind} of {} images: what their masks show, the image alone suggests",
+                documents.len()
+            );
         }
         match global.json {
             true => print_json(&documents)?,
@@ -138,12 +155,12 @@ impl Segment {
     }
 }
 
-/// What `of` gives for the images 0 to `count`, all at once; where a number is lost in one of them, of each by
-/// itself.
+/// What `of` gives for the images 0 to `count`, masks and whether their heatmaps are all zero: all at once; where a
+/// number is lost in one of them, of each by itself.
 fn each(
     count: usize,
-    mut of: impl FnMut(&[usize]) -> Result<Vec<Vec<f32>>>,
-) -> Result<Vec<Result<Vec<f32>>>> {
+    mut of: impl FnMut(&[usize]) -> Result<Vec<(Vec<f32>, bool)>>,
+) -> Result<Vec<Result<(Vec<f32>, bool)>>> {
     let all: Vec<usize> = (0..count).collect();
     match of(&all) {
         Ok(found) => Ok(found.into_iter().map(Ok).collect()),
