@@ -267,9 +267,7 @@ impl Report {
         let images: usize = self.duplicates.iter().map(|group| group.images.len()).sum();
         match self.duplicates.len() {
             0 => return writeln!(f, "  duplicates none"),
-            groups => {
-                writeln!(f, "  duplicates {images} images show {groups} scans more than once")?
-            }
+            groups => writeln!(f, "  duplicates {}", duplicates::words(images, groups))?,
         }
         for group in self.duplicates.iter().filter(|group| group.contradiction) {
             writeln!(f, "    contradiction: {}", group.names())?;

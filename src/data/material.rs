@@ -61,7 +61,7 @@ impl Rois {
         }
         let Summary { groups, images, contradictions, dropped } = self.duplicates;
         if groups > 0 {
-            let mut note = format!("{images} pictures show {groups} scans more than once");
+            let mut note = duplicates::words(images, groups);
             if contradictions > 0 {
                 note += &format!(", {contradictions} of them under two labels, which are left out");
             }

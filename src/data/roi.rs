@@ -10,7 +10,7 @@
 //! Instead of all this, whole images may be taken as they are.
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -91,22 +91,6 @@ pub struct Cut {
     pub left_out: Vec<Problem>,
     /// How masks of labels were understood. All harmless.
     pub notes: Vec<Problem>,
-}
-
-impl Cut {
-    /// How much was left out of the data set in `folder`, and how many masks were labels, in a line; none
-    /// where there is nothing to say.
-    pub fn note(&self, folder: &Path) -> Option<String> {
-        let mut said = Vec::new();
-        if !self.left_out.is_empty() {
-            said.push(format!("{} files, outlines or ROIs are left out", self.left_out.len()));
-        }
-        if !self.notes.is_empty() {
-            said.push(format!("{} masks hold labels: what is not 0 is lesion", self.notes.len()));
-        }
-        let folder = folder.display();
-        (!said.is_empty()).then(|| format!("{}: `parula data inspect {folder}`", said.join("; ")))
-    }
 }
 
 impl Roi {

@@ -53,6 +53,12 @@ pub struct Shown {
     pub contradiction: bool,
 }
 
+/// That `images` pictures show `groups` scans more than once, in words.
+pub fn words(images: usize, groups: usize) -> String {
+    let scans = if groups == 1 { "one scan" } else { &format!("{groups} scans") };
+    format!("{images} images show {scans} more than once")
+}
+
 /// Finds the duplicates of `dataset` and does about them what `mode` says: samples that contradict each
 /// other, or that are dropped, go, with a harmless problem that names them; the others of a group get
 /// one [`source`](crate::data::Sample::source), together with all that had theirs.
