@@ -66,7 +66,7 @@ pub fn check(
                 let hint = "make that run again, or leave --weights away to train";
                 return Err(Error::content(path, problem, hint));
             }
-            if of.iter().any(|one| differs(one)) {
+            if of.iter().any(differs) {
                 return Err(other(&path));
             }
         }
