@@ -126,8 +126,24 @@ fn what_is_assumed_is_printed() {
     assert!(apart(&logits(&["--scaling", "unit"]), &logits(&[])) > 1e-3);
     let found = json(&["predict", path(&plain), path(&image), "--scaling", "caffe"]);
     assert_eq!(found[0]["scaling"], "caffe");
-    let wrong = parula(&["predict", path(&plain), path(&image), "--scaling", "keras"]);
-    assert_eq!(wrong.status.code(), Some(2));
+    // So is the way to resize, where the picture has another size.
+    assert_eq!(found[0]["resize"], "bilinear");
+    // Halved, a mean of an area and a bilinear one are the same; here they are not.
+    let other = picture(folder.path(), 20, [40, 56, 3]);
+    let ways = ["bilinear", "antialiased", "nearest", "area"];
+    let all = ways.map(|way| {
+        let found = json(&["predict", path(&plain), path(&other), "--resize", way]);
+        assert_eq!(found[0]["resize"], way);
+        numbers(&found[0]["logits"])
+    });
+    assert_eq!(all[0], numbers(&json(&["predict", path(&plain), path(&other)])[0]["logits"]));
+    for (a, b) in (0..4).flat_map(|a| (0..a).map(move |b| (a, b))) {
+        assert!(apart(&all[a], &all[b]) > 1e-4, "{} and {}", ways[a], ways[b]);
+    }
+    for wrong in [["--scaling", "keras"], ["--resize", "bicubic"]] {
+        let all = [&["predict", path(&plain), path(&image)], &wrong[..]].concat();
+        assert_eq!(parula(&all).status.code(), Some(2));
+    }
 }
 
 #[test]

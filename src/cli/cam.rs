@@ -231,6 +231,7 @@ impl Cam {
                     "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
                     "class_name": loaded.classes.name(of), "probability": share, "logit": logit,
                     "input": loaded.model.size, "scaling": loaded.scaling.name(),
+                    "resize": loaded.resize.name(),
                     "sign": if self.against { -1 } else { 1 },
                 }));
                 text += &format!(

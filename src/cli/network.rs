@@ -8,7 +8,7 @@ use clap::Args;
 use super::at_least_one;
 use super::classes::ClassNames;
 use super::images::{Failures, Image};
-use crate::data::{Colour, Prepared, Scaling, Window};
+use crate::data::{Colour, Prepared, Resize, Scaling, Window};
 use crate::error::{Error, Result};
 use crate::experiment;
 use crate::gpu::Gpu;
@@ -39,6 +39,10 @@ pub struct Source {
     /// its model, which then scales them itself]
     #[arg(long, value_parser = scaling)]
     scaling: Option<Scaling>,
+    /// How pictures are brought to the network's size: bilinear (tf.image.resize, the default), antialiased
+    /// (the same with antialias=True), nearest (keras.utils.load_img) or area
+    #[arg(long, value_parser = resize, default_value = "bilinear")]
+    resize: Resize,
     /// The classes' names, in the order of the head's units [the lines of a classes.txt beside the file of
     /// the weights]. Keras orders classes by the names of their folders
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -58,6 +62,7 @@ pub struct Loaded {
     pub model: Model,
     pub store: Store,
     pub scaling: Scaling,
+    pub resize: Resize,
     /// Black and white of images of 16 bits.
     pub window: Option<Window>,
     /// What its classes are called.
@@ -71,6 +76,10 @@ pub fn size(text: &str) -> std::result::Result<[usize; 2], String> {
         Some((height, width)) => Ok([side(height)?, side(width)?]),
         None => side(text).map(|side| [side, side]),
     }
+}
+
+fn resize(text: &str) -> std::result::Result<Resize, String> {
+    Resize::named(text).ok_or_else(|| "it is bilinear, antialiased, nearest or area".to_owned())
 }
 
 pub fn scaling(text: &str) -> std::result::Result<Scaling, String> {
@@ -190,7 +199,16 @@ impl Source {
         );
         let classes = ClassNames::default();
         let gpu = gpu.clone();
-        Ok(Loaded { gpu, network, model, store, scaling, window: self.window, classes })
+        Ok(Loaded {
+            gpu,
+            network,
+            model,
+            store,
+            scaling,
+            window: self.window,
+            classes,
+            resize: self.resize,
+        })
     }
 
     fn load_network(
@@ -233,7 +251,16 @@ impl Source {
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
         let (gpu, classes) = (gpu.clone(), ClassNames::default());
-        Ok(Loaded { gpu, network, model, store, scaling, window: self.window, classes })
+        Ok(Loaded {
+            gpu,
+            network,
+            model,
+            store,
+            scaling,
+            window: self.window,
+            classes,
+            resize: self.resize,
+        })
     }
 
     /// A segmenter has no head that could be another's: all of its weights must be there.
@@ -259,7 +286,16 @@ impl Source {
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         let scaling = self.scaling.or(scaling).unwrap_or_else(|| experiment::scaling(network));
         let (gpu, classes) = (gpu.clone(), ClassNames::default());
-        Ok(Loaded { gpu, network, model, store, scaling, window: self.window, classes })
+        Ok(Loaded {
+            gpu,
+            network,
+            model,
+            store,
+            scaling,
+            window: self.window,
+            classes,
+            resize: self.resize,
+        })
     }
 }
 
@@ -331,7 +367,8 @@ impl Loaded {
     fn prepare<'a>(&self, images: impl Iterator<Item = &'a Colour>) -> Prepared {
         let [height, width] = self.model.size;
         let channels = self.network.channels;
-        let mut prepared = Prepared::from_colour(images, (height, width), channels, self.scaling);
+        let mut prepared =
+            Prepared::from_colour(images, (height, width), channels, self.scaling, self.resize);
         if self.scaling == Scaling::Caffe && prepared.depth == 3 {
             // Networks of Caffe take blue, green, red.
             prepared.images.chunks_exact_mut(3).for_each(|pixel| pixel.swap(0, 2));

@@ -68,6 +68,7 @@ impl Predict {
                     "image": image.shown(), "logits": logits, "probabilities": probabilities,
                     "class": class, "class_name": name, "probability": probabilities.get(class),
                     "input": loaded.model.size, "scaling": loaded.scaling.name(),
+                    "resize": loaded.resize.name(),
                 }));
             }
             // What is known is shown: one bad image shall not cost the others, nor Ctrl-C.

@@ -6,6 +6,7 @@ use super::augment::{Augment, Warp};
 use super::colour::Colour;
 use super::draw;
 use super::image::Grey;
+use super::resize::Resize;
 use super::roi::Roi;
 use crate::models::Preprocessing;
 
@@ -128,13 +129,14 @@ impl Prepared {
         size: (usize, usize),
         channels: usize,
         scaling: Scaling,
+        resize: Resize,
     ) -> Self {
         let depth = if channels == 3 { 3 } else { 1 };
         let mut prepared = Prepared { depth, ..Self::none(size, channels, scaling) };
         for image in images {
             prepared.images.extend(match depth {
-                3 => image.resize(size.0, size.1),
-                _ => image.grey().resize(size.0, size.1),
+                3 => image.resize_by(size.0, size.1, resize),
+                _ => image.grey().resize_by(size.0, size.1, resize),
             });
             prepared.labels.push(0);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Grey;
 use super::decode::{self, MOST_OF_FILE, decode};
-use super::image::resize_channel;
+use super::resize::Resize;
 use super::window::Window;
 use crate::error::Result;
 use crate::files;
@@ -65,11 +65,16 @@ impl Colour {
     /// The image at `height` by `width` pixels, values in [0, 255], three a pixel: bilinear, as
     /// [`Grey::resize`].
     pub fn resize(&self, height: usize, width: usize) -> Vec<f32> {
+        self.resize_by(height, width, Resize::Bilinear)
+    }
+
+    /// The same in another way.
+    pub fn resize_by(&self, height: usize, width: usize, resize: Resize) -> Vec<f32> {
         let mut resized = vec![0.0; height * width * 3];
         for channel in 0..3 {
             let at =
                 |x: usize, y: usize| f32::from(self.pixels[(y * self.width + x) * 3 + channel]);
-            let plane = resize_channel([self.height, self.width], [height, width], at);
+            let plane = resize.channel([self.height, self.width], [height, width], at);
             for (pixel, value) in resized.chunks_exact_mut(3).zip(plane) {
                 pixel[channel] = value;
             }

@@ -6,6 +6,7 @@ use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 
 use super::decode::{MOST_OF_FILE, decode};
+use super::resize::Resize;
 use super::window::Window;
 use crate::error::{Error, Result};
 use crate::files;
@@ -151,8 +152,13 @@ impl Grey {
     /// Bilinear with half-pixel centres, edges repeated and no smoothing before shrinking: the same
     /// as `tf.image.resize` with `antialias=False`.
     pub fn resize(&self, height: usize, width: usize) -> Vec<f32> {
+        self.resize_by(height, width, Resize::Bilinear)
+    }
+
+    /// The same in another way.
+    pub fn resize_by(&self, height: usize, width: usize, resize: Resize) -> Vec<f32> {
         let at = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
-        resize_channel([self.height, self.width], [height, width], at)
+        resize.channel([self.height, self.width], [height, width], at)
     }
 
     /// The smallest rectangle around every pixel above 0, or none when all are 0.

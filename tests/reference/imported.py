@@ -92,16 +92,16 @@ def linear_head(config):
             return
 
 
-def double(model, path):
-    """The model of the file in double precision, without its last activation."""
+def double(model, precision="float64"):
+    """The model of the file in this precision, without its last activation."""
     text = json.dumps(keras.saving.serialize_keras_object(model))
-    for policy in ("mixed_float16", "mixed_bfloat16", "bfloat16", "float16", "float32"):
-        text = text.replace(f'"{policy}"', '"float64"')
+    for policy in ("mixed_float16", "mixed_bfloat16", "bfloat16", "float16", "float32", "float64"):
+        text = text.replace(f'"{policy}"', f'"{precision}"')
     config = json.loads(text)
     linear_head(config)
-    keras.config.set_floatx("float64")
+    keras.config.set_floatx(precision)
     copy = keras.saving.deserialize_keras_object(config)
-    copy.set_weights([np.asarray(w, "float64") if "float" in str(w.dtype) or w.dtype.kind == "V" else w
+    copy.set_weights([np.asarray(w, precision) if "float" in str(w.dtype) or w.dtype.kind == "V" else w
                       for w in (np.asarray(keras.ops.convert_to_numpy(w)) for w in model.weights)])
     for layer in every_layer(copy):
         if isinstance(layer, L.Normalization):
@@ -125,7 +125,8 @@ def explain(model, image):
         layer.call = spy
 
     def walk(model, prefix):
-        for layer in model.layers:
+        # Arithmetic on tensors, as x + y, is among the operations and no layer.
+        for layer in getattr(model, "operations", model.layers):
             name = prefix + layer.name
             if isinstance(layer, keras.Model):
                 walk(layer, name + "/")
@@ -139,11 +140,12 @@ def explain(model, image):
         logits = model(x, training=False)
         score = logits[0, 0]
     best = None
-    for name, output in seen:
+    for name, output in reversed(seen):
         if isinstance(output, tf.Tensor) and len(output.shape) == 4 and output.shape[1] * output.shape[2] > 1:
             gradient = tape.gradient(score, output)
             if gradient is not None and output is not x:
                 best = (name, output, gradient)
+                break
     if best is None:
         return logits.numpy()[0], None, None
     name, output, gradient = best
@@ -520,14 +522,21 @@ def finish(made, name, pictures=(20, 21), digits=9):
     _, height, width, channels = made.inputs[0].shape
     answers = []
     for n in pictures:
-        copy = double(made, name)
+        copy = double(made)
         logits, layer, cam = explain(copy, picture(n, height, width, channels))
         answers.append({"picture": n, "logits": logits.tolist(), "layer": layer,
                         "map": None if cam is None else [[float(f"{v:.{digits}g}") for v in row] for row in cam.tolist()]})
-    document = {"input": [height, width, channels], "answers": answers}
+    # How far Keras itself is from that in single precision.
+    copy = double(made, "float32")
+    single = 0.0
+    for answer in answers:
+        found = copy(picture(answer["picture"], height, width, channels)[None].astype("float32"), training=False).numpy()[0]
+        truth = np.array(answer["logits"])
+        single = max(single, float(np.abs(found - truth).max() / np.abs(truth).max()))
+    document = {"input": [height, width, channels], "single": float(f"{single:.2g}"), "answers": answers}
     (OUT / f"{name}.json").write_text(json.dumps(document) + "\n")
     spread = np.abs(np.array(answers[0]["logits"]) - np.array(answers[-1]["logits"])).max()
-    print(name, answers[0]["layer"], np.round(answers[0]["logits"], 4), f"moves by {spread:.3g}", flush=True)
+    print(name, answers[0]["layer"], np.round(answers[0]["logits"], 4), f"moves by {spread:.3g}, single precision {single:.1e}", flush=True)
 
 
 def write(name):

@@ -32,7 +32,7 @@ def train(name):
     keras.backend.clear_session()
     saved = keras.models.load_model(OUT / f"{name}.keras")
     _, height, width, channels = saved.inputs[0].shape
-    model = double(saved, name)
+    model = double(saved)
     classes = model.outputs[0].shape[-1]
     before = {key: v.numpy() for key, v in variables(model).items()}
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
