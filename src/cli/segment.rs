@@ -90,15 +90,16 @@ impl Segment {
             let masks = each(found.len(), |some| match &mut masker {
                 Masker::Network(segmenter) => {
                     let found = segmenter.probabilities(&prepared, some)?;
-                    Ok(found.into_iter().map(|probability| (probability, false)).collect())
+                    let one = |probability| Likely { probability, all_zero: false };
+                    Ok(found.into_iter().map(one).collect())
                 }
                 Masker::Heatmaps(heatmaps) => {
                     let (classifier, recipe) = &**heatmaps;
                     let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
                     let found = pseudo(&gpu, classifier, &greys, recipe, size)?;
-                    let one = |Pseudo { heatmap, belief }| {
-                        let all_zero = heatmap.iter().all(|&value| value == 0.0);
-                        (belief, all_zero)
+                    let one = |Pseudo { heatmap, belief }| Likely {
+                        probability: belief,
+                        all_zero: heatmap.iter().all(|&value| value == 0.0),
                     };
                     Ok(found.into_iter().map(one).collect())
                 }
@@ -111,7 +112,7 @@ impl Segment {
                 }
             };
             for ((image, colour), probability) in found.iter().zip(probabilities) {
-                let (probability, all_zero) = match probability {
+                let Likely { probability, all_zero } = match probability {
                     Ok(found) => found,
                     Err(error) => {
                         failures.add(of_image(error, image));
@@ -155,12 +156,21 @@ impl Segment {
     }
 }
 
-/// What `of` gives for the images 0 to `count`, masks and whether their heatmaps are all zero: all at once; where a
-/// number is lost in one of them, of each by itself.
+/// What is likely of an image.
+#[derive(Default)]
+struct Likely {
+    /// Of each pixel of the network's input: that it is foreground.
+    probability: Vec<f32>,
+    /// Whether there is a heatmap, and nothing in it.
+    all_zero: bool,
+}
+
+/// What `of` gives for the images 0 to `count`, all at once; where a number is lost in one of them, of each by
+/// itself.
 fn each(
     count: usize,
-    mut of: impl FnMut(&[usize]) -> Result<Vec<(Vec<f32>, bool)>>,
-) -> Result<Vec<Result<(Vec<f32>, bool)>>> {
+    mut of: impl FnMut(&[usize]) -> Result<Vec<Likely>>,
+) -> Result<Vec<Result<Likely>>> {
     let all: Vec<usize> = (0..count).collect();
     match of(&all) {
         Ok(found) => Ok(found.into_iter().map(Ok).collect()),
