@@ -329,7 +329,7 @@ mod tests {
         bytes.extend([0; 4]);
         let read = Grey::decode(Path::new("x.tif"), &bytes).unwrap();
         assert_eq!((read.width, read.height), (64, 24));
-        let expected = |index: usize| if index / 64 % 2 == 0 { 255 } else { 0 };
+        let expected = |index: usize| if (index / 64).is_multiple_of(2) { 255 } else { 0 };
         assert!(read.pixels.iter().enumerate().all(|(index, &level)| level == expected(index)));
     }
 
