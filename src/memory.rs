@@ -101,7 +101,8 @@ mod tests {
             None => assert!(most.is_ok()),
             Some(_) => {
                 let text = most.unwrap_err().to_string();
-                assert!(text.contains("MB of memory") && text.contains("--size"), "{text}");
+                assert!(text.contains("needs 2^64 bytes or more of memory"), "{text}");
+                assert!(text.contains(" MB is possible") && text.contains("--size"), "{text}");
             }
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! Labels and smoothing are told apart by where the values between darkest and brightest lie: labels fill
 //! areas, and smoothing makes edges. JPEG works on blocks of 8 x 8, so that what it adds lies no further from
-//! an edge than that; levels further away were drawn ([`apart`]). What is taken for noise although it might
+//! an edge than that; levels further away were drawn (`apart`). What is taken for noise although it might
 //! have been drawn is said in a note.
 
 mod apart;
