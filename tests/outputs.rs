@@ -172,8 +172,8 @@ fn what_parula_did_not_write_is_not_written_over() {
         // A folder that is not there leaves no trace either.
         failure(&[command, "--data", path(&at("none")), "--out", path(&at("set"))]);
     }
-    for kind in 0..3 {
-        assert_eq!(bytes(&masks.join(format!("{kind}.png"))), before[kind]);
+    for (kind, before) in before.iter().enumerate() {
+        assert_eq!(&bytes(&masks.join(format!("{kind}.png"))), before);
     }
     for trace in ["set/.parula.outputs", "set/masks/.parula.outputs", "set/run.jsonl"] {
         assert!(!at(trace).exists(), "{trace}");
