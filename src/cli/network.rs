@@ -250,17 +250,28 @@ impl Source {
         let model = planned(network, gpu, batch, size, classes)?;
         let store = Store::new(gpu, &model.graph, seed)?;
         fitted(raw, &model)?.put(&store)?;
-        let (gpu, classes) = (gpu.clone(), ClassNames::default());
-        Ok(Loaded {
-            gpu,
+        Ok(self.loaded(gpu, network, model, store, scaling))
+    }
+
+    /// A model with its weights, and what the command line says of pictures.
+    fn loaded(
+        &self,
+        gpu: &Arc<Gpu>,
+        network: &'static Network,
+        model: Model,
+        store: Store,
+        scaling: Scaling,
+    ) -> Loaded {
+        Loaded {
+            gpu: gpu.clone(),
             network,
             model,
             store,
             scaling,
             window: self.window,
-            classes,
+            classes: ClassNames::default(),
             resize: self.resize,
-        })
+        }
     }
 
     /// A segmenter has no head that could be another's: all of its weights must be there.
@@ -285,17 +296,7 @@ impl Source {
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         let scaling = self.scaling.or(scaling).unwrap_or_else(|| experiment::scaling(network));
-        let (gpu, classes) = (gpu.clone(), ClassNames::default());
-        Ok(Loaded {
-            gpu,
-            network,
-            model,
-            store,
-            scaling,
-            window: self.window,
-            classes,
-            resize: self.resize,
-        })
+        Ok(self.loaded(gpu, network, model, store, scaling))
     }
 }
 
