@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::metrics::interval::Interval;
 use crate::report::chart::{extent, ticks};
 use crate::report::draw::Canvas;
+use crate::report::heading::Heading;
 use crate::report::style::{Colour, HAIRLINE, INK, LINES, MUTED, Style, WHITE, mix};
 use crate::report::text::Align;
 
@@ -45,19 +46,18 @@ pub fn draw(
     let (across, down) = (panels.len().clamp(1, ACROSS), panels.len().div_ceil(ACROSS).max(1));
     let block = rows.len() as f32 * row_height + 62.0;
     let width = 2.0 * MARGIN + NAMES + across as f32 * (PANEL + GAP);
-    let mut canvas = Canvas::new(width, HEAD + down as f32 * block + 8.0)?;
-    let (large, small) = (Style::bold(17.0, INK), Style::regular(12.0, MUTED));
-    let room = width - 2.0 * MARGIN;
-    canvas.text(&large.fit(title, room), (MARGIN, 36.0), large);
-    canvas.text(&small.fit(subtitle, room), (MARGIN, 56.0), small);
+    let heading = Heading::new(title, subtitle, [17.0, 12.0], width - 2.0 * MARGIN);
+    let extra = heading.extra();
+    let mut canvas = Canvas::new(width, HEAD + extra + down as f32 * block + 8.0)?;
+    heading.draw(&mut canvas, MARGIN, [36.0, 56.0]);
     let mut x = MARGIN;
     for (model, colour) in models.iter().zip(LINES.iter().cycle()) {
-        canvas.rectangle(x, 71.0, 10.0, 10.0, *colour);
-        canvas.text(model, (x + 16.0, 80.5), Style::regular(12.0, INK));
+        canvas.rectangle(x, 71.0 + extra, 10.0, 10.0, *colour);
+        canvas.text(model, (x + 16.0, 80.5 + extra), Style::regular(12.0, INK));
         x += 34.0 + Style::regular(12.0, INK).width(model);
     }
     for (line, some) in panels.chunks(ACROSS).enumerate() {
-        let top = HEAD + line as f32 * block;
+        let top = HEAD + extra + line as f32 * block;
         for (index, &(name, faint)) in rows.iter().enumerate() {
             let style = Style::regular(12.0, if faint { MUTED } else { INK }).aligned(Align::Right);
             let base = top + (index as f32 + 0.5) * row_height + 4.0;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::metrics::dice;
 use crate::report::colormap;
 use crate::report::draw::{Canvas, SCALE};
+use crate::report::heading::Heading;
 use crate::report::panels::{FALSE_ALARM, HIT, Panels, TRUTH};
 use crate::report::style::{Colour, HAIRLINE, INK, MUTED, Style};
 use crate::report::text::Align;
@@ -53,11 +54,13 @@ pub fn draw(title: &str, subtitle: &str, panels: &[Panel]) -> Result<Canvas> {
     let width = MARGIN * 2.0 + GUTTER + CELL * 5.0 + GAP * 4.0;
     let heights = panels.iter().map(|p| shown(p).map(|s| s.1)).collect::<Result<Vec<_>>>()?;
     let rows: f32 = heights.iter().map(|h| h + BETWEEN).sum();
-    let mut canvas = Canvas::new(width, HEAD + rows + MARGIN - BETWEEN / 2.0)?;
-    head(&mut canvas, title, subtitle, width);
-    let mut y = HEAD;
+    let heading = Heading::new(title, subtitle, [22.0, 13.0], width - 2.0 * MARGIN);
+    let first = HEAD + heading.extra();
+    let mut canvas = Canvas::new(width, first + rows + MARGIN - BETWEEN / 2.0)?;
+    head(&mut canvas, &heading, width);
+    let mut y = first;
     for (panel, height) in panels.iter().zip(heights) {
-        if y > HEAD {
+        if y > first {
             let rule = y - BETWEEN / 2.0 - 0.25;
             canvas.rectangle(MARGIN, rule, width - 2.0 * MARGIN, 0.5, HAIRLINE);
         }
@@ -101,14 +104,12 @@ fn shown(panel: &Panel) -> Result<(f32, f32)> {
     Ok(((width * zoom).max(8.0), (height * zoom).max(64.0)))
 }
 
-fn head(canvas: &mut Canvas, title: &str, subtitle: &str, width: f32) {
-    let room = width - 2.0 * MARGIN;
-    let (large, small) = (Style::bold(22.0, INK), Style::regular(13.0, MUTED));
-    canvas.text(&large.fit(title, room), (MARGIN, 50.0), large);
-    canvas.text(&small.fit(subtitle, room), (MARGIN, 72.0), small);
-    canvas.rectangle(MARGIN, 88.0, room, 0.5, HAIRLINE);
+fn head(canvas: &mut Canvas, heading: &Heading, width: f32) {
+    let (room, extra) = (width - 2.0 * MARGIN, heading.extra());
+    heading.draw(canvas, MARGIN, [50.0, 72.0]);
+    canvas.rectangle(MARGIN, 88.0 + extra, room, 0.5, HAIRLINE);
     for (index, name) in COLUMNS.into_iter().enumerate() {
-        canvas.text(name, (column(index), 114.0), Style::bold(13.0, INK));
+        canvas.text(name, (column(index), 114.0 + extra), Style::bold(13.0, INK));
     }
     let note = Style::regular(11.0, MUTED);
     let under = 133.0;

@@ -6,6 +6,7 @@ use image::imageops::{FilterType, resize};
 use crate::data::Grey;
 use crate::error::Result;
 use crate::report::draw::{Canvas, SCALE};
+use crate::report::heading::Heading;
 use crate::report::style::{Colour, HAIRLINE, INK, MUTED, Style};
 
 /// One group.
@@ -45,11 +46,10 @@ pub fn draw(title: &str, subtitle: &str, rows: &[Row]) -> Result<Canvas> {
     };
     let height = |row: &Row| TITLE + row.pictures.chunks(ACROSS).map(line).sum::<f32>() + BETWEEN;
     let total: f32 = rows.iter().map(height).sum();
-    let mut canvas = Canvas::new(width, HEAD + total + MARGIN)?;
-    let (large, small) = (Style::bold(22.0, INK), Style::regular(13.0, MUTED));
-    canvas.text(&large.fit(title, room), (MARGIN, 46.0), large);
-    canvas.text(&small.fit(subtitle, room), (MARGIN, 68.0), small);
-    let mut y = HEAD;
+    let heading = Heading::new(title, subtitle, [22.0, 13.0], room);
+    let mut y = HEAD + heading.extra();
+    let mut canvas = Canvas::new(width, y + total + MARGIN)?;
+    heading.draw(&mut canvas, MARGIN, [46.0, 68.0]);
     for row in rows {
         canvas.rectangle(MARGIN, y, room, 0.5, HAIRLINE);
         let style = Style::bold(12.5, if row.warning { WARNING } else { INK });

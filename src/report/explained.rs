@@ -8,6 +8,7 @@ use crate::data::Colour;
 use crate::error::{Error, Result};
 use crate::report::colormap;
 use crate::report::draw::{Canvas, SCALE};
+use crate::report::heading::Heading;
 use crate::report::style::{INK, MUTED, Style, mix};
 
 const MARGIN: f32 = 28.0;
@@ -52,14 +53,14 @@ pub fn draw(title: &str, subtitle: &str, image: &Colour, heatmap: &[u8]) -> Resu
     ];
 
     let total = 2.0 * MARGIN + 4.0 * CELL + 3.0 * GAP;
-    let mut canvas = Canvas::new(total, HEAD + shown_height + FOOT)?;
-    let (large, small) = (Style::bold(18.0, INK), Style::regular(12.0, MUTED));
-    canvas.text(&large.fit(title, total - 2.0 * MARGIN), (MARGIN, 40.0), large);
-    canvas.text(&small.fit(subtitle, total - 2.0 * MARGIN), (MARGIN, 60.0), small);
+    let heading = Heading::new(title, subtitle, [18.0, 12.0], total - 2.0 * MARGIN);
+    let top = HEAD + heading.extra();
+    let mut canvas = Canvas::new(total, top + shown_height + FOOT)?;
+    heading.draw(&mut canvas, MARGIN, [40.0, 60.0]);
     for (index, (picture, (name, note))) in pictures.iter().zip(PANELS).enumerate() {
         let x = MARGIN + index as f32 * (CELL + GAP);
-        canvas.paste(picture, (x, HEAD));
-        let under = HEAD + shown_height;
+        canvas.paste(picture, (x, top));
+        let under = top + shown_height;
         canvas.text(name, (x, under + 20.0), Style::bold(12.5, INK));
         canvas.text(note, (x, under + 36.0), Style::regular(11.0, MUTED));
     }

@@ -5,6 +5,7 @@ use image::GrayImage;
 
 use crate::error::{Error, Result};
 use crate::report::draw::{Canvas, SCALE};
+use crate::report::heading::Heading;
 use crate::report::panels::Panels;
 use crate::report::style::{HAIRLINE, INK, MUTED, Style};
 use crate::report::text::Align;
@@ -46,12 +47,11 @@ pub fn draw(title: &str, subtitle: &str, rows: &[Row]) -> Result<Canvas> {
     let most = rows.iter().map(|row| row.maps.len() + 1).max().unwrap_or(1).clamp(5, ACROSS);
     let width = 2.0 * MARGIN + most as f32 * (CELL + GAP) - GAP;
     let heights = rows.iter().map(height).collect::<Result<Vec<_>>>()?;
-    let mut canvas = Canvas::new(width, HEAD + heights.iter().sum::<f32>() + MARGIN)?;
-    let (large, small) = (Style::bold(20.0, INK), Style::regular(12.5, MUTED));
     let room = width - 2.0 * MARGIN;
-    canvas.text(&large.fit(title, room), (MARGIN, 42.0), large);
-    canvas.text(&small.fit(subtitle, room), (MARGIN, 63.0), small);
-    let mut y = HEAD;
+    let heading = Heading::new(title, subtitle, [20.0, 12.5], room);
+    let mut y = HEAD + heading.extra();
+    let mut canvas = Canvas::new(width, y + heights.iter().sum::<f32>() + MARGIN)?;
+    heading.draw(&mut canvas, MARGIN, [42.0, 63.0]);
     for (row, height) in rows.iter().zip(heights) {
         canvas.rectangle(MARGIN, y - 6.0, room, 0.5, HAIRLINE);
         draw_row(&mut canvas, row, y)?;

@@ -5,6 +5,7 @@ use image::GrayImage;
 
 use crate::error::{Error, Result};
 use crate::report::draw::{Canvas, SCALE};
+use crate::report::heading::Heading;
 use crate::report::panels::{FALSE_ALARM, HIT, Panels, TRUTH};
 use crate::report::style::{HAIRLINE, INK, MUTED, Style};
 
@@ -47,19 +48,19 @@ pub fn draw(title: &str, subtitle: &str, masks: &[&str], rows: &[Row]) -> Result
     let width = 2.0 * MARGIN + CELL * columns as f32 + GAP * (columns - 1) as f32;
     let heights =
         rows.iter().map(|row| shown(row).map(|size| size.1)).collect::<Result<Vec<_>>>()?;
-    let height = HEAD + heights.iter().map(|height| height + FOOT).sum::<f32>() + MARGIN / 2.0;
-    let mut canvas = Canvas::new(width, height)?;
-    let (large, small) = (Style::bold(22.0, INK), Style::regular(13.0, MUTED));
     let room = width - 2.0 * MARGIN;
-    canvas.text(&large.fit(title, room), (MARGIN, 42.0), large);
-    canvas.text(&small.fit(subtitle, room), (MARGIN, 64.0), small);
-    legend(&mut canvas, 86.0);
-    canvas.rectangle(MARGIN, 94.0, room, 0.5, HAIRLINE);
+    let heading = Heading::new(title, subtitle, [22.0, 13.0], room);
+    let extra = heading.extra();
+    let below = heights.iter().map(|height| height + FOOT).sum::<f32>() + MARGIN / 2.0;
+    let mut canvas = Canvas::new(width, HEAD + extra + below)?;
+    heading.draw(&mut canvas, MARGIN, [42.0, 64.0]);
+    legend(&mut canvas, 86.0 + extra);
+    canvas.rectangle(MARGIN, 94.0 + extra, room, 0.5, HAIRLINE);
     for (index, name) in ["Truth", "Heatmap"].iter().chain(masks).enumerate() {
         let bold = Style::bold(13.0, INK);
-        canvas.text(&bold.fit(name, CELL), (column(index), 114.0), bold);
+        canvas.text(&bold.fit(name, CELL), (column(index), 114.0 + extra), bold);
     }
-    let mut y = HEAD;
+    let mut y = HEAD + extra;
     for (row, height) in rows.iter().zip(heights) {
         draw_row(&mut canvas, row, y)?;
         y += height + FOOT;

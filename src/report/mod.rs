@@ -14,6 +14,7 @@ pub mod draw;
 pub mod duplicate_sheet;
 pub mod explained;
 pub mod gallery;
+pub mod heading;
 pub mod html;
 pub mod mask_sheet;
 pub mod panels;
