@@ -23,7 +23,7 @@ const TEMPORARY: &str = ".parula-";
 /// # Errors
 /// [`Error::File`] when the folder is missing, not writable or full; the target is then untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |source| Error::file("write", path, source);
+    let failed = |source| Error::file("write", path, plain(source));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut file =
         temporary(&temporary_name(&name)).tempfile_in(folder_of(path)).map_err(failed)?;
@@ -31,6 +31,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// What the system said, without the name of the temporary file, which is nobody's business.
+fn plain(error: std::io::Error) -> std::io::Error {
+    let inner = error.get_ref().and_then(|error| error.source()?.downcast_ref::<std::io::Error>());
+    inner.and_then(std::io::Error::raw_os_error).map_or(error, std::io::Error::from_raw_os_error)
 }
 
 /// How the name begins of the file that becomes `name`: of a length of its own, since names may be as long as
@@ -284,7 +290,7 @@ mod tests {
     fn a_missing_folder_is_an_error_that_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let error = write(&folder.path().join("none/x.txt"), b"").unwrap_err().to_string();
-        assert!(error.contains("x.txt"), "{error}");
+        assert!(error.contains("x.txt") && !error.contains(TEMPORARY), "{error}");
     }
 
     #[test]
