@@ -96,7 +96,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<(Net, Map<String, Json>)> 
             "save the model again",
         )
     })?;
-    let mut reader = Reader { path, layers: 0 };
+    let mut reader = Reader { path, layers: 0, keras2: super::keras2(text) };
     let whole = json.as_object().ok_or_else(|| reader.wrong("it is no object"))?;
     let class = text_of(whole, "class_name");
     if !is_model(class) {
@@ -107,6 +107,17 @@ pub(super) fn read(path: &Path, text: &str) -> Result<(Net, Map<String, Json>)> 
     let config = config_of(whole);
     let net = reader.net(class, &config, 0)?;
     Ok((net, config))
+}
+
+/// Where the layers of a model stand, by name, and the number of their first call in it.
+type Places = HashMap<String, (usize, usize)>;
+
+/// Whether the model that a layer is begins with its input. Keras 2 has then called it once, when it was
+/// made, and counts its calls in other models from 1 on.
+fn has_input(layer: &Json) -> bool {
+    let layers = layer.get("config").and_then(|config| config.get("layers").or(Some(config)));
+    let first = layers.and_then(|layers| layers.get(0)).and_then(|first| first.get("class_name"));
+    first.is_some_and(|class| class == "InputLayer")
 }
 
 /// Whether a layer of `class` is a model.
@@ -132,6 +143,8 @@ fn config_of(object: &Map<String, Json>) -> Map<String, Json> {
 struct Reader<'a> {
     path: &'a Path,
     layers: usize,
+    /// Whether Keras 2 wrote it.
+    keras2: bool,
 }
 
 impl Reader<'_> {
@@ -167,9 +180,10 @@ impl Reader<'_> {
         if class == "Sequential" {
             return Ok(sequential(entries));
         }
-        let mut places = HashMap::new();
-        for (place, entry) in entries.iter().enumerate() {
-            if places.insert(entry.name.clone(), place).is_some() {
+        let mut places = Places::new();
+        for (place, (entry, layer)) in entries.iter().zip(layers).enumerate() {
+            let first = usize::from(self.keras2 && entry.inner.is_some() && has_input(layer));
+            if places.insert(entry.name.clone(), (place, first)).is_some() {
                 return Err(self.wrong(&format!("two layers are called {}", entry.name)));
             }
         }
@@ -212,7 +226,7 @@ impl Reader<'_> {
         &self,
         config: &Map<String, Json>,
         key: &str,
-        places: &HashMap<String, usize>,
+        places: &Places,
     ) -> Result<Vec<Source>> {
         let listed = config.get(key).unwrap_or(&Json::Null);
         let mut found = Vec::new();
@@ -235,14 +249,16 @@ impl Reader<'_> {
     }
 
     /// `[layer, call, output]`.
-    fn source(&self, parts: &[Json], places: &HashMap<String, usize>) -> Result<Source> {
+    fn source(&self, parts: &[Json], places: &Places) -> Result<Source> {
         let name = parts.first().and_then(Json::as_str).unwrap_or_default();
         let number = |at: usize| {
             let number = parts.get(at).and_then(Json::as_u64);
             number.and_then(|number| usize::try_from(number).ok())
         };
         match (places.get(name), number(1), number(2)) {
-            (Some(&layer), Some(call), Some(output)) => Ok(Source { layer, call, output }),
+            (Some(&(layer, first)), Some(call), Some(output)) if call >= first => {
+                Ok(Source { layer, call: call - first, output })
+            }
             (None, ..) => {
                 Err(self.wrong(&format!("there is no layer {name}, which another reads")))
             }
@@ -250,7 +266,7 @@ impl Reader<'_> {
         }
     }
 
-    fn call(&self, call: &Json, places: &HashMap<String, usize>) -> Result<Call> {
+    fn call(&self, call: &Json, places: &Places) -> Result<Call> {
         let mut read = Call::default();
         match call {
             Json::Object(call) => {
@@ -276,21 +292,29 @@ impl Reader<'_> {
         Ok(read)
     }
 
-    fn old(&self, parts: &[Json], places: &HashMap<String, usize>, call: &mut Call) -> Result<()> {
-        call.arguments.push(Argument::Tensor(self.source(parts, places)?));
-        if let Some(Json::Object(named)) = parts.get(3) {
-            call.named.extend(named.clone());
+    fn old(&self, parts: &[Json], places: &Places, call: &mut Call) -> Result<()> {
+        let constant = parts.first().and_then(Json::as_str) == Some("_CONSTANT_VALUE");
+        call.arguments.push(match parts.get(2).and_then(Json::as_f64) {
+            Some(number) if constant => Argument::Number(number),
+            _ => Argument::Tensor(self.source(parts, places)?),
+        });
+        let Some(Json::Object(named)) = parts.get(3) else { return Ok(()) };
+        for (key, value) in named {
+            match value.as_array() {
+                // The second operand of an operation, where it is a tensor.
+                Some(parts) if key == "y" && parts.first().is_some_and(Json::is_string) => {
+                    call.arguments.push(Argument::Tensor(self.source(parts, places)?));
+                }
+                _ => {
+                    call.named.insert(key.clone(), value.clone());
+                }
+            }
         }
         Ok(())
     }
 
     /// Tensors and numbers, in lists or alone.
-    fn arguments(
-        &self,
-        json: &Json,
-        places: &HashMap<String, usize>,
-        found: &mut Vec<Argument>,
-    ) -> Result<()> {
+    fn arguments(&self, json: &Json, places: &Places, found: &mut Vec<Argument>) -> Result<()> {
         let mut open = vec![json];
         while let Some(json) = open.pop() {
             match json {

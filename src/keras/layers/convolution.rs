@@ -81,6 +81,8 @@ fn depthwise_conv2d(site: &mut Site) -> Result<Tensor> {
     let Told { window, bias, function, .. } = told(site)?;
     let (x, [.., channels]) = site.images()?;
     let (kernel, multiplier) = depthwise(site, "kernel", window)?;
+    // Keras 2 writes it, and never anything else.
+    site.fields.only("groups", &[1.into()])?;
     site.fields.finish()?;
     let outputs = channels * multiplier;
     let bias = match bias {

@@ -5,7 +5,7 @@ use super::{Kind, kind};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::keras::site::{Site, Tensor, described};
-use crate::ops::{Concat, Elementwise, Expand, Instruction, Reshape};
+use crate::ops::{Activate, Concat, Curve, Elementwise, Expand, Instruction, Operation, Reshape};
 
 pub(super) const LAYERS: &[Kind] = &[
     kind("Add", |site| merge(site, Instruction::Add)),
@@ -86,7 +86,13 @@ fn divide(site: &mut Site) -> Result<Tensor> {
     }
 }
 
-/// An operation of TensorFlow in a model of Keras 2; of them all the arithmetic with one number.
+fn unary(site: &mut Site, operation: impl Operation + 'static) -> Result<Tensor> {
+    site.fields.finish()?;
+    let x = site.x()?;
+    site.add(operation, &[x])
+}
+
+/// An operation of TensorFlow in a model of Keras 2: arithmetic of two, and common activations.
 fn of_tensorflow(site: &mut Site) -> Result<Tensor> {
     let function = site.fields.text_or("function", "")?;
     let instruction = match function {
@@ -94,6 +100,11 @@ fn of_tensorflow(site: &mut Site) -> Result<Tensor> {
         "math.subtract" => Instruction::Subtract,
         "math.multiply" => Instruction::Multiply,
         "math.truediv" | "math.divide" => return divide(site),
+        "nn.relu" => return unary(site, Elementwise::relu()),
+        "nn.relu6" => return unary(site, Elementwise::relu6()),
+        "nn.silu" | "nn.swish" => return unary(site, Activate(Curve::Silu)),
+        "nn.sigmoid" | "math.sigmoid" => return unary(site, Activate(Curve::Sigmoid)),
+        "math.tanh" | "nn.tanh" => return unary(site, Activate(Curve::Tanh)),
         _ => return Err(site.fields.strange("function")),
     };
     merge(site, instruction)
@@ -145,7 +156,8 @@ fn repeated(site: &mut Site) -> Result<Vec<Value>> {
         let mut value = input;
         if *dims != to {
             value = site.part(&format!("as_image_{index}"), Reshape((*dims).into()), &[value])?;
-            value = site.part(&format!("repeated_{index}"), Expand { to }, &[value])?;
+            value =
+                site.part(&format!("repeated_{index}"), Expand { from: *dims, to }, &[value])?;
             if rank < 4 {
                 let narrow: Vec<usize> = [&to[..1], &to[5 - rank..]].concat();
                 value = site.part(&format!("narrow_{index}"), Reshape(narrow.into()), &[value])?;
