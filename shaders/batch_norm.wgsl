@@ -56,8 +56,6 @@ struct Params {
     guard_offset: u32,
 }
 
-// 0 none, 1 max(a, 0), 2 clamp(a, 0, 6).
-override ACTIVATION: u32 = 0u;
 // Whether `residual` is added: by normalize before the activation, by input_gradient to dx.
 override RESIDUAL: bool = false;
 // Whether `guard` decides if moving_average changes anything.
@@ -103,27 +101,6 @@ fn rows_of(block: u32) -> u32 {
             + min(max(params.rows % params.far, first) - first, params.slices);
     }
     return min(params.each, (params.rows - first + params.far - 1u) / params.far);
-}
-
-fn activate(a: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return max(a, vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return clamp(a, vec4(0.0), vec4(6.0));
-    }
-    return a;
-}
-
-// d where the activation passes a gradient at a, else 0.
-fn masked(a: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return select(vec4(0.0), d, a > vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return select(vec4(0.0), d, (a > vec4(0.0)) & (a < vec4(6.0)));
-    }
-    return d;
 }
 
 fn inverse_deviation(variance: vec4<f32>) -> vec4<f32> {
@@ -349,7 +326,7 @@ fn sums_naive(
     var sum = 0.0;
     for (var j = 0u; j < n; j += 1u) {
         let centred = x[at] - mean;
-        let d = masked(vec4(centred * scale + shift), vec4(dy[origin])).x;
+        let d = through(vec4(centred * scale + shift), vec4(dy[origin])).x;
         products += d * centred;
         sum += d;
         at += params.far * params.x_stride;
@@ -383,7 +360,7 @@ fn sums_quad(
     var sum = vec4(0.0);
     for (var j = 0u; j < n; j += 1u) {
         let centred = x4[at] - mean;
-        let d = masked(centred * scale + shift, dy4[origin]);
+        let d = through(centred * scale + shift, dy4[origin]);
         products += d * centred;
         sum += d;
         at += params.far * params.x_stride / 4u;
@@ -468,7 +445,7 @@ fn input_gradient_naive(
     let dbeta = sums[params.sums_offset + params.channels + channel];
     let centred = x[params.x_offset + row * params.x_stride + channel] - mean;
     let upstream = dy[params.dy_offset + row * params.dy_stride + channel];
-    let d = masked(vec4(centred * scale + shift), vec4(upstream)).x;
+    let d = through(vec4(centred * scale + shift), vec4(upstream)).x;
     var value = scale * (d - (dbeta + centred * inverse * dgamma) / f32(params.rows));
     if RESIDUAL {
         value += residual[params.residual_offset + row * params.residual_stride + channel];
@@ -504,7 +481,7 @@ fn input_gradient_quad(
     let n = rows_of(block);
     for (var j = 0u; j < n; j += 1u) {
         let centred = x4[at] - mean;
-        let d = masked(centred * scale + shift, dy4[origin]);
+        let d = through(centred * scale + shift, dy4[origin]);
         var value = scale * (d - level - centred * slope);
         if RESIDUAL {
             value += residual4[added];

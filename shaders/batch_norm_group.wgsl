@@ -120,8 +120,8 @@ fn sums_group(
         for (; j + 2u <= n; j += 2u) {
             let c0 = x4[x_at] - mean;
             let c1 = x4[x_at + x_step] - mean;
-            let d0 = masked(c0 * scale + shift, dy4[origin]);
-            let d1 = masked(c1 * scale + shift, dy4[origin + dy_step]);
+            let d0 = through(c0 * scale + shift, dy4[origin]);
+            let d1 = through(c1 * scale + shift, dy4[origin + dy_step]);
             own.first += d0 * c0 + d1 * c1;
             own.second += d0 + d1;
             x_at += 2u * x_step;
@@ -129,7 +129,7 @@ fn sums_group(
         }
         if j < n {
             let centred = x4[x_at] - mean;
-            let d = masked(centred * scale + shift, dy4[origin]);
+            let d = through(centred * scale + shift, dy4[origin]);
             own.first += d * centred;
             own.second += d;
         }

@@ -39,8 +39,6 @@ struct Params {
     result_offset: u32,
 }
 
-// 0 none, 1 max(a, 0), 2 clamp(a, 0, 6).
-override ACTIVATION: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -65,27 +63,6 @@ override ACTIVATION: u32 = 0u;
 fn rows_of(block: u32) -> u32 {
     let first = block * params.near;
     return min(params.each, (params.rows - first + params.far - 1u) / params.far);
-}
-
-fn activate(a: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return max(a, vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return clamp(a, vec4(0.0), vec4(6.0));
-    }
-    return a;
-}
-
-// d where the activation passes a gradient at a, else 0.
-fn masked(a: vec4<f32>, d: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return select(vec4(0.0), d, a > vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return select(vec4(0.0), d, (a > vec4(0.0)) & (a < vec4(6.0)));
-    }
-    return d;
 }
 
 @compute @workgroup_size(64)
@@ -149,7 +126,7 @@ fn scale_naive(
     }
     let d = dy[params.dy_offset + row * params.dy_stride + channel];
     y[params.y_offset + row * params.y_stride + channel] =
-        masked(vec4(a), vec4(d)).x * affine[params.affine_offset + channel];
+        through(vec4(a), vec4(d)).x * affine[params.affine_offset + channel];
 }
 
 @compute @workgroup_size(64)
@@ -175,7 +152,7 @@ fn scale_quad(
         if ACTIVATION != 0u {
             a = out4[beside];
         }
-        y4[to] = masked(a, dy4[origin]) * scale;
+        y4[to] = through(a, dy4[origin]) * scale;
         origin += params.far * params.dy_stride / 4u;
         beside += params.far * params.out_stride / 4u;
         to += params.far * params.y_stride / 4u;

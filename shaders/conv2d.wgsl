@@ -54,11 +54,10 @@ struct Params {
     groups: u32,
 }
 
-// What follows the sum, in this order. ACTIVATION: 0 none, 1 ReLU, 2 ReLU6.
+// What follows the sum, in this order, and then the activation.
 override EPILOGUE_BIAS: bool = false;
 override EPILOGUE_AFFINE: bool = false;
 override EPILOGUE_RESIDUAL: bool = false;
-override ACTIVATION: u32 = 0u;
 // Kernel 1 x 1, stride 1, no padding: row r of y needs row r of x and nothing else.
 override POINTWISE: bool = false;
 // Invocations of a workgroup of the subgroup versions; a multiple of the subgroup size.
@@ -83,16 +82,6 @@ const ROWS: u32 = LANES * ROW_BLOCKS;
 @group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
-
-fn activate(value: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return max(value, vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return clamp(value, vec4(0.0), vec4(6.0));
-    }
-    return value;
-}
 
 // Stores one finished number.
 fn store(row: u32, column: u32, sum: f32) {

@@ -67,7 +67,6 @@ const WEIGHT: u32 = 2u;
 override EPILOGUE_BIAS: bool = false;
 override EPILOGUE_AFFINE: bool = false;
 override EPILOGUE_RESIDUAL: bool = false;
-override ACTIVATION: u32 = 0u;
 
 const SIZE: u32 = 16u;
 const TILE_ROWS: u32 = 8u * SIZE;
@@ -168,15 +167,9 @@ fn store4(part: u32, row: u32, column: u32, sum: vec4<f32>) {
     if EPILOGUE_RESIDUAL {
         value += residual4[(params.residual_offset + row * params.residual_stride + column) / 4u];
     }
-    if ACTIVATION == 1u {
-        value = max(value, vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        value = clamp(value, vec4(0.0), vec4(6.0));
-    }
     // Parts of dw, and dw itself, have no gaps.
     let stride = select(params.out_stride, params.columns, MODE == WEIGHT);
-    out4[(params.out_offset + (part * params.rows + row) * stride + column) / 4u] = value;
+    out4[(params.out_offset + (part * params.rows + row) * stride + column) / 4u] = activate(value);
 }
 
 // Stores what a subgroup has written down, SIZE rows from `row` on.

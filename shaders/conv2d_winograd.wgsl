@@ -92,7 +92,6 @@ struct Params {
 override EPILOGUE_BIAS: bool = false;
 override EPILOGUE_AFFINE: bool = false;
 override EPILOGUE_RESIDUAL: bool = false;
-override ACTIVATION: u32 = 0u;
 
 const A: f32 = 0.70710678;
 const B: f32 = 1.41421356;
@@ -268,16 +267,6 @@ fn input(
             v4[at + (6u * i + j) * channels4] = row[j];
         }
     }
-}
-
-fn activate(value: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return max(value, vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return clamp(value, vec4(0.0), vec4(6.0));
-    }
-    return value;
 }
 
 // What follows the sums of four channels, loaded once for many pixels.

@@ -43,11 +43,10 @@ struct Params {
     columns: u32, // of y that an invocation of `strip` computes
 }
 
-// What follows the sum, in this order. ACTIVATION: 0 none, 1 ReLU, 2 ReLU6.
+// What follows the sum, in this order, and then the activation.
 override EPILOGUE_BIAS: bool = false;
 override EPILOGUE_AFFINE: bool = false;
 override EPILOGUE_RESIDUAL: bool = false;
-override ACTIVATION: u32 = 0u;
 
 const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
@@ -70,16 +69,6 @@ const PENDING: u32 = (KERNEL + STRIDE - 1u) / STRIDE;
 @group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
-
-fn activate(value: vec4<f32>) -> vec4<f32> {
-    if ACTIVATION == 1u {
-        return max(value, vec4(0.0));
-    }
-    if ACTIVATION == 2u {
-        return clamp(value, vec4(0.0), vec4(6.0));
-    }
-    return value;
-}
 
 @compute @workgroup_size(64)
 fn naive(

@@ -2,7 +2,8 @@
 //
 //   y[i] = x[i] * factor where hash(hash(i) + hash(salt + hash(step))) >= threshold, else 0
 //
-// with i the number of the element counted without gaps, factor = 1 / (1 - rate), threshold =
+// with i the number of the element counted without gaps, of its channel counted image by image, or of its
+// image, as TOGETHER says (0, 1, 2): what has one number is kept or dropped together; factor = 1 / (1 - rate), threshold =
 // rate * 2^32, sums modulo 2^32, and hash that of PCG-RXS-M-XS (O'Neill 2014; Jarzynski and Olano
 // 2020). Nothing is stored: the same step draws the same mask again.
 //
@@ -13,6 +14,7 @@
 struct Params {
     count: u32,    // rows * channels, or a quarter of it (quad)
     channels: u32, // channels, or a quarter of them (quad)
+    image: u32,    // elements of an image, or a quarter of them (quad)
     salt: u32,
     threshold: u32,
     factor: f32,
@@ -22,6 +24,8 @@ struct Params {
     y_stride: u32,
     step_offset: u32,
 }
+
+override TOGETHER: u32 = 0u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -35,6 +39,17 @@ fn hash(value: vec4<u32>) -> vec4<u32> {
     let state = value * 747796405u + 2891336453u;
     let word = ((state >> ((state >> vec4(28u)) + 4u)) ^ state) * 277803737u;
     return (word >> vec4(22u)) ^ word;
+}
+
+// What decides about an element of this index, or about four, of which it is then a quarter.
+fn number(index: u32, channel: u32) -> u32 {
+    if TOGETHER == 1u {
+        return index / params.image * params.channels + channel;
+    }
+    if TOGETHER == 2u {
+        return index / params.image;
+    }
+    return index;
 }
 
 // The factors of four elements.
@@ -58,7 +73,7 @@ fn naive(
     let row = index / params.channels;
     let channel = index % params.channels;
     y[params.y_offset + row * params.y_stride + channel] =
-        x[params.x_offset + row * params.x_stride + channel] * factors(vec4(index)).x;
+        x[params.x_offset + row * params.x_stride + channel] * factors(vec4(number(index, channel))).x;
 }
 
 @compute @workgroup_size(64)
@@ -73,7 +88,11 @@ fn quad(
     }
     let row = index / params.channels;
     let channel = index % params.channels;
+    var four = 4u * number(index, channel) + vec4(0u, 1u, 2u, 3u);
+    if TOGETHER == 2u {
+        four = vec4(number(index, channel));
+    }
     y4[(params.y_offset + row * params.y_stride) / 4u + channel] =
         x4[(params.x_offset + row * params.x_stride) / 4u + channel]
-        * factors(4u * index + vec4(0u, 1u, 2u, 3u));
+        * factors(four);
 }

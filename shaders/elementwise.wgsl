@@ -1,6 +1,8 @@
 // y = o7(... o1(o0(x0))), a chain of up to eight elementwise steps over up to four tensors.
 //
-// x0..x3, y: (rows, channels), all of one shape; each has its own offset and distance of rows.
+// x0..x3, y: (rows, channels), all of one shape; each has its own offset and distance of rows. An x may
+// instead have a row for each image, or one for all: at row r of image i it is read at row
+// i * x_image + r * x_row.
 //
 // A step is an override, so a pipeline holds only the steps it was made for:
 //   0 nothing   1 max(a, 0)   2 clamp(a, 0, 6)   3 a + x   4 a * x
@@ -8,12 +10,27 @@
 //   10 min(a, x)   11 a where x >= 0, else 0   12 a where x < 0, else 0   13 a + k
 // where a is the value so far, x the tensor ARGi, k the uniform k_i.
 //
-// Versions: `naive`, one element an invocation; `quad`, four channels an invocation, for shapes
-// whose rows start and end on multiples of four.
+// Versions: `naive`, one channel an invocation; `quad`, four, for shapes whose rows start and end on
+// multiples of four. Without gaps and repeated rows, rows are not told apart. With them, an invocation
+// goes through `each` rows with its channels, which are then told from the rows once.
 
 struct Params {
-    count: u32,    // rows * channels (naive), or a quarter of it (quad)
+    count: u32,    // of invocations, for one image
     channels: u32, // channels (naive), or a quarter of them (quad)
+    images: u32,
+    rows: u32, // of an image; block b has every `far`th from b * near on, `each` at most
+    blocks: u32,
+    near: u32,
+    far: u32,
+    each: u32,
+    x0_image: u32,
+    x0_row: u32,
+    x1_image: u32,
+    x1_row: u32,
+    x2_image: u32,
+    x2_row: u32,
+    x3_image: u32,
+    x3_row: u32,
     x0_offset: u32,
     x0_stride: u32,
     x1_offset: u32,
@@ -122,6 +139,54 @@ fn chain(v0: vec4<f32>, v1: vec4<f32>, v2: vec4<f32>, v3: vec4<f32>) -> vec4<f32
     return a;
 }
 
+fn one(image: u32, row: u32, channel: u32) -> f32 {
+    let r0 = image * params.x0_image + row * params.x0_row;
+    let v0 = vec4(x0[params.x0_offset + r0 * params.x0_stride + channel]);
+    var v1 = vec4(0.0);
+    if INPUTS > 1u {
+        let r1 = image * params.x1_image + row * params.x1_row;
+        v1 = vec4(x1[params.x1_offset + r1 * params.x1_stride + channel]);
+    }
+    var v2 = vec4(0.0);
+    if INPUTS > 2u {
+        let r2 = image * params.x2_image + row * params.x2_row;
+        v2 = vec4(x2[params.x2_offset + r2 * params.x2_stride + channel]);
+    }
+    var v3 = vec4(0.0);
+    if INPUTS > 3u {
+        let r3 = image * params.x3_image + row * params.x3_row;
+        v3 = vec4(x3[params.x3_offset + r3 * params.x3_stride + channel]);
+    }
+    return chain(v0, v1, v2, v3).x;
+}
+
+fn four(image: u32, row: u32, channel: u32) -> vec4<f32> {
+    let r0 = image * params.x0_image + row * params.x0_row;
+    let v0 = x04[(params.x0_offset + r0 * params.x0_stride) / 4u + channel];
+    var v1 = vec4(0.0);
+    if INPUTS > 1u {
+        let r1 = image * params.x1_image + row * params.x1_row;
+        v1 = x14[(params.x1_offset + r1 * params.x1_stride) / 4u + channel];
+    }
+    var v2 = vec4(0.0);
+    if INPUTS > 2u {
+        let r2 = image * params.x2_image + row * params.x2_row;
+        v2 = x24[(params.x2_offset + r2 * params.x2_stride) / 4u + channel];
+    }
+    var v3 = vec4(0.0);
+    if INPUTS > 3u {
+        let r3 = image * params.x3_image + row * params.x3_row;
+        v3 = x34[(params.x3_offset + r3 * params.x3_stride) / 4u + channel];
+    }
+    return chain(v0, v1, v2, v3);
+}
+
+// How many rows block `block` has: at least one.
+fn rows_of(block: u32) -> u32 {
+    let first = block * params.near;
+    return min(params.each, (params.rows - first + params.far - 1u) / params.far);
+}
+
 @compute @workgroup_size(64)
 fn naive(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -132,26 +197,21 @@ fn naive(
     if index >= params.count {
         return;
     }
-    var row = 0u;
-    var channel = index;
-    if !DENSE {
-        row = index / params.channels;
-        channel = index % params.channels;
+    if DENSE {
+        y[params.y_offset + index] = one(0u, 0u, index);
+        return;
     }
-    let v0 = vec4(x0[params.x0_offset + row * params.x0_stride + channel]);
-    var v1 = vec4(0.0);
-    if INPUTS > 1u {
-        v1 = vec4(x1[params.x1_offset + row * params.x1_stride + channel]);
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let n = rows_of(block);
+    for (var image = group.z; image < params.images; image += groups.z) {
+        var row = block * params.near;
+        for (var j = 0u; j < n; j += 1u) {
+            let at = (image * params.rows + row) * params.y_stride;
+            y[params.y_offset + at + channel] = one(image, row, channel);
+            row += params.far;
+        }
     }
-    var v2 = vec4(0.0);
-    if INPUTS > 2u {
-        v2 = vec4(x2[params.x2_offset + row * params.x2_stride + channel]);
-    }
-    var v3 = vec4(0.0);
-    if INPUTS > 3u {
-        v3 = vec4(x3[params.x3_offset + row * params.x3_stride + channel]);
-    }
-    y[params.y_offset + row * params.y_stride + channel] = chain(v0, v1, v2, v3).x;
 }
 
 @compute @workgroup_size(64)
@@ -164,24 +224,19 @@ fn quad(
     if index >= params.count {
         return;
     }
-    var row = 0u;
-    var channel = index;
-    if !DENSE {
-        row = index / params.channels;
-        channel = index % params.channels;
+    if DENSE {
+        y4[params.y_offset / 4u + index] = four(0u, 0u, index);
+        return;
     }
-    let v0 = x04[(params.x0_offset + row * params.x0_stride) / 4u + channel];
-    var v1 = vec4(0.0);
-    if INPUTS > 1u {
-        v1 = x14[(params.x1_offset + row * params.x1_stride) / 4u + channel];
+    let block = index / params.channels;
+    let channel = index % params.channels;
+    let n = rows_of(block);
+    for (var image = group.z; image < params.images; image += groups.z) {
+        var row = block * params.near;
+        for (var j = 0u; j < n; j += 1u) {
+            let at = (image * params.rows + row) * params.y_stride;
+            y4[(params.y_offset + at) / 4u + channel] = four(image, row, channel);
+            row += params.far;
+        }
     }
-    var v2 = vec4(0.0);
-    if INPUTS > 2u {
-        v2 = x24[(params.x2_offset + row * params.x2_stride) / 4u + channel];
-    }
-    var v3 = vec4(0.0);
-    if INPUTS > 3u {
-        v3 = x34[(params.x3_offset + row * params.x3_stride) / 4u + channel];
-    }
-    y4[(params.y_offset + row * params.y_stride) / 4u + channel] = chain(v0, v1, v2, v3);
 }

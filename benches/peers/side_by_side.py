@@ -25,6 +25,7 @@ import numpy  # noqa: E402
 import torch  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from imported import NETWORKS, peer  # noqa: E402
 from resnet50_v2 import ResNet50V2  # noqa: E402
 
 # The middle flow of Xception, a stage of a ResNet, a layer that halves the image; then depthwise ones.
@@ -168,7 +169,24 @@ def layers(parula, rounds):
 def model(parula, rounds):
     """Class scores, and a training step with Adam: forward, loss, gradients, update."""
     batch, size = (32, 224) if DEVICE == "cuda" else (4, 96)
-    network = ResNet50V2().to(DEVICE, memory_format=torch.channels_last)
+    yield from whole(parula, rounds, MODEL, MODEL, ResNet50V2(), batch, size)
+
+
+def imported(parula, rounds):
+    """The same of networks that parula reads from Keras's files, and torchvision has."""
+    folder = os.path.join("target", "peers", "models")
+    os.makedirs(folder, exist_ok=True)
+    script = os.path.join(os.path.dirname(__file__), "imported.py")
+    subprocess.run([sys.executable, script, folder], check=True, stdout=subprocess.DEVNULL)
+    batch, size = (32, 224) if DEVICE == "cuda" else (4, 224)
+    for name in NETWORKS:
+        file = os.path.join(folder, f"{name}.keras")
+        yield from whole(parula, rounds, name, file, peer(name), batch, size)
+
+
+def whole(parula, rounds, name, ours, network, batch, size):
+    """`ours`, as `parula bench --model` takes it, beside a network of PyTorch's, in turns."""
+    network = network.to(DEVICE, memory_format=torch.channels_last)
     images = torch.randn(batch, 3, size, size, device=DEVICE).to(memory_format=torch.channels_last)
     labels = torch.randint(0, 1000, (batch,), device=DEVICE)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
@@ -187,13 +205,12 @@ def model(parula, rounds):
     turns = {"forward": [], "training-step": []}
     for _ in range(rounds):
         sizes = ["--batch", str(batch), "--size", str(size)]
-        report = parula.bench("--model", MODEL, *sizes, "--phases", "forward,training-step")
-        ours = report["models"][0]
-        turns["forward"].append((own(ours["forward"]), timed(forward, 2)))
-        turns["training-step"].append((own(ours["training_step"]), timed(step, 2)))
-    case = f"{MODEL}, batch {batch}, {size}x{size}"
+        report = parula.bench("--model", ours, *sizes, "--phases", "forward,training-step")
+        found = report["models"][0]
+        turns["forward"].append((own(found["forward"]), timed(forward, 2)))
+        turns["training-step"].append((own(found["training_step"]), timed(step, 2)))
     for phase, pairs in turns.items():
-        yield row(phase, case, "PyTorch", pairs)
+        yield row(phase, f"{name}, batch {batch}, {size}x{size}", "PyTorch", pairs)
 
 
 def dice(parula, rounds, part):
@@ -284,7 +301,7 @@ def main():
     parser.add_argument("--device", choices=["cpu", "cuda"], help="PyTorch's; a GPU where it has one")
     parser.add_argument("--rounds", type=int, default=3, help="turns of both")
     parser.add_argument("--part", type=int, default=5, help="ROIs of the numpy loop, scaled to 325")
-    parser.add_argument("--only", choices=["layers", "model", "dice"], help="no more than these")
+    parser.add_argument("--only", choices=["layers", "model", "imported", "dice"], help="no more than these")
     parser.add_argument("--note", default="", help="what is to be known of the run")
     parser.add_argument("--out", help="write the result here, as JSON")
     options = parser.parse_args()
@@ -302,6 +319,7 @@ def main():
     parts = {
         "layers": lambda: layers(parula, options.rounds),
         "model": lambda: model(parula, options.rounds),
+        "imported": lambda: imported(parula, options.rounds),
         "dice": lambda: dice(parula, options.rounds, options.part),
     }
     rows = [one for name, part in parts.items() if options.only in (None, name) for one in part()]

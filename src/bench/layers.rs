@@ -38,13 +38,13 @@ pub fn layers(
     networks: &[&'static Network],
     phases: &[Phase],
     batch: usize,
-    size: Option<usize>,
+    size: Option<[usize; 2]>,
 ) -> Result<Vec<Layer>> {
     let known: Vec<Case> = REGISTRY.iter().flat_map(|entry| (entry.cases)()).collect();
     let (mut found, mut at): (Vec<Layer>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
     for network in networks {
         for &phase in phases {
-            let size = size.map_or(network.input, |size| [size, size]);
+            let size = size.unwrap_or(network.input);
             for work in PhaseGraph::new(network, phase, batch, size)?.operations()? {
                 let shapes: Vec<&Shape> = work.inputs.iter().collect();
                 let key = Choices::key(work.operation.as_ref(), &shapes);
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_network_s_operations_are_there_once_forward_and_backward() {
         let network = models::find("compact-xception").unwrap();
-        let only = |phases: &[Phase]| layers(&[network], phases, 2, Some(32)).unwrap();
+        let only = |phases: &[Phase]| layers(&[network], phases, 2, Some([32, 32])).unwrap();
         let forward = only(&[Phase::Forward]);
         let all = only(&[Phase::Forward, Phase::TrainingStep]);
         let has = |layers: &[Layer], name: &str| {

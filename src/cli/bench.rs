@@ -1,10 +1,12 @@
 //! `parula bench`.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{
     self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
@@ -13,11 +15,13 @@ use crate::cam::{self, Explainer, Settings};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::gpu::Gpu;
+use crate::keras;
 use crate::models::{self, Mode, NETWORKS, Network};
 use crate::ops::CaseSpec;
 use crate::plan::fitting;
 use crate::session;
 use crate::train::interruption;
+use crate::weights::Raw;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula bench conv2d --quick\n  \
@@ -25,6 +29,7 @@ use crate::train::interruption;
     parula bench --layers xception --batch 4 --csv xception.csv\n  \
     parula bench --model compact-xception --batch 32\n  \
     parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam\n  \
+    parula bench --model my.keras --batch 32\n  \
     parula bench --model compact-xception --methods all --phases forward\n  \
     parula bench --model resnet50-v2 --size 96 --batch 4 --phases training-step --profile\n  \
     parula bench dice_thresholds --json > old.json; parula bench dice_thresholds --compare old.json")]
@@ -32,19 +37,20 @@ pub struct Bench {
     /// Operations, such as conv2d, conv2d_input_gradient, depthwise_conv2d_weight_gradient; without
     /// any, and without --model, all of them
     kernels: Vec<String>,
-    /// Time whole models: forward pass, Grad-CAM, training step
-    #[arg(long, value_delimiter = ',')]
+    /// Time whole models, by name or in a file of Keras's, .keras or .h5: forward pass, Grad-CAM, training
+    /// step; weights are drawn, since time does not depend on them
+    #[arg(long, value_name = "NAME|FILE", value_delimiter = ',')]
     model: Vec<String>,
     /// Time every layer shape of these models instead of the usual shapes, forward and backward; of all
     /// models by `all`
-    #[arg(long, value_delimiter = ',', conflicts_with_all = ["case", "small"])]
+    #[arg(long, value_name = "NAME|FILE", value_delimiter = ',', conflicts_with_all = ["case", "small"])]
     layers: Vec<String>,
     /// Images at once, with --model and --layers
     #[arg(long, default_value_t = 32, value_parser = at_least_one)]
     batch: usize,
-    /// Height and width of the input instead of the usual ones, with --model and --layers
-    #[arg(long, value_parser = at_least_one)]
-    size: Option<usize>,
+    /// Height and width of the input, as 224 or 96x160, instead of the usual ones, with --model and --layers
+    #[arg(long, value_parser = size)]
+    size: Option<[usize; 2]>,
     /// What models are run for
     #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
     phases: Vec<Phase>,
@@ -83,9 +89,10 @@ pub struct Bench {
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
         outputs::expect_apart(&self.compare, &self.csv)?;
+        let models = networks(&self.model, self.size)?;
         let cases = self.cases()?;
         let gpu = global.open(self.numbers.precision)?;
-        self.expect(&gpu)?;
+        self.expect(&models, &gpu)?;
         let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());
         let old = self.compare.as_ref().map(read).transpose()?;
         let effort = Effort::new(self.quick, gpu.capabilities().software);
@@ -109,8 +116,8 @@ impl Bench {
             }
             interruption(|| format!("{} kernels were timed", report.results.len()))
         })?;
-        self.models(&gpu, effort, &mut report)?;
-        self.methods(&gpu, effort, &mut report)?;
+        self.models(&models, &gpu, effort, &mut report)?;
+        self.methods(&models, &gpu, effort, &mut report)?;
         report.comparison = old.map(|old| old.compare(&report));
         if let Some(path) = &self.csv {
             files::write(path, report.csv().as_bytes())?;
@@ -144,7 +151,7 @@ impl Bench {
     /// The layer shapes of networks: of all operations, or of those that are named.
     fn layers(&self) -> Result<Vec<Layer>> {
         self.kernels.iter().try_for_each(|name| bench::expect_known(name))?;
-        let networks = networks(&self.layers)?;
+        let networks = networks(&self.layers, self.size)?;
         let layers = |batch| bench::layers(&networks, &self.phases, batch, self.size);
         let mut found = fitting(self.batch, layers)?;
         found.retain(|layer| {
@@ -163,10 +170,10 @@ impl Bench {
     }
 
     /// Plans what is run of whole models, before the first kernel is timed.
-    fn expect(&self, gpu: &Gpu) -> Result<()> {
+    fn expect(&self, models: &[&'static Network], gpu: &Gpu) -> Result<()> {
         let methods = cam::find_all(&self.methods)?;
-        for network in networks(&self.model)? {
-            let size = self.size.map_or(network.input, |size| [size, size]);
+        for &network in models {
+            let size = self.size.unwrap_or(network.input);
             fitting(self.batch, |batch| {
                 for &phase in &self.phases {
                     PhaseGraph::new(network, phase, batch, size)?
@@ -182,9 +189,15 @@ impl Bench {
         Ok(())
     }
 
-    fn models(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
-        for network in networks(&self.model)? {
-            let size = self.size.map_or(network.input, |size| [size, size]);
+    fn models(
+        &self,
+        models: &[&'static Network],
+        gpu: &Arc<Gpu>,
+        effort: Effort,
+        report: &mut Report,
+    ) -> Result<()> {
+        for &network in models {
+            let size = self.size.unwrap_or(network.input);
             let batch = self.batch;
             let timed = report.models.len();
             let mut open = |phase| {
@@ -206,10 +219,16 @@ impl Bench {
 }
 
 impl Bench {
-    fn methods(&self, gpu: &Arc<Gpu>, effort: Effort, report: &mut Report) -> Result<()> {
+    fn methods(
+        &self,
+        models: &[&'static Network],
+        gpu: &Arc<Gpu>,
+        effort: Effort,
+        report: &mut Report,
+    ) -> Result<()> {
         let methods = cam::find_all(&self.methods)?;
-        for network in networks(&self.model)?.into_iter().filter(|_| !methods.is_empty()) {
-            let size = self.size.map_or(network.input, |size| [size, size]);
+        for &network in models {
+            let size = self.size.unwrap_or(network.input);
             for method in &methods {
                 interruption(|| format!("{} methods were timed", report.methods.len()))?;
                 let batch = self.batch;
@@ -244,10 +263,18 @@ fn something_timed(report: &Report) -> Result<()> {
     }
 }
 
-/// The networks of these names, all of them by `all`.
-pub fn networks(names: &[String]) -> Result<Vec<&'static Network>> {
+/// The networks of these names, all of them by `all`; a name that ends as a model's file does is that file,
+/// read for images of (height, width) `size` or of its own.
+pub fn networks(names: &[String], size: Option<[usize; 2]>) -> Result<Vec<&'static Network>> {
+    let found = |name: &String| match Path::new(name).extension().and_then(OsStr::to_str) {
+        Some("keras" | "h5" | "hdf5") => {
+            let raw = Raw::read(Path::new(name))?;
+            keras::open(raw, size).map(|file| file.network)
+        }
+        _ => models::find_any(name),
+    };
     match names {
         [all] if all == "all" => Ok(NETWORKS.iter().collect()),
-        names => names.iter().map(|name| models::find_any(name)).collect(),
+        names => names.iter().map(found).collect(),
     }
 }

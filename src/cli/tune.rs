@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::bench::networks;
+use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::error::{Error, Result};
@@ -33,9 +34,9 @@ pub struct Tune {
     /// Images at once
     #[arg(long, value_delimiter = ',', default_value = "32", value_parser = at_least_one)]
     batch: Vec<usize>,
-    /// Height and width of the input instead of the usual ones
-    #[arg(long, value_parser = at_least_one)]
-    size: Option<usize>,
+    /// Height and width of the input, as 224 or 96x160, instead of the usual ones
+    #[arg(long, value_parser = size)]
+    size: Option<[usize; 2]>,
     /// What the networks are run for
     #[arg(long = "for", value_delimiter = ',', default_value = "inference,training")]
     purposes: Vec<Purpose>,
@@ -97,7 +98,7 @@ impl Tune {
         }
         let networks: Vec<&'static Network> = match &self.models[..] {
             [] => NETWORKS.iter().filter(|one| one.name.starts_with("compact-")).collect(),
-            names => networks(names)?,
+            names => networks(names, self.size)?,
         };
         let phases: Vec<Phase> = self.purposes.iter().map(|purpose| purpose.phase()).collect();
         let mut layers: Vec<Layer> = Vec::new();

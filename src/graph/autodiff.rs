@@ -70,7 +70,7 @@ pub fn gradients_by(
         totals[index] = Some(total);
         let node = graph.node(Value(index));
         let activates = |operation| {
-            Activation::of(operation).is_some_and(|activation| activation != Activation::None)
+            matches!(Activation::of(operation), Some(Activation::Relu | Activation::Relu6))
         };
         let relu = node.operation().is_some_and(|operation| activates(operation.as_ref()));
         let bent = match node.operation().and_then(|operation| downcast::<Activate>(&**operation)) {

@@ -9,7 +9,7 @@ use crate::graph::{Graph, Init, Role, Value};
 use crate::ops::{
     Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine, Concat,
     Conv2d, Crop, Dense, DepthwiseConv2d, Dropout, Elementwise, GlobalAveragePool, MovingAverage,
-    Padding, Pool, PoolKind, ResizeBilinear, Window, ZeroPad,
+    Padding, Pool, PoolKind, ResizeBilinear, Together, Window, ZeroPad,
 };
 
 /// What a graph is for.
@@ -371,12 +371,18 @@ impl Layers {
     /// # Errors
     /// Only when the name is taken.
     pub fn dropout(&mut self, name: &str, x: Value, rate: f32) -> Result<Value> {
-        let y = self.dropped(name, x, rate)?;
+        let y = self.dropped(name, x, rate, Together::Nothing)?;
         Ok(self.record(name, "Dropout", &[x], y, Vec::new()))
     }
 
     /// [`Self::dropout`] that is not a layer of its own.
-    pub(crate) fn dropped(&mut self, name: &str, x: Value, rate: f32) -> Result<Value> {
+    pub(crate) fn dropped(
+        &mut self,
+        name: &str,
+        x: Value,
+        rate: f32,
+        together: Together,
+    ) -> Result<Value> {
         if self.mode == Mode::Inference {
             return Ok(x);
         }
@@ -385,7 +391,7 @@ impl Layers {
             None => self.graph.input(STEP, [1])?,
         };
         self.dropouts += 1;
-        self.graph.add(name, Dropout { rate, salt: self.dropouts }, &[x, step])
+        self.graph.add(name, Dropout { rate, salt: self.dropouts, together }, &[x, step])
     }
 
     /// x W + b: (N, C) to (N, units).

@@ -1,199 +1,14 @@
-//! Activations beyond ReLU: smooth curves and bent lines, number by number.
+//! Activations beyond ReLU as operations of their own, and their gradients.
 
 use super::rows;
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
+    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule,
+    Variant, expect_inputs, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-
-/// A function of one number, with the constants that it has in Keras.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Curve {
-    /// `min(x, ceiling)` from `threshold` on, `slope * (x - threshold)` below.
-    Relu {
-        /// Of what is below the threshold.
-        slope: f32,
-        /// Where the curve bends.
-        threshold: f32,
-        /// The largest value; `f32::MAX` for none.
-        ceiling: f32,
-    },
-    /// `x` above 0, `alpha * (exp(x) - 1)` below.
-    Elu(f32),
-    /// The ELU that normalises itself (Klambauer and others 2017).
-    Selu,
-    /// `x * sigmoid(x)`.
-    Silu,
-    /// `x * Phi(x)`, Phi being the normal distribution.
-    Gelu,
-    /// The same, Phi by a hyperbolic tangent.
-    GeluTanh,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-    /// `slope * x + offset` within 0 and 1.
-    HardSigmoid {
-        /// 1/6 in Keras 3, 0.2 in Keras 2.
-        slope: f32,
-        /// At 0.
-        offset: f32,
-    },
-    /// `x * relu6(x + 3) / 6`.
-    HardSilu,
-    /// The hyperbolic tangent.
-    Tanh,
-    /// `log(1 + exp(x))`.
-    Softplus,
-    /// `x / (1 + |x|)`.
-    Softsign,
-    /// `exp(x)`.
-    Exponential,
-    /// `x * tanh(softplus(x))`.
-    Mish,
-}
-
-impl Curve {
-    /// The kernel's override, and its constants.
-    fn code(self) -> (u32, [f32; 3]) {
-        match self {
-            Curve::Relu { slope, threshold, ceiling } => (1, [slope, threshold, ceiling]),
-            Curve::Elu(alpha) => (2, [alpha, 0.0, 0.0]),
-            Curve::Selu => (3, [0.0; 3]),
-            Curve::Silu => (4, [0.0; 3]),
-            Curve::Gelu => (5, [0.0; 3]),
-            Curve::GeluTanh => (6, [0.0; 3]),
-            Curve::Sigmoid => (7, [0.0; 3]),
-            Curve::HardSigmoid { slope, offset } => (8, [slope, offset, 0.0]),
-            Curve::HardSilu => (9, [1.0 / 6.0, 0.5, 0.0]),
-            Curve::Tanh => (10, [0.0; 3]),
-            Curve::Softplus => (11, [0.0; 3]),
-            Curve::Softsign => (12, [0.0; 3]),
-            Curve::Exponential => (13, [0.0; 3]),
-            Curve::Mish => (14, [0.0; 3]),
-        }
-    }
-
-    /// Whether it passes what is above a threshold, and less of what is below: what guided
-    /// backpropagation is defined for.
-    pub fn is_rectifier(self) -> bool {
-        matches!(self, Curve::Relu { slope, threshold, ceiling }
-            if (0.0..1.0).contains(&slope) && ceiling > threshold)
-    }
-
-    /// Its value at `x`.
-    pub fn value(self, x: f64) -> f64 {
-        match self {
-            Curve::Relu { slope, threshold, ceiling } => match x >= f64::from(threshold) {
-                true => x.min(f64::from(ceiling)),
-                false => f64::from(slope) * (x - f64::from(threshold)),
-            },
-            Curve::Elu(alpha) => elu(x, f64::from(alpha)),
-            Curve::Selu => SELU_SCALE * elu(x, SELU_ALPHA),
-            Curve::Silu => x * sigmoid(x),
-            Curve::Gelu => 0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)),
-            Curve::GeluTanh => {
-                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + CUBIC * x.powi(3));
-                0.5 * x * (1.0 + inner.tanh())
-            }
-            Curve::Sigmoid => sigmoid(x),
-            Curve::HardSigmoid { slope, offset } => {
-                (f64::from(slope) * x + f64::from(offset)).clamp(0.0, 1.0)
-            }
-            Curve::HardSilu => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
-            Curve::Tanh => x.tanh(),
-            Curve::Softplus => softplus(x),
-            Curve::Softsign => x / (1.0 + x.abs()),
-            Curve::Exponential => x.exp(),
-            Curve::Mish => x * softplus(x).tanh(),
-        }
-    }
-
-    /// Its derivative at `x`.
-    fn slope(self, x: f64) -> f64 {
-        let step = |yes: bool| f64::from(u8::from(yes));
-        match self {
-            Curve::Relu { slope, threshold, ceiling } => match x >= f64::from(threshold) {
-                true => step(x < f64::from(ceiling)),
-                false => f64::from(slope),
-            },
-            Curve::Elu(alpha) => {
-                if x > 0.0 {
-                    1.0
-                } else {
-                    f64::from(alpha) * x.exp()
-                }
-            }
-            Curve::Selu => SELU_SCALE * if x > 0.0 { 1.0 } else { SELU_ALPHA * x.exp() },
-            Curve::Silu => sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),
-            Curve::Gelu => {
-                let density = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
-                0.5 * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)) + x * density
-            }
-            Curve::GeluTanh => {
-                let factor = (2.0 / std::f64::consts::PI).sqrt();
-                let t = (factor * (x + CUBIC * x.powi(3))).tanh();
-                0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * factor * (1.0 + 3.0 * CUBIC * x * x)
-            }
-            Curve::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
-            Curve::HardSigmoid { slope, offset } => {
-                let t = f64::from(slope) * x + f64::from(offset);
-                step(t > 0.0 && t < 1.0) * f64::from(slope)
-            }
-            Curve::HardSilu => match x / 6.0 + 0.5 {
-                t if t <= 0.0 => 0.0,
-                t if t >= 1.0 => 1.0,
-                _ => x / 3.0 + 0.5,
-            },
-            Curve::Tanh => 1.0 - x.tanh().powi(2),
-            Curve::Softplus => sigmoid(x),
-            Curve::Softsign => (1.0 + x.abs()).powi(-2),
-            Curve::Exponential => x.exp(),
-            Curve::Mish => {
-                let t = softplus(x).tanh();
-                t + x * (1.0 - t * t) * sigmoid(x)
-            }
-        }
-    }
-}
-
-const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
-const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
-const CUBIC: f64 = 0.044_715;
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-fn elu(x: f64, alpha: f64) -> f64 {
-    if x > 0.0 { x } else { alpha * x.exp_m1() }
-}
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// The error function: its series near 0, a continued fraction beyond 2.
-fn erf(x: f64) -> f64 {
-    let square = x * x;
-    if x.abs() < 2.0 {
-        // 2 / sqrt(pi) * sum of (-1)^n x^(2n + 1) / (n! (2n + 1)).
-        let (mut term, mut sum) = (x, x);
-        for n in 1..60 {
-            term *= -square / f64::from(n);
-            sum += term / f64::from(2 * n + 1);
-        }
-        return std::f64::consts::FRAC_2_SQRT_PI * sum;
-    }
-    let mut fraction = 0.0;
-    for n in (1..80).rev() {
-        fraction = f64::from(n) / 2.0 / (x.abs() + fraction);
-    }
-    let tail = (-square).exp() / (x.abs() + fraction) / std::f64::consts::PI.sqrt();
-    x.signum() * (1.0 - tail)
-}
 
 /// x -> f(x), number by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -216,14 +31,10 @@ fn lower(
 ) -> Result<Lowered> {
     let version = rows::version(lowering, entries)?;
     let count = lowering.output.elements() / version.width;
-    let (code, [a, b, c]) = curve.code();
-    let mut dispatch = Dispatch::new("activate", version.entry)
-        .constant("CURVE", code)
+    let mut dispatch = Activation::Curve(curve)
+        .bind(Dispatch::new("activate", version.entry))
         .param("count", count)
         .param("channels", lowering.output.channels() / version.width)
-        .param("a", a)
-        .param("b", b)
-        .param("c", c)
         .bind("y", Operand::Output)
         .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups));
     for (index, name) in names.iter().enumerate() {
@@ -242,7 +53,7 @@ impl Operation for Activate {
     }
 
     fn describe(&self) -> String {
-        format!("{:?}", self.0).to_lowercase()
+        self.0.to_string()
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
@@ -287,7 +98,7 @@ impl Operation for ActivateGradient {
     }
 
     fn describe(&self) -> String {
-        format!("gradient of {:?}", self.0).to_lowercase()
+        format!("gradient of {}", self.0)
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::batch_norm::{expect_shape, mask};
+use super::batch_norm::expect_shape;
 use super::rows::{self, Walk};
 use super::{
-    Activation, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
+    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule,
+    Variant, expect_inputs, grid,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Value;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -106,6 +106,9 @@ impl Operation for ChannelAffine {
     }
 
     fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        if !self.activation.tells_by_result() {
+            return Err(Error::shape(rule.name(), "differentiate before fusing"));
+        }
         let mut dx = None;
         if rule.wants(0) {
             let (dy, affine, y) = (rule.dy(), rule.input(1), rule.output());
@@ -150,10 +153,11 @@ impl Operation for ChannelAffine {
         &self,
         next: &dyn Operation,
         _position: usize,
-        _differentiable: bool,
+        differentiable: bool,
     ) -> Option<Arc<dyn Operation>> {
+        // The gradient reads the result.
         let activation = Activation::of(next)?;
-        (self.activation == Activation::None)
+        (self.activation == Activation::None && (!differentiable || activation.tells_by_result()))
             .then(|| Arc::new(ChannelAffine { activation }) as Arc<dyn Operation>)
     }
 }
@@ -201,7 +205,7 @@ impl Operation for ChannelScale {
         let channels = inputs[1].shape().channels();
         vec![Tensor::from_fn(inputs[0].shape().clone(), |index| {
             let y = inputs.get(2).map_or(0.0, |y| y.data()[index]);
-            mask(self.activation, y, dy[index]) * affine[index % channels]
+            self.activation.through(y, dy[index]) * affine[index % channels]
         })]
     }
 
@@ -230,8 +234,8 @@ fn pointwise(
     activation: Activation,
 ) -> Result<Lowered> {
     let version = rows::version(lowering, entries)?;
-    let mut dispatch = Dispatch::new("channel_affine", version.entry)
-        .constant("ACTIVATION", activation.code())
+    let mut dispatch = activation
+        .bind(Dispatch::new("channel_affine", version.entry))
         .bind("y", Operand::Output)
         .param("epsilon", 0.0);
     for (index, name) in names.iter().enumerate() {
@@ -269,6 +273,12 @@ pub fn cases() -> Vec<Case> {
         }
         let name = format!("scale{}", activation.suffix());
         cases.push(Case::new(name, ChannelScale { activation }, inputs).differentiate(&[0]));
+    }
+    let curve = ChannelAffine { activation: Activation::Curve(Curve::Gelu) };
+    for dims in [[2, 3, 5, 7], [3, 5, 2, 12]] {
+        let shape = Shape::from(dims);
+        let inputs = [(shape.clone(), Fill::Uniform(-8.0, 8.0)), affine(dims[3])];
+        cases.push(Case::new(format!("{shape}, gelu"), curve, inputs));
     }
     let operation = ChannelAffine { activation: Activation::Relu };
     let shape = Shape::from(rows::SEVERAL_ROWS);

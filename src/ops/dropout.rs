@@ -9,10 +9,22 @@ use crate::graph::Value;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// (x, step (1)) -> x / (1 - rate) with probability 1 - `rate`, else 0, each element on its own.
+/// What is kept or dropped together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Together {
+    /// Each element on its own.
+    #[default]
+    Nothing,
+    /// A channel of an image.
+    Channel,
+    /// All of an image.
+    Image,
+}
+
+/// (x, step (1)) -> x / (1 - rate) with probability 1 - `rate`, else 0.
 ///
-/// Element i (counted without gaps) is kept in step s if hash(hash(i) + hash(`salt` + hash(s))) is at
-/// least `rate` * 2^32, where hash is that of PCG-RXS-M-XS (O'Neill 2014; as a hash, Jarzynski and
+/// What has the number i (elements counted without gaps, channels image by image, images) is kept in
+/// step s if hash(hash(i) + hash(`salt` + hash(s))) is at least `rate` * 2^32, where hash is that of PCG-RXS-M-XS (O'Neill 2014; as a hash, Jarzynski and
 /// Olano 2020) and sums are modulo 2^32. So the same step draws the same mask, forward and backward
 /// and on every adapter, and nothing is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +33,8 @@ pub struct Dropout {
     pub rate: f32,
     /// Tells layers and seeds apart.
     pub salt: u32,
+    /// What is dropped together.
+    pub together: Together,
 }
 
 /// The hash of one number.
@@ -36,7 +50,7 @@ impl Dropout {
         (f64::from(self.rate) * 4_294_967_296.0) as u32
     }
 
-    /// Whether element `index` is kept in step `step`.
+    /// Whether what has the number `index` is kept in step `step`.
     fn keeps(&self, index: u32, step: f64) -> bool {
         let key = hash(self.salt.wrapping_add(hash(step as u32)));
         hash(hash(index).wrapping_add(key)) >= self.threshold()
@@ -49,7 +63,12 @@ impl Operation for Dropout {
     }
 
     fn describe(&self) -> String {
-        format!("dropout {}", self.rate)
+        let of = match self.together {
+            Together::Nothing => "",
+            Together::Channel => " of channels",
+            Together::Image => " of images",
+        };
+        format!("dropout {}{of}", self.rate)
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
@@ -76,8 +95,15 @@ impl Operation for Dropout {
     fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
         let (x, step) = (inputs[0].data(), inputs[1].data()[0]);
         let factor = 1.0 / (1.0 - f64::from(self.rate));
-        vec![Tensor::from_fn(inputs[0].shape().clone(), |index| {
-            if self.keeps(index as u32, step) { x[index] * factor } else { 0.0 }
+        let shape = inputs[0].shape();
+        let (channels, image) = (shape.channels(), elements_of_an_image(shape));
+        vec![Tensor::from_fn(shape.clone(), |index| {
+            let number = match self.together {
+                Together::Nothing => index,
+                Together::Channel => index / image * channels + index % channels,
+                Together::Image => index / image,
+            };
+            if self.keeps(number as u32, step) { x[index] * factor } else { 0.0 }
         })]
     }
 
@@ -98,7 +124,14 @@ impl Operation for Dropout {
         let elements = Lowering { inputs: &lowering.inputs[..1], ..*lowering };
         let Version { entry, width } = rows::version(&elements, ["naive", "quad"])?;
         let count = lowering.output.elements() / width;
+        let together = match self.together {
+            Together::Nothing => 0u32,
+            Together::Channel => 1,
+            Together::Image => 2,
+        };
         Ok(Dispatch::new("dropout", entry)
+            .constant("TOGETHER", together)
+            .param("image", elements_of_an_image(lowering.output) / width)
             .bind("x", Operand::Input(0))
             .bind("step", Operand::Input(1))
             .bind("y", Operand::Output)
@@ -112,7 +145,11 @@ impl Operation for Dropout {
     }
 }
 
-/// Ranks, rates and steps.
+fn elements_of_an_image(shape: &Shape) -> usize {
+    shape.elements() / shape.dims().first().copied().unwrap_or(1).max(1)
+}
+
+/// Ranks, rates, steps, and what is dropped together.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (rate, salt, step) in
@@ -120,13 +157,19 @@ pub fn cases() -> Vec<Case> {
     {
         for dims in [vec![2, 3, 5, 7], vec![4, 12], vec![1, 1, 1, 1], vec![33], vec![3, 4, 4, 8]] {
             let shape = Shape::from(dims);
-            let name = format!("rate {rate} {shape}");
+            let name = format!("{shape}, ");
             let inputs = [(shape, Fill::Signed), ([1].into(), Fill::Values(step))];
-            cases.push(Case::new(name, Dropout { rate, salt }, inputs).differentiate(&[0]));
+            for together in [Together::Nothing, Together::Channel, Together::Image] {
+                let operation = Dropout { rate, salt, together };
+                let name = format!("{name}{}", operation.describe());
+                let case = Case::new(name, operation, inputs.clone());
+                cases.push(case.differentiate(&[0]));
+            }
         }
     }
     let inputs = [([32, 48, 48, 64].into(), Fill::Signed), ([1].into(), Fill::Values(&[5.0]))];
-    cases.push(Case::new("large", Dropout { rate: 0.5, salt: 1 }, inputs).bench_only());
+    let large = Dropout { rate: 0.5, salt: 1, together: Together::Nothing };
+    cases.push(Case::new("large", large, inputs).bench_only());
     cases
 }
 
@@ -144,7 +187,8 @@ mod tests {
     fn as_many_are_dropped_as_the_rate_says() {
         for (salt, rate) in [(0, 0.1f32), (1, 0.5), (99, 0.8), (5, 0.0)] {
             for step in 0..8 {
-                let masks = masks(Dropout { rate, salt }, f64::from(step));
+                let masks =
+                    masks(Dropout { rate, salt, together: Together::Nothing }, f64::from(step));
                 let dropped = masks.iter().filter(|kept| !**kept).count() as f64;
                 let (n, p) = (f64::from(COUNT), f64::from(rate));
                 let deviation = (n * p * (1.0 - p)).sqrt();
@@ -156,11 +200,11 @@ mod tests {
     /// Two masks that have nothing to do with each other agree on half of the elements.
     #[test]
     fn steps_salts_and_neighbours_are_independent() {
-        let base = masks(Dropout { rate: 0.5, salt: 1 }, 1.0);
+        let base = masks(Dropout { rate: 0.5, salt: 1, together: Together::Nothing }, 1.0);
         let shifted: Vec<bool> = base.iter().cycle().skip(1).take(base.len()).copied().collect();
         let others = [
-            masks(Dropout { rate: 0.5, salt: 1 }, 2.0),
-            masks(Dropout { rate: 0.5, salt: 2 }, 1.0),
+            masks(Dropout { rate: 0.5, salt: 1, together: Together::Nothing }, 2.0),
+            masks(Dropout { rate: 0.5, salt: 2, together: Together::Nothing }, 1.0),
             shifted,
         ];
         for other in others {
@@ -174,7 +218,9 @@ mod tests {
     fn a_rate_of_one_is_refused() {
         let shape = Shape::from([1]);
         for rate in [1.0, -0.1, f32::NAN] {
-            let error = Dropout { rate, salt: 0 }.infer(&[&shape, &shape]).unwrap_err();
+            let error = Dropout { rate, salt: 0, together: Together::Nothing }
+                .infer(&[&shape, &shape])
+                .unwrap_err();
             assert!(error.to_string().contains("below 1"), "{error}");
         }
     }

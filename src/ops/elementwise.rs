@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::rows::{self, Walk};
 use super::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant, downcast,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, downcast,
     expect_inputs, grid,
 };
 use crate::error::{Error, Result};
@@ -89,16 +90,24 @@ const LONGEST: usize = 8;
 const MOST_INPUTS: usize = 4;
 
 /// A chain of instructions over tensors of one shape. The value starts as input 0; an instruction
-/// that reads takes the next input.
+/// that reads takes the next input. In place of a repeated tensor it may read what was repeated: a
+/// row of channels for each image, or one for all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Elementwise {
     chain: Vec<Instruction>,
+    /// For each input whether it has one row an image, or one in all, instead of one a pixel.
+    spread: [bool; MOST_INPUTS],
 }
 
 impl Elementwise {
     /// One instruction.
     pub fn one(instruction: Instruction) -> Self {
-        Elementwise { chain: vec![instruction] }
+        Self::even(vec![instruction])
+    }
+
+    /// Over tensors of one shape.
+    fn even(chain: Vec<Instruction>) -> Self {
+        Elementwise { chain, spread: [false; MOST_INPUTS] }
     }
 
     /// x0 + x1.
@@ -126,20 +135,53 @@ impl Elementwise {
         Self::one(Instruction::Relu6)
     }
 
-    /// The instructions, in order.
-    pub fn chain(&self) -> &[Instruction] {
-        &self.chain
+    /// The instructions, in order, where all inputs have the shape of the result.
+    pub fn chain(&self) -> Option<&[Instruction]> {
+        (!self.spreads()).then_some(&self.chain)
+    }
+
+    fn spreads(&self) -> bool {
+        self.spread.contains(&true)
+    }
+
+    /// This, with input `position` given as what was repeated to it. None where it would have to come
+    /// first and cannot, or no other input would have the shape of the result.
+    pub(super) fn spread_over(&self, position: usize) -> Option<Self> {
+        let fits = position == 0 || (position == 1 && self.commutes());
+        let others = (0..self.inputs()).filter(|&index| index != position);
+        let mut spread = [false; MOST_INPUTS];
+        spread[0] = true;
+        let mut even = false;
+        for (to, from) in others.enumerate() {
+            spread[to + 1] = self.spread[from];
+            even |= !self.spread[from];
+        }
+        (fits && even && !self.spread[position])
+            .then(|| Elementwise { chain: self.chain.clone(), spread })
+    }
+
+    /// Whether inputs 0 and 1 can be exchanged.
+    fn commutes(&self) -> bool {
+        matches!(self.chain[0], Instruction::Add | Instruction::Multiply)
+    }
+
+    /// The number of an input with the shape of the result.
+    fn even_input(&self) -> usize {
+        self.spread.iter().position(|&spread| !spread).unwrap_or(0)
+    }
+
+    /// Whether no row needs to be told from another.
+    fn is_dense(&self, lowering: &Lowering) -> bool {
+        let shape = lowering.output;
+        !self.spreads()
+            && lowering.views.iter().all(|view| view.is_dense(shape))
+            && lowering.output_view.is_dense(shape)
     }
 
     fn inputs(&self) -> usize {
         1 + self.chain.iter().filter(|instruction| instruction.reads_input()).count()
     }
 }
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
-];
 
 impl Operation for Elementwise {
     fn name(&self) -> &'static str {
@@ -152,18 +194,22 @@ impl Operation for Elementwise {
             .iter()
             .map(|instruction| format!("{instruction:?}").to_lowercase())
             .collect();
-        words.join(", ")
+        let spread = if self.spreads() { ", channels spread" } else { "" };
+        words.join(", ") + spread
     }
 
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
         expect_inputs(&self.describe(), inputs, self.inputs())?;
-        match inputs.iter().find(|shape| **shape != inputs[0]) {
-            Some(other) => Err(Error::shape(
-                self.describe(),
-                format!("{} and {other} must be the same", inputs[0]),
-            )),
-            None => Ok(inputs[0].clone()),
+        let output = inputs[self.even_input()];
+        for (shape, spread) in inputs.iter().zip(self.spread) {
+            let row = shape.channels() == output.channels()
+                && (shape.rows() == 1 || shape.rows() == output.dims()[0]);
+            if if spread { !row } else { *shape != output } {
+                let how = if spread { "does not fit" } else { "must be the same as" };
+                return Err(Error::shape(self.describe(), format!("{shape} {how} {output}")));
+            }
         }
+        Ok(output.clone())
     }
 
     fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
@@ -227,13 +273,19 @@ impl Operation for Elementwise {
     }
 
     fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
-        vec![Tensor::from_fn(inputs[0].shape().clone(), |index| {
-            let mut value = inputs[0].data()[index];
+        let shape = inputs[self.even_input()].shape();
+        let (rows, channels) = (shape.rows(), shape.channels());
+        let read = |input: usize, index: usize| {
+            let every = rows / inputs[input].shape().rows();
+            inputs[input].data()[index / channels / every * channels + index % channels]
+        };
+        vec![Tensor::from_fn(shape.clone(), |index| {
+            let mut value = read(0, index);
             let mut next = 1;
             for instruction in &self.chain {
                 let x = if instruction.reads_input() {
                     next += 1;
-                    inputs[next - 1].data()[index]
+                    read(next - 1, index)
                 } else {
                     0.0
                 };
@@ -244,16 +296,14 @@ impl Operation for Elementwise {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        rows::LADDER
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        let views = lowering.views.iter().zip(lowering.inputs);
-        let aligned = lowering.output_view.is_vec4(lowering.output)
-            && views.into_iter().all(|(view, shape)| view.is_vec4(shape));
-        match aligned {
-            true => "quad",
-            false => "naive",
+        match rows::choose(lowering) {
+            // Without gaps there are no rows to be told apart.
+            "strip" if self.is_dense(lowering) => "quad",
+            other => other,
         }
     }
 
@@ -266,27 +316,33 @@ impl Operation for Elementwise {
         const ARGS: [&str; LONGEST] =
             ["ARG0", "ARG1", "ARG2", "ARG3", "ARG4", "ARG5", "ARG6", "ARG7"];
         const FACTORS: [&str; LONGEST] = ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"];
+        const IMAGES: [&str; MOST_INPUTS] = ["x0_image", "x1_image", "x2_image", "x3_image"];
+        const ROWS: [&str; MOST_INPUTS] = ["x0_row", "x1_row", "x2_row", "x3_row"];
         const TENSORS: [&str; MOST_INPUTS] = ["x0", "x1", "x2", "x3"];
 
         let shape = lowering.output;
-        let (entry, width) = match lowering.variant {
-            "quad" if self.choose(lowering) == "naive" => {
-                let problem = format!("{} takes channels in fours", lowering.variant);
-                return Err(Error::shape("elementwise", problem));
-            }
-            "quad" => ("quad", 4),
-            _ => ("naive", 1),
-        };
-        let dense = lowering.views.iter().all(|view| view.is_dense(shape))
-            && lowering.output_view.is_dense(shape);
-        let count = shape.elements() / width;
-        let mut dispatch = Dispatch::new("elementwise", entry)
+        let version = rows::version(lowering, ["naive", "quad"])?;
+        let dense = self.is_dense(lowering) && lowering.variant != "strip";
+        // Images are told apart where something has a row for each.
+        let apart = lowering.inputs.iter().zip(self.spread).any(|(x, one)| one && x.rows() > 1);
+        let images = if apart { shape.dims()[0] } else { 1 };
+        let one = Shape::from([shape.rows() / images.max(1), 1, 1, shape.channels()]);
+        let walk = Walk::each(lowering, &one);
+        let most = lowering.capabilities.max_workgroups;
+        let mut dispatch = Dispatch::new("elementwise", version.entry)
             .constant("INPUTS", self.inputs() as u32)
             .constant("DENSE", u32::from(dense))
-            .param("count", count)
-            .param("channels", shape.channels() / width)
-            .bind("y", Operand::Output)
-            .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups));
+            .param("images", images)
+            .bind("y", Operand::Output);
+        if dense {
+            let count = shape.elements() / version.width;
+            dispatch = walk
+                .describe(dispatch, shape.channels() / version.width)
+                .param("count", count)
+                .workgroups(grid(count.div_ceil(64), most));
+        } else {
+            dispatch = walk.apply(dispatch, lowering).layers(images.min(most as usize) as u32);
+        }
         let mut next = 0u32;
         for (index, instruction) in self.chain.iter().enumerate() {
             if instruction.reads_input() {
@@ -301,8 +357,17 @@ impl Operation for Elementwise {
                 .constant(ARGS[index], next)
                 .param(FACTORS[index], factor);
         }
-        for (index, name) in TENSORS.iter().enumerate().take(self.inputs()) {
-            dispatch = dispatch.bind(name, Operand::Input(index));
+        for (index, name) in TENSORS.iter().enumerate() {
+            let x = lowering.inputs.get(index).map(|x| (self.spread[index], x.rows()));
+            let (image, row) = match x {
+                Some((false, _)) => (one.rows(), 1),
+                Some((true, rows)) if rows > 1 => (1, 0),
+                _ => (0, 0),
+            };
+            dispatch = dispatch.param(IMAGES[index], image).param(ROWS[index], row);
+            if x.is_some() {
+                dispatch = dispatch.bind(name, Operand::Input(index));
+            }
         }
         Ok(dispatch.into())
     }
@@ -319,11 +384,21 @@ impl Operation for Elementwise {
     ) -> Option<Arc<dyn Operation>> {
         let next = downcast::<Elementwise>(next)?;
         // The value so far is `a` of the next chain, or `x` of a first step that does not mind.
-        let commutes = matches!(next.chain[0], Instruction::Add | Instruction::Multiply);
-        let fits = position == 0 || (position == 1 && commutes);
-        let both = Elementwise { chain: [&self.chain[..], &next.chain[..]].concat() };
-        (!differentiable && fits && both.chain.len() <= LONGEST && both.inputs() <= MOST_INPUTS)
-            .then(|| Arc::new(both) as Arc<dyn Operation>)
+        let fits = position == 0 || (position == 1 && next.commutes());
+        // What is spread is computed once a row of it, and then read at every pixel.
+        if differentiable || !fits || next.spread[position] {
+            return None;
+        }
+        let chain = [&self.chain[..], &next.chain[..]].concat();
+        let mut both = Self::even(chain);
+        if both.chain.len() > LONGEST || both.inputs() > MOST_INPUTS {
+            return None;
+        }
+        let own = self.inputs();
+        both.spread[..own].copy_from_slice(&self.spread[..own]);
+        let others = (0..next.inputs()).filter(|&index| index != position);
+        others.enumerate().for_each(|(at, index)| both.spread[own + at] = next.spread[index]);
+        Some(Arc::new(both))
     }
 }
 
@@ -360,7 +435,7 @@ pub fn cases() -> Vec<Case> {
             cases.push(Case::new(name, operation.clone(), inputs).differentiate(differentiate));
         }
     }
-    let chain = Elementwise { chain: vec![Add, Relu, Multiply, Scale(0.25), WherePositive] };
+    let chain = Elementwise::even(vec![Add, Relu, Multiply, Scale(0.25), WherePositive]);
     for dims in [[2, 3, 5, 7], [2, 4, 4, 8]] {
         cases.push(Case::new(
             format!("chain {}", Shape::from(dims)),
@@ -368,6 +443,22 @@ pub fn cases() -> Vec<Case> {
             vec![signed(dims); 4],
         ));
     }
+    // A row for each image, and one for all; as input 0 and after it; several rows an invocation.
+    let spread = [true, false, false, true];
+    let some = Elementwise { chain: vec![Multiply, Relu, Subtract, Add], spread };
+    let only = Elementwise { chain: vec![Multiply], spread: [true, false, false, false] };
+    for dims in [[2, 3, 5, 7], [3, 4, 4, 8], [2, 1, 1, 4], [1, 3, 3, 5], rows::SEVERAL_ROWS] {
+        let (row, all) = ([dims[0], 1, 1, dims[3]], [1, 1, 1, dims[3]]);
+        let name = |what: &str| format!("{what} {}", Shape::from(dims));
+        let inputs = [signed(row), signed(dims), signed(dims), signed(all)];
+        cases.push(Case::new(name("spread"), some.clone(), inputs));
+        for from in [row, all] {
+            let name = format!("{} times {}", Shape::from(dims), Shape::from(from));
+            cases.push(Case::new(name, only.clone(), [signed(from), signed(dims)]));
+        }
+    }
+    let inputs = [signed([32, 1, 1, 96]), signed([32, 56, 56, 96])];
+    cases.push(Case::new("32 images of 56x56x96 times rows", only, inputs).bench_only());
     for (name, instruction) in [("relu, large", Relu), ("add, large", Add)] {
         let operation = Elementwise::one(instruction);
         let inputs = vec![signed([32, 48, 48, 128]); operation.inputs()];

@@ -1,15 +1,15 @@
 //! What a convolution does to its sums before it stores them.
 
 use super::{
-    Activation, ChannelAffine, Dispatch, Elementwise, Instruction, Lowering, Operand, Operation,
-    downcast,
+    Activation, ChannelAffine, Curve, Dispatch, Elementwise, Instruction, Lowering, Operand,
+    Operation, downcast,
 };
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// Steps in this order, each with an input of its own after the convolution's x and w.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Epilogue {
     /// + bias(C).
     pub bias: bool,
@@ -92,7 +92,7 @@ impl Epilogue {
                 next += 1;
             }
         }
-        dispatch.constant("ACTIVATION", self.activation.code())
+        self.activation.bind(dispatch)
     }
 
     /// Whether all of its inputs can be read four channels at a time.
@@ -112,7 +112,7 @@ impl Epilogue {
             let free = position == 0 && !self.affine && !self.residual;
             return free.then_some(Epilogue { affine: true, activation: *activation, ..*self });
         }
-        let (first, rest) = downcast::<Elementwise>(next)?.chain().split_first()?;
+        let (first, rest) = downcast::<Elementwise>(next)?.chain()?.split_first()?;
         let activation = match rest {
             [] => Activation::None,
             [Instruction::Relu] => Activation::Relu,
@@ -134,7 +134,7 @@ impl Epilogue {
                 text += word;
             }
         }
-        text + self.activation.suffix()
+        text + &self.activation.suffix()
     }
 
     /// Some of every kind, for cases.
@@ -146,6 +146,13 @@ impl Epilogue {
             of(false, true, false, Activation::Relu6),
             of(true, true, true, Activation::Relu),
             of(false, false, true, Activation::None),
+            of(false, true, false, Activation::Curve(Curve::Silu)),
+            of(
+                true,
+                false,
+                true,
+                Activation::Curve(Curve::Relu { slope: 0.25, threshold: -0.5, ceiling: 1.0 }),
+            ),
         ]
     }
 

@@ -1,10 +1,12 @@
 //! A tensor repeated along the axes where it has one of each.
 
+use std::sync::Arc;
+
 use super::rows;
 use super::{
     Case, ChannelSum, Dispatch, Elementwise, Fill, GlobalAveragePool, Instruction, Lowered,
-    Lowering, Operand, Operation, Reshape, Rule, SumRows, Variant, expect_inputs, expect_nhwc,
-    grid,
+    Lowering, Operand, Operation, Reshape, Rule, SumRows, Variant, downcast, expect_inputs,
+    expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
 use crate::graph::Value;
@@ -14,11 +16,20 @@ use crate::tensor::Tensor;
 /// x (N or 1, H or 1, W or 1, C or 1) -> (N, H, W, C).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expand {
+    /// The shape of x.
+    pub from: [usize; 4],
     /// (N, H, W, C).
     pub to: [usize; 4],
 }
 
 impl Expand {
+    /// Whether every row of channels is repeated as it is, over the pixels of its image or over all.
+    fn spreads_rows(&self) -> bool {
+        let Expand { from, to } = *self;
+        let pixels = from[1] == 1 && from[2] == 1;
+        pixels && (from[0] == 1 || from[0] == to[0]) && from[3] == to[3]
+    }
+
     /// For each axis whether x has one of it and y more.
     fn repeated(&self, x: [usize; 4]) -> [bool; 4] {
         std::array::from_fn(|axis| x[axis] == 1 && self.to[axis] != 1)
@@ -38,7 +49,7 @@ impl Operation for Expand {
         expect_inputs("expand", inputs, 1)?;
         let x = expect_nhwc("expand", inputs[0])?;
         let fits = |axis: usize| x[axis] == 1 || x[axis] == self.to[axis];
-        match (0..4).all(fits) {
+        match x == self.from && (0..4).all(fits) {
             true => Ok(self.to.into()),
             false => {
                 let problem =
@@ -126,6 +137,25 @@ impl Operation for Expand {
     fn flops(&self, _inputs: &[&Shape], _output: &Shape) -> u64 {
         0
     }
+
+    /// What is repeated row by row need not be written down to be read.
+    fn absorb(
+        &self,
+        next: &dyn Operation,
+        position: usize,
+        differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
+        if differentiable || !self.spreads_rows() {
+            return None;
+        }
+        if let Some(Reshape(shape)) = downcast(next) {
+            // One row for all is that under another shape as well.
+            let to = shape.nhwc().filter(|to| self.from[0] == 1 && to[3] == self.to[3])?;
+            return Some(Arc::new(Expand { from: self.from, to }));
+        }
+        let chain = downcast::<Elementwise>(next)?.spread_over(position)?;
+        Some(Arc::new(chain))
+    }
 }
 
 /// Repeated along every axis and some, channels in fours and not.
@@ -144,14 +174,14 @@ pub fn cases() -> Vec<Case> {
     ] {
         let name = format!("{} to {}", Shape::from(from), Shape::from(to));
         let inputs = [(from.into(), Fill::Signed)];
-        cases.push(Case::new(name, Expand { to }, inputs).differentiate(&[0]));
+        cases.push(Case::new(name, Expand { from, to }, inputs).differentiate(&[0]));
     }
     for (from, to) in [([2, 1, 5, 3], [2, 4, 5, 3]), ([2, 4, 1, 3], [2, 4, 5, 3])] {
         let name = format!("{} to {}", Shape::from(from), Shape::from(to));
-        cases.push(Case::new(name, Expand { to }, [(from.into(), Fill::Signed)]));
+        cases.push(Case::new(name, Expand { from, to }, [(from.into(), Fill::Signed)]));
     }
-    let inputs = [([32, 1, 1, 96].into(), Fill::Signed)];
-    let to = [32, 56, 56, 96];
-    cases.push(Case::new("32 images of 56x56x96", Expand { to }, inputs).bench_only());
+    let (from, to) = ([32, 1, 1, 96], [32, 56, 56, 96]);
+    let inputs = [(from.into(), Fill::Signed)];
+    cases.push(Case::new("32 images of 56x56x96", Expand { from, to }, inputs).bench_only());
     cases
 }

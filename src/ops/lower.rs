@@ -355,6 +355,12 @@ impl Dispatch {
         self.workgroups = workgroups;
         self
     }
+
+    /// Repeats the grid along its third axis.
+    pub fn layers(mut self, layers: u32) -> Self {
+        self.workgroups[2] = layers;
+        self
+    }
 }
 
 /// All of an operation's dispatches, in order, and the scratch memory they share.

@@ -1,6 +1,7 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
 mod activate;
+mod activation;
 mod batch_norm;
 mod blend;
 mod blur;
@@ -63,7 +64,8 @@ use crate::graph::{Graph, Value};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-pub use activate::{Activate, ActivateGradient, Curve};
+pub use activate::{Activate, ActivateGradient};
+pub use activation::{Activation, Curve};
 pub use batch_norm::{
     BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
     MovingAverage,
@@ -84,7 +86,7 @@ pub use dense::Dense;
 pub use depthwise_conv2d::DepthwiseConv2d;
 pub use depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
 pub use dice::{DiceThresholds, HeatmapToGray};
-pub use dropout::Dropout;
+pub use dropout::{Dropout, Together};
 pub use elementwise::{Elementwise, Instruction};
 pub use evidence::Evidence;
 pub use expand::Expand;
@@ -110,7 +112,7 @@ pub use sum_rows::SumRows;
 pub use superpixels::{Slic, SuperpixelMean};
 pub use top_class::TopClass;
 pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
-pub use window::{Activation, Geometry, Padding, Window};
+pub use window::{Geometry, Padding, Window};
 
 /// One operation: what it computes, how it is differentiated, and how it runs.
 pub trait Operation: Any + fmt::Debug + Send + Sync {

@@ -105,56 +105,6 @@ impl Window {
     }
 }
 
-/// What an operation applies to its result before storing it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    None,
-    /// max(a, 0).
-    Relu,
-    /// min(max(a, 0), 6).
-    Relu6,
-}
-
-impl Activation {
-    /// As the kernels' override `ACTIVATION`.
-    pub fn code(self) -> u32 {
-        match self {
-            Activation::None => 0,
-            Activation::Relu => 1,
-            Activation::Relu6 => 2,
-        }
-    }
-
-    /// The value of one number.
-    pub fn apply(self, a: f64) -> f64 {
-        match self {
-            Activation::None => a,
-            Activation::Relu => a.max(0.0),
-            Activation::Relu6 => a.clamp(0.0, 6.0),
-        }
-    }
-
-    /// The activation that `operation` is, if it is one alone.
-    pub fn of(operation: &dyn super::Operation) -> Option<Self> {
-        match super::downcast::<super::Elementwise>(operation)?.chain() {
-            [super::Instruction::Relu] => Some(Activation::Relu),
-            [super::Instruction::Relu6] => Some(Activation::Relu6),
-            _ => None,
-        }
-    }
-
-    /// In words, after another operation.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Activation::None => "",
-            Activation::Relu => ", relu",
-            Activation::Relu6 => ", relu6",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 
 Weights are drawn by a seed, and batch normalisations are calibrated: imported.py says how. Those that are
 committed are narrow members of each family, by Keras's own code, with weights of few different values, which
-pack. All 40 have their own widths and depths, 10 classes, and pictures of 96x96 unless SIZE says otherwise.
+pack. All 40 have their own widths and depths, 10 classes, and pictures of 96x96 unless SIZE or LARGER says otherwise.
 """
 
 import os
@@ -20,6 +20,8 @@ from keras import applications as A
 from keras.src.applications import convnext, densenet, efficientnet, efficientnet_v2, resnet
 
 SIZE = int(os.environ.get("SIZE", "96"))
+# Networks whose last feature maps would have one pixel at 96x96.
+LARGER = {"InceptionV3": 139, "InceptionResNetV2": 139}
 
 NAMES = (
     "Xception VGG16 VGG19 ResNet50 ResNet101 ResNet152 ResNet50V2 ResNet101V2 ResNet152V2 InceptionV3 "
@@ -96,7 +98,8 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         imported.OUT = pathlib.Path(sys.argv[1])
         for name in sys.argv[2:] or NAMES:
-            write(name, lambda: getattr(A, name)(weights=None, classes=10, input_shape=(SIZE, SIZE, 3)), False)
+            side = max(SIZE, LARGER.get(name, 0))
+            write(name, lambda: getattr(A, name)(weights=None, classes=10, input_shape=(side, side, 3)), False)
     else:
         imported.OUT = imported.OUT / "applications"
         for name, make in NARROW.items():

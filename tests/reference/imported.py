@@ -511,6 +511,12 @@ def squeeze(path):
             archive.writestr(name, content)
 
 
+def apart(found, truth):
+    """The largest difference over the largest magnitude of `truth`."""
+    truth = np.array(truth)
+    return float(np.abs(np.asarray(found, "float64") - truth).max() / max(np.abs(truth).max(), 1e-300))
+
+
 def finish(made, name, pictures=(20, 21), digits=9):
     """Calibrates the model, and writes it and what it makes of pictures."""
     prepare(made, sum(map(ord, name)))
@@ -528,15 +534,17 @@ def finish(made, name, pictures=(20, 21), digits=9):
                         "map": None if cam is None else [[float(f"{v:.{digits}g}") for v in row] for row in cam.tolist()]})
     # How far Keras itself is from that in single precision.
     copy = double(made, "float32")
-    single = 0.0
+    single, single_map = 0.0, 0.0
     for answer in answers:
-        found = copy(picture(answer["picture"], height, width, channels)[None].astype("float32"), training=False).numpy()[0]
-        truth = np.array(answer["logits"])
-        single = max(single, float(np.abs(found - truth).max() / np.abs(truth).max()))
-    document = {"input": [height, width, channels], "single": float(f"{single:.2g}"), "answers": answers}
+        logits, _, cam = explain(copy, picture(answer["picture"], height, width, channels).astype("float32"))
+        single = max(single, apart(logits, answer["logits"]))
+        if cam is not None:
+            single_map = max(single_map, apart(cam, answer["map"]))
+    document = {"input": [height, width, channels], "single": float(f"{single:.2g}"),
+                "single_map": float(f"{single_map:.2g}"), "answers": answers}
     (OUT / f"{name}.json").write_text(json.dumps(document) + "\n")
     spread = np.abs(np.array(answers[0]["logits"]) - np.array(answers[-1]["logits"])).max()
-    print(name, answers[0]["layer"], np.round(answers[0]["logits"], 4), f"moves by {spread:.3g}, single precision {single:.1e}", flush=True)
+    print(name, answers[0]["layer"], np.round(answers[0]["logits"], 4), f"moves by {spread:.3g}, single precision {single:.1e} and {single_map:.1e}", flush=True)
 
 
 def write(name):

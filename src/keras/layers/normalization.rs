@@ -129,8 +129,8 @@ fn spread(site: &mut Site, name: &str, vector: Value, x: Value) -> Result<Value>
     let count = shape.channels();
     let row = site.part(&format!("{name}/row"), Reshape([1, 1, 1, count].into()), &[vector])?;
     // Rows as columns of one image: the sum over them is that over all pixels.
-    let to = [shape.rows(), 1, 1, count];
-    let all = site.part(&format!("{name}/rows"), Expand { to }, &[row])?;
+    let (from, to) = ([1, 1, 1, count], [shape.rows(), 1, 1, count]);
+    let all = site.part(&format!("{name}/rows"), Expand { from, to }, &[row])?;
     site.part(name, Reshape(shape), &[all])
 }
 

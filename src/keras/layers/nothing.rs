@@ -3,7 +3,7 @@
 use super::{Kind, kind};
 use crate::error::Result;
 use crate::keras::site::{Site, Tensor};
-use crate::ops::{Elementwise, Expand, GlobalAveragePool, Instruction, Reshape, SliceChannels};
+use crate::ops::Together;
 
 const fn nothing(class: &'static str) -> Kind {
     Kind { class, make: None }
@@ -11,13 +11,14 @@ const fn nothing(class: &'static str) -> Kind {
 
 pub(super) const LAYERS: &[Kind] = &[
     kind("Dropout", dropout),
-    nothing("SpatialDropout2D"),
+    kind("SpatialDropout2D", |site| dropped(site, "rate", Together::Channel)),
+    // Of keras.applications: what ConvNeXt drops of its residuals.
+    kind("StochasticDepth", |site| dropped(site, "drop_path_rate", Together::Image)),
     nothing("AlphaDropout"),
     nothing("GaussianDropout"),
     nothing("GaussianNoise"),
     nothing("ActivityRegularization"),
     nothing("Identity"),
-    nothing("StochasticDepth"),
     nothing("AugMix"),
     nothing("CutMix"),
     nothing("Equalization"),
@@ -62,6 +63,7 @@ fn dropout(site: &mut Site) -> Result<Tensor> {
     }
     let (x, name, rate) = (site.x()?, site.name.clone(), rate as f32);
     let shape = site.shape(x);
+    let mut together = Together::Nothing;
     if let Some(noise) = noise {
         let whole = noise.len() == shape.rank()
             && noise.iter().enumerate().all(|(axis, size)| match axis {
@@ -71,23 +73,21 @@ fn dropout(site: &mut Site) -> Result<Tensor> {
         if !whole {
             return Err(fields.strange("noise_shape"));
         }
-        if let (Some([images, height, width, channels]), true) = (shape.nhwc(), site.training()) {
-            // A one for each image, whatever the batch.
-            let mean = site.part("mean", GlobalAveragePool, &[x])?;
-            let nothing =
-                site.part("nothing", Elementwise::one(Instruction::Scale(0.0)), &[mean])?;
-            let ones = site.part("ones", Elementwise::one(Instruction::Offset(1.0)), &[nothing])?;
-            let first = SliceChannels { start: 0, count: 1 };
-            let one = site.part("one_each", first, &[ones])?;
-            let kept = site.layers.dropped(&format!("{name}/kept"), one, rate)?;
-            let kept = site.part("kept_as_image", Reshape([images, 1, 1, 1].into()), &[kept])?;
-            let to = [images, height, width, channels];
-            let kept = site.part("kept_everywhere", Expand { to }, &[kept])?;
-            return site.add(Elementwise::multiply(), &[x, kept]);
-        }
-        if site.training() {
-            return Err(fields.strange("noise_shape"));
-        }
+        together = Together::Image;
     }
-    site.layers.dropped(&name, x, rate).map(Tensor::Plain)
+    site.layers.dropped(&name, x, rate, together).map(Tensor::Plain)
+}
+
+/// Whole channels or images, in training.
+fn dropped(site: &mut Site, field: &str, together: Together) -> Result<Tensor> {
+    let fields = site.fields;
+    let rate = fields.number_or(field, 0.0)?;
+    fields.skip(&["seed", "noise_shape"]);
+    fields.channels_last()?;
+    fields.finish()?;
+    if !(0.0..1.0).contains(&rate) && site.training() {
+        return Err(fields.strange(field));
+    }
+    let (x, name) = (site.x()?, site.name.clone());
+    site.layers.dropped(&name, x, rate as f32, together).map(Tensor::Plain)
 }

@@ -33,7 +33,7 @@ pub(super) fn prelu(site: &mut Site) -> Result<Tensor> {
     }
     let slopes = site.weight("alpha", &alpha[first..], Init::Constant(0.0))?;
     let slopes = site.part("slopes", Reshape(alpha.into()), &[slopes])?;
-    let slopes = site.part("slopes_everywhere", Expand { to }, &[slopes])?;
+    let slopes = site.part("slopes_everywhere", Expand { from: alpha, to }, &[slopes])?;
     let slopes = site.part("slopes_of_x", Reshape(shape), &[slopes])?;
     let above = site.part("above", Elementwise::relu(), &[x])?;
     // The line of slope 1 below 0, and 0 above.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Normalized, SUMS, addition, choose_sums, expect_normalized, expect_shape, mask, pointwise, sums,
+    Normalized, SUMS, addition, choose_sums, expect_normalized, expect_shape, pointwise, sums,
 };
 use crate::error::Result;
 use crate::ops::{Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, rows};
@@ -42,7 +42,7 @@ impl Operation for BatchNormGradientSums {
         let channels = inputs[0].shape().channels();
         let mut sums = Tensor::zeros([2, channels]);
         for (index, &dy) in inputs[1].data().iter().enumerate() {
-            let d = mask(self.activation, at.pre_activation(index), dy);
+            let d = self.activation.through(at.pre_activation(index), dy);
             let channel = at.channel(index);
             sums.data_mut()[channel] += d * at.normal(index);
             sums.data_mut()[channels + channel] += d;
@@ -121,7 +121,7 @@ impl Operation for BatchNormInputGradient {
         let channels = at.gamma.len();
         vec![Tensor::from_fn(inputs[0].shape().clone(), |index| {
             let channel = at.channel(index);
-            let d = mask(self.activation, at.pre_activation(index), dy[index]);
+            let d = self.activation.through(at.pre_activation(index), dy[index]);
             let (dgamma, dbeta) = (sums[channel], sums[channels + channel]);
             let through_statistics = (dbeta + at.normal(index) * dgamma) / rows;
             let residual = if self.residual { inputs[6].data()[index] } else { 0.0 };

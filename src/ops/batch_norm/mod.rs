@@ -11,8 +11,8 @@ mod statistics;
 
 use super::rows::{self, Walk};
 use super::{
-    Activation, Case, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Needs, Operand,
-    Operation, Variant, downcast, grid,
+    Activation, Case, Curve, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Needs,
+    Operand, Operation, Variant, downcast, grid,
 };
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -76,8 +76,8 @@ fn sums(
     let in_groups = lowering.variant == "group";
     let version = rows::version(lowering, [entries[0], entries[usize::from(in_groups) + 1]])?;
     let blocks = if in_groups { Blocks::of_groups(shape) } else { Blocks::walked(lowering, shape) };
-    let first = Dispatch::new("batch_norm", version.entry)
-        .constant("ACTIVATION", activation.code())
+    let first = activation
+        .bind(Dispatch::new("batch_norm", version.entry))
         .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
@@ -141,8 +141,8 @@ fn pointwise(
     residual: bool,
 ) -> Result<Lowered> {
     let version = rows::version(lowering, entries)?;
-    let mut dispatch = Dispatch::new("batch_norm", version.entry)
-        .constant("ACTIVATION", activation.code())
+    let mut dispatch = activation
+        .bind(Dispatch::new("batch_norm", version.entry))
         .constant("RESIDUAL", u32::from(residual))
         .bind("y", Operand::Output)
         .param("epsilon", epsilon)
@@ -159,7 +159,7 @@ fn pointwise(
 /// How an addition, and an activation after it, is taken over by what computes its input number
 /// `position`: the activation, if `next` is that.
 fn addition(next: &dyn Operation, position: usize) -> Option<Activation> {
-    let (first, rest) = downcast::<Elementwise>(next)?.chain().split_first()?;
+    let (first, rest) = downcast::<Elementwise>(next)?.chain()?.split_first()?;
     let activation = match rest {
         [] => Activation::None,
         [Instruction::Relu] => Activation::Relu,
@@ -210,16 +210,6 @@ impl<'a> Normalized<'a> {
     }
 }
 
-/// `dy` behind an activation whose argument was `a`.
-pub(super) fn mask(activation: Activation, a: f64, dy: f64) -> f64 {
-    let passes = match activation {
-        Activation::None => true,
-        Activation::Relu => a > 0.0,
-        Activation::Relu6 => a > 0.0 && a < 6.0,
-    };
-    if passes { dy } else { 0.0 }
-}
-
 /// Every operation, on one and many rows and channels, in fours and not.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -234,7 +224,8 @@ pub fn cases() -> Vec<Case> {
         let x = || (shape.clone(), Fill::Uniform(-2.0, 2.0));
         let name = |what: &str| format!("{what} {shape}");
         cases.push(Case::new(name("statistics"), BatchNormStatistics, [x()]));
-        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+        let curve = Activation::Curve(Curve::Silu);
+        for activation in [Activation::None, Activation::Relu, Activation::Relu6, curve] {
             let name = |what: &str| format!("{what} {shape}{}", activation.suffix());
             // A large epsilon, so that leaving it out shows.
             let epsilon = 0.1;
@@ -247,7 +238,9 @@ pub fn cases() -> Vec<Case> {
             let normalize = BatchNormNormalize { residual: true, ..normalize };
             let inputs = inputs.into_iter().chain([x()]);
             let added = Case::new(name("normalize, add"), normalize, inputs);
-            cases.push(added.differentiate(&[2, 3, 4]));
+            let differentiable: &[usize] =
+                if activation.tells_by_result() { &[2, 3, 4] } else { &[] };
+            cases.push(added.differentiate(differentiable));
             let sums = BatchNormGradientSums { epsilon, activation };
             let inputs = [x(), x(), stats(channels), gamma.clone(), beta.clone()];
             cases.push(Case::new(name("sums"), sums, inputs.clone()));

@@ -6,7 +6,7 @@ use super::{
     BatchNormGradientSums, BatchNormInputGradient, Normalized, addition, expect_normalized,
     expect_shape, pointwise,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Value;
 use crate::ops::{
     Activation, Elementwise, Instruction, Lowered, Lowering, Operation, Row, Rule, Variant,
@@ -61,6 +61,9 @@ impl Operation for BatchNormNormalize {
     fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
         let [x, stats, gamma, beta] = [0, 1, 2, 3].map(|index| rule.input(index));
         let BatchNormNormalize { epsilon, activation, residual } = *self;
+        if residual && !activation.tells_by_result() {
+            return Err(Error::shape(rule.name(), "differentiate before fusing"));
+        }
         let mut dy = rule.dy();
         // What is behind the activation is the residual's gradient as well: it is computed once.
         let activation = if residual { Activation::None } else { activation };
@@ -126,12 +129,16 @@ impl Operation for BatchNormNormalize {
         &self,
         next: &dyn Operation,
         position: usize,
-        _differentiable: bool,
+        differentiable: bool,
     ) -> Option<Arc<dyn Operation>> {
         if self.activation != Activation::None {
             return None;
         }
         if let Some(activation) = Activation::of(next) {
+            // Behind a residual the gradient reads the result.
+            if differentiable && self.residual && !activation.tells_by_result() {
+                return None;
+            }
             return Some(Arc::new(BatchNormNormalize { activation, ..*self }));
         }
         let activation = addition(next, position).filter(|_| !self.residual)?;
