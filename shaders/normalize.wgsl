@@ -14,7 +14,8 @@
 // channels of `pixels` rows: all channels of one row for a layer's normalisation, some channels of
 // all rows of an image for a group's.
 //
-// Versions: `naive`, an invocation a group; `group`, a workgroup of 64 a group.
+// Versions: `naive`, an invocation a group; `rows`, the same four channels at a time, for moments and
+// lengths of rows whose groups start and end on multiples of four; `group`, a workgroup of 64 a group.
 
 struct Params {
     count: u32,  // groups in all
@@ -37,6 +38,10 @@ override KIND: u32 = 0u;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
 
 var<workgroup> sums: array<f32, 64>;
 
@@ -164,6 +169,87 @@ fn joined(lane: u32, a: f32, largest: bool) -> f32 {
     let result = sums[0];
     workgroupBarrier();
     return result;
+}
+
+// Where group `index` of a row starts in a tensor, in vectors of four.
+fn start4(index: u32, offset: u32, stride: u32) -> u32 {
+    let row = index / params.groups;
+    return (offset + row * stride + index % params.groups * params.width) / 4u;
+}
+
+fn sum4(v: vec4<f32>) -> f32 {
+    return (v.x + v.y) + (v.z + v.w);
+}
+
+fn law_of_row(index: u32) -> Law {
+    let at = start4(index, params.x_offset, params.x_stride);
+    let fours = params.width / 4u;
+    var first = vec4(0.0);
+    for (var i = 0u; i < fours; i += 1u) {
+        let v = x4[at + i];
+        first += select(v, v * v, KIND == 1u);
+    }
+    let known = mean_of(sum4(first));
+    var second = vec4(0.0);
+    if KIND == 0u {
+        for (var i = 0u; i < fours; i += 1u) {
+            let v = x4[at + i] - known;
+            second += v * v;
+        }
+    }
+    return law(known, sum4(second));
+}
+
+@compute @workgroup_size(64)
+fn forward_rows(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let l = law_of_row(index);
+    let source = start4(index, params.x_offset, params.x_stride);
+    let to = start4(index, params.y_offset, params.y_stride);
+    for (var i = 0u; i < params.width / 4u; i += 1u) {
+        y4[to + i] = (x4[source + i] - l.shift) * l.factor;
+    }
+}
+
+@compute @workgroup_size(64)
+fn backward_rows(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = (group.y * groups.x + group.x) * 64u + lane;
+    if index >= params.count {
+        return;
+    }
+    let l = law_of_row(index);
+    let source = start4(index, params.x_offset, params.x_stride);
+    let beside = start4(index, params.dy_offset, params.dy_stride);
+    let to = start4(index, params.y_offset, params.y_stride);
+    let fours = params.width / 4u;
+    var all = vec4(0.0);
+    var products = vec4(0.0);
+    for (var i = 0u; i < fours; i += 1u) {
+        let d = dy4[beside + i];
+        all += d;
+        products += d * (x4[source + i] - l.shift) * l.factor;
+    }
+    let total = f32(params.width);
+    let level = select(0.0, sum4(all) / total, KIND == 0u);
+    var tilt = sum4(products) / select(1.0, total, KIND == 0u);
+    if KIND == 1u && !l.free {
+        tilt = 0.0;
+    }
+    for (var i = 0u; i < fours; i += 1u) {
+        let v = (x4[source + i] - l.shift) * l.factor;
+        y4[to + i] = l.factor * (dy4[beside + i] - level - v * tilt);
+    }
 }
 
 @compute @workgroup_size(64)

@@ -35,8 +35,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// What the system said, without the name of the temporary file, which is nobody's business.
 fn plain(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|error| error.source()?.downcast_ref::<std::io::Error>());
-    inner.and_then(std::io::Error::raw_os_error).map_or(error, std::io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path ") {
+        Some((said, _)) => std::io::Error::new(error.kind(), said),
+        None => error,
+    }
 }
 
 /// How the name begins of the file that becomes `name`: of a length of its own, since names may be as long as

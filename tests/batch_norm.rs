@@ -12,8 +12,8 @@ use common::adapter;
 use parula::gpu::Gpu;
 use parula::graph::{Graph, Init, Role, Value, fuse, gradients};
 use parula::ops::{
-    Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine, Elementwise,
-    MovingAverage, Operation,
+    Activate, Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine,
+    Curve, Elementwise, MovingAverage, Operation,
 };
 use parula::plan::{self, Options};
 use parula::session::{Session, Store, evaluate};
@@ -54,6 +54,7 @@ fn layer(dims: [usize; 4], activation: Activation) -> (Graph, Given, Value, [Val
         Activation::None => {}
         Activation::Relu => y = graph.add("act", Elementwise::relu(), &[y]).unwrap(),
         Activation::Relu6 => y = graph.add("act", Elementwise::relu6(), &[y]).unwrap(),
+        Activation::Curve(curve) => y = graph.add("act", Activate(curve), &[y]).unwrap(),
     }
     let mut given = Given::new();
     let mut wide = noise(1);
@@ -97,7 +98,9 @@ fn apart(found: &Tensor, truth: &Tensor<f64>) -> f64 {
 fn the_gradient_goes_through_the_statistics() {
     let gpu = Arc::new(adapter::open());
     for dims in [[3, 2, 3, 4], [2, 3, 3, 3], [2, 1, 1, 1]] {
-        for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
+        let curves = [Curve::Silu, Curve::Gelu, Curve::HardSilu].map(Activation::Curve);
+        let others = [Activation::None, Activation::Relu, Activation::Relu6];
+        for activation in others.into_iter().chain(curves) {
             for fused in [false, true] {
                 let (graph, given, y, sources) = layer(dims, activation);
                 let (mut graph, y, sources) = if fused {

@@ -111,7 +111,7 @@ fn a_variant_that_is_wrong_never_wins_and_is_reported() {
 fn the_variants_of_a_convolution_are_checked_and_timed() {
     let gpu = Arc::new(adapter::open());
     let network = models::find("compact-xception").unwrap();
-    let mut all = layers(&[network], &[Phase::TrainingStep], 2, Some(32)).unwrap();
+    let mut all = layers(&[network], &[Phase::TrainingStep], 2, Some([32, 32])).unwrap();
     all.retain(|layer| layer.case.operation.name().starts_with("conv2d"));
     all.dedup_by_key(|layer| layer.case.operation.name());
     all.truncate(3);

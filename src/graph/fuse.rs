@@ -46,17 +46,25 @@ pub fn fuse(
         // takes it, and the earlier is still complete when it is needed.
         for position in (0..inputs[consumer].len()).rev() {
             let producer = inputs[consumer][position].0;
-            if kept[producer] || readers[producer] != 1 || absorbed[producer] {
+            if kept[producer] || absorbed[producer] {
                 continue;
             }
             let Some(inner) = operations[producer].clone() else { continue };
+            // What only repeats is done again by each of its readers.
+            if readers[producer] != 1 && !inner.only_repeats() {
+                continue;
+            }
             if let Some(both) = inner.absorb(outer.as_ref(), position, differentiable) {
                 let mut merged = inputs[producer].clone();
                 let others = inputs[consumer].iter().enumerate();
                 merged.extend(others.filter(|(at, _)| *at != position).map(|(_, value)| *value));
+                readers[producer] -= 1;
+                absorbed[producer] = readers[producer] == 0;
+                if !absorbed[producer] {
+                    inputs[producer].iter().for_each(|input| readers[input.0] += 1);
+                }
                 operations[consumer] = Some(both);
                 inputs[consumer] = merged;
-                absorbed[producer] = true;
                 break;
             }
         }

@@ -138,6 +138,10 @@ impl Operation for Expand {
         0
     }
 
+    fn only_repeats(&self) -> bool {
+        true
+    }
+
     /// What is repeated row by row need not be written down to be read.
     fn absorb(
         &self,

@@ -179,6 +179,11 @@ pub trait Operation: Any + fmt::Debug + Send + Sync {
         output.elements() as u64
     }
 
+    /// Whether it computes nothing and repeats what it reads, so that several readers may each absorb it.
+    fn only_repeats(&self) -> bool {
+        false
+    }
+
     /// The operation that does this one and then `next`, which reads this one's output as its input
     /// number `position`. Its inputs are this one's, then the other inputs of `next` in order.
     /// `differentiable`: only if the result still has a gradient.

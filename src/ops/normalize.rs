@@ -105,12 +105,18 @@ impl Normalize {
     fn lower(&self, lowering: &Lowering, backward: bool) -> Result<Lowered> {
         let [count, pixels, width] = self.sizes(lowering.output)?;
         let together = lowering.variant == "group";
-        let entry = match (backward, together) {
-            (false, false) => "forward_naive",
-            (false, true) => "forward_group",
-            (true, false) => "backward_naive",
-            (true, true) => "backward_group",
+        let entry = match (backward, lowering.variant) {
+            (false, "rows") => "forward_rows",
+            (true, "rows") => "backward_rows",
+            (false, "group") => "forward_group",
+            (true, "group") => "backward_group",
+            (false, _) => "forward_naive",
+            (true, _) => "backward_naive",
         };
+        if lowering.variant == "rows" && !self.in_fours(lowering) {
+            let problem = "rows takes channels in fours, one row a group, and no softmax";
+            return Err(Error::shape("normalisation", problem));
+        }
         let (kind, epsilon) = match self.norm {
             Norm::Moments { epsilon } => (0u32, epsilon),
             Norm::Length { epsilon } => (1, epsilon),
@@ -142,12 +148,23 @@ impl Normalize {
         let Ok([count, pixels, width]) = self.sizes(lowering.output) else { return "naive" };
         // A workgroup pays where a group is long, and where there are few of them.
         let long = pixels * width > 1024 || (!lowering.capabilities.software && count < 4096);
-        if long { "group" } else { "naive" }
+        match (long, self.in_fours(lowering)) {
+            (true, _) => "group",
+            (false, true) => "rows",
+            (false, false) => "naive",
+        }
+    }
+
+    /// Whether each group is a part of one row that is read four channels at a time.
+    fn in_fours(&self, lowering: &Lowering) -> bool {
+        let width = lowering.output.channels() / self.groups.max(1);
+        !self.whole && self.norm != Norm::Softmax && lowering.is_vec4() && width.is_multiple_of(4)
     }
 }
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "rows", needs: Needs::Nothing },
     Variant { name: "group", needs: Needs::Nothing },
 ];
 
@@ -291,7 +308,10 @@ pub fn cases() -> Vec<Case> {
                 continue;
             }
             let operation = Normalize { norm, groups, whole };
-            for dims in [[2, 3, 5, 12], [1, 9, 7, 24]] {
+            for dims in [[2, 3, 5, 12], [1, 9, 7, 24], [2, 2, 3, 16]] {
+                if dims[3] % groups != 0 {
+                    continue;
+                }
                 let shape = Shape::from(dims);
                 let name = format!("{norm:?}, {groups} groups, whole {whole}, {shape}");
                 let x = (shape.clone(), Fill::Uniform(-2.0, 3.0));

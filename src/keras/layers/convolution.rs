@@ -57,6 +57,17 @@ fn conv2d(site: &mut Site) -> Result<Tensor> {
     let taps = size[0] * size[1];
     let dims = [size[0], size[1], channels / groups, filters];
     let kernel = site.weight("kernel", &dims, glorot(taps, channels / groups, filters))?;
+    // Each channel by itself: ConvNeXt writes its depthwise convolutions so. The kernel's numbers lie alike.
+    if groups > 1 && groups == channels && filters == channels {
+        let shape = Reshape([size[0], size[1], channels, 1].into());
+        let mut inputs = vec![x, site.part("kernel_by_channel", shape, &[kernel])?];
+        let mut convolution = DepthwiseConv2d::new(window);
+        if bias {
+            inputs.push(site.weight("bias", &[filters], Init::Constant(0.0))?);
+            convolution = convolution.with_bias();
+        }
+        return site.add_with(convolution, &inputs, function);
+    }
     let convolution = Conv2d::new(window).with_groups(groups);
     if !bias {
         return site.add_with(convolution, &[x, kernel], function);
