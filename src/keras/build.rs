@@ -267,7 +267,7 @@ impl Builder<'_> {
             _ => {
                 let hint = match entry.class.as_str() {
                     "Lambda" => "its code is never run: use layers of Keras's own in its place",
-                    _ => "build the model of layers that README.md lists, or ask for this one",
+                    _ => "build the model of layers that docs/keras.md lists, or ask for this one",
                 };
                 Err(fields.refuse("this layer is not understood", hint))
             }
