@@ -27,6 +27,26 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights").join(name)
 }
 
+/// In a file with a tree of chunks, the numbers of a chunk whose offset is damaged would be read into other places.
+#[test]
+fn chunks_that_lie_elsewhere_than_in_their_data_are_refused() {
+    let whole = std::fs::read(fixture("keras2.h5")).unwrap();
+    // A tree of chunks: its signature, type 1; 24 bytes on its first key: size, filters, and offsets of 8 bytes.
+    let trees: Vec<usize> =
+        (0..whole.len() - 40).filter(|&at| whole[at..].starts_with(b"TREE\x01")).collect();
+    assert!(trees.len() > 3, "{trees:?}");
+    for at in trees {
+        let offset = at + 24 + 8;
+        for damage in [u64::MAX - 3, 1, 1 << 40] {
+            let mut bytes = whole.clone();
+            bytes[offset..offset + 8].copy_from_slice(&damage.to_le_bytes());
+            let path = Path::new("damaged.h5");
+            let said = Raw::decode(path, bytes).expect_err("it is read").to_string();
+            assert!(said.starts_with("damaged.h5: "), "{said}");
+        }
+    }
+}
+
 fn model(name: &str, classes: usize) -> Model {
     let network = models::find_any(name).unwrap();
     network.build(Mode::Inference, 1, network.input, classes).unwrap()

@@ -135,8 +135,22 @@ pub fn tensor(
                 allowance.store(place, bytes)?;
             }
             allowance.unpack(place, chunk.saturating_mul(count))?;
-            if dataset.chunks().map_err(failed)?.len() as u64 != count {
+            let chunks = dataset.chunks().map_err(failed)?;
+            if chunks.len() as u64 != count {
                 return Err(unwritten(allowance));
+            }
+            // The library places a chunk where its offset says, be that within the data or not.
+            let mut offsets: Vec<&[u64]> = chunks.iter().map(|chunk| &chunk.offset[..]).collect();
+            offsets.sort_unstable();
+            offsets.dedup();
+            let on_grid = |offset: &&[u64]| {
+                let sides = offset.iter().zip(&shape).zip(&chunk_shape);
+                offset.len() == shape.len()
+                    && sides.into_iter().all(|((&at, &all), &one)| at < all && at % one == 0)
+            };
+            if offsets.len() as u64 != count || !offsets.iter().all(on_grid) {
+                let problem = format!("{place} has parts that do not fill its {shape:?} numbers");
+                return Err(allowance.refused(problem));
             }
         }
         _ => return Err(allowance.refused(format!("{place} is a view of other files"))),
