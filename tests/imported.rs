@@ -22,8 +22,8 @@ use parula::weights::{Format, Raw};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-/// Logits over their largest magnitude, and maps over theirs. Where Keras in single precision is further than half
-/// of that from itself in double, twice its distance.
+/// Logits over their largest magnitude, and maps over theirs. Where Keras in single precision is further than a third
+/// of that from itself in double, three times its distance.
 const LOGITS: f64 = 1e-5;
 const MAPS: f64 = 1e-4;
 
@@ -121,7 +121,7 @@ fn compare(file: &Path) -> Result<(), String> {
                 return Err(format!("{name}: explains {}, Keras {layer}", network.cam_layer));
             }
         }
-        if !(logits <= LOGITS.max(2.0 * golden.single) && map <= MAPS.max(2.0 * golden.single_map))
+        if !(logits <= LOGITS.max(3.0 * golden.single) && map <= MAPS.max(3.0 * golden.single_map))
         {
             return Err(format!(
                 "{name}: logits {:?} and not {:?} ({logits:.1e}), map {map:.1e}",

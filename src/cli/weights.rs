@@ -8,6 +8,7 @@ use super::network::units;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files::{self, outputs};
+use crate::keras;
 use crate::models::{self, Mode, Network};
 use crate::weights::{self, Format, Raw, Top};
 
@@ -151,7 +152,10 @@ impl Inspect {
         );
         text += &match (name, problem) {
             (Some(name), _) => format!("network: {name}\n"),
-            (None, problem) => format!("network: none of ours: {}\n", problem.unwrap_or_default()),
+            (None, _) if keras::describes(&raw) => {
+                "network: the one that the file describes, see `parula explain`\n".to_owned()
+            }
+            (None, problem) => format!("network: not known: {}\n", problem.unwrap_or_default()),
         };
         for layer in &raw.layers {
             text += &format!("  {:<40} {}\n", layer.label(), layer.describe());
