@@ -332,3 +332,69 @@ fn what_cannot_be_run_is_refused_in_one_line() {
     assert!(failure(&["predict", path(&image)]).contains("no model was given"));
     assert!(failure(&["predict", path(&whole)]).contains("no images"));
 }
+
+/// The steps of a Grad-CAM: each follows from the one before, and the last is the map of `cam` and of Keras.
+#[test]
+fn every_step_of_grad_cam_follows_from_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = model("applications/resnet.keras");
+    let golden = golden("applications/resnet.json");
+    let answer = &golden["answers"][0];
+    let [height, width, channels] =
+        [0, 1, 2].map(|i| golden["input"][i].as_u64().unwrap() as usize);
+    let n = answer["picture"].as_u64().unwrap() as usize;
+    let image = picture(folder.path(), n, [height, width, channels]);
+    let (steps, maps) = (folder.path().join("steps"), folder.path().join("maps"));
+    let command = [
+        "cam",
+        path(&file),
+        path(&image),
+        "--class",
+        "0",
+        "--steps",
+        path(&steps),
+        "--out",
+        path(&maps),
+    ];
+    json(&command);
+    let name = image.file_stem().unwrap().to_str().unwrap().to_owned();
+    let own = steps.join(&name);
+    let document: Json =
+        serde_json::from_slice(&std::fs::read(own.join("steps.json")).unwrap()).unwrap();
+    let [h, w, c] = [0, 1, 2].map(|i| document["shape"][i].as_u64().unwrap() as usize);
+    let read = |what: &str| npy(&own.join(format!("{what}.npy")));
+    let (activation, gradient) = (read("activation"), read("gradient"));
+    assert_eq!((activation.len(), gradient.len()), (h * w * c, h * w * c));
+    let mean = |k: usize| (0..h * w).map(|at| gradient[at * c + k]).sum::<f64>() / (h * w) as f64;
+    let weights: Vec<f64> = (0..c).map(mean).collect();
+    assert!(apart(&read("weights"), &weights) < 1e-5);
+    assert!(apart(&numbers(&document["weights"]), &weights) < 1e-5);
+    let sum: Vec<f64> =
+        (0..h * w).map(|at| (0..c).map(|k| weights[k] * activation[at * c + k]).sum()).collect();
+    assert!(apart(&read("sum"), &sum) < 1e-5);
+    let map: Vec<f64> = sum.iter().map(|value: &f64| value.max(0.0)).collect();
+    assert!(apart(&read("map"), &map) < 1e-5);
+    let keras: Vec<f64> = answer["map"].as_array().unwrap().iter().flat_map(numbers).collect();
+    assert!(apart(&read("map"), &keras) < 1e-4);
+    assert_eq!(read("map"), npy(&maps.join(format!("{name}.npy"))), "the map of cam, bit for bit");
+    let heatmap = std::fs::read(own.join("heatmap.png")).unwrap();
+    assert_eq!(heatmap, std::fs::read(maps.join(format!("{name}.png"))).unwrap());
+    let page = std::fs::read_to_string(own.join("steps.html")).unwrap();
+    assert!(page.contains("Grad-CAM step by step") && !page.contains("{{"), "{page}");
+    assert!(
+        !page.contains("http:") && !page.contains("https:") && !page.contains("<script"),
+        "nothing is loaded or run"
+    );
+    // Again, over its own files; not over somebody's, and for no other method.
+    json(&command);
+    std::fs::write(own.join("steps.json.mine"), b"mine").unwrap();
+    let others = folder.path().join("others");
+    std::fs::create_dir_all(others.join(&name)).unwrap();
+    std::fs::write(others.join(&name).join("steps.json"), b"mine").unwrap();
+    let mut refused = command;
+    refused[6] = path(&others);
+    let said = failure(&refused);
+    assert!(said.contains("steps.json: is there already"), "{said}");
+    let said = failure(&[&command[..], &["--method", "saliency"]].concat());
+    assert!(said.contains("--steps shows Grad-CAM"), "{said}");
+}

@@ -28,6 +28,7 @@ mod sampled;
 mod scorecam;
 mod settings;
 mod smoothgrad;
+mod steps;
 mod xgradcam;
 
 use crate::error::{Error, Result};
@@ -38,6 +39,7 @@ pub use gradcam::grad_cam;
 pub use npy::npy;
 pub use sampled::Argument;
 pub use settings::{Baseline, Fusion, Settings};
+pub use steps::{Stepper, Steps};
 
 use sampled::Sampling;
 

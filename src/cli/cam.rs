@@ -9,6 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::images::{Found, Image, Images};
 use super::network::{Loaded, Source};
+use super::steps;
 use super::{Global, Numbers, print, print_json};
 use crate::cam::{
     Argument, Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
@@ -32,6 +33,7 @@ use crate::train::interruption;
     parula cam model.keras image.png --class-names cat,dog --class dog --out maps\n  \
     parula cam --model compact-resnet --weights resnet.safetensors image.png --out maps\n  \
     parula cam --model xception --weights xception.h5 --figure elephant.png --out maps\n  \
+    parula cam model.keras image.png --steps steps --out maps      # opens in a browser: steps/image/steps.html\n  \
     parula cam --model xception --weights xception.h5 --method layercam \\\n      \
     --layer block4_sepconv2_bn,block14_sepconv2_act elephant.png --out maps")]
 pub struct Cam {
@@ -87,6 +89,10 @@ pub struct Cam {
     /// the mask, as the paper's Figure 1
     #[arg(long)]
     figure: bool,
+    /// Also write every step of each Grad-CAM into a folder NAME of this one: activation, gradient, weights, sum and
+    /// map as npy, steps.json, and steps.html, which shows them
+    #[arg(long, value_name = "DIR")]
+    steps: Option<PathBuf>,
     #[command(flatten)]
     images: Images,
     /// Where to write; for each image NAME.npy, the map at the layer's size, signed where --normalisation
@@ -144,6 +150,10 @@ impl Cam {
         let mut others = vec![self.source.weights(self.images.model())];
         others.extend(self.background.iter().map(PathBuf::as_path));
         found.expect_apart(&self.out, &endings, &others)?;
+        if let Some(folder) = &self.steps {
+            let read = found.images.iter().map(|image| image.path.as_path());
+            steps::Folder(folder).expect_apart(&found.images, read.chain(others))?;
+        }
         let gpu = global.open(self.numbers.precision)?;
         let loaded =
             self.source.load(self.images.model(), &gpu, found.images.len(), global.seed)?;
@@ -171,8 +181,18 @@ impl Cam {
         })?;
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
+        let mut steps = match &self.steps {
+            Some(folder) => {
+                let layer = self.layer.first().map(String::as_str);
+                Some(steps::Writer::new(folder, &loaded, layer, self.against)?)
+            }
+            None => None,
+        };
         let about = format!("{} of {}, layer {layer}", method.name, loaded.network.name);
         found.open(&self.out, &endings)?;
+        if let Some(folder) = &self.steps {
+            steps::Folder(folder).open(&found.images)?;
+        }
         let Found { images, mut failures, .. } = found;
         let mut documents = Vec::new();
         let mut text = String::new();
@@ -215,6 +235,10 @@ impl Cam {
                 let share = loaded.probabilities(&explained.logits)[of];
                 let written =
                     explainer.expect_finite(&image.shown(), request, &explained).and_then(|()| {
+                        if let Some(steps) = &mut steps {
+                            let subject = (*image, colour, request.image);
+                            steps.write(&loaded, subject, of, &explained.heatmap)?;
+                        }
                         self.write((image, colour), explained, (share, &about), &mut refiner)
                     });
                 let [raw, png] = match written {
@@ -305,6 +329,12 @@ impl Cam {
 
     /// Refuses what the method would take no notice of.
     fn check(&self, method: &Method) -> Result<()> {
+        if self.steps.is_some() && (method.name != "gradcam" || self.layer.len() > 1) {
+            return Err(Error::usage(
+                "--steps shows Grad-CAM of one layer",
+                "leave out --steps, or give --method gradcam and one --layer",
+            ));
+        }
         let given = [
             (self.samples.is_some(), "--samples", Argument::Samples),
             (self.baseline.is_some(), "--baseline", Argument::Baseline),

@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod score;
 mod segment;
+mod steps;
 mod train;
 mod tune;
 mod weak;

@@ -18,6 +18,7 @@ pub mod heading;
 pub mod html;
 pub mod mask_sheet;
 pub mod panels;
+pub mod steps;
 pub mod style;
 pub mod table;
 pub mod text;

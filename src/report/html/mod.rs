@@ -5,11 +5,11 @@
 //! plain HTML and SVG, written here; the script of the page sorts tables and draws the gallery.
 
 mod charts;
-mod embed;
+pub(in crate::report) mod embed;
 mod figures;
 mod gallery;
 mod numbers;
-mod page;
+pub(in crate::report) mod page;
 mod paper;
 mod run;
 mod setup;
