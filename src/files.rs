@@ -33,6 +33,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a `path` that [`write`] could not write to now. To be asked before work whose result goes there.
+///
+/// # Errors
+/// [`Error::File`] when the folder is missing, not writable or full.
+pub fn expect_writable(path: &Path) -> Result<()> {
+    let failed = |source| Error::file("write", path, plain(source));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // It is gone at once.
+    temporary(&temporary_name(&name)).tempfile_in(folder_of(path)).map(drop).map_err(failed)
+}
+
 /// What the system said, without the name of the temporary file, which is nobody's business.
 fn plain(error: std::io::Error) -> std::io::Error {
     match error.to_string().split_once(" at path ") {
@@ -293,6 +304,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write(&folder.path().join("none/x.txt"), b"").unwrap_err().to_string();
         assert!(error.contains("x.txt") && !error.contains(TEMPORARY), "{error}");
+        assert!(expect_writable(&folder.path().join("none/x.txt")).is_err());
+        expect_writable(&folder.path().join("x.txt")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub struct Bench {
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
         outputs::expect_apart(&self.compare, &self.csv)?;
+        if let Some(path) = &self.csv {
+            files::expect_writable(path)?;
+        }
         let models = networks(&self.model, self.size)?;
         let cases = self.cases()?;
         let gpu = global.open(self.numbers.precision)?;
@@ -97,13 +100,40 @@ impl Bench {
         let old = self.compare.as_ref().map(read).transpose()?;
         let effort = Effort::new(self.quick, gpu.capabilities().software);
         let mut report = Report::begin(&gpu, effort)?;
+        // What was timed before something ended the work is shown as well.
+        let done = self.time(&gpu, &cases, &models, effort, &mut report);
+        if done.is_err() && is_empty(&report) {
+            return done;
+        }
+        report.comparison = old.map(|old| old.compare(&report));
+        if let Some(path) = &self.csv {
+            files::write(path, report.csv().as_bytes())?;
+        }
+        if global.json {
+            print_json(&report)?
+        } else {
+            print(&format!("{report}\n"))?
+        }
+        done?;
+        something_timed(&report)
+    }
+
+    /// Times what is asked for, into `report`.
+    fn time(
+        &self,
+        gpu: &Arc<Gpu>,
+        cases: &[Layer],
+        models: &[&'static Network],
+        effort: Effort,
+        report: &mut Report,
+    ) -> Result<()> {
         let mut told = 0;
         let which = match &self.variant {
             Some(name) => Which::Named(name),
             None if self.chosen => Which::Chosen,
             None => Which::All,
         };
-        bench::measure(&gpu, &cases, which, effort, &mut report, &mut |report: &Report| {
+        bench::measure(gpu, cases, which, effort, report, &mut |report: &Report| {
             for row in &report.results[told..] {
                 told += 1;
                 let ms = row.timing.ms;
@@ -116,18 +146,8 @@ impl Bench {
             }
             interruption(|| format!("{} kernels were timed", report.results.len()))
         })?;
-        self.models(&models, &gpu, effort, &mut report)?;
-        self.methods(&models, &gpu, effort, &mut report)?;
-        report.comparison = old.map(|old| old.compare(&report));
-        if let Some(path) = &self.csv {
-            files::write(path, report.csv().as_bytes())?;
-        }
-        if global.json {
-            print_json(&report)?
-        } else {
-            print(&format!("{report}\n"))?
-        }
-        something_timed(&report)
+        self.models(models, gpu, effort, report)?;
+        self.methods(models, gpu, effort, report)
     }
 
     /// The kernels that are asked for; none where only models are.
@@ -249,18 +269,16 @@ impl Bench {
 /// Refuses a report that has reasons alone.
 fn something_timed(report: &Report) -> Result<()> {
     match report.not_timed.first() {
-        Some(first)
-            if report.results.is_empty()
-                && report.models.is_empty()
-                && report.methods.is_empty() =>
-        {
-            Err(Error::usage(
-                format!("nothing was timed: {}", first.reason),
-                "try another shape, kernel or variant",
-            ))
-        }
+        Some(first) if is_empty(report) => Err(Error::usage(
+            format!("nothing was timed: {}", first.reason),
+            "try another shape, kernel or variant",
+        )),
         _ => Ok(()),
     }
+}
+
+fn is_empty(report: &Report) -> bool {
+    report.results.is_empty() && report.models.is_empty() && report.methods.is_empty()
 }
 
 /// The networks of these names, all of them by `all`; a name that ends as a model's file does is that file,
