@@ -329,10 +329,13 @@ impl Cam {
 
     /// Refuses what the method would take no notice of.
     fn check(&self, method: &Method) -> Result<()> {
-        if self.steps.is_some() && (method.name != "gradcam" || self.layer.len() > 1) {
+        let other = method.name != "gradcam"
+            || self.layer.len() > 1
+            || self.normalisation != Normalisation::ReluMax;
+        if self.steps.is_some() && other {
             return Err(Error::usage(
-                "--steps shows Grad-CAM of one layer",
-                "leave out --steps, or give --method gradcam and one --layer",
+                "--steps shows Grad-CAM of one layer, over its maximum",
+                "leave out --steps, or --method, --normalisation and all but one --layer",
             ));
         }
         let given = [
