@@ -394,9 +394,10 @@ fn a_folder_stands_for_the_images_in_it_and_not_for_their_masks() {
     let (empty, masks) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mask = &files(mammograms(), "_mask.png")[0];
     std::fs::copy(mask, masks.path().join(mask.file_name().unwrap())).unwrap();
-    for (folder, problem) in
-        [(&empty, "holds no PNG, TIFF or JPEG"), (&masks, "holds masks, and none of the images")]
-    {
+    for (folder, problem) in [
+        (&empty, "holds no PNG, TIFF, JPEG or PGM"),
+        (&masks, "holds masks, and none of the images"),
+    ] {
         for command in ["predict", "cam", "segment"] {
             let out: &[&str] = if command == "predict" { &[] } else { &["--out", path(&out)] };
             let message = failure(&[&[command], &common[..], &[path(folder.path())], out].concat());

@@ -34,7 +34,7 @@ enum Command {
     #[command(after_help = "Example:\n  parula data inspect mammograms --json\n  \
         parula data inspect BUSI --out duplicates\n  \
         parula data inspect DDSM --views cc,mlo\n\n\
-        Layouts: folders of images (PNG, TIFF, JPEG) with masks beside them (X_mask, X_seg, X_tumor, mask_X) \
+        Layouts: folders of images (PNG, TIFF, JPEG, PGM) with masks beside them (X_mask, X_seg, X_tumor, mask_X) \
         or in a folder of their own (images/ and masks/, original/ and GT/), BUSI, DDSM from its own files, \
         CBIS-DDSM as DICOM, PNG or JPEG with its tables.\n\nExit 1 where something is to be solved first.")]
     Inspect {

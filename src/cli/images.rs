@@ -13,7 +13,7 @@ use crate::files::{self, outputs};
 /// The images that a command works on.
 #[derive(Args, Debug)]
 pub struct Images {
-    /// Images: PNG, TIFF or JPEG. A folder stands for all in it and below it that are not masks of others,
+    /// Images: PNG, TIFF, JPEG or PGM. A folder stands for all in it and below it that are not masks of others,
     /// nor written by parula. A .keras or .h5 file before them is the model, in the place of --model and
     /// --weights
     #[arg(required = true, value_name = "IMAGES")]

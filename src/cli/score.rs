@@ -14,7 +14,7 @@ use crate::metrics::dice;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula score --mask mask.png --heatmap heatmap.png --json")]
 pub struct Score {
-    /// The truth: a PNG, TIFF or JPEG, bright inside
+    /// The truth: a PNG, TIFF, JPEG or PGM, bright inside
     #[arg(long)]
     mask: PathBuf,
     /// The values of the mask that are lesion, such as 1,3: numbers of a palette, or grey levels as they

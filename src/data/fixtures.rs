@@ -51,6 +51,13 @@ pub fn put_bytes(root: &Path, path: &str, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
 }
 
+/// The bytes of an 8-bit PGM, as MIAS was published.
+pub fn pgm(grey: &Grey) -> Vec<u8> {
+    let mut bytes = format!("P5\n{} {}\n255\n", grey.width, grey.height).into_bytes();
+    bytes.extend(&grey.pixels);
+    bytes
+}
+
 /// The bytes of an 8-bit grey TIFF.
 pub fn tiff(grey: &Grey) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());

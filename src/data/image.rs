@@ -75,7 +75,7 @@ impl Grey {
         Ok(Self::from_decoded(decode(path, &bytes)?.picture(window)))
     }
 
-    /// Decodes the bytes of a PNG, TIFF or JPEG; `path` is for messages only.
+    /// Decodes the bytes of a PNG, TIFF, JPEG or PGM; `path` is for messages only.
     ///
     /// Colour becomes luma by Rec. 601, `0.299 R + 0.587 G + 0.114 B`, rounded; grey stored as RGB
     /// keeps its values exactly. Transparent pixels are laid over black, which is what surrounds

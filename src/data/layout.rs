@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files::outputs::{self, Identity};
 
 /// What to do about a folder in which nothing was found.
-pub const EXPECTED: &str = "give a folder of images (PNG, TIFF, JPEG) with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
+pub const EXPECTED: &str = "give a folder of images (PNG, TIFF, JPEG, PGM) with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";
 
 /// Words that end the stem of a mask, after `_` or `-`, in any case.
 const MASK_SUFFIXES: [&str; 9] =
@@ -40,8 +40,8 @@ const IMAGE_FOLDERS: [&str; 9] =
     ["image", "images", "img", "imgs", "original", "originals", "photo", "photos", "jpegimages"];
 
 /// Formats that are looked for only to say that they are not read.
-const OTHER_FORMATS: [&str; 13] =
-    ["bmp", "dcm", "pgm", "gif", "webp", "mha", "nii", "nrrd", "pbm", "ppm", "jp2", "tga", "heic"];
+const OTHER_FORMATS: [&str; 12] =
+    ["bmp", "dcm", "gif", "webp", "mha", "nii", "nrrd", "pbm", "ppm", "jp2", "tga", "heic"];
 
 /// One image file found below the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,9 +205,9 @@ impl Listing {
             .iter()
             .filter_map(|(extension, paths)| {
                 let what = match paths.len() {
-                    1 => format!("is not read: PNG, TIFF and JPEG are, not .{extension}"),
+                    1 => format!("is not read: PNG, TIFF, JPEG and PGM are, not .{extension}"),
                     n => format!(
-                        "and {} more .{extension} are not read: PNG, TIFF and JPEG are",
+                        "and {} more .{extension} are not read: PNG, TIFF, JPEG and PGM are",
                         n - 1
                     ),
                 };
@@ -265,7 +265,7 @@ impl Listing {
                 EXPECTED.to_owned(),
             ),
             None if !self.outputs.is_empty() => (
-                "holds no PNG, TIFF or JPEG but those that parula wrote".to_owned(),
+                "holds no PNG, TIFF, JPEG or PGM but those that parula wrote".to_owned(),
                 "name the folder that they are in, if they are meant".to_owned(),
             ),
             Some((extension, paths)) if extension == "dcm" => (
@@ -274,10 +274,10 @@ impl Listing {
                     .to_owned(),
             ),
             Some((extension, paths)) => (
-                format!("holds no PNG, TIFF or JPEG, but {} .{extension}", paths.len()),
+                format!("holds no PNG, TIFF, JPEG or PGM, but {} .{extension}", paths.len()),
                 convert_hint(extension),
             ),
-            None => ("holds no PNG, TIFF or JPEG".to_owned(), EXPECTED.to_owned()),
+            None => ("holds no PNG, TIFF, JPEG or PGM".to_owned(), EXPECTED.to_owned()),
         };
         Error::content(&self.root, problem, hint)
     }

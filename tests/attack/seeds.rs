@@ -316,7 +316,8 @@ fn pictures() -> Vec<Seed> {
     let levels: Vec<u8> = (0..32).collect();
     PngEncoder::new(&mut deep).write_image(&levels, 4, 4, ExtendedColorType::L16).unwrap();
     let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff];
-    let files: Vec<Vec<u8>> = formats.into_iter().flat_map(encoded).chain([deep]).collect();
+    let files: Vec<Vec<u8>> =
+        formats.into_iter().flat_map(encoded).chain([deep]).chain(grey_maps()).collect();
     let mut seeds = Vec::new();
     for bytes in files {
         if bytes.starts_with(b"\x89PNG") {
@@ -325,6 +326,20 @@ fn pictures() -> Vec<Seed> {
         seeds.push(Seed::from(bytes));
     }
     seeds
+}
+
+/// PGMs: raw and plain, of one byte a level and of two, with comments.
+fn grey_maps() -> Vec<Vec<u8>> {
+    let levels = |step: usize| (0..12 * 5).map(move |at| at * step);
+    let raw = levels(4).map(|level| level as u8);
+    let wide = levels(60).flat_map(|level| (level as u16).to_be_bytes());
+    let plain = |step| levels(step).map(|level| format!("{level} ")).collect::<String>();
+    vec![
+        b"P5\n# made by hand\n12 5\n255\n".iter().copied().chain(raw).collect(),
+        b"P5 12 5 4095\n".iter().copied().chain(wide).collect(),
+        format!("P2\n12 5 # wide and high\n255\n{}", plain(4)).into_bytes(),
+        format!("P2 12 5 4095\n{}", plain(60)).into_bytes(),
+    ]
 }
 
 /// A PNG whose checksums fit its chunks again, as far as these can be found.

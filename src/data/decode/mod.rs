@@ -1,4 +1,4 @@
-//! The bytes of an image file as pixels: PNG, TIFF and JPEG, told apart by content, and turned as their
+//! The bytes of an image file as pixels: PNG, TIFF, JPEG and PGM, told apart by content, and turned as their
 //! EXIF data say, as viewers show them.
 //!
 //! What is refused, because any silent choice would change the picture: numbers of more than 16 bits, and
@@ -7,6 +7,7 @@
 //! [`MOST_PIXELS`] and [`MOST_BYTES`], and against what its bytes can hold.
 
 mod jpeg;
+mod pgm;
 mod png;
 mod tiff;
 
@@ -22,7 +23,7 @@ use super::window::{self, Window};
 use crate::error::{Error, Result};
 
 /// The endings of files that are read, in lower case.
-pub const EXTENSIONS: [&str; 5] = ["png", "tif", "tiff", "jpg", "jpeg"];
+pub const EXTENSIONS: [&str; 7] = ["png", "tif", "tiff", "jpg", "jpeg", "pgm", "pnm"];
 
 /// The most pixels of an image, 16384 x 16384: more than twice those of the largest film of
 /// mammography, 24 x 30 cm, scanned at 25 micrometres. A header of a few bytes can claim any number.
@@ -66,8 +67,8 @@ impl Decoded {
             return DynamicImage::ImageRgba8(image.unwrap_or_default());
         }
         if self.highest < 255 {
-            let stretch = 255 / self.highest.max(1);
-            let stretched = |level: u8| (u16::from(level) * stretch) as u8;
+            let highest = u32::from(self.highest.max(1));
+            let stretched = |level: u8| ((u32::from(level) * 255 + highest / 2) / highest) as u8;
             let mut image = self.image.into_luma8();
             image.iter_mut().for_each(|level| *level = stretched(*level));
             return DynamicImage::ImageLuma8(image);
@@ -84,6 +85,7 @@ impl Decoded {
 pub fn decode(path: &Path, bytes: &[u8]) -> Result<Decoded> {
     let mut decoded = match kind(path, bytes)? {
         Kind::Png => png::decode(path, bytes)?,
+        Kind::Pgm => pgm::decode(path, bytes)?,
         Kind::Jpeg => {
             jpeg_header(path, bytes)?;
             jpeg::check(bytes).map_err(|wrong| Error::content(path, wrong, AGAIN))?;
@@ -115,6 +117,10 @@ pub fn size(path: &Path, bytes: &[u8]) -> Result<[usize; 2]> {
             let header = jpeg_header(path, bytes)?;
             ([header.width, header.height], header.orientation)
         }
+        Kind::Pgm => {
+            let header = pgm::header(path, bytes)?;
+            ([header.width, header.height], Orientation::NoTransforms)
+        }
         Kind::Tiff => {
             tiff::check(path, bytes)?;
             let mut decoder = decoder(path, bytes, ImageFormat::Tiff)?;
@@ -136,6 +142,7 @@ pub fn lies(orientation: Orientation) -> bool {
 
 enum Kind {
     Png,
+    Pgm,
     Jpeg,
     Tiff,
 }
@@ -145,9 +152,15 @@ fn kind(path: &Path, bytes: &[u8]) -> Result<Kind> {
         _ if bytes.starts_with(png::SIGNATURE) => Ok(Kind::Png),
         [0xff, 0xd8, 0xff, ..] => Ok(Kind::Jpeg),
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Ok(Kind::Tiff),
+        _ if pgm::is_pgm(bytes) => Ok(Kind::Pgm),
         _ => {
+            let what = match bytes {
+                [b'P', b'3' | b'6', b' ' | b'\t' | b'\n' | b'\r', ..] => "is a PPM",
+                [b'P', b'1' | b'4', b' ' | b'\t' | b'\n' | b'\r', ..] => "is a PBM",
+                _ => "is not a PNG, TIFF, JPEG or PGM",
+            };
             let hint = "convert it to an 8-bit grey or RGB PNG";
-            Err(Error::content(path, "is not a PNG, TIFF or JPEG", hint))
+            Err(Error::content(path, what, hint))
         }
     }
 }
@@ -358,8 +371,8 @@ mod tests {
         assert!(message(&whole[..whole.len() / 2]).contains("cannot be decoded"));
         let floats = message(&tiff_of_floats());
         assert!(floats.contains("32 bits a pixel") && !floats.contains("damaged"), "{floats}");
-        assert!(message(b"GIF89a").contains("not a PNG, TIFF or JPEG"));
-        assert!(message(b"").contains("not a PNG, TIFF or JPEG"));
+        assert!(message(b"GIF89a").contains("not a PNG, TIFF, JPEG or PGM"));
+        assert!(message(b"").contains("not a PNG, TIFF, JPEG or PGM"));
     }
 
     #[test]

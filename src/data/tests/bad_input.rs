@@ -130,7 +130,7 @@ fn other_formats_are_named() {
     put_bytes(folder.path(), "p1/p1_1.bmp", b"BM");
     put_bytes(folder.path(), "p1/p1_2.bmp", b"BM");
     let others = message(folder.path());
-    assert!(others.contains("2 .bmp") && others.contains("no PNG, TIFF or JPEG"), "{others}");
+    assert!(others.contains("2 .bmp") && others.contains("no PNG, TIFF, JPEG or PGM"), "{others}");
     simple(folder.path(), 2);
     let report = inspect::inspect(folder.path()).unwrap();
     assert!(report.usable, "images beside them are used: {report}");
