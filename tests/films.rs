@@ -1,4 +1,4 @@
-//! DDSM as a user meets it: films of every predictor, outlines, a small tree of cases, and damage.
+//! DDSM as a user meets it: films of every predictor, outlines, a small tree of cases, and damage; and MIAS.
 
 mod common {
     pub mod program;
@@ -209,4 +209,77 @@ fn a_damaged_film_is_a_note_and_the_rest_is_cut() {
     let notes = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(notes.contains("RIGHT_CC.LJPEG: is truncated"), "{notes}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 abnormal and 0 normal ROIs"));
+}
+
+/// Two films of MIAS of one woman, plain and raw, of 64 x 64 pixels; the right one has a bright square.
+fn put_mias(root: &Path) {
+    const SIDE: usize = 64;
+    let level = |film: usize, at: usize| {
+        let (x, y) = (at % SIDE, at / SIDE);
+        let inside = film == 1 && (20..28).contains(&x) && (10..18).contains(&y);
+        if inside { 250 } else { 90 + (x * (5 + film) + y * 3) % 60 }
+    };
+    let plain: String = (0..SIDE * SIDE).map(|at| format!("{} ", level(1, at))).collect();
+    std::fs::write(root.join("mdb001.pgm"), format!("P2\n# right\n64 64\n255\n{plain}")).unwrap();
+    let raw = (0..SIDE * SIDE).map(|at| level(2, at) as u8);
+    let raw: Vec<u8> = b"P5\n64 64\n255\n".iter().copied().chain(raw).collect();
+    std::fs::write(root.join("mdb002.pgm"), raw).unwrap();
+    // In pixels of the published films, 16 to one, from the bottom.
+    let info = "mdb001 G CIRC B 384 799 72\nmdb002 G NORM\n";
+    std::fs::write(root.join("Info.txt"), info).unwrap();
+}
+
+#[test]
+fn films_of_mias_have_circles_or_the_outlines_that_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let films = folder.path().join("films");
+    std::fs::create_dir(&films).unwrap();
+    put_mias(&films);
+    let report = json(&["data", "inspect", text(&films)]);
+    assert_eq!((&report["format"], &report["truth"]["circles"]), (&"mias".into(), &1.into()));
+    assert_eq!((&report["sources"], &report["masks"]), (&1.into(), &0.into()));
+
+    let cut = |out: &str, more: &[&str]| {
+        let out = folder.path().join(out);
+        let cut = json(&[&["data", "rois", text(&films), "--out", text(&out)][..], more].concat());
+        assert_eq!((&cut["abnormal"], &cut["normal"]), (&1.into(), &1.into()));
+        let read = |name: &str| Grey::read(&out.join(name)).unwrap();
+        (cut, read("abnormal/mdb001.png"), read("abnormal/mdb001_mask.png"))
+    };
+    let (circles, image, mask) = cut("circles", &[]);
+    assert_eq!(circles["truth"]["circles"], 1);
+    // The circle is about the square, its edge within a pixel.
+    let bright = |image: &Grey| image.pixels.iter().filter(|level| **level == 250).count();
+    assert_eq!(bright(&image), 64);
+    let inside = image.pixels.iter().zip(&mask.pixels).filter(|(a, b)| **a == 250 && **b == 255);
+    assert!(inside.count() > 48);
+
+    let outlines = folder.path().join("outlines");
+    std::fs::create_dir(&outlines).unwrap();
+    let pixels = (0..64 * 64).map(|at| {
+        let inside = (20..28).contains(&(at % 64)) && (10..18).contains(&(at / 64));
+        if inside { 255 } else { 0 }
+    });
+    let square = Grey { width: 64, height: 64, pixels: pixels.collect() };
+    square.write(&outlines.join("mdb001.png")).unwrap();
+    let (outlined, image, mask) = cut("outlined", &["--outlines", text(&outlines)]);
+    assert_eq!(
+        (&outlined["truth"]["circles"], &outlined["truth"]["outlines"]),
+        (&0.into(), &1.into())
+    );
+    assert!(image.pixels.iter().zip(&mask.pixels).all(|(a, b)| (*a == 250) == (*b == 255)));
+
+    // Neither option is for other data.
+    let rois = folder.path().join("circles");
+    let wrong = |more: &[&str], what: &str| {
+        let told = failure(&[&["data", "inspect", text(&rois)][..], more].concat());
+        assert!(told.contains(what), "{what}: {told}");
+    };
+    wrong(&["--outlines", text(&outlines)], "--outlines is for films of MIAS");
+    wrong(&["--normals", "all"], "--normals is for films of both breasts");
+    // ROIs that were written keep what their truth is.
+    assert_eq!(json(&["data", "inspect", text(&rois)])["truth"]["circles"], 1);
+    std::fs::remove_file(films.join("Info.txt")).unwrap();
+    let told = failure(&["data", "inspect", text(&films)]);
+    assert!(told.contains("2 films of MIAS, and no Info.txt"), "{told}");
 }

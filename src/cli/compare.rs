@@ -118,7 +118,8 @@ impl Compare {
         compare::check(&options)?;
         // A run that cannot be leaves nothing behind.
         compare::fits(&gpu, &options)?;
-        outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
+        let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
+        outputs::prepare_run(&self.out, read)?;
         let results = compare::compare(&gpu, &options)?;
         if global.json {
             return print_json(&results);

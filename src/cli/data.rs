@@ -36,7 +36,7 @@ enum Command {
         parula data inspect DDSM --views cc,mlo\n\n\
         Layouts: folders of images (PNG, TIFF, JPEG, PGM) with masks beside them (X_mask, X_seg, X_tumor, mask_X) \
         or in a folder of their own (images/ and masks/, original/ and GT/), BUSI, DDSM from its own files, \
-        CBIS-DDSM as DICOM, PNG or JPEG with its tables.\n\nExit 1 where something is to be solved first.")]
+        CBIS-DDSM as DICOM, PNG or JPEG with its tables, MIAS with its Info.txt.\n\nExit 1 where something is to be solved first.")]
     Inspect {
         /// The data set
         dir: PathBuf,
@@ -172,12 +172,16 @@ impl Data {
                 report.refusal().map_or(Ok(()), Err)
             }
             Command::Rois { dir, out, choice, duplicates } => {
-                outputs::expect_apart([dir], [out])?;
+                outputs::expect_apart([dir].into_iter().chain(choice.pictures.beside()), [out])?;
                 let options = RoiOptions { seed, duplicates: *duplicates, ..RoiOptions::default() };
                 let cut = Rois::read(dir, &choice.options(), &options)?;
                 let written = roi_files::names(&cut.rois);
                 let written = written.iter().map(|name| out.join(name));
-                outputs::expect_apart(layout::list(dir)?.files, written)?;
+                let mut read = layout::list(dir)?.files;
+                if let Some(outlines) = choice.pictures.beside() {
+                    read.extend(layout::list(outlines)?.files);
+                }
+                outputs::expect_apart(read, written)?;
                 roi_files::expect_free(&cut.rois, out)?;
                 let index = roi_files::write(&cut.rois, out)?;
                 let [normal, abnormal] = roi::counts(&cut.rois);
@@ -185,6 +189,7 @@ impl Data {
                     return print_json(&serde_json::json!({
                         "abnormal": abnormal, "normal": normal, "index": index,
                         "left_out": cut.left_out, "duplicates": cut.duplicates, "notes": cut.labels,
+                        "truth": cut.truth,
                     }));
                 }
                 for group in crate::data::dataset::groups(&[cut.left_out, cut.labels].concat()) {
@@ -192,6 +197,9 @@ impl Data {
                     let more =
                         if more > 0 { format!(" (and {more} like it)") } else { String::new() };
                     crate::console::note!("note: {example}: {}{more}", group.what);
+                }
+                if let Some(words) = cut.truth.words() {
+                    crate::console::note!("note: {words}");
                 }
                 print(&format!(
                     "{abnormal} abnormal and {normal} normal ROIs, see {}\n",

@@ -87,7 +87,8 @@ impl Reproduce {
         };
         // A run that cannot be leaves nothing behind.
         experiment::fits(&gpu, &options)?;
-        outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
+        let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
+        outputs::prepare_run(&self.out, read)?;
         let results = experiment::reproduce(&gpu, &options, &tell)?;
         if global.json {
             return print_json(&results);

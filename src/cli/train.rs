@@ -312,7 +312,10 @@ impl Train {
         let format = Format::of_ending(&self.out)?;
         let out = Files::of(&self.out);
         let written = [&out.weights, &out.state, &out.csv, &out.png];
-        let read = layout::list(&self.data)?.files;
+        let mut read = layout::list(&self.data)?.files;
+        if let Some(outlines) = self.training.pictures.beside() {
+            read.extend(layout::list(outlines)?.files);
+        }
         outputs::expect_apart(read.iter().chain(&self.weights), written)?;
         let setup = self.setup(format)?;
         let network = setup.network;
@@ -357,7 +360,7 @@ impl Train {
                 "best_epoch": best.epoch, "val_acc": best.val_accuracy,
                 "seconds": trained.time.as_secs_f64(), "adapter": gpu.report().to_string(),
                 "train": split.train.len(), "validation": split.validation.len(),
-                "leakage": leakage, "duplicates": read.duplicates,
+                "leakage": leakage, "duplicates": read.duplicates, "truth": read.truth,
             }));
         }
         print(&format!(

@@ -112,18 +112,21 @@ impl Weak {
         crate::console::note!("on {}", gpu.report());
         // A run that cannot be leaves nothing behind.
         segment::fits(&gpu, &options)?;
-        outputs::prepare_run(&self.out, self.data.iter().chain(&self.weights))?;
+        let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
+        outputs::prepare_run(&self.out, read)?;
         let results = segment::weak(&gpu, &options)?;
         if global.json {
             return print_json(&results);
         }
         let dataset = &results.dataset;
+        let notes = results.too_few().into_iter().chain(dataset.truth.words());
+        let notes: String = notes.map(|note| format!("{note}\n")).collect();
         print(&format!(
             "{}{}\nDice and IoU are means over the abnormal images of the validation side, {} in all on \
              that side and {} to learn from, none from the same patient or image; intervals are 95 %, \
              over {} seed(s) and their patients\nsee {}: results.json, figures, masks, scores, weights\n",
             results.table().to_text(),
-            results.too_few().map(|why| format!("{why}\n")).unwrap_or_default(),
+            notes,
             dataset.validation,
             dataset.train,
             results.seeds.len(),

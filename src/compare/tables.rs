@@ -101,7 +101,8 @@ pub fn text(results: &Results) -> String {
     });
     let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
     let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
-    tables + &too_few(&shown).map(|why| format!("{why}\n")).unwrap_or_default()
+    let notes = too_few(&shown).into_iter().chain(results.dataset.truth.words());
+    tables + &notes.map(|note| format!("{note}\n")).collect::<String>()
 }
 
 /// The same for a file, every number with its interval, and what the columns mean.
@@ -111,7 +112,9 @@ pub fn markdown(results: &Results) -> String {
     });
     let shown = results.summary.iter().flat_map(|map| map.values.values().flatten());
     let why = too_few(shown).map(|why| format!("\\{why}\n\n")).unwrap_or_default();
-    let mut text = format!("{tables}{why}Columns, from left to right:\n\n");
+    let truth = results.dataset.truth.words();
+    let truth = truth.map(|words| format!("Mind that {words}.\n\n")).unwrap_or_default();
+    let mut text = format!("{tables}{why}{truth}Columns, from left to right:\n\n");
     for metric in METRICS.iter().filter(|metric| is_shown(results, metric.name)) {
         let better = if metric.higher { "more" } else { "less" };
         text += &format!("- **{}**: {}; {better} is better\n", metric.title, metric.about);

@@ -54,6 +54,7 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
             source: known.unwrap_or_else(|| entry.stem.clone()),
             image: options.image(entry.path.clone()),
             masks: masks.into_iter().map(|path| options.mask(path)).collect(),
+            circle: false,
             view: None,
             other_breast: None,
         });

@@ -9,7 +9,7 @@ use super::ddsm::Origin;
 use super::picture::Picture;
 use super::view::{Projection, View};
 use super::window::Window;
-use super::{busi, cbis, ddsm, folder, layout};
+use super::{busi, cbis, ddsm, folder, layout, mias};
 use crate::error::{Error, Result};
 
 /// The two classes every network here tells apart.
@@ -55,6 +55,8 @@ pub struct Sample {
     pub image: Picture,
     /// Masks whose union is the lesion; may be none for normal samples.
     pub masks: Vec<Picture>,
+    /// Whether the masks are circles about lesions, and no outlines of them.
+    pub circle: bool,
     /// Of a mammogram: which breast, and from where.
     pub view: Option<View>,
     /// Of a mammogram: the same view of the other breast, where it is there and its lesions are known.
@@ -178,6 +180,25 @@ pub enum Normals {
     /// From the mirrored place on the other breast, as in the paper. Such sets are large, and always
     /// have damaged or missing files: these are left out.
     OtherBreast,
+    /// From there, and from the films of women of whom nothing abnormal is known.
+    BothBreasts,
+}
+
+impl Normals {
+    /// Whether they are cut from films of breasts.
+    pub fn of_films(self) -> bool {
+        self != Normals::Images
+    }
+}
+
+/// Which normal ROIs are cut of films of both breasts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum NormalRois {
+    /// At the mirrored place of the other breast, as in the paper.
+    #[default]
+    Mirror,
+    /// Also one from each film of women of whom nothing abnormal is known.
+    All,
 }
 
 /// What is taken from data sets that leave a choice.
@@ -191,6 +212,10 @@ pub struct ReadOptions {
     pub window: Option<Window>,
     /// The values of masks that are lesion; empty where it is what is not 0.
     pub mask_values: Vec<u16>,
+    /// Masks for films whose truth is a circle, in a folder of their own.
+    pub outlines: Option<PathBuf>,
+    /// Which normal ROIs are cut of films of both breasts.
+    pub normals: NormalRois,
 }
 
 impl ReadOptions {
@@ -218,6 +243,8 @@ impl Default for ReadOptions {
             origin: Origin::default(),
             window: None,
             mask_values: Vec::new(),
+            outlines: None,
+            normals: NormalRois::default(),
         }
     }
 }
@@ -236,6 +263,7 @@ pub struct Format {
 pub const FORMATS: &[Format] = &[
     Format { name: "ddsm", recognise: ddsm::recognise, read: ddsm::read },
     Format { name: "cbis-ddsm", recognise: cbis::recognise, read: cbis::read },
+    Format { name: "mias", recognise: mias::recognise, read: mias::read },
     Format { name: "busi", recognise: busi::recognise, read: busi::read },
     Format { name: "folder", recognise: folder::recognise, read: folder::read },
 ];
@@ -260,10 +288,30 @@ pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
         .iter()
         .find(|format| (format.recognise)(&listing))
         .ok_or_else(|| listing.nothing_found())?;
+    if options.outlines.is_some() && format.name != "mias" {
+        return Err(Error::usage(
+            format!("--outlines is for films of MIAS, and {} is not of these", root.display()),
+            "put masks beside their images",
+        ));
+    }
     let mut dataset = (format.read)(&listing, options)?;
+    if options.normals == NormalRois::All {
+        if !dataset.normals.of_films() {
+            return Err(Error::usage(
+                format!("--normals is for films of both breasts, and {} has none", root.display()),
+                "leave it away: normal ROIs are cut from all normal images",
+            ));
+        }
+        dataset.normals = Normals::BothBreasts;
+    }
+    let undescribed = match dataset.normals {
+        Normals::Images => mias::undescribed(&listing),
+        _ => None,
+    };
     // Of a tree of films without one that can be used, the problems are still worth a report.
     if dataset.samples.is_empty() && dataset.normals == Normals::Images {
         let (problem, hint) = match (listing.unread(), dataset.problems.first()) {
+            _ if undescribed.is_some() => undescribed.unwrap_or_default(),
             (Some((unread, hint)), _) => {
                 (format!("holds no image that can be used, and {unread}"), hint)
             }
@@ -287,6 +335,10 @@ pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
         if let (Some((unread, hint)), 1..) = (listing.unread(), bare) {
             let what = format!("holds {unread}, and {bare} abnormal images without a mask");
             dataset.problems.insert(0, Problem::new(root, what, hint).of("format"));
+        }
+        if let (Some((what, hint)), 1..) = (undescribed, bare) {
+            let what = format!("{what}; {bare} abnormal images are without a mask");
+            dataset.problems.insert(0, Problem::new(root, what, hint).of("no description"));
         }
         dataset.problems.extend(listing.left_out());
     }

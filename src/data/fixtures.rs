@@ -19,6 +19,7 @@ pub fn roi(name: &str, class: Class, source: &str) -> Roi {
         padding: [0.0; 4],
         image: Grey::filled(8, 8, 0),
         mask: None,
+        circle: false,
         view: None,
         file: format!("{name}.png").into(),
     }

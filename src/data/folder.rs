@@ -15,6 +15,7 @@ use super::load;
 use super::pairs;
 use super::patients::{Patients, alike};
 use super::picture::Picture;
+use super::truth;
 use crate::error::Result;
 
 /// Words in the name of a folder of normal images, and in that of a folder of abnormal ones.
@@ -102,6 +103,7 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     problems.extend(patients.iter_mut().flat_map(|table| std::mem::take(&mut table.problems)));
     let layout = pairs::describe(listing, &found);
     let mut same = Vec::new();
+    let circles = truth::circles_in(&listing.root);
     let levels = Levels::of(&found);
     let unique = unique_stems(&found);
     let mut unit = "image";
@@ -109,6 +111,7 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
     let mut patient_folders = BTreeSet::new();
     for Pair { entry, masks } in found.drain(..) {
         let masks: Vec<Picture> = masks.into_iter().map(|path| options.mask(path)).collect();
+        let circle = masks.iter().any(|mask| circles.contains(mask.path()));
         let label = levels.class_folder(entry);
         let class = match label {
             Some(folder) if is_normal(folder) => Class::Normal,
@@ -159,6 +162,7 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
             source,
             image: options.image(entry.path.clone()),
             masks,
+            circle,
             view: None,
             other_breast: None,
         });

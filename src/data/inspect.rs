@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::dataset::{self, Class, Group, Normals, Problem, ReadOptions, Sample};
+use super::dataset::{self, Class, Group, Problem, ReadOptions, Sample};
 use super::duplicates::{self, Mode, Shown};
 use super::image::Rect;
 use super::load::{Loaded, Loader};
 use super::picture::Picture;
 use super::roi;
+use super::truth::Truth;
 use crate::error::{Error, Result};
 
 /// Smallest, middle and largest of some lengths in pixels.
@@ -70,6 +71,8 @@ pub struct Report {
     pub images: usize,
     /// Mask files.
     pub masks: usize,
+    /// What the truth of the abnormalities is.
+    pub truth: Truth,
     /// Images of the class abnormal; of mammograms, abnormalities.
     pub abnormal: usize,
     /// Images of the class normal.
@@ -121,7 +124,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
     let (_, duplicates) = duplicates::apply(&mut compared, Mode::Group);
     // What is left out is still inspected, and counted.
     dataset.problems = compared.problems;
-    let tolerant = dataset.normals == Normals::OtherBreast;
+    let tolerant = dataset.normals.of_films();
     let mut problems = dataset.problems.clone();
     problems.extend(roi::classes_without_images(&dataset));
     let (mut widths, mut heights) = (Vec::new(), Vec::new());
@@ -132,7 +135,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
         let count = classes.entry(sample.label.clone()).or_default();
         count.class = sample.class.name();
         count.images += 1;
-        count.masks += sample.masks.len();
+        count.masks += outlines(sample);
         let new = images.insert(sample.image.path());
         match seen {
             Err(problem) => {
@@ -170,7 +173,8 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
         root: dataset.root.clone(),
         counts: dataset.counts.clone(),
         images: images.len(),
-        masks: dataset.samples.iter().map(|sample| sample.masks.len()).sum(),
+        masks: dataset.samples.iter().map(outlines).sum(),
+        truth: Truth::of_samples(&dataset.samples),
         abnormal: of(Class::Abnormal),
         normal: of(Class::Normal),
         classes,
@@ -213,6 +217,11 @@ impl Report {
         };
         Some(Error::content(&self.root, problem, "see the report; --all lists each file"))
     }
+}
+
+/// How many masks a sample has; a circle is none.
+fn outlines(sample: &Sample) -> usize {
+    if matches!(sample.masks[..], [Picture::Circle(_), ..]) { 0 } else { sample.masks.len() }
 }
 
 /// What is kept of a sample that was read.
@@ -289,6 +298,10 @@ impl fmt::Display for Report {
         for (label, count) in self.classes.iter().filter(|(label, count)| *label != count.class) {
             let Count { class, images, masks } = count;
             writeln!(f, "    {label:<10} {images} images, {masks} masks ({class})")?;
+        }
+        if let Some(words) = self.truth.words() {
+            let Truth { outlines, circles } = self.truth;
+            writeln!(f, "  truth      {circles} circles, {outlines} outlines: {words}")?;
         }
         writeln!(f, "  width      {}", self.width)?;
         writeln!(f, "  height     {}", self.height)?;

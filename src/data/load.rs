@@ -68,8 +68,22 @@ fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
     let mut notes = Vec::new();
     for picture in &sample.masks {
         let path = picture.path();
-        let Mask { grey: mask, note } = picture.read_mask().map_err(problem)?;
-        notes.extend(note.map(|note| Problem::harmless(path, note, mask::CHOOSE).of("labels")));
+        // A circle is drawn on its image, and judged by it.
+        let mask = match picture {
+            Picture::Circle(circle) => {
+                let (mask, scaled) = circle.on(&image)?;
+                let hint = "check that nothing was cut off before";
+                let film = &circle.film;
+                notes.extend(scaled.map(|what| Problem::harmless(film, what, hint).of("scaled")));
+                mask
+            }
+            other => {
+                let Mask { grey, note } = other.read_mask().map_err(problem)?;
+                let note = note.map(|note| Problem::harmless(path, note, mask::CHOOSE));
+                notes.extend(note.map(|note| note.of("labels")));
+                grey
+            }
+        };
         if (mask.width, mask.height) != (image.width, image.height) {
             let what = format!(
                 "this mask is {} x {} pixels, its image {} is {} x {}",

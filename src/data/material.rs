@@ -11,6 +11,7 @@ use super::parallel;
 use super::picture::Picture;
 use super::roi::{self, Roi, RoiOptions};
 use super::split::Split;
+use super::truth::Truth;
 use crate::error::Result;
 
 /// The ROIs of a data set.
@@ -22,6 +23,8 @@ pub struct Rois {
     pub left_out: Vec<Problem>,
     /// How masks of labels were understood. All harmless.
     pub labels: Vec<Problem>,
+    /// What the truth of the abnormal ones is.
+    pub truth: Truth,
     /// How many pictures showed the same scan, and what became of them.
     pub duplicates: Summary,
     /// The pictures that the ROIs were cut from, by [`Roi::file`].
@@ -40,7 +43,8 @@ impl Rois {
         let cut = roi::cut(&dataset, options)?;
         let pictures = pictures(&dataset, &cut.rois);
         let roi::Cut { rois, left_out, notes: labels } = cut;
-        Ok(Rois { rois, left_out, labels, duplicates, pictures })
+        let truth = Truth::of(&rois);
+        Ok(Rois { rois, left_out, labels, truth, duplicates, pictures })
     }
 
     /// What a person should know of the data set in `folder`, a line each.
@@ -53,7 +57,24 @@ impl Rois {
                 "{n} files, outlines or ROIs are left out: `parula data inspect {shown}`"
             ));
         }
-        let n = self.labels.len();
+        let of_kind = |problems: &[Problem], kind| -> usize {
+            problems.iter().filter(|problem| problem.kind == kind).count()
+        };
+        for (kind, what) in [
+            ("no place", "abnormal films without a place of their lesion are left out"),
+            ("dark", "lesions whose place lies on the dark beside the breast are left out"),
+        ] {
+            match of_kind(&self.left_out, kind) {
+                0 => {}
+                n => notes.push(format!("{n} {what}, and no normal ROI is cut there")),
+            }
+        }
+        match of_kind(&self.labels, "scaled") {
+            0 => {}
+            n => notes.push(format!("{n} circles were scaled to films of another size")),
+        }
+        notes.extend(self.truth.words());
+        let n = of_kind(&self.labels, "labels");
         if n > 0 {
             notes.push(format!(
                 "{n} masks hold labels, and what is not 0 is lesion: `parula data inspect {shown}`"

@@ -7,7 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use super::dataset::{Class, Dataset, Problem, Sample};
+use rand::Rng;
+
+use super::dataset::{Class, Dataset, Normals, Problem, Sample};
+use super::draw;
 use super::image::Rect;
 use super::load::Loader;
 use super::picture::Picture;
@@ -35,12 +38,13 @@ impl Made<'_> {
 pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     let mut left_out: Vec<Problem> = dataset.problems.clone();
     let mut loader = Loader::default();
-    let mut made = Vec::new();
+    let (mut made, mut notes) = (Vec::new(), Vec::new());
     // Where not all lesions are known, nothing is surely normal.
     let mut unknown = BTreeSet::new();
     for sample in dataset.samples.iter().filter(|sample| sample.class == Class::Abnormal) {
         match loader.load(sample) {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                notes.append(&mut loaded.notes);
                 let roi = roi::abnormal(dataset, sample, &loaded, options);
                 made.extend(roi.map(|roi| Made { sample, roi }));
             }
@@ -59,8 +63,12 @@ pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
         });
     }
     let normal = normal_rois(dataset, &made, &unknown, &mut loader, &mut left_out);
-    let rois = made.into_iter().map(|made| made.roi).chain(normal).collect();
-    Ok(Cut { rois, left_out, notes: Vec::new() })
+    let healthy = match dataset.normals {
+        Normals::BothBreasts => healthy_rois(dataset, &made, options, &mut loader, &mut left_out),
+        _ => Vec::new(),
+    };
+    let rois = made.into_iter().map(|made| made.roi).chain(normal).chain(healthy).collect();
+    Ok(Cut { rois, left_out, notes })
 }
 
 /// The normal ROIs, in the order of the abnormal ones that they belong to.
@@ -118,6 +126,7 @@ fn normal_rois(
             padding: [0.0; 4],
             image,
             mask: None,
+            circle: false,
             view,
             file: dataset.below_root(other.path()),
         };
@@ -125,6 +134,73 @@ fn normal_rois(
     }
     rois.sort_by_key(|(index, _)| *index);
     rois.into_iter().map(|(_, roi)| roi).collect()
+}
+
+/// One ROI of each film of women of whom both breasts are there and nothing abnormal is known. Its size and
+/// place are those of an abnormal ROI, drawn among those that show about as much of the dark beside the breast.
+fn healthy_rois(
+    dataset: &Dataset,
+    made: &[Made],
+    options: &RoiOptions,
+    loader: &mut Loader,
+    left_out: &mut Vec<Problem>,
+) -> Vec<Roi> {
+    let of_class = |class| dataset.samples.iter().filter(move |sample| sample.class == class);
+    let ill: BTreeSet<&str> = of_class(Class::Abnormal).map(|one| one.source.as_str()).collect();
+    let dark: Vec<f32> = made.iter().map(|made| roi::black(&made.roi.image)).collect();
+    let healthy = of_class(Class::Normal)
+        .filter(|sample| sample.other_breast.is_some() && !ill.contains(sample.source.as_str()));
+    let mut rois = Vec::new();
+    for sample in healthy {
+        let film = match loader.picture(&sample.image) {
+            Ok(film) => film,
+            Err(problem) => {
+                left_out.push(Problem { harmless: true, ..problem });
+                continue;
+            }
+        };
+        let name = format!("{}_crop1", sample.name);
+        let size = (film.width, film.height);
+        let mut random = draw::stream(options.seed, &format!("place of {name}"));
+        let mut best: Option<(f32, Rect)> = None;
+        for _ in 0..roi::TRIES {
+            let drawn = random.random_range(0..made.len());
+            let Made { sample: model, roi: model_roi } = &made[drawn];
+            let across = mirrored(model_roi.rect, size);
+            let side = |sample: &Sample| sample.view.map(|view| view.side);
+            let rect = match side(model) == side(sample) {
+                true => across.and_then(|rect| mirrored(rect, size)),
+                false => across,
+            };
+            let Some(rect) = rect else { continue };
+            let off = (roi::black(&film.crop(rect)) - dark[drawn]).abs();
+            if best.is_none_or(|(least, _)| off < least) {
+                best = Some((off, rect));
+            }
+            if off <= roi::NEAR {
+                break;
+            }
+        }
+        let Some((_, rect)) = best else {
+            let what = format!("has no room for the normal ROI {name}");
+            left_out.push(Problem::harmless(sample.image.path(), what, "the films differ in size"));
+            continue;
+        };
+        rois.push(Roi {
+            name,
+            class: Class::Normal,
+            label: Class::Normal.name().to_owned(),
+            source: sample.source.clone(),
+            rect,
+            padding: [0.0; 4],
+            image: film.crop(rect),
+            mask: None,
+            circle: false,
+            view: sample.view,
+            file: dataset.below_root(sample.image.path()),
+        });
+    }
+    rois
 }
 
 /// The rectangle of the same size at the mirrored place of a film of `size` (width, height); none

@@ -6,6 +6,7 @@ use super::cbis::mammogram;
 use super::ddsm::{Film, Outline};
 use super::image::Grey;
 use super::mask::{self, Mask};
+use super::mias::{Circle, Part};
 use super::window::Window;
 use crate::error::Result;
 
@@ -25,6 +26,10 @@ pub enum Picture {
     Outline(Outline),
     /// A film or a mask of CBIS-DDSM: [`mammogram::read`].
     Mammogram(PathBuf),
+    /// The circle about an abnormality of MIAS: [`Circle::read`].
+    Circle(Circle),
+    /// The outline of one of the abnormalities of a film of MIAS: [`Part::read`].
+    Part(Part),
 }
 
 impl Picture {
@@ -37,6 +42,8 @@ impl Picture {
             | Picture::Mammogram(path) => path,
             Picture::Film(film) => &film.path,
             Picture::Outline(outline) => &outline.path,
+            Picture::Circle(circle) => &circle.info,
+            Picture::Part(part) => &part.path,
         }
     }
 
@@ -52,6 +59,8 @@ impl Picture {
             Picture::Film(film) => film.read(),
             Picture::Outline(outline) => Ok(outline.fill()),
             Picture::Mammogram(path) => mammogram::read(path),
+            Picture::Circle(circle) => circle.read(),
+            Picture::Part(part) => Ok(part.read()?.grey),
         }
     }
 
@@ -63,7 +72,8 @@ impl Picture {
         match self {
             Picture::File(path) | Picture::Windowed(path, _) => mask::read(path, None),
             Picture::Labels(path, values) => mask::read(path, Some(values)),
-            Picture::Film(_) | Picture::Outline(_) | Picture::Mammogram(_) => {
+            Picture::Part(part) => part.read(),
+            Picture::Film(_) | Picture::Outline(_) | Picture::Mammogram(_) | Picture::Circle(_) => {
                 mask::of_grey(self.path(), self.read()?)
             }
         }

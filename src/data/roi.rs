@@ -25,9 +25,9 @@ use crate::error::{Error, Result};
 /// A lesion of a few pixels still gives an ROI with something around it to look at.
 const SMALLEST_SIDE: usize = 8;
 /// How many places are tried for a normal ROI before the best of them is taken.
-const TRIES: usize = 64;
+pub(super) const TRIES: usize = 64;
 /// Shares of black pixels that differ by no more than this are as good as equal.
-const NEAR: f32 = 0.02;
+pub(super) const NEAR: f32 = 0.02;
 /// Up to this value, of 255, a pixel is black: films and scans have a little grain in the air.
 const BLACK: u8 = 4;
 
@@ -76,6 +76,8 @@ pub struct Roi {
     pub image: Grey,
     /// Of the same size, 255 in the lesion and 0 elsewhere; none, which means all 0, when normal.
     pub mask: Option<Grey>,
+    /// Whether the mask is a circle about the lesion, and no outline of it.
+    pub circle: bool,
     /// Of a mammogram: which breast, and from where.
     pub view: Option<View>,
     /// The image it was cut from, below the data set's folder.
@@ -122,11 +124,11 @@ pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     check(options)?;
     match dataset.normals {
         Normals::Images => from_images(dataset, options),
-        Normals::OtherBreast if options.whole => Err(Error::usage(
+        Normals::OtherBreast | Normals::BothBreasts if options.whole => Err(Error::usage(
             format!("{} has films, of which ROIs are cut and compared", dataset.root.display()),
             "leave --whole away, or give a data set with normal images",
         )),
-        Normals::OtherBreast => mirror::cut(dataset, options),
+        Normals::OtherBreast | Normals::BothBreasts => mirror::cut(dataset, options),
     }
 }
 
@@ -218,6 +220,7 @@ pub(super) fn abnormal(
         padding,
         image: loaded.image.crop(rect),
         mask: Some(mask.crop(rect)),
+        circle: sample.circle,
         view: sample.view,
         file: dataset.below_root(sample.image.path()),
     })
@@ -297,6 +300,7 @@ fn normal(dataset: &Dataset, sample: &Sample, name: String, rect: Rect, image: G
         padding: [0.0; 4],
         image,
         mask: None,
+        circle: false,
         view: sample.view,
         file: dataset.below_root(sample.image.path()),
     }
@@ -347,7 +351,7 @@ fn place(image: &Grey, model: &Model, random: &mut ChaCha8Rng) -> Rect {
 }
 
 /// The share of pixels that are black, or nearly.
-fn black(image: &Grey) -> f32 {
+pub(super) fn black(image: &Grey) -> f32 {
     let black = image.pixels.iter().filter(|&&value| value <= BLACK).count();
     black as f32 / image.pixels.len().max(1) as f32
 }

@@ -12,11 +12,13 @@ use crate::files::{self, outputs};
 /// no patient is known; `view` is that of a mammogram, such as `LEFT_CC`; `pathology` is the data
 /// set's own word; `source` is the image that the ROI was cut from, below the data set's folder.
 /// `x`, `y`, `width` and `height` are pixels of it; the paddings are shares of the lesion's width
-/// (left, right) and height (top, bottom).
+/// (left, right) and height (top, bottom). `truth` is what the mask is, `outline` or `circle`; empty where it is
+/// normal.
 pub const COLUMNS: &str = "name,class,patient,view,pathology,source,x,y,width,height,\
-                           padding_left,padding_right,padding_top,padding_bottom,image,mask";
+                           padding_left,padding_right,padding_top,padding_bottom,image,mask,truth";
 
-const INDEX: &str = "index.csv";
+/// The index.
+pub const INDEX: &str = "index.csv";
 
 /// Writes every ROI and its mask (all black when normal) into `out/abnormal` and `out/normal`, and
 /// then `out/index.csv`; returns the path of the index. Paths in the index are relative to `out`.
@@ -81,7 +83,12 @@ fn line(roi: &Roi, image: &str, mask: &str) -> String {
     let rect = [roi.rect.x, roi.rect.y, roi.rect.width, roi.rect.height];
     fields.extend(rect.map(|pixels| pixels.to_string()));
     fields.extend(roi.padding.map(|share| format!("{share:.4}")));
-    fields.extend([field(image), field(mask)]);
+    let truth = match roi.class {
+        Class::Normal => "",
+        Class::Abnormal if roi.circle => "circle",
+        Class::Abnormal => "outline",
+    };
+    fields.extend([field(image), field(mask), truth.to_owned()]);
     format!("{}\n", fields.join(","))
 }
 

@@ -146,7 +146,7 @@ fn delimiter(header: &str) -> u8 {
 }
 
 /// Bytes as text, by their mark, or by what they can be.
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], number: fn([u8; 2]) -> u16| {
         let units: Vec<u16> =
             bytes.chunks_exact(2).map(|pair| number([pair[0], pair[1]])).collect();

@@ -107,13 +107,16 @@ impl Config {
 /// How pictures are read, by name, where it is not as usual. What comes of it is in the fingerprint of the ROIs;
 /// this says which option it was.
 pub fn pictures(read: &ReadOptions) -> Map<String, Value> {
-    let ReadOptions { projections, origin, window, mask_values } = read;
+    let ReadOptions { projections, origin, window, mask_values, outlines, normals } = read;
     let usual = ReadOptions::default();
     let named = [
         ("projections", *projections != usual.projections, json!(format!("{projections:?}"))),
         ("origin", *origin != usual.origin, json!(format!("{origin:?}"))),
         ("window", *window != usual.window, json!(window.map(|window| window.levels()))),
         ("mask_values", *mask_values != usual.mask_values, json!(mask_values)),
+        // Where they lie does not count.
+        ("outlines", outlines.is_some(), json!(true)),
+        ("normals", *normals != usual.normals, json!(format!("{normals:?}").to_lowercase())),
     ];
     let named = named.into_iter().filter(|(_, is, _)| *is);
     named.map(|(name, _, value)| (name.to_owned(), value)).collect()

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::DatasetSummary;
 use crate::data::duplicates::{Mode, Summary};
-use crate::data::{ReadOptions, Roi, RoiOptions, Rois, Split, roi, split};
+use crate::data::{ReadOptions, Roi, RoiOptions, Rois, Split, Truth, roi, split};
 use crate::error::{Error, Result};
 use crate::train::digest;
 
@@ -74,6 +74,7 @@ impl Material {
             train: first(|split| &split.train),
             validation: first(|split| &split.validation),
             leakage: self.leakage,
+            truth: Truth::of(&self.rois),
             duplicates: self.duplicates,
             fingerprint: format!("{:016x}", self.fingerprint()),
         }

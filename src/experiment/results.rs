@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::phase::Phase;
-use crate::data::{Class, duplicates};
+use crate::data::{Class, Truth, duplicates};
 use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
@@ -109,6 +109,9 @@ pub struct DatasetSummary {
     /// Pairs of equal or nearly equal pictures of which one was learnt from and the other judged by, over
     /// all seeds, counted on the pixels of the finished splits. Patients are never on both sides.
     pub leakage: usize,
+    /// What the truth of the abnormal ROIs is.
+    #[serde(default)]
+    pub truth: Truth,
     /// Pictures that show the same scan, and what became of them.
     #[serde(default)]
     pub duplicates: duplicates::Summary,

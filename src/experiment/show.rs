@@ -93,5 +93,6 @@ pub fn text(results: &Results) -> String {
             None => {}
         }
     }
-    text + &too_few(results).map(|why| format!("{why}\n")).unwrap_or_default()
+    let notes = too_few(results).into_iter().chain(results.dataset.truth.words());
+    text + &notes.map(|note| format!("{note}\n")).collect::<String>()
 }

@@ -134,6 +134,7 @@ impl Reader {
             source: row.patient.clone(),
             image: Picture::Mammogram(film),
             masks: vec![Picture::Mammogram(mask)],
+            circle: false,
             view: Some(row.view),
             other_breast: None,
         })

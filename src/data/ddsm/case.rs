@@ -238,6 +238,7 @@ impl Reader {
                 source: source.to_owned(),
                 image: Picture::Film(film.clone()),
                 masks: Vec::new(),
+                circle: false,
                 view: Some(view),
                 other_breast: other.map(|other| Picture::Film(other.film.clone())),
             };

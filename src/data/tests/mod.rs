@@ -4,6 +4,7 @@ mod bad_input;
 mod cbis;
 mod ddsm;
 mod layouts;
+mod mias;
 mod published;
 mod rois;
 

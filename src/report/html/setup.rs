@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::numbers::{list, number, plain, word};
 use super::page::escape;
 use super::run::Run;
+use crate::data::Truth;
 use crate::metrics::interval::{self, Interval};
 
 fn count(run: &Run, key: &str) -> String {
@@ -23,13 +24,22 @@ pub fn lead(run: &Run) -> String {
         folder => escape(folder),
     };
     format!(
-        "{}, {} on {data}: {} abnormal and {} normal ROIs; on {}.",
+        "{}, {} on {data}: {} abnormal and {} normal ROIs; on {}.{}",
         counted(run.summary().len(), "model"),
         counted(run.runs().len(), "run"),
         count(run, "abnormal"),
         count(run, "normal"),
         escape(word(&run.results, "adapter")),
+        truth(run),
     )
+}
+
+/// What whoever reads the numbers must know of the truth; empty where it is outlines.
+fn truth(run: &Run) -> String {
+    let truth = run.results.get("dataset").and_then(|set| set.get("truth"));
+    let truth = truth.and_then(|truth| Truth::deserialize(truth).ok());
+    let words = truth.and_then(|truth| truth.words());
+    words.map(|words| format!(" Mind that {}.", escape(&words))).unwrap_or_default()
 }
 
 /// `1 model`, `2 models`.

@@ -177,3 +177,15 @@ fn the_slider_changes_the_picture_and_the_number() {
         assert!(seen["changes"].as_u64() > Some(0) && seen["sorted"].as_u64() > Some(2), "{seen}");
     }
 }
+
+#[test]
+fn a_truth_of_circles_stands_below_the_title() {
+    let folder = folder();
+    assert!(!page(folder.path()).contains("circle (centre and radius)"));
+    let path = folder.path().join("results.json");
+    let mut results: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    results["dataset"]["truth"] = json!({ "circles": 1, "outlines": 1 });
+    std::fs::write(&path, results.to_string()).unwrap();
+    let page = page(folder.path());
+    assert!(page.contains("Mind that the truth of 1 of 2 lesions is a circle (centre and radius)"));
+}
