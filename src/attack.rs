@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::data::cbis::{mammogram, table};
 use crate::data::ddsm::{ics, ljpeg, overlay};
+use crate::data::mias::{Circle, info};
 use crate::data::patients::Patients;
 use crate::data::table::Table;
 use crate::data::{Grey, Origin, gzip, layout};
@@ -33,13 +34,14 @@ impl Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     target("weights", weights),
     target("model", model),
     target("film", film),
     target("gzip", packed),
     target("ics", description),
     target("overlay", outlines),
+    target("info", circles),
     target("dicom", dicom),
     target("cases", cases),
     target("patients", patients),
@@ -130,6 +132,22 @@ fn outlines(bytes: &[u8]) -> bool {
         chain.fill(&mut mask, Origin::One);
     }
     mask.pixels.contains(&255)
+}
+
+/// The description of films of MIAS, and its circles on small ones.
+fn circles(bytes: &[u8]) -> bool {
+    let info = info::parse(&String::from_utf8_lossy(bytes));
+    let place = |row: &info::Row| match row.finding {
+        info::Finding::Abnormal { place, .. } => place,
+        _ => None,
+    };
+    for (row, place) in info.rows.iter().filter_map(|row| Some((row, place(row)?))).take(64) {
+        let (info, film) = (file().to_owned(), file().to_owned());
+        let circle = Circle { info, line: row.line, film, place };
+        let mask = circle.fill(64, 64);
+        assert!(mask.is_ok_and(|mask| mask.pixels.contains(&255)), "a circle has a pixel");
+    }
+    !info.rows.is_empty()
 }
 
 fn dicom(bytes: &[u8]) -> bool {

@@ -46,6 +46,7 @@ pub fn of(name: &str) -> Vec<Seed> {
         ],
         "ics" => plain(vec![ICS.as_bytes().to_vec()]),
         "overlay" => plain(vec![OVERLAY.as_bytes().to_vec(), b"10 20 2 4 6 0 #\n".to_vec()]),
+        "info" => plain(INFO.iter().map(|text| text.as_bytes().to_vec()).collect()),
         "dicom" => plain(vec![dicom(8), dicom(16)]),
         "cases" => plain(vec![CASES.as_bytes().to_vec()]),
         "patients" => plain(vec![
@@ -259,6 +260,13 @@ fn film(predictor: u8) -> Vec<u8> {
     let encoder = Encoder { predictor, restart_rows, ..Encoder::default() };
     encoder.encode(&pixels, 40, 30)
 }
+
+/// As published, and as tables made of it.
+const INFO: [&str; 2] = [
+    "  MINI DATABASE\n\n1st column: reference number.\n====\nmdb001 G CIRC B 535 425 197\nmdb003 D NORM \n\
+     mdb005 F CIRC B 477 133 30\nmdb005 F SPIC M 500 168 26\nmdb059 F CIRC B\nmdb216 D CALC M *NOTE 3* \n",
+    ",REFNUM,BG,CLASS,SEVERITY,X,Y,RADIUS\n0,mdb001,G,CIRC,B,535.0,425.0,197.0\n1,mdb003,D,NORM,,NaN,NaN,NaN\n",
+];
 
 const ICS: &str = "ics_version 1.0\r\nfilename A-1141-1\r\nDIGITIZER LUMISYS LASER\r\nSEQUENCE\r\n\
     LEFT_CC LINES 4646 PIXELS_PER_LINE 2986 BITS_PER_PIXEL 12 RESOLUTION 50 OVERLAY\r\n\
