@@ -267,6 +267,10 @@ impl<'a> Layout<'a> {
             if !(free && consistent && whole && claimed == node.shape.elements()) {
                 continue;
             }
+            // Between the rows of a part of the whole stand others' numbers, where a dense view would see them.
+            if keeps_stride && self.is_seen_dense(base, live) {
+                continue;
+            }
             self.links[base.index()] = Some(Link { parent: value, offset, keeps_stride });
             if self.conflicts(live) {
                 self.links[base.index()] = None;
@@ -274,19 +278,41 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Whether some kernel would read and write one buffer.
+    /// Whether something that is computed looks at all of `base` as at one dense row of numbers.
+    fn is_seen_dense(&self, base: Value, live: &[bool]) -> bool {
+        self.graph.nodes().any(|(value, _)| {
+            let link = self.links[value.index()];
+            live[value.index()]
+                && link.is_some_and(|link| !link.keeps_stride)
+                && self.is_view(value)
+                && self.base(value).0 == base
+        })
+    }
+
+    /// Whether some kernel, or a copy that a gather or a view takes, would read and write one buffer.
     fn conflicts(&self, live: &[bool]) -> bool {
         self.graph.nodes().any(|(value, node)| {
             let Some(operation) = node.operation() else { return false };
-            let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| self.graph.shape(i)).collect();
-            if !live[value.index()]
-                || !operation.updates().is_empty()
-                || operation.alias(&shapes) != Alias::None
-            {
+            if !live[value.index()] || !operation.updates().is_empty() {
                 return false;
             }
-            let root = self.spot(value).root;
-            node.inputs.iter().any(|&input| self.spot(input).root == root)
+            let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| self.graph.shape(i)).collect();
+            let own = self.spot(value);
+            let mut inputs = node.inputs.iter().enumerate();
+            match operation.alias(&shapes) {
+                Alias::None => inputs.any(|(_, &input)| self.spot(input).root == own.root),
+                Alias::Within { .. } => {
+                    let copied = !self.is_view(value);
+                    copied && node.inputs.iter().any(|&input| self.spot(input).root == own.root)
+                }
+                Alias::Gather { offsets, keeps_stride } => inputs.any(|(index, &input)| {
+                    let (from, to) = (
+                        self.spot(input),
+                        self.gathered(value, index, offsets[index], keeps_stride),
+                    );
+                    from != to && from.root == to.root
+                }),
+            }
         })
     }
 }

@@ -1,0 +1,148 @@
+//! Tensors that share memory: whatever looks into whatever, each is what its operations say. Graphs are drawn at
+//! random of views, concatenations and what computes, and run on the GPU beside the reference.
+
+mod common {
+    pub mod adapter;
+}
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use common::adapter;
+use parula::gpu::Gpu;
+use parula::graph::{Graph, Value};
+use parula::ops::{
+    Concat, Conv2d, Elementwise, Instruction, Padding, Reshape, SliceChannels, Window,
+};
+use parula::plan;
+use parula::session::{self, Session, Store, evaluate};
+use parula::tensor::Tensor;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What `wanted` are on the GPU and by the reference, apart by at most a rounding.
+fn equal(gpu: &Arc<Gpu>, graph: &Graph, wanted: &[Value]) -> Result<(), String> {
+    let x = Tensor::<f64>::from_fn([2, 3, 5, 4], |at| (at as f64 * 0.37).sin());
+    let w = Tensor::<f64>::from_fn([1, 1, 4, 4], |at| (at as f64 * 0.71).cos());
+    let given: HashMap<String, Tensor<f64>> =
+        [("x".to_owned(), x.clone()), ("w".to_owned(), w.clone())].into();
+    let truth = evaluate(graph, &given, wanted).unwrap();
+    let options = session::options(gpu);
+    let plan = plan::build(graph, wanted, &[], gpu.capabilities(), &options).unwrap();
+    let store = Store::new(gpu, graph, 0).unwrap();
+    let mut session = Session::new(gpu, plan, &store).unwrap();
+    for (name, tensor) in [("x", &x), ("w", &w)] {
+        if session.plan().inputs.iter().any(|input| input.name == name) {
+            session.set(name, tensor.narrow().data()).unwrap();
+        }
+    }
+    session.run().unwrap();
+    for &value in wanted {
+        let name = &graph.node(value).name;
+        let found = session.read(name).unwrap();
+        let truth = truth.get(value).unwrap();
+        let most = found
+            .data()
+            .iter()
+            .zip(truth.data())
+            .fold(0.0f64, |most, (&a, &b)| most.max((f64::from(a) - b).abs()));
+        let largest = truth.data().iter().fold(1.0f64, |most, value| most.max(value.abs()));
+        if most.is_nan() || most > 1e-5 * largest {
+            return Err(format!("{name} is {most:.1e} off"));
+        }
+    }
+    Ok(())
+}
+
+fn start() -> (Graph, Value, Value) {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [2, 3, 5, 4]).unwrap();
+    let w = graph.input("w", [1, 1, 4, 4]).unwrap();
+    (graph, x, w)
+}
+
+/// A tensor that is written into a concatenation has gaps between its rows there; who reads it under another
+/// shape must not see them.
+#[test]
+fn a_part_of_a_concatenation_is_reshaped_without_its_neighbours() {
+    let gpu = Arc::new(adapter::open());
+    let (mut graph, x, _) = start();
+    let y = graph.add("y", Elementwise::one(Instruction::Scale(2.0)), &[x]).unwrap();
+    let z = graph.add("z", Elementwise::one(Instruction::Offset(1.0)), &[x]).unwrap();
+    let all = graph.add("all", Concat, &[y, z]).unwrap();
+    let turned = graph.add("turned", Reshape([2, 5, 3, 4].into()), &[y]).unwrap();
+    let relu = graph.add("relu", Elementwise::relu(), &[turned]).unwrap();
+    for wanted in [&[all, relu][..], &[all, turned], &[turned, all, y]] {
+        equal(&gpu, &graph, wanted).unwrap();
+    }
+}
+
+#[test]
+fn whatever_shares_memory_is_what_its_operations_say() {
+    let gpu = Arc::new(adapter::open());
+    let mut wrong = Vec::new();
+    for seed in 0..400 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (mut graph, x, w) = start();
+        let mut all = vec![x];
+        for index in 0..random.random_range(4..12) {
+            let &a = all.choose(&mut random).unwrap();
+            let shape = graph.shape(a).clone();
+            let Some([n, h, width, c]) = shape.nhwc() else { continue };
+            let name = format!("n{index}");
+            let same = |graph: &Graph, value: &Value| {
+                graph.shape(*value).nhwc().is_some_and(|dims| dims[..3] == [n, h, width])
+            };
+            let made = match random.random_range(0..7) {
+                0 => graph.add(name, Elementwise::relu(), &[a]),
+                1 => graph.add(name, Elementwise::one(Instruction::Scale(-0.75)), &[a]),
+                2 | 3 => {
+                    let alike: Vec<Value> =
+                        all.iter().copied().filter(|value| same(&graph, value)).collect();
+                    let count = random.random_range(2..=3);
+                    let parts: Vec<Value> =
+                        (0..count).filter_map(|_| alike.choose(&mut random).copied()).collect();
+                    if parts.iter().map(|&part| graph.shape(part).channels()).sum::<usize>() > 64 {
+                        continue;
+                    }
+                    graph.add(name, Concat, &parts)
+                }
+                4 => {
+                    let to = *[[n, width, h, c], [n, h * width, 1, c], [n, h, width * c, 1]]
+                        .choose(&mut random)
+                        .unwrap();
+                    graph.add(name, Reshape(to.into()), &[a])
+                }
+                5 if c > 1 => {
+                    let start = random.random_range(0..c);
+                    let count = random.random_range(1..=c - start);
+                    graph.add(name, SliceChannels { start, count }, &[a])
+                }
+                6 if c == 4 => {
+                    let window = Window::square(1, 1, Padding::Valid);
+                    graph.add(name, Conv2d::new(window), &[a, w])
+                }
+                _ => continue,
+            };
+            all.push(made.unwrap());
+        }
+        let outputs: Vec<Value> = all
+            .iter()
+            .copied()
+            .skip(1)
+            .filter(|_| random.random_bool(0.5))
+            .chain(all.last().copied().filter(|&last| last != x))
+            .collect();
+        let mut wanted = outputs.clone();
+        wanted.sort();
+        wanted.dedup();
+        if wanted.is_empty() {
+            continue;
+        }
+        if let Err(problem) = equal(&gpu, &graph, &wanted) {
+            wrong.push(format!("graph {seed}: {problem}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
