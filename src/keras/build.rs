@@ -146,16 +146,26 @@ impl Builder<'_> {
             && !frozen.iter().any(|pattern| pattern::fits(pattern, &owner));
         let first = scope.first && index == 0;
         let mut inputs = Vec::new();
-        let mut numbers = Vec::new();
+        let (mut numbers, mut constants, mut parts) = (Vec::new(), Vec::new(), Vec::new());
         for (place, argument) in call.arguments.iter().enumerate() {
             match argument {
                 Argument::Tensor(source) => inputs.push(self.output(net, made, *source)?),
                 Argument::Number(number) => numbers.push((place, *number)),
+                Argument::Numbers(numbers) => constants.push((place, numbers.clone())),
+                Argument::Other(part) => parts.push(part.clone()),
             }
         }
         let path = &self.imported.path;
         let fields = Fields::new(path, &name, &entry.class, &entry.config);
         self.check(entry, call, &fields, &mut numbers)?;
+        if let (Some(part), false) = (parts.first(), entry.class == "GetItem") {
+            let shown: String = part.to_string().chars().take(60).collect();
+            let problem = format!("it is called with {shown}");
+            return Err(fields.refuse(problem, "call it with tensors and numbers"));
+        }
+        if !constants.is_empty() && !fields.is_operation() {
+            return Err(fields.refuse("it is called with numbers", "call it with tensors"));
+        }
         if let Some(inner) = &entry.inner {
             if inputs.len() != inner.inputs.len() {
                 let problem = format!(
@@ -204,6 +214,8 @@ impl Builder<'_> {
             trainable,
             inputs: values,
             numbers,
+            constants,
+            parts,
             weights: Vec::new(),
         };
         let output = make(&mut site).map_err(|error| within(path, error))?;
@@ -313,7 +325,7 @@ fn shell(entry: &Entry) -> Entry {
 fn sources(call: &Call) -> impl Iterator<Item = Source> + '_ {
     call.arguments.iter().filter_map(|argument| match argument {
         Argument::Tensor(source) => Some(*source),
-        Argument::Number(_) => None,
+        _ => None,
     })
 }
 

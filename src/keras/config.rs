@@ -64,6 +64,10 @@ pub(super) enum Argument {
     Tensor(Source),
     /// A number.
     Number(f64),
+    /// Numbers that stand in the configuration: a constant tensor.
+    Numbers(Vec<f64>),
+    /// What else Keras writes, such as the parts of an index: for the layer to understand.
+    Other(Json),
 }
 
 /// One output of one call of a layer.
@@ -329,10 +333,14 @@ impl Reader<'_> {
                     let history = history.ok_or_else(|| self.wrong("a tensor has no history"))?;
                     found.push(Argument::Tensor(self.source(history, places)?));
                 }
-                other => {
-                    let shown: String = other.to_string().chars().take(60).collect();
-                    return Err(self.refused(&format!("a layer is called with {shown}")));
+                Json::Object(tensor)
+                    if matches!(text_of(tensor, "class_name"), "__tensor__" | "__numpy__") =>
+                {
+                    found.push(constant(tensor).ok_or_else(|| {
+                        self.wrong("a constant tensor is no list of numbers, or a long one")
+                    })?);
                 }
+                other => found.push(Argument::Other(other.clone())),
             }
         }
         Ok(())
@@ -343,7 +351,7 @@ impl Reader<'_> {
         let calls = net.layers.iter().flat_map(|layer| &layer.calls);
         let read = calls.flat_map(|call| &call.arguments).filter_map(|argument| match argument {
             Argument::Tensor(source) => Some(source),
-            Argument::Number(_) => None,
+            _ => None,
         });
         for source in read.chain(&net.inputs).chain(&net.outputs) {
             let layer = &net.layers[source.layer];
@@ -358,6 +366,29 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// More numbers are weights, and belong elsewhere.
+const MOST_NUMBERS: usize = 4096;
+
+/// The numbers of `__tensor__` or `__numpy__`, in nested lists.
+fn constant(tensor: &Map<String, Json>) -> Option<Argument> {
+    let value = tensor.get("config")?.get("value")?;
+    let mut found = Vec::new();
+    let mut open = vec![value];
+    while let Some(json) = open.pop() {
+        match json {
+            Json::Array(parts) => open.extend(parts.iter().rev()),
+            other => found.push(other.as_f64()?),
+        }
+        if found.len() > MOST_NUMBERS || open.len() > MOST_NUMBERS {
+            return None;
+        }
+    }
+    Some(match found[..] {
+        [number] => Argument::Number(number),
+        _ => Argument::Numbers(found),
+    })
 }
 
 /// Each layer reads the one before; without an input of its own the model has one before all.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::fields::Fields;
 use super::layers::activation::Function;
 use crate::error::Result;
@@ -51,6 +53,10 @@ pub(super) struct Site<'a> {
     pub inputs: Vec<Value>,
     /// Numbers that it is called with, each with its place among the arguments.
     pub numbers: Vec<(usize, f64)>,
+    /// The same for constant tensors.
+    pub constants: Vec<(usize, Vec<f64>)>,
+    /// What else it is called with: the parts of an index.
+    pub parts: Vec<Json>,
     /// The names of its variables so far, in Keras's order.
     pub weights: Vec<String>,
 }

@@ -511,6 +511,37 @@ def squeeze(path):
             archive.writestr(name, content)
 
 
+@model
+def preprocessed_caffe():
+    """As ResNet50 and VGG are prepared: channels turned round, means taken off."""
+    i = keras.Input((32, 32, 3))
+    x = keras.applications.resnet.preprocess_input(i)
+    x = small_base(pooling="avg")(x, training=False)
+    return keras.Model(i, L.Dense(3, activation="softmax")(x))
+
+
+@model
+def preprocessed_torch():
+    """As DenseNet is prepared: mean and deviation of each channel."""
+    i = keras.Input((32, 32, 3))
+    x = keras.applications.densenet.preprocess_input(i)
+    x = small_base(pooling="avg")(x, training=False)
+    return keras.Model(i, L.Dense(2)(x))
+
+
+@model
+def operations():
+    """Operations of keras.ops, constants, pieces, and a squeeze that is multiplied without a Reshape."""
+    i = keras.Input((32, 36, 3))
+    x = (i - np.array([120.0, 115.0, 100.0], "float32")) / 64.0
+    x = keras.ops.relu(L.Conv2D(6, 3, strides=2)(x[:, 2:-2, 1:33, :]))
+    x = L.BatchNormalization()(L.Conv2D(8, 3)(x[..., ::-1]))
+    x = keras.ops.silu(x) + keras.ops.sigmoid(x)
+    x = L.Multiply()([L.Dense(8, activation="sigmoid")(L.GlobalAveragePooling2D()(x)), x])
+    x = keras.ops.tanh(L.Conv2D(8, 1, name="last")(x[..., 1:7]))
+    return keras.Model(i, L.Dense(3)(L.GlobalAveragePooling2D()(x)))
+
+
 def apart(found, truth):
     """The largest difference over the largest magnitude of `truth`."""
     truth = np.array(truth)

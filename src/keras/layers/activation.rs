@@ -17,7 +17,29 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("ThresholdedReLU", |site| layer(site, thresholded)),
     kind("Softmax", |site| layer(site, softmax)),
     kind("PReLU", super::prelu::prelu),
+    // Operations of `keras.ops` on tensors.
+    kind("Relu", |site| operation(site, "relu")),
+    kind("Relu6", |site| operation(site, "relu6")),
+    kind("Sigmoid", |site| operation(site, "sigmoid")),
+    kind("Silu", |site| operation(site, "silu")),
+    kind("Tanh", |site| operation(site, "tanh")),
+    kind("Softplus", |site| operation(site, "softplus")),
+    kind("Softsign", |site| operation(site, "softsign")),
+    kind("Selu", |site| operation(site, "selu")),
+    kind("HardSigmoid", |site| operation(site, "hard_sigmoid")),
+    kind("HardSilu", |site| operation(site, "hard_silu")),
+    kind("Exp", |site| operation(site, "exponential")),
 ];
+
+/// An operation that has the name of an activation and no fields.
+fn operation(site: &mut Site, name: &str) -> Result<Tensor> {
+    site.fields.finish()?;
+    let x = site.x()?;
+    match named(name, false).flatten() {
+        Some(function) => site.activated(x, function),
+        None => Ok(x.into()),
+    }
+}
 
 /// A function of every number, or of a row of scores.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,10 @@ use super::{Kind, kind};
 use crate::error::Result;
 use crate::graph::Value;
 use crate::keras::site::{Site, Tensor, described};
-use crate::ops::{Activate, Concat, Curve, Elementwise, Expand, Instruction, Operation, Reshape};
+use crate::ops::{
+    Activate, Activation, ChannelAffine, Concat, Curve, Elementwise, Expand, Instruction,
+    Operation, Reshape,
+};
 
 pub(super) const LAYERS: &[Kind] = &[
     kind("Add", |site| merge(site, Instruction::Add)),
@@ -27,6 +30,9 @@ fn merge(site: &mut Site, instruction: Instruction) -> Result<Tensor> {
     site.fields.finish()?;
     if !site.numbers.is_empty() {
         return with_number(site, instruction);
+    }
+    if !site.constants.is_empty() {
+        return with_constants(site, instruction);
     }
     let inputs = repeated(site)?;
     fold(site, &inputs, instruction)
@@ -64,6 +70,34 @@ fn with_number(site: &mut Site, instruction: Instruction) -> Result<Tensor> {
     }
 }
 
+/// A tensor and a constant for each channel, in either order.
+fn with_constants(site: &mut Site, instruction: Instruction) -> Result<Tensor> {
+    let x = site.x()?;
+    let channels = site.shape(x).channels();
+    let (place, constant) = match &site.constants[..] {
+        [(place, all)] if *place < 2 && all.len() == channels => (*place, all.clone()),
+        _ => {
+            let problem = format!("its numbers are not one for each of {channels} channels");
+            return Err(site.fields.refuse(problem, "call it with as many as there are channels"));
+        }
+    };
+    let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
+    let turned = || constant.iter().map(|number| -number).collect();
+    let (scale, shift): (Vec<f64>, Vec<f64>) = match (instruction, place) {
+        (Instruction::Add, _) => (ones, constant),
+        (Instruction::Multiply, _) => (constant, zeros),
+        (Instruction::Subtract, 1) => (ones, turned()),
+        (Instruction::Subtract, _) => (vec![-1.0; channels], constant),
+        _ => {
+            return Err(site
+                .fields
+                .refuse("numbers are among what it compares", "compare tensors"));
+        }
+    };
+    let affine = site.constant("scale_and_shift", &[2, channels], &[scale, shift].concat())?;
+    site.add(ChannelAffine { activation: Activation::None }, &[x, affine])
+}
+
 /// x * factor + summand.
 fn scaled(site: &mut Site, factor: f64, summand: f64) -> Result<Tensor> {
     site.fields.finish()?;
@@ -80,6 +114,13 @@ fn scaled(site: &mut Site, factor: f64, summand: f64) -> Result<Tensor> {
 }
 
 fn divide(site: &mut Site) -> Result<Tensor> {
+    if let [(1, all)] = &mut site.constants[..]
+        && all.iter().all(|number| *number != 0.0)
+    {
+        all.iter_mut().for_each(|number| *number = 1.0 / *number);
+        site.fields.finish()?;
+        return with_constants(site, Instruction::Multiply);
+    }
     match site.numbers[..] {
         [(1, number)] if number != 0.0 => scaled(site, 1.0 / number, 0.0),
         _ => Err(site.fields.refuse("it divides by a tensor", "divide by a number")),
@@ -132,8 +173,9 @@ fn repeated(site: &mut Site) -> Result<Vec<Value>> {
         let shown: Vec<String> = shapes.iter().map(described).collect();
         site.fields.refuse(format!("it is called with {}", shown.join(" and ")), "look before it")
     };
-    let rank = shapes[0].rank();
-    if !(2..=4).contains(&rank) || shapes.iter().any(|shape| shape.rank() != rank) {
+    // Keras gives the shorter ones axes of one behind that of the images.
+    let rank = shapes.iter().map(|shape| shape.rank()).max().unwrap_or(0);
+    if shapes.iter().any(|shape| !(2..=4).contains(&shape.rank())) {
         return Err(refused(site));
     }
     // (N, C) is (N, 1, 1, C) here.
@@ -154,7 +196,7 @@ fn repeated(site: &mut Site) -> Result<Vec<Value>> {
     let mut values = Vec::new();
     for (index, (input, dims)) in inputs.into_iter().zip(&all).enumerate() {
         let mut value = input;
-        if *dims != to {
+        if *dims != to || shapes[index].rank() != rank {
             value = site.part(&format!("as_image_{index}"), Reshape((*dims).into()), &[value])?;
             value =
                 site.part(&format!("repeated_{index}"), Expand { from: *dims, to }, &[value])?;

@@ -1,11 +1,13 @@
 //! Layers that change shapes: borders, larger images, other views of the same numbers.
 
+use serde_json::Value as Json;
+
 use super::{Kind, kind};
 use crate::error::Result;
 use crate::keras::site::{Site, Tensor, described};
 use crate::ops::{
-    AveragePoolGradient, Crop, Elementwise, Instruction, Padding, Reshape, ResizeBilinear, Window,
-    ZeroPad,
+    AveragePoolGradient, Concat, Conv2d, Crop, Elementwise, Instruction, Padding, Reshape,
+    ResizeBilinear, SliceChannels, Window, ZeroPad,
 };
 
 pub(super) const LAYERS: &[Kind] = &[
@@ -15,7 +17,113 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("Flatten", flatten),
     kind("Reshape", reshape),
     kind("Permute", permute),
+    kind("GetItem", get_item),
+    kind("Stack", stack),
 ];
+
+/// Maps of one number a pixel, as channels.
+fn stack(site: &mut Site) -> Result<Tensor> {
+    let axes = site.fields.signed("axis")?;
+    site.fields.finish()?;
+    if axes[..] != [-1] && axes[..] != [3] {
+        return Err(site.fields.strange("axis"));
+    }
+    let mut parts = Vec::new();
+    for (index, input) in site.inputs.clone().into_iter().enumerate() {
+        let shape = site.shape(input);
+        let [n, h, w] = *shape.dims() else {
+            let problem = format!("it is called with {}", described(&shape));
+            return Err(site.fields.refuse(problem, "stack maps (H, W)"));
+        };
+        parts.push(site.part(&format!("map_{index}"), Reshape([n, h, w, 1].into()), &[input])?);
+    }
+    site.add(Concat, &parts)
+}
+
+/// The parts of an index that can be: all of an axis, a piece of it, or the channels from the last to the first,
+/// which is how Keras makes blue, green, red of red, green, blue.
+fn get_item(site: &mut Site) -> Result<Tensor> {
+    site.fields.finish()?;
+    let (mut x, dims) = site.images()?;
+    let strange = |site: &Site| {
+        let problem = "its index is not one of pieces of images, or of channels turned round";
+        site.fields.refuse(problem, "crop with Cropping2D, choose channels with a 1x1 convolution")
+    };
+    let class = |part: &Json| part.get("class_name").and_then(Json::as_str).map(str::to_owned);
+    // One channel, and its axis gone: [..., k].
+    if let ([(2, channel)], [part]) = (&site.numbers[..], &site.parts[..]) {
+        let count = dims[3] as f64;
+        let at = if *channel < 0.0 { channel + count } else { *channel };
+        if class(part).as_deref() != Some("__ellipsis__") || !(0.0..count).contains(&at) {
+            return Err(strange(site));
+        }
+        let one = SliceChannels { start: at as usize, count: 1 };
+        x = site.part("channel", one, &[x])?;
+        return site.add(Reshape([dims[0], dims[1], dims[2]].into()), &[x]);
+    }
+    if !site.numbers.is_empty() {
+        return Err(strange(site));
+    }
+    // An ellipsis stands for all axes that are not named.
+    let mut pieces: Vec<Option<Json>> = Vec::new();
+    let named =
+        site.parts.iter().filter(|part| class(part).as_deref() == Some("__slice__")).count();
+    for part in &site.parts {
+        match class(part).as_deref() {
+            Some("__slice__") => pieces.push(part.get("config").cloned()),
+            Some("__ellipsis__") if named <= 4 => pieces.resize(pieces.len() + 4 - named, None),
+            _ => return Err(strange(site)),
+        }
+    }
+    if pieces.is_empty() || pieces.len() > 4 {
+        return Err(strange(site));
+    }
+    pieces.resize(4, None);
+    let mut ranges = dims.map(|size| (0, size));
+    let mut turned = false;
+    for (axis, piece) in pieces.iter().enumerate() {
+        let Some(piece) = piece else { continue };
+        let number = |key: &str| match piece.get(key) {
+            None | Some(Json::Null) => Some(None),
+            Some(value) => value.as_i64().map(Some),
+        };
+        let (Some(start), Some(stop), Some(step)) =
+            (number("start"), number("stop"), number("step"))
+        else {
+            return Err(strange(site));
+        };
+        let size = dims[axis] as i64;
+        match (axis, start, stop, step) {
+            (_, None, None, None | Some(1)) => {}
+            (3, None, None, Some(-1)) => turned = true,
+            (1..=3, start, stop, None | Some(1)) => {
+                let at = |end: i64| {
+                    (if end < 0 { end.saturating_add(size) } else { end }).clamp(0, size)
+                };
+                let (from, to) = (at(start.unwrap_or(0)), at(stop.unwrap_or(size)));
+                if from >= to {
+                    return Err(strange(site));
+                }
+                ranges[axis] = (from as usize, to as usize);
+            }
+            _ => return Err(strange(site)),
+        }
+    }
+    let [_, (top, bottom), (left, right), (first, last)] = ranges;
+    let crop = Crop { top, bottom: dims[1] - bottom, left, right: dims[2] - right };
+    x = site.part("piece", crop, &[x])?;
+    if turned {
+        // A convolution of zeros and ones: each channel is read once.
+        let count = dims[3];
+        site.checked(&[count, count])?;
+        let kernel: Vec<f64> = (0..count * count)
+            .map(|at| f64::from(u8::from(at / count + at % count + 1 == count)))
+            .collect();
+        let kernel = site.constant("turned_round", &[1, 1, count, count], &kernel)?;
+        x = site.part("turned", Conv2d::new(Window::square(1, 1, Padding::Valid)), &[x, kernel])?;
+    }
+    site.add(SliceChannels { start: first, count: last - first }, &[x])
+}
 
 fn zero_padding(site: &mut Site) -> Result<Tensor> {
     let fields = site.fields;
