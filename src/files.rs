@@ -33,7 +33,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a `path` that [`write`] could not write to now. To be asked before work whose result goes there.
+/// Refuses a `path` that [`write()`] could not write to now. To be asked before work whose result goes there.
 ///
 /// # Errors
 /// [`Error::File`] when the folder is missing, not writable or full.
