@@ -333,6 +333,19 @@ fn layer<'a>(layers: &'a mut [Json], name: &str) -> &'a mut Json {
     layers.iter_mut().find(|layer| layer["config"]["name"] == name).unwrap()
 }
 
+/// Numbers one above the other are of another axis than the channels.
+#[test]
+fn a_constant_that_is_no_row_of_channels_is_refused() {
+    let config = config_of("operations.keras").to_string();
+    let row = "\"value\":[120.0,115.0,100.0]";
+    assert!(config.contains(row), "{config}");
+    for other in ["[[[120.0]],[[115.0]],[[100.0]]]", "[[120.0],[115.0],[100.0]]", "[\"a\"]", "{}"] {
+        let said =
+            refusal_of("operations.keras", &config.replace(row, &format!("\"value\":{other}")));
+        assert!(said.contains("a constant tensor is no row"), "{said}");
+    }
+}
+
 #[test]
 fn what_is_not_understood_is_refused_with_layer_field_and_value() {
     let said = changed(|layers| layer(layers, "stem")["class_name"] = json!("Lambda"));

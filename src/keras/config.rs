@@ -337,7 +337,7 @@ impl Reader<'_> {
                     if matches!(text_of(tensor, "class_name"), "__tensor__" | "__numpy__") =>
                 {
                     found.push(constant(tensor).ok_or_else(|| {
-                        self.wrong("a constant tensor is no list of numbers, or a long one")
+                        self.wrong("a constant tensor is no row of numbers, or a long one")
                     })?);
                 }
                 other => found.push(Argument::Other(other.clone())),
@@ -371,23 +371,21 @@ impl Reader<'_> {
 /// More numbers are weights, and belong elsewhere.
 const MOST_NUMBERS: usize = 4096;
 
-/// The numbers of `__tensor__` or `__numpy__`, in nested lists.
+/// The numbers of `__tensor__` or `__numpy__`: one, or a row of them within lists of one, which are of the last
+/// axis wherever they meet a tensor.
 fn constant(tensor: &Map<String, Json>) -> Option<Argument> {
-    let value = tensor.get("config")?.get("value")?;
-    let mut found = Vec::new();
-    let mut open = vec![value];
-    while let Some(json) = open.pop() {
-        match json {
-            Json::Array(parts) => open.extend(parts.iter().rev()),
-            other => found.push(other.as_f64()?),
-        }
-        if found.len() > MOST_NUMBERS || open.len() > MOST_NUMBERS {
-            return None;
-        }
+    let mut value = tensor.get("config")?.get("value")?;
+    while let Some([inner @ Json::Array(_)]) = value.as_array().map(Vec::as_slice) {
+        value = inner;
     }
-    Some(match found[..] {
+    let Some(row) = value.as_array() else { return value.as_f64().map(Argument::Number) };
+    if row.len() > MOST_NUMBERS {
+        return None;
+    }
+    let numbers: Vec<f64> = row.iter().map(Json::as_f64).collect::<Option<_>>()?;
+    Some(match numbers[..] {
         [number] => Argument::Number(number),
-        _ => Argument::Numbers(found),
+        _ => Argument::Numbers(numbers),
     })
 }
 
