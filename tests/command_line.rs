@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use std::sync::OnceLock;
 
-use common::program::{command, failure, json, parula};
+use common::program::{command, failure, failure_and_code, json, parula};
 use parula::data::Grey;
 use parula::graph::{Kind, Role};
 use parula::metrics::normalise::{Normalisation, levels};
@@ -249,7 +249,7 @@ fn the_experiment_writes_what_can_be_scored_again() {
     let raw = std::fs::read(found[0]["raw"].as_str().unwrap()).unwrap();
     assert!(raw.starts_with(b"\x93NUMPY"));
     let layer = failure(&[&cam[..], &["--out", path(&maps), "--layer", "nonsense"]].concat());
-    assert!(layer.contains("no feature map called nonsense"), "{layer}");
+    assert!(layer.contains("no layer called nonsense"), "{layer}");
     // Other methods, and what they are asked for: several layers, a grid of squares, the other sign.
     let of = |options: &[&str]| json(&[&cam[..], &["--out", path(&maps)], options].concat());
     let layers = ["--layer", "conv3_block1_out,post_relu", "--normalisation", "min-max"];
@@ -640,12 +640,20 @@ fn listings_are_json_with_the_documented_fields() {
 }
 
 #[test]
-fn wrong_usage_ends_with_2_and_unknown_names_with_1() {
+fn wrong_usage_and_unknown_names_end_with_2_and_files_that_are_wrong_with_1() {
     assert_eq!(parula(&["reproduce", "--epochs", "many"]).status.code(), Some(2));
     assert_eq!(parula(&["nonsense"]).status.code(), Some(2));
     let out = tempfile::tempdir().unwrap();
-    let model = failure(&["reproduce", "--models", "vgg", "--out", path(out.path())]);
-    assert!(model.contains("compact-xception, compact-resnet"), "{model}");
+    let asked = ["reproduce", "--models", "vgg", "--out", path(out.path())];
+    let (model, code) = failure_and_code(&asked);
+    assert!(model.contains("compact-xception, compact-resnet") && code == 2, "{code}: {model}");
+    let text = out.path().join("text.png");
+    std::fs::write(&text, "no picture").unwrap();
+    let weights = out.path().join("w.safetensors");
+    some_weights(&weights);
+    let asked = ["predict", "--model", "compact-resnet", "--weights", path(&weights), path(&text)];
+    let (said, code) = failure_and_code(&asked);
+    assert!(said.contains("text.png") && code == 1, "{code}: {said}");
     let model = failure(&["reproduce", "--models", "", "--out", path(out.path())]);
     assert!(model.contains(r#"no model is called """#), "{model}");
     let model = ["--model", "compact-resnet"];

@@ -185,7 +185,11 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             crate::console::note!("parula: {}", error.to_string().replace('\n', " "));
-            ExitCode::FAILURE
+            match error {
+                // As clap ends where it understands an argument no better.
+                Error::Usage { .. } => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
