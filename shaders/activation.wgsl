@@ -3,6 +3,7 @@
 // ACTIVATION: 0 none   1 max(a, 0)   2 clamp(a, 0, 6)   3 bent: slope A below B, at most C   4 silu
 //   5 gelu   6 gelu by tanh   7 sigmoid   8 hard sigmoid A * a + B, within 0 and 1   9 a times that
 //   10 tanh   11 softplus   12 softsign   13 exp   14 mish   15 elu, alpha A   16 selu
+//   17 square root   18 1 / a   19 |a|
 //
 // Exponentials are taken of what is not positive, so that none overflows.
 
@@ -79,6 +80,9 @@ fn curve(v: vec4<f32>) -> vec4<f32> {
         case 11u: { return softplus(v); }
         case 12u: { return v / (1.0 + abs(v)); }
         case 13u: { return exp(v); }
+        case 17u: { return sqrt(v); }
+        case 18u: { return 1.0 / v; }
+        case 19u: { return abs(v); }
         default: { return v * hyperbolic(softplus(v)); }
     }
 }
@@ -129,6 +133,12 @@ fn slope(v: vec4<f32>) -> vec4<f32> {
             return t * t;
         }
         case 13u: { return exp(v); }
+        case 17u: { return 0.5 / sqrt(v); }
+        case 18u: {
+            let t = 1.0 / v;
+            return -t * t;
+        }
+        case 19u: { return sign(v); }
         default: {
             let t = hyperbolic(softplus(v));
             return t + v * (1.0 - t * t) * sigmoid(v);

@@ -183,6 +183,23 @@ pub fn cases() -> Vec<Case> {
             [([2, 3, 4, 8].into(), Fill::Signed), ([2, 3, 4, 8].into(), Fill::Uniform(-6.0, 6.0))];
         cases.push(Case::new(name("gradient"), ActivateGradient(curve), two));
     }
+    // Of what is not negative, or not 0, alone.
+    for curve in [Curve::SquareRoot, Curve::Reciprocal, Curve::Absolute] {
+        for dims in [[2, 3, 5, 7], [3, 5, 2, 12]] {
+            let shape = Shape::from(dims);
+            let name = format!("{curve:?} {shape}");
+            let inputs = [(shape.clone(), Fill::Uniform(0.3, 5.0))];
+            cases.push(Case::new(name, Activate(curve), inputs).differentiate(&[0]));
+            let two = [(shape.clone(), Fill::Signed), (shape, Fill::Uniform(0.3, 5.0))];
+            let name = format!("{curve:?} gradient {}", Shape::from(dims));
+            cases.push(Case::new(name, ActivateGradient(curve), two));
+        }
+    }
+    let bend = [
+        (Shape::from([1, 1, 1, 6]), Fill::Signed),
+        (Shape::from([1, 1, 1, 6]), Fill::Values(&[-2.0, -0.5, 0.0, 0.0, 0.5, 2.0])),
+    ];
+    cases.push(Case::new("absolute at 0", ActivateGradient(Curve::Absolute), bend));
     let bent = Curve::Relu { slope: 0.2, threshold: 0.0, ceiling: f32::MAX };
     let inputs = [([2, 3, 4, 8].into(), Fill::Signed)];
     let name = format!("{bent:?} beside its bend");

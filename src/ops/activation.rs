@@ -45,6 +45,12 @@ pub enum Curve {
     Exponential,
     /// `x * tanh(softplus(x))`.
     Mish,
+    /// The square root of `x`.
+    SquareRoot,
+    /// `1 / x`.
+    Reciprocal,
+    /// `|x|`, with a slope of 0 at 0.
+    Absolute,
 }
 
 impl Curve {
@@ -65,6 +71,9 @@ impl Curve {
             Curve::Softsign => (12, [0.0; 3]),
             Curve::Exponential => (13, [0.0; 3]),
             Curve::Mish => (14, [0.0; 3]),
+            Curve::SquareRoot => (17, [0.0; 3]),
+            Curve::Reciprocal => (18, [0.0; 3]),
+            Curve::Absolute => (19, [0.0; 3]),
         }
     }
 
@@ -100,6 +109,9 @@ impl Curve {
             Curve::Softsign => x / (1.0 + x.abs()),
             Curve::Exponential => x.exp(),
             Curve::Mish => x * softplus(x).tanh(),
+            Curve::SquareRoot => x.sqrt(),
+            Curve::Reciprocal => 1.0 / x,
+            Curve::Absolute => x.abs(),
         }
     }
 
@@ -147,6 +159,9 @@ impl Curve {
                 let t = softplus(x).tanh();
                 t + x * (1.0 - t * t) * sigmoid(x)
             }
+            Curve::SquareRoot => 0.5 / x.sqrt(),
+            Curve::Reciprocal => -1.0 / (x * x),
+            Curve::Absolute => step(x > 0.0) - step(x < 0.0),
         }
     }
 }

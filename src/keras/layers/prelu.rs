@@ -28,9 +28,6 @@ pub(super) fn prelu(site: &mut Site) -> Result<Tensor> {
             _ => return Err(site.fields.strange("shared_axes")),
         }
     }
-    if (alpha[1] == 1) != (alpha[2] == 1) && (to[1] > 1 && to[2] > 1) && site.training() {
-        return Err(site.fields.strange("shared_axes"));
-    }
     let slopes = site.weight("alpha", &alpha[first..], Init::Constant(0.0))?;
     let slopes = site.part("slopes", Reshape(alpha.into()), &[slopes])?;
     let slopes = site.part("slopes_everywhere", Expand { from: alpha, to }, &[slopes])?;
