@@ -374,9 +374,85 @@ fn what_is_not_understood_is_refused_with_layer_field_and_value() {
         let expected = format!("layer {layer_name} (");
         assert!(said.contains(&expected) && said.contains(&format!("{field} = ")), "{said}");
     }
+    // What no layer can have is shown as the file has it.
+    for (field, value) in [
+        ("strides", json!([0, 0])),
+        ("kernel_size", json!([0, 3])),
+        ("kernel_size", Json::Null),
+        ("dilation_rate", json!(0)),
+    ] {
+        let said = changed(|layers| layer(layers, "stem")["config"][field] = value.clone());
+        assert!(
+            said.contains(&format!("layer stem (Conv2D): {field} = {value} cannot be")),
+            "{said}"
+        );
+    }
+    // Keras 2 predicts as in training where a layer is called so, with statistics of the batch, say.
+    let called = config_of("keras2-nested.keras").to_string();
+    let trained = called.replace("\"training\":false", "\"training\":true");
+    assert_ne!(called, trained);
+    let said = refusal_of("keras2-nested.keras", &trained);
+    assert!(said.contains("it is called with training = true"), "{said}");
     let quantised = json!({"class_name": "QuantizedDTypePolicy", "config": {"mode": "int8"}});
     let said = changed(|layers| layer(layers, "predictions")["config"]["dtype"] = quantised);
     assert!(said.contains("layer predictions (Dense): its weights are quantised"), "{said}");
+}
+
+/// The same of operations: none is computed as another one.
+#[test]
+fn operations_that_are_not_understood_are_refused() {
+    let refused = |name: &str, class: &str, change: &dyn Fn(&mut Json)| {
+        let mut config = config_of(name);
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        let mut own = layers.iter_mut().filter(|layer| layer["class_name"] == class);
+        change(own.next().unwrap());
+        let said = refusal_of(name, &config.to_string());
+        assert!(said.contains(&format!("({class}): ")), "{said}");
+        said
+    };
+    for (name, class, field, value) in [
+        ("reductions", "Mean", "axis", json!([0, 1])),
+        ("reductions", "Mean", "axis", json!([1, 3])),
+        ("reductions", "Mean", "axis", Json::Null),
+        ("reductions", "Max", "axis", json!(7)),
+        ("reductions", "Max", "initial", json!(1.0)),
+        ("functions", "Clip", "x_min", Json::Null),
+        ("functions", "Clip", "x_min", json!([0.1, 0.2])),
+        ("functions", "Clip", "x_min", json!(0.5)),
+        ("sequences", "RepeatVector", "n", json!(-1)),
+        ("sequences", "Dot", "normalize", json!(true)),
+        ("sequences", "Dot", "axes", json!(2)),
+        ("sequences", "Concatenate", "axis", json!(0)),
+        ("sequences", "Squeeze", "axis", json!(1)),
+        ("sequences", "ExpandDims", "axis", json!(0)),
+        ("sequences", "Reshape", "target_shape", json!([7, 6])),
+        ("placed", "Transpose", "axes", json!([0, 2, 1, 3])),
+        ("placed", "Transpose", "axes", json!([1, 0, 2, 3])),
+        ("placed", "Cast", "dtype", json!("int32")),
+        ("placed", "Pad", "mode", json!("reflect")),
+        ("placed", "Pad", "pad_width", json!([[0, 0], [1, 2], [0, 1], [0, 1]])),
+        ("placed", "Resize", "interpolation", json!("bicubic")),
+        ("placed", "MaxPool", "pool_size", json!(0)),
+        ("placed", "Conv2DTranspose", "output_padding", json!(2)),
+        ("shapes", "UpSampling2D", "interpolation", json!("bicubic")),
+    ] {
+        let file = format!("{name}.keras");
+        refused(&file, class, &|layer| layer["config"][field] = value.clone());
+    }
+    let said = refused("functions.keras", "Power", &|layer| {
+        layer["inbound_nodes"][0]["args"][1] = json!(2.3);
+    });
+    assert!(said.contains("2.3 is its exponent"), "{said}");
+    // The exponent and the basis exchanged; a layer that takes no number; a number beside two tensors.
+    refused("functions.keras", "Power", &|layer| {
+        layer["inbound_nodes"][0]["args"].as_array_mut().unwrap().reverse();
+    });
+    refused("functions.keras", "Conv2D", &|layer| {
+        layer["inbound_nodes"][0]["args"].as_array_mut().unwrap().push(json!(3));
+    });
+    refused("mean-of-heads.keras", "Average", &|layer| {
+        layer["inbound_nodes"][0]["args"][0].as_array_mut().unwrap().push(json!(3));
+    });
 }
 
 #[test]

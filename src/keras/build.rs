@@ -163,10 +163,11 @@ impl Builder<'_> {
             let problem = format!("it is called with {shown}");
             return Err(fields.refuse(problem, "call it with tensors and numbers"));
         }
-        if !constants.is_empty() && !fields.is_operation() {
-            return Err(fields.refuse("it is called with numbers", "call it with tensors"));
-        }
+        let numbered = !constants.is_empty() || !numbers.is_empty();
         if let Some(inner) = &entry.inner {
+            if numbered {
+                return Err(fields.refuse("it is called with numbers", "call it with tensors"));
+            }
             if inputs.len() != inner.inputs.len() {
                 let problem = format!(
                     "the model takes {} inputs, and is called with {}",
@@ -185,6 +186,9 @@ impl Builder<'_> {
             return Ok(outputs);
         }
         let make = self.find(entry, &fields)?;
+        if numbered && !fields.is_operation() && entry.class != "GetItem" {
+            return Err(fields.refuse("it is called with numbers", "call it with tensors"));
+        }
         let Some(make) = make else {
             // Nothing happens to what passes through.
             let [x] = &inputs[..] else {
@@ -233,6 +237,11 @@ impl Builder<'_> {
         numbers: &mut Vec<(usize, f64)>,
     ) -> Result<()> {
         for (name, value) in &call.named {
+            // Keras 3 goes by what the whole model is called with; Keras 2 by this.
+            if name == "training" && self.imported.keras2 && value.as_bool() == Some(true) {
+                let problem = "it is called with training = true, and predicts as in training";
+                return Err(fields.refuse(problem, "call it without"));
+            }
             // What a model does in training is what it is built for.
             let harmless = matches!(name.as_str(), "training" | "mask" | "name");
             match (value.as_f64(), name.as_str()) {

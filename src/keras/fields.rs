@@ -46,9 +46,18 @@ impl<'a> Fields<'a> {
 
     /// Whether this is an operation rather than a layer, which takes numbers by name.
     pub fn is_operation(&self) -> bool {
-        ["TFOpLambda", "Add", "Subtract", "Multiply", "TrueDivide", "Divide"]
-            .iter()
-            .any(|class| self.place.ends_with(&format!("({class})")))
+        const WITH_NUMBERS: [&str; 9] = [
+            "TFOpLambda",
+            "Add",
+            "Subtract",
+            "Multiply",
+            "TrueDivide",
+            "Divide",
+            "Maximum",
+            "Minimum",
+            "Power",
+        ];
+        WITH_NUMBERS.iter().any(|class| self.place.ends_with(&format!("({class})")))
     }
 
     /// The layer is not one that can be computed here.
@@ -58,10 +67,20 @@ impl<'a> Fields<'a> {
 
     /// The field has a value that is not understood.
     pub fn strange(&self, name: &str) -> Error {
+        let problem = format!("{} is not understood", self.shown(name));
+        self.refuse(problem, "build the model without it, or ask for it to be supported")
+    }
+
+    /// The field has a value that no layer of Keras's can have.
+    pub fn impossible(&self, name: &str, hint: &str) -> Error {
+        self.refuse(format!("{} cannot be", self.shown(name)), hint)
+    }
+
+    /// The field and its value, as the file has them.
+    pub fn shown(&self, name: &str) -> String {
         let value = self.map.get(name).unwrap_or(&Json::Null).to_string();
         let shown: String = value.chars().take(80).collect();
-        let problem = format!("{name} = {shown} is not understood");
-        self.refuse(problem, "build the model without it, or ask for it to be supported")
+        format!("{name} = {shown}")
     }
 
     fn or<T>(&self, name: &str, default: T, read: impl Fn(&Json) -> Option<T>) -> Result<T> {

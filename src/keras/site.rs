@@ -140,9 +140,10 @@ impl Site<'_> {
         let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
         match count {
             Some(1..=0x7fff_ffff) => Ok(()),
-            _ => Err(self
-                .fields
-                .refuse(format!("a tensor of {dims:?} cannot be"), "check its sizes")),
+            _ => Err(self.fields.refuse(
+                format!("a tensor {} cannot be", Shape::from(dims.to_vec())),
+                "check its sizes",
+            )),
         }
     }
 
@@ -188,25 +189,34 @@ impl Site<'_> {
         function.add(&mut self.layers.graph, name, x).map(Tensor::Plain)
     }
 
-    /// The window of `size` that the fields `strides`, `dilation_rate` and `padding` describe.
-    pub fn window(&self, size: [usize; 2], stride: [usize; 2]) -> Result<Window> {
+    /// The window of the size in the field `size` that `strides`, `dilation_rate` and `padding` describe.
+    /// Without `size` in the file it is of `usual`; without strides it has `stride`, or its own size.
+    pub fn window(
+        &self,
+        size: &str,
+        usual: [usize; 2],
+        stride: Option<[usize; 2]>,
+    ) -> Result<Window> {
         let fields = self.fields;
+        let possible = |name: &str, default: [usize; 2]| {
+            let pair = fields.pair_or(name, default)?;
+            match pair.iter().all(|size| (1..=1 << 16).contains(size)) {
+                true => Ok(pair),
+                false => Err(fields.impossible(name, "give two whole numbers from 1 on")),
+            }
+        };
+        let size = possible(size, usual)?;
         let padding = match fields.text_or("padding", "valid")?.to_lowercase().as_str() {
             "valid" => Padding::Valid,
             "same" => Padding::Same,
             _ => return Err(fields.strange("padding")),
         };
-        let window = Window {
+        Ok(Window {
             size,
-            stride: fields.pair_or("strides", stride)?,
-            dilation: fields.pair_or("dilation_rate", [1, 1])?,
+            stride: possible("strides", stride.unwrap_or(size))?,
+            dilation: possible("dilation_rate", [1, 1])?,
             padding,
-        };
-        let all = [window.size, window.stride, window.dilation];
-        match all.iter().flatten().all(|size| (1..=1 << 16).contains(size)) {
-            true => Ok(window),
-            false => Err(fields.refuse(format!("{window:?} is no window"), "check its sizes")),
-        }
+        })
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::rows::{self, Version};
 use super::{
-    Case, Conv2d, Dispatch, Fill, Geometry, Lowered, Lowering, Operand, Operation, Padding, Rule,
+    Activate, Case, Conv2d, Curve, Dispatch, Elementwise, Expand, Fill, Geometry,
+    GlobalAveragePool, Instruction, Lowered, Lowering, Operand, Operation, Padding, Reshape, Rule,
     Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
 };
 use crate::error::{Error, Result};
@@ -15,8 +16,11 @@ use crate::tensor::Tensor;
 /// What becomes of the numbers in a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PoolKind {
-    /// The largest.
+    /// The largest. Of several that are equal the first has the gradient.
     Max,
+    /// The largest of all pixels. Of several that are equal each has an even share of the gradient, as
+    /// TensorFlow's `reduce_max` has it.
+    Largest,
     /// Their mean.
     Average,
 }
@@ -35,6 +39,12 @@ impl Pool {
     /// Maximum pooling.
     pub fn max(window: Window) -> Self {
         Pool { kind: PoolKind::Max, window }
+    }
+
+    /// The maximum of all pixels of an image of (height, width) `size`.
+    pub fn largest(size: [usize; 2]) -> Self {
+        let window = Window { size, stride: size, dilation: [1; 2], padding: Padding::Valid };
+        Pool { kind: PoolKind::Largest, window }
     }
 
     /// Average pooling.
@@ -162,6 +172,7 @@ impl Operation for Pool {
     fn describe(&self) -> String {
         match self.kind {
             PoolKind::Max => format!("max pool {}", self.window.describe()),
+            PoolKind::Largest => "global max pool".to_owned(),
             PoolKind::Average => format!("average pool {}", self.window.describe()),
         }
     }
@@ -170,6 +181,9 @@ impl Operation for Pool {
         expect_inputs("pool", inputs, 1)?;
         let [n, h, w, c] = expect_nhwc("pool", inputs[0])?;
         let [height, width] = on(&self.window, [h, w])?.output;
+        if self.kind == PoolKind::Largest && self.window.size != [h, w] {
+            return Err(Error::shape("pool", format!("{} has other pixels", inputs[0])));
+        }
         Ok([n, height, width, c].into())
     }
 
@@ -182,6 +196,7 @@ impl Operation for Pool {
                 let gradient = AveragePoolGradient { window, size: [h, w] };
                 rule.add("pool_gradient", gradient, &[dy])?
             }
+            PoolKind::Largest => shares(rule)?,
         })])
     }
 
@@ -190,7 +205,8 @@ impl Operation for Pool {
         let Some([n, h, w, c]) = shape.nhwc() else { return Vec::new() };
         let Ok(geometry) = on(&self.window, [h, w]) else { return Vec::new() };
         let [height, width] = geometry.output;
-        let start = if self.kind == PoolKind::Max { f64::NEG_INFINITY } else { 0.0 };
+        let mean = self.kind == PoolKind::Average;
+        let start = if mean { 0.0 } else { f64::NEG_INFINITY };
         let mut y = vec![start; n * height * width * c];
         let mut counts = vec![0.0; height * width];
         scan(&self.window, &geometry, [h, w], |to, _| counts[to] += 1.0);
@@ -200,7 +216,7 @@ impl Operation for Pool {
                     let x = inputs[0].data()[(image * h * w + from) * c + channel];
                     let y = &mut y[(image * height * width + to) * c + channel];
                     match self.kind {
-                        PoolKind::Max => *y = y.max(x),
+                        PoolKind::Max | PoolKind::Largest => *y = y.max(x),
                         PoolKind::Average => *y += x / counts[to],
                     }
                 });
@@ -226,7 +242,7 @@ impl Operation for Pool {
         let over = expect_nhwc("pool", lowering.output)?;
         let entries = ["pool_naive", "pool_quad", "pool"];
         Ok(dispatch(lowering, entries, &self.window, [h, w], over)?
-            .constant("MAX", u32::from(self.kind == PoolKind::Max))
+            .constant("MAX", u32::from(self.kind != PoolKind::Average))
             .bind("x", Operand::Input(0))
             .bind("y", Operand::Output)
             .into())
@@ -252,6 +268,29 @@ impl Operation for Pool {
         let strided = Window { stride: self.window.stride, padding: Padding::Valid, ..window };
         (picks && pointwise).then(|| Arc::new(conv.with_window(strided)) as Arc<dyn Operation>)
     }
+}
+
+/// The gradient of [`PoolKind::Largest`]: dy over the number of pixels that are the largest, at each of them.
+fn shares(rule: &mut Rule) -> Result<Value> {
+    let (dy, y, x) = (rule.dy(), rule.output(), rule.input(0));
+    let to = expect_nhwc("pool", &rule.shape(x))?;
+    let from = [to[0], 1, 1, to[3]];
+    let one = |instruction| Elementwise::one(instruction);
+    let largest = rule.add("largest", Expand { from, to }, &[y])?;
+    // 0 where x is the largest, and below 0 elsewhere.
+    let below = rule.add("below", Elementwise::subtract(), &[x, largest])?;
+    let none = rule.add("none", one(Instruction::Scale(0.0)), &[below])?;
+    let ones = rule.add("ones", one(Instruction::Offset(1.0)), &[none])?;
+    let are = rule.add("are_largest", one(Instruction::WhereNotNegative), &[ones, below])?;
+    // Their number over that of all pixels, and dy over that.
+    let part = rule.add("part", GlobalAveragePool, &[are])?;
+    let times = rule.add("times", Activate(Curve::Reciprocal), &[part])?;
+    let times = rule.add("times_of_image", Reshape(from.into()), &[times])?;
+    let share = rule.add("share", Elementwise::multiply(), &[dy, times])?;
+    let each = one(Instruction::Scale(1.0 / (to[1] * to[2]) as f32));
+    let share = rule.add("share_of_each", each, &[share])?;
+    let share = rule.add("share_everywhere", Expand { from, to }, &[share])?;
+    rule.add("pool_gradient", Elementwise::multiply(), &[are, share])
 }
 
 /// (x, dy) -> the gradient of maximum pooling: an element gets the dy of every window whose first
@@ -449,6 +488,11 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(format!("{word} 1x1"), Pool { kind, window }, inputs));
         let inputs = [([32, 48, 48, 64].into(), Fill::Distinct)];
         cases.push(Case::new(format!("{word}, large"), Pool { kind, window }, inputs).bench_only());
+    }
+    for dims in [[2, 5, 6, 7], [3, 1, 9, 4], [2, 4, 1, 1]] {
+        let name = format!("largest of {}", Shape::from(dims));
+        let pool = Pool::largest([dims[1], dims[2]]);
+        cases.push(Case::new(name, pool, [(dims.into(), Fill::Distinct)]).differentiate(&[0]));
     }
     let window = Window::square(3, 2, Padding::Same);
     let gradient = MaxPoolGradient { window };

@@ -542,6 +542,79 @@ def operations():
     return keras.Model(i, L.Dense(3)(L.GlobalAveragePooling2D()(x)))
 
 
+@model
+def reductions():
+    """Means, sums and maxima along axes; of channels that are all 0 each is the largest."""
+    ops = keras.ops
+    i = keras.Input((20, 24, 3))
+    x = L.Conv2D(4, 3, strides=2, activation="relu")(L.Rescaling(1 / 255)(i))
+    both = L.Concatenate()([ops.mean(x, axis=-1, keepdims=True), ops.max(x, axis=-1, keepdims=True)])
+    x = x * L.Conv2D(1, 3, padding="same", activation="sigmoid")(both)
+    x = x * ops.sigmoid(ops.mean(x, axis=1, keepdims=True)) + ops.max(x, axis=2, keepdims=True)
+    x = L.ReLU()(L.BatchNormalization(name="norm")(L.Conv2D(4, 3, name="last")(x)))
+    parts = [ops.mean(x, axis=[1, 2]), ops.max(x, axis=(1, 2)), ops.sum(x, axis=[1, 2]) / 50,
+             L.Flatten()(ops.max(x, axis=-1)), L.Flatten()(ops.sum(x, axis=1)), L.GlobalMaxPooling2D()(x)]
+    return keras.Model(i, L.Dense(3)(L.Concatenate()(parts)))
+
+
+@model
+def functions():
+    """Functions of numbers, and numbers as operands."""
+    ops = keras.ops
+    i = keras.Input((14, 16, 3))
+    x = L.Conv2D(6, 3)(L.Rescaling(1 / 255)(i))
+    row = np.linspace(-0.3, 0.4, 6).astype("float32")
+    up = ops.exp(x)
+    parts = [ops.clip(x, -0.1, 0.3), ops.maximum(x, 0.1), ops.minimum(0.2, x), ops.maximum(x, row), abs(x),
+             ops.square(x), x ** 3, up ** 0.5, up ** 1.5, up ** -1, ops.sqrt(up), ops.rsqrt(up), ops.reciprocal(up),
+             2 / up, x / up, ops.gelu(x), ops.gelu(x, approximate=False), ops.leaky_relu(x, 0.3), ops.elu(x, 0.6)]
+    x = L.Conv2D(5, 3, activation="relu", name="last")(L.Concatenate()(parts))
+    return keras.Model(i, L.Dense(3)(L.GlobalAveragePooling2D()(x)))
+
+
+@model
+def sequences():
+    """Pixels as a sequence: dense at each step, pools over the steps, vectors repeated."""
+    ops = keras.ops
+    i = keras.Input((12, 14, 3))
+    x = L.Conv2D(6, 3, strides=2, activation="relu", name="last")(L.Rescaling(1 / 255)(i))
+    s = L.Reshape((-1, 6))(x)
+    s = L.LayerNormalization()(L.Dense(5, activation="silu")(s))
+    v = L.Dense(5, activation="tanh")(L.GlobalAveragePooling1D()(s))
+    s = L.Concatenate(axis=1)([s, L.RepeatVector(4)(v), ops.expand_dims(v, 1)])
+    s = L.Dense(5, activation="softmax")(s)
+    m = L.GlobalMaxPooling1D()(s)
+    d = L.Dot(axes=1)([m, v])
+    f = ops.reshape(s, (-1, 35 * 5))
+    return keras.Model(i, L.Dense(2)(L.Concatenate()([m, ops.squeeze(ops.expand_dims(v, -1), -1), d, f])))
+
+
+@model
+def placed():
+    """Images above and beside each other, and larger ones."""
+    ops = keras.ops
+    i = keras.Input((15, 17, 3))
+    x = L.Conv2D(4, 3, strides=2, activation="relu")(L.Rescaling(1 / 255)(i))
+    x = L.Concatenate(axis=1)([x, x * 0.5, x])
+    x = L.Concatenate(axis=-2)([x, ops.cast(x, "float32")])
+    x = L.Conv2DTranspose(4, 3, strides=2, padding="same", output_padding=0, activation="relu")(x)
+    x = L.Conv2DTranspose(3, 3, strides=(3, 2), output_padding=(2, 1))(x)
+    x = L.Conv2DTranspose(3, 4, strides=2, padding="same", output_padding=1)(x)
+    x = ops.max_pool(ops.pad(x, [[0, 0], [1, 2], [0, 1], [0, 0]]), 2, 2)
+    x = ops.average_pool(ops.image.resize(x, (30, 20)), 3, padding="same")
+    x = L.Conv2D(5, 3, activation="relu", name="last")(ops.transpose(x, (0, 1, 2, 3)))
+    return keras.Model(i, L.Dense(3)(L.GlobalMaxPooling2D()(x)))
+
+
+@model
+def mean_of_heads():
+    """Two classifiers of which the mean of the probabilities is taken."""
+    i = keras.Input((16, 16, 3))
+    x = L.Conv2D(6, 3, activation="relu")(L.Rescaling(1 / 255)(i))
+    heads = [L.Dense(3, activation="softmax")(pool(x)) for pool in (L.GlobalAveragePooling2D(), L.GlobalMaxPooling2D())]
+    return keras.Model(i, L.Average()(heads))
+
+
 def apart(found, truth):
     """The largest difference over the largest magnitude of `truth`."""
     truth = np.array(truth)

@@ -29,7 +29,26 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("HardSigmoid", |site| operation(site, "hard_sigmoid")),
     kind("HardSilu", |site| operation(site, "hard_silu")),
     kind("Exp", |site| operation(site, "exponential")),
+    kind("Gelu", |site| layer(site, gelu)),
+    kind("LeakyRelu", |site| layer(site, leaky)),
+    kind("Elu", |site| layer(site, |fields| Ok(Function::Curve(elu(fields)?)))),
+    kind("Sqrt", |site| curve(site, Curve::SquareRoot)),
+    kind("Reciprocal", |site| curve(site, Curve::Reciprocal)),
+    kind("Absolute", |site| curve(site, Curve::Absolute)),
+    kind("Abs", |site| curve(site, Curve::Absolute)),
 ];
+
+fn curve(site: &mut Site, curve: Curve) -> Result<Tensor> {
+    site.fields.finish()?;
+    let x = site.x()?;
+    site.add(Activate(curve), &[x])
+}
+
+/// Of `keras.ops`, where it is approximate unless it is told otherwise.
+fn gelu(fields: &Fields) -> Result<Function> {
+    let near = fields.flag_or("approximate", true)?;
+    Ok(Function::Curve(if near { Curve::GeluTanh } else { Curve::Gelu }))
+}
 
 /// An operation that has the name of an activation and no fields.
 fn operation(site: &mut Site, name: &str) -> Result<Tensor> {

@@ -29,10 +29,10 @@ struct Told {
 fn told(site: &Site) -> Result<Told> {
     let fields = site.fields;
     fields.channels_last()?;
-    let size = fields.pair_or("kernel_size", [0, 0])?;
+    let window = site.window("kernel_size", [0, 0], Some([1, 1]))?;
     Ok(Told {
-        size,
-        window: site.window(size, [1, 1])?,
+        size: window.size,
+        window,
         bias: fields.flag_or("use_bias", true)?,
         function: Function::of(site, "activation")?,
     })
@@ -148,7 +148,10 @@ fn conv2d_transpose(site: &mut Site) -> Result<Tensor> {
     let Told { size, window, bias, function } = told(site)?;
     let fields = site.fields;
     let filters = fields.whole("filters")?;
-    fields.only("output_padding", &[])?;
+    let more = match fields.get("output_padding") {
+        None => None,
+        Some(_) => Some(fields.pair_or("output_padding", [0, 0])?),
+    };
     fields.only("groups", &[1.into()])?;
     fields.finish()?;
     if window.dilation != [1, 1] && window.stride != [1, 1] {
@@ -157,15 +160,24 @@ fn conv2d_transpose(site: &mut Site) -> Result<Tensor> {
     let (x, [images, height, width, channels]) = site.images()?;
     let output = |axis: usize, side: usize| {
         let reach = (size[axis] - 1) * window.dilation[axis] + 1;
-        match window.padding {
-            Padding::Valid => {
-                side * window.stride[axis] + reach.saturating_sub(window.stride[axis])
+        let stride = window.stride[axis];
+        let valid = window.padding == Padding::Valid;
+        match more {
+            Some(more) => {
+                let own = if valid { reach } else { reach % 2 };
+                (side - 1) * stride + own + more[axis]
             }
-            _ => side * window.stride[axis],
+            None if valid => side * stride + reach.saturating_sub(stride),
+            None => side * stride,
         }
     };
     let image = [images, output(0, height), output(1, width), filters];
     site.checked(&image)?;
+    // The convolution that this is the gradient of gives what is read here.
+    let back = window.on(&site.name, [image[1], image[2]]);
+    if more.is_some() && !back.is_ok_and(|back| back.output == [height, width]) {
+        return Err(fields.impossible("output_padding", "give less than the strides"));
+    }
     let dims = [size[0], size[1], filters, channels];
     let kernel = site.weight("kernel", &dims, glorot(size[0] * size[1], filters, channels))?;
     let operation = Conv2dInputGradient::new(window, 1, &image.into());

@@ -1,4 +1,4 @@
-//! Dense layers, of vectors and at every pixel of maps.
+//! Dense layers: of vectors, at every step of a sequence and at every pixel of maps.
 
 use super::activation::Function;
 use super::{Kind, kind};
@@ -30,12 +30,23 @@ fn dense(site: &mut Site) -> Result<Tensor> {
         [_, _, _, _] => {
             let as_kernel = Reshape([1, 1, channels, units].into());
             let kernel = site.part("as_kernel", as_kernel, &[kernel])?;
-            let operation = Conv2d::new(Window::square(1, 1, Padding::Valid)).with_bias();
-            site.add_with(operation, &[x, kernel, bias], function)
+            site.add_with(pointwise(), &[x, kernel, bias], function)
+        }
+        &[n, steps, _] => {
+            let as_kernel = Reshape([1, 1, channels, units].into());
+            let kernel = site.part("as_kernel", as_kernel, &[kernel])?;
+            let pixels = Reshape([n, steps, 1, channels].into());
+            let pixels = site.part("as_pixels", pixels, &[x])?;
+            let sums = site.part("of_pixels", pointwise(), &[pixels, kernel, bias])?;
+            site.add_with(Reshape([n, steps, units].into()), &[sums], function)
         }
         _ => {
             let problem = format!("it is called with {}", described(&shape));
-            Err(fields.refuse(problem, "vectors and images are what it takes here"))
+            Err(fields.refuse(problem, "vectors, sequences and images are what it takes here"))
         }
     }
+}
+
+fn pointwise() -> Conv2d {
+    Conv2d::new(Window::square(1, 1, Padding::Valid)).with_bias()
 }

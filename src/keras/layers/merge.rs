@@ -1,14 +1,16 @@
 //! Layers of several tensors: sums, products, extremes, and channels side by side. Where one tensor has
 //! one of an axis it is repeated along it.
 
+use super::reduce::{How, place, reduced};
 use super::{Kind, kind};
 use crate::error::Result;
 use crate::graph::Value;
-use crate::keras::site::{Site, Tensor, described};
+use crate::keras::site::{Site, Tensor, constant_of, described};
 use crate::ops::{
     Activate, Activation, ChannelAffine, Concat, Curve, Elementwise, Expand, Instruction,
     Operation, Reshape,
 };
+use crate::shape::Shape;
 
 pub(super) const LAYERS: &[Kind] = &[
     kind("Add", |site| merge(site, Instruction::Add)),
@@ -22,12 +24,23 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("TrueDivide", divide),
     kind("Divide", divide),
     kind("Negative", |site| scaled(site, -1.0, 0.0)),
+    kind("Square", |site| power(site, 2.0)),
+    kind("Power", |site| match site.numbers[..] {
+        [(1, exponent)] => power(site, exponent),
+        _ => Err(site.fields.refuse("its exponent is a tensor", "give a number")),
+    }),
+    kind("Rsqrt", |site| power(site, -0.5)),
+    kind("Clip", clip),
+    kind("Dot", dot),
     kind("TFOpLambda", of_tensorflow),
 ];
 
 /// Folds the inputs, from the first on.
 fn merge(site: &mut Site, instruction: Instruction) -> Result<Tensor> {
     site.fields.finish()?;
+    if matches!(instruction, Instruction::Maximum | Instruction::Minimum) {
+        constants_as_tensors(site)?;
+    }
     if !site.numbers.is_empty() {
         return with_number(site, instruction);
     }
@@ -36,6 +49,115 @@ fn merge(site: &mut Site, instruction: Instruction) -> Result<Tensor> {
     }
     let inputs = repeated(site)?;
     fold(site, &inputs, instruction)
+}
+
+/// Makes the numbers that the layer is called with tensors, in their places among the others.
+fn constants_as_tensors(site: &mut Site) -> Result<()> {
+    let numbers = site.numbers.drain(..).map(|(place, number)| (place, vec![number]));
+    let mut all: Vec<(usize, Vec<f64>)> = numbers.chain(site.constants.drain(..)).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    all.sort_by_key(|(place, _)| *place);
+    let shape = site.shape(site.x()?);
+    for (place, numbers) in all {
+        let value = constant(site, &format!("constant_{place}"), &shape, &numbers)?;
+        site.inputs.insert(place.min(site.inputs.len()), value);
+    }
+    Ok(())
+}
+
+/// A number, or one for each channel of a tensor of `shape`, as a tensor with one of every other axis.
+fn constant(site: &mut Site, name: &str, shape: &Shape, numbers: &[f64]) -> Result<Value> {
+    let channels = shape.channels();
+    let all = constant_of(numbers, 0.0, channels).ok_or_else(|| {
+        let problem = format!("its numbers are not one for each of {channels} channels");
+        site.fields.refuse(problem, "call it with as many as there are channels")
+    })?;
+    let mut dims = vec![1; shape.rank().max(2)];
+    if let Some(last) = dims.last_mut() {
+        *last = channels;
+    }
+    site.constant(name, &dims, &all)
+}
+
+/// Within two numbers.
+fn clip(site: &mut Site) -> Result<Tensor> {
+    let fields = site.fields;
+    let mut ends = Vec::new();
+    for name in ["x_min", "x_max"] {
+        let numbers = fields.numbers(name)?;
+        ends.push(
+            *numbers.first().filter(|_| numbers.len() == 1).ok_or_else(|| fields.strange(name))?,
+        );
+    }
+    fields.finish()?;
+    if ends[0] > ends[1] {
+        return Err(fields.impossible("x_min", "give less than x_max"));
+    }
+    let x = site.x()?;
+    let shape = site.shape(x);
+    let lowest = constant(site, "lowest", &shape, &ends[..1])?;
+    let highest = constant(site, "highest", &shape, &ends[1..])?;
+    site.inputs = vec![x, lowest, highest];
+    let inputs = repeated(site)?;
+    let above = Elementwise::one(Instruction::Maximum);
+    let above = site.part("above", above, &inputs[..2])?;
+    site.add(Elementwise::one(Instruction::Minimum), &[above, inputs[2]])
+}
+
+/// x to the power of a number.
+fn power(site: &mut Site, exponent: f64) -> Result<Tensor> {
+    site.fields.finish()?;
+    let x = site.x()?;
+    let doubled = (2.0 * exponent.abs()) as usize;
+    if (doubled as f64) != 2.0 * exponent.abs() || !(1..=16).contains(&doubled) {
+        let problem = format!("{exponent} is its exponent");
+        return Err(site.fields.refuse(problem, "whole numbers and halves to 8 are understood"));
+    }
+    let mut factors = vec![x; doubled / 2];
+    if doubled % 2 == 1 {
+        let root = Activate(Curve::SquareRoot);
+        if factors.is_empty() && exponent > 0.0 {
+            return site.add(root, &[x]);
+        }
+        factors.push(site.part("root", root, &[x])?);
+    }
+    let mut product = factors[0];
+    for (index, &factor) in factors.iter().enumerate().skip(1) {
+        let inputs = [product, factor];
+        if index + 1 == factors.len() && exponent > 0.0 {
+            return site.add(Elementwise::multiply(), &inputs);
+        }
+        product = site.part(&format!("product_{index}"), Elementwise::multiply(), &inputs)?;
+    }
+    match exponent < 0.0 {
+        true => site.add(Activate(Curve::Reciprocal), &[product]),
+        false => Ok(product.into()),
+    }
+}
+
+/// The sum of products of two vectors.
+fn dot(site: &mut Site) -> Result<Tensor> {
+    let fields = site.fields;
+    let axes = fields.signed("axes")?;
+    fields.only("normalize", &[false.into()])?;
+    fields.finish()?;
+    let shapes: Vec<Shape> = site.inputs.iter().map(|&input| site.shape(input)).collect();
+    let [a, b] = &shapes[..] else {
+        return Err(fields.refuse("it takes two tensors", "call it with two"));
+    };
+    if a.rank() != 2 || a != b {
+        let problem = format!("it is called with {} and {}", described(a), described(b));
+        return Err(fields.refuse(problem, "vectors of one length are what it takes here"));
+    }
+    if axes.iter().any(|&axis| axis != 1 && axis != -1) {
+        return Err(fields.strange("axes"));
+    }
+    let inputs = site.inputs.clone();
+    let products = site.part("products", Elementwise::multiply(), &inputs)?;
+    site.inputs = vec![products];
+    reduced(site, [1, 2], true, How::Sum)
 }
 
 fn fold(site: &mut Site, inputs: &[Value], instruction: Instruction) -> Result<Tensor> {
@@ -113,6 +235,7 @@ fn scaled(site: &mut Site, factor: f64, summand: f64) -> Result<Tensor> {
     }
 }
 
+/// By a number or numbers, which is a product with others, or by a tensor.
 fn divide(site: &mut Site) -> Result<Tensor> {
     if let [(1, all)] = &mut site.constants[..]
         && all.iter().all(|number| *number != 0.0)
@@ -121,9 +244,22 @@ fn divide(site: &mut Site) -> Result<Tensor> {
         site.fields.finish()?;
         return with_constants(site, Instruction::Multiply);
     }
-    match site.numbers[..] {
-        [(1, number)] if number != 0.0 => scaled(site, 1.0 / number, 0.0),
-        _ => Err(site.fields.refuse("it divides by a tensor", "divide by a number")),
+    site.fields.finish()?;
+    match (&site.numbers[..], &site.inputs[..]) {
+        (&[(1, number)], [_]) if number != 0.0 => scaled(site, 1.0 / number, 0.0),
+        (&[(0, number)], &[x]) if site.constants.is_empty() => {
+            let inverse = site.part("inverse", Activate(Curve::Reciprocal), &[x])?;
+            site.add(Elementwise::one(Instruction::Scale(number as f32)), &[inverse])
+        }
+        ([], [_, _]) if site.constants.is_empty() => {
+            let inputs = repeated(site)?;
+            let inverse = site.part("inverse", Activate(Curve::Reciprocal), &inputs[1..])?;
+            site.add(Elementwise::multiply(), &[inputs[0], inverse])
+        }
+        _ => Err(site.fields.refuse(
+            "what it divides is not understood",
+            "divide a tensor by a tensor or by numbers that are not 0",
+        )),
     }
 }
 
@@ -214,12 +350,42 @@ fn concatenate(site: &mut Site) -> Result<Tensor> {
     let axes = site.fields.signed("axis")?;
     site.fields.finish()?;
     let inputs = site.inputs.clone();
-    let rank = inputs.first().map_or(0, |&first| site.shape(first).rank()) as i64;
-    if axes.iter().any(|&axis| axis != -1 && axis != rank - 1) {
-        return Err(site.fields.strange("axis"));
+    let shapes: Vec<Shape> = inputs.iter().map(|&input| site.shape(input)).collect();
+    let Some(first) = shapes.first() else {
+        return Err(site.fields.refuse("it is called with nothing", "call it with two or more"));
+    };
+    let rank = first.rank();
+    let axis = match axes[..] {
+        [] => Some(rank - 1),
+        [axis] => place(axis, rank),
+        _ => None,
+    };
+    let axis = axis.ok_or_else(|| site.fields.strange("axis"))?;
+    let alike = |shape: &Shape| {
+        let (dims, others) = (shape.dims(), first.dims());
+        dims.len() == rank && (0..rank).all(|at| at == axis || dims[at] == others[at])
+    };
+    if !shapes.iter().all(alike) {
+        let shown: Vec<String> = shapes.iter().map(described).collect();
+        let problem = format!("it is called with {}", shown.join(" and "));
+        return Err(site.fields.refuse(problem, "look at the layers before it"));
     }
-    match inputs[..] {
-        [one] => Ok(one.into()),
-        _ => site.add(Concat, &inputs),
+    if let [one] = inputs[..] {
+        return Ok(one.into());
     }
+    if axis == rank - 1 {
+        return site.add(Concat, &inputs);
+    }
+    // Side by side as channels, of which all that stands behind the axis is a part.
+    let mut dims = first.dims().to_vec();
+    dims[axis] = shapes.iter().map(|shape| shape.dims()[axis]).sum();
+    let before: usize = dims[1..axis].iter().product();
+    let mut rows = Vec::new();
+    for (index, (input, shape)) in inputs.into_iter().zip(&shapes).enumerate() {
+        let each: usize = shape.dims()[axis..].iter().product();
+        let row = Reshape([dims[0], before, 1, each].into());
+        rows.push(site.part(&format!("row_{index}"), row, &[input])?);
+    }
+    let all = site.part("rows", Concat, &rows)?;
+    site.add(Reshape(dims.into()), &[all])
 }

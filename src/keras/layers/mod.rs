@@ -9,6 +9,7 @@ mod nothing;
 mod pooling;
 mod prelu;
 mod preprocessing;
+mod reduce;
 mod shape;
 
 use super::site::{Site, Tensor};
@@ -41,6 +42,7 @@ const FAMILIES: &[&[Kind]] = &[
     nothing::LAYERS,
     pooling::LAYERS,
     preprocessing::LAYERS,
+    reduce::LAYERS,
     shape::LAYERS,
 ];
 

@@ -3,7 +3,7 @@
 use super::{Kind, kind};
 use crate::error::Result;
 use crate::keras::site::{Site, Tensor};
-use crate::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reshape, Window};
+use crate::ops::{GlobalAveragePool, Pool, PoolKind, Reshape};
 
 pub(super) const LAYERS: &[Kind] = &[
     kind("MaxPooling2D", |site| window(site, PoolKind::Max)),
@@ -14,13 +14,14 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("GlobalMaxPool2D", |site| whole(site, PoolKind::Max)),
     kind("GlobalAveragePooling2D", |site| whole(site, PoolKind::Average)),
     kind("GlobalAvgPool2D", |site| whole(site, PoolKind::Average)),
+    kind("AveragePool", |site| window(site, PoolKind::Average)),
+    kind("MaxPool", |site| window(site, PoolKind::Max)),
 ];
 
 fn window(site: &mut Site, kind: PoolKind) -> Result<Tensor> {
     let fields = site.fields;
     fields.channels_last()?;
-    let size = fields.pair_or("pool_size", [2, 2])?;
-    let window = site.window(size, size)?;
+    let window = site.window("pool_size", [2, 2], None)?;
     fields.finish()?;
     let (x, _) = site.images()?;
     site.add(Pool { kind, window }, &[x])
@@ -38,13 +39,12 @@ fn whole(site: &mut Site, kind: PoolKind) -> Result<Tensor> {
             let mean = site.part("mean", GlobalAveragePool, &[x])?;
             site.add(Reshape([images, 1, 1, channels].into()), &[mean])
         }
-        PoolKind::Max => {
-            let size = [height, width];
-            let all = Window { size, stride: size, dilation: [1; 2], padding: Padding::Valid };
+        PoolKind::Max | PoolKind::Largest => {
+            let all = Pool::largest([height, width]);
             if keep {
-                return site.add(Pool::max(all), &[x]);
+                return site.add(all, &[x]);
             }
-            let largest = site.part("largest", Pool::max(all), &[x])?;
+            let largest = site.part("largest", all, &[x])?;
             site.add(Reshape([images, channels].into()), &[largest])
         }
     }

@@ -12,6 +12,7 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("CustomScaleLayer", residual),
     kind("Normalization", normalization),
     kind("Resizing", resizing),
+    kind("Resize", resizing),
     kind("CenterCrop", center_crop),
 ];
 
@@ -79,7 +80,11 @@ fn normalization(site: &mut Site) -> Result<Tensor> {
 fn resizing(site: &mut Site) -> Result<Tensor> {
     let fields = site.fields;
     fields.channels_last()?;
-    let (height, width) = (fields.whole("height")?, fields.whole("width")?);
+    // That of `keras.ops.image` has both in one.
+    let [height, width] = match fields.get("size") {
+        Some(_) => fields.pair_or("size", [0, 0])?,
+        None => [fields.whole("height")?, fields.whole("width")?],
+    };
     fields.only("interpolation", &["bilinear".into()])?;
     for flag in ["crop_to_aspect_ratio", "pad_to_aspect_ratio", "antialias"] {
         fields.only(flag, &[false.into()])?;

@@ -2,11 +2,12 @@
 
 use serde_json::Value as Json;
 
+use super::reduce::place;
 use super::{Kind, kind};
 use crate::error::Result;
 use crate::keras::site::{Site, Tensor, described};
 use crate::ops::{
-    AveragePoolGradient, Concat, Conv2d, Crop, Elementwise, Instruction, Padding, Reshape,
+    AveragePoolGradient, Concat, Conv2d, Crop, Elementwise, Expand, Instruction, Padding, Reshape,
     ResizeBilinear, SliceChannels, Window, ZeroPad,
 };
 
@@ -17,6 +18,12 @@ pub(super) const LAYERS: &[Kind] = &[
     kind("Flatten", flatten),
     kind("Reshape", reshape),
     kind("Permute", permute),
+    kind("Transpose", transpose),
+    kind("RepeatVector", repeat_vector),
+    kind("ExpandDims", expand_dims),
+    kind("Squeeze", squeeze),
+    kind("Cast", cast),
+    kind("Pad", pad),
     kind("GetItem", get_item),
     kind("Stack", stack),
 ];
@@ -192,12 +199,21 @@ fn flatten(site: &mut Site) -> Result<Tensor> {
 
 fn reshape(site: &mut Site) -> Result<Tensor> {
     let fields = site.fields;
-    let target = fields.signed("target_shape")?;
+    let mut target = fields.signed("target_shape")?;
+    // That of `keras.ops` names the axis of the pictures, too.
+    let whole = fields.signed("newshape")?;
     fields.finish()?;
     let x = site.x()?;
     let shape = site.shape(x);
     let images = shape.dims()[0];
     let each = shape.elements() / images.max(1);
+    if let [first, rest @ ..] = &whole[..] {
+        let left = rest.iter().try_fold(1i64, |product, &size| product.checked_mul(size));
+        if *first != -1 || left != i64::try_from(each).ok() || !target.is_empty() {
+            return Err(fields.strange("newshape"));
+        }
+        target = rest.to_vec();
+    }
     let known = target.iter().filter(|&&size| size != -1);
     let known = known.map(|&size| usize::try_from(size).ok().filter(|&size| size > 0));
     let product = known.collect::<Option<Vec<usize>>>().and_then(|sizes| {
@@ -219,11 +235,104 @@ fn reshape(site: &mut Site) -> Result<Tensor> {
     site.add(Reshape(dims.into()), &[x])
 }
 
-/// Axes in another order, where the numbers stay in theirs.
-fn permute(site: &mut Site) -> Result<Tensor> {
+/// A vector as every step of a sequence.
+fn repeat_vector(site: &mut Site) -> Result<Tensor> {
     let fields = site.fields;
-    let order = fields.signed("dims")?;
+    let times = fields.whole("n")?;
     fields.finish()?;
+    let x = site.x()?;
+    let shape = site.shape(x);
+    let &[n, channels] = shape.dims() else {
+        let problem = format!("it takes a vector, and is called with {}", described(&shape));
+        return Err(fields.refuse(problem, "look at the layer before it"));
+    };
+    let (from, to) = ([n, 1, 1, channels], [n, times, 1, channels]);
+    site.checked(&to)?;
+    let row = site.part("row", Reshape(from.into()), &[x])?;
+    let rows = site.part("rows", Expand { from, to }, &[row])?;
+    site.add(Reshape([n, times, channels].into()), &[rows])
+}
+
+fn expand_dims(site: &mut Site) -> Result<Tensor> {
+    let fields = site.fields;
+    let axes = fields.signed("axis")?;
+    fields.finish()?;
+    let x = site.x()?;
+    let mut dims = site.shape(x).dims().to_vec();
+    for axis in &axes {
+        let at = place(*axis, dims.len() + 1).ok_or_else(|| fields.strange("axis"))?;
+        dims.insert(at, 1);
+    }
+    match axes[..] {
+        [_] => site.add(Reshape(dims.into()), &[x]),
+        _ => Err(fields.strange("axis")),
+    }
+}
+
+fn squeeze(site: &mut Site) -> Result<Tensor> {
+    let fields = site.fields;
+    let axes = fields.signed("axis")?;
+    fields.finish()?;
+    let x = site.x()?;
+    let shape = site.shape(x);
+    let dims = shape.dims();
+    let one = |axis: &i64| place(*axis, dims.len()).filter(|&axis| dims[axis] == 1);
+    let gone: Option<Vec<usize>> = axes.iter().map(one).collect();
+    let gone = gone.filter(|gone| !gone.is_empty()).ok_or_else(|| fields.strange("axis"))?;
+    let left: Vec<usize> =
+        (0..dims.len()).filter(|axis| !gone.contains(axis)).map(|axis| dims[axis]).collect();
+    if left.len() < 2 {
+        return Err(fields.strange("axis"));
+    }
+    site.add(Reshape(left.into()), &[x])
+}
+
+/// To another precision, which a network has in one here.
+fn cast(site: &mut Site) -> Result<Tensor> {
+    let floats = ["float16", "bfloat16", "float32", "float64"].map(Json::from);
+    site.fields.only("dtype", &floats)?;
+    site.fields.finish()?;
+    site.x().map(Tensor::Plain)
+}
+
+/// Zeros around images.
+fn pad(site: &mut Site) -> Result<Tensor> {
+    let fields = site.fields;
+    fields.only("mode", &["constant".into()])?;
+    let widths = fields.numbers("pad_width")?;
+    fields.finish()?;
+    let (x, [images, height, width, channels]) = site.images()?;
+    let whole = |width: &f64| (0.0..1e6).contains(width) && width.fract() == 0.0;
+    if widths.len() != 8 || !widths.iter().all(whole) {
+        return Err(fields.strange("pad_width"));
+    }
+    let [0, 0, top, bottom, left, right, 0, 0] = std::array::from_fn(|at| widths[at] as usize)
+    else {
+        return Err(fields.strange("pad_width"));
+    };
+    site.checked(&[images, height + top + bottom, width + left + right, channels])?;
+    site.add(ZeroPad { top, bottom, left, right }, &[x])
+}
+
+fn permute(site: &mut Site) -> Result<Tensor> {
+    let order = site.fields.signed("dims")?;
+    site.fields.finish()?;
+    turned(site, "dims", &order)
+}
+
+/// Of `keras.ops`, which names the axis of the pictures, too.
+fn transpose(site: &mut Site) -> Result<Tensor> {
+    let order = site.fields.signed("axes")?;
+    site.fields.finish()?;
+    match &order[..] {
+        [0, rest @ ..] => turned(site, "axes", rest),
+        _ => Err(site.fields.strange("axes")),
+    }
+}
+
+/// Axes in another order, where the numbers stay in theirs.
+fn turned(site: &mut Site, field: &str, order: &[i64]) -> Result<Tensor> {
+    let fields = site.fields;
     let x = site.x()?;
     let shape = site.shape(x);
     let dims = shape.dims();
@@ -231,16 +340,16 @@ fn permute(site: &mut Site) -> Result<Tensor> {
         .iter()
         .map(|&axis| usize::try_from(axis).ok().filter(|axis| (1..dims.len()).contains(axis)))
         .collect();
-    let axes = axes.ok_or_else(|| fields.strange("dims"))?;
+    let axes = axes.ok_or_else(|| fields.strange(field))?;
     let mut sorted = axes.clone();
     sorted.sort_unstable();
     if sorted != (1..dims.len()).collect::<Vec<usize>>() {
-        return Err(fields.strange("dims"));
+        return Err(fields.strange(field));
     }
     let longer: Vec<usize> = axes.iter().copied().filter(|&axis| dims[axis] > 1).collect();
     if !longer.is_sorted() {
         return Err(fields.refuse(
-            format!("dims = {order:?} moves numbers of {}", described(&shape)),
+            format!("{} moves numbers of {}", fields.shown(field), described(&shape)),
             "only what leaves them in their order is understood",
         ));
     }
