@@ -8,7 +8,7 @@ mod common {
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
-use common::program::{failure, json, parula};
+use common::program::{failure, failure_and_code, json, parula};
 use serde_json::{Value as Json, json as document};
 
 fn path(path: &Path) -> &str {
@@ -180,6 +180,7 @@ fn classes_have_names() {
     assert!(["ant", "bee", "cow"].iter().any(|name| text.contains(name)), "{text}");
     assert!(failed(&["--class", "dog"]).contains("there is no class dog"));
     assert!(failed(&["--class", "3"]).contains("there is no class 3"));
+    assert!(failed(&["--class", "-1"]).contains("there is no class -1"));
     assert!(failed(&["--class-names", "ant,bee"]).contains("has 2 names, the head 3 units"));
     assert!(failed(&["--class-names", "ant,ant,bee"]).contains("names ant twice"));
 }
@@ -205,7 +206,21 @@ fn layers_are_listed_and_taken_by_their_names() {
     assert_eq!(found[0]["layer"], "outer/inner/stem");
     assert_eq!(npy(Path::new(found[0]["raw"].as_str().unwrap())).len(), 16 * 16);
     let said = failure(&[&cam[..], &["inner/stem"]].concat());
-    assert!(said.contains("inner/stem"), "{said}");
+    assert!(said.contains("has no layer called inner/stem"), "{said}");
+    // A layer that is there and gives no map; the pictures; a kernel that is seen in another shape.
+    let said = failure(&[&cam[..], &["dense"]].concat());
+    assert!(said.contains("layer dense gives (3), which is no map"), "{said}");
+    assert!(
+        said.contains("the last feature maps are") && said.contains("outer/conv2d_1"),
+        "{said}"
+    );
+    let input = layers[0]["name"].as_str().unwrap();
+    let said = failure(&[&cam[..], &[input]].concat());
+    assert!(said.contains("gives the pictures themselves"), "{said}");
+    let file = model("convnext-block.keras");
+    let image = picture(folder.path(), 20, [24, 24, 3]);
+    let cam = ["cam", path(&file), path(&image), "--out", path(&out), "--layer", "dense/as_kernel"];
+    assert!(failure(&cam).contains("has no layer called dense/as_kernel"));
 }
 
 #[test]
@@ -245,10 +260,24 @@ fn sizes_are_the_files_own_and_the_users_where_it_leaves_them_open() {
     assert_eq!(found[0]["input"], document!([24, 48]));
     let found = json(&["predict", path(&file), path(&image), "--size", "40x56"]);
     assert_eq!(found[0]["input"], document!([40, 56]));
+    // That it is not its own is said.
+    let said = notes(&["predict", path(&file), path(&image), "--size", "40x56"]);
+    assert!(said.contains("at 40x56 instead of 24x48, which it was made for"), "{said}");
+    let said = notes(&["predict", path(&file), path(&image), "--size", "24x48"]);
+    assert!(!said.contains("instead"), "{said}");
     // A Flatten before a dense layer does not allow it.
     let file = model("nested-no-pooling.keras");
     let said = failure(&["predict", path(&file), path(&image), "--size", "40x56"]);
-    assert!(said.contains("--size"), "{said}");
+    assert!(said.contains("it was made for 32x32, and at 40x56 dense/kernel is"), "{said}");
+    assert!(said.contains("leave out --size"), "{said}");
+    // Nor does a Reshape to fixed sizes.
+    let fixed = changed(folder.path(), "sequences.keras", |config| {
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        let reshape = layers.iter_mut().find(|layer| layer["class_name"] == "Reshape").unwrap();
+        reshape["config"]["target_shape"] = document!([30, 6]);
+    });
+    let said = failure(&["predict", path(&fixed), path(&image), "--size", "40x56"]);
+    assert!(said.contains("it was made for 12x14, and at 40x56 layer reshape"), "{said}");
     // Without height and width in the file they have to be given.
     let open = changed(folder.path(), "wide.keras", |config| {
         open_input(config);
@@ -327,10 +356,48 @@ fn what_cannot_be_run_is_refused_in_one_line() {
     assert!(failure(&["predict", path(&cut), path(&image)]).contains("cut off"));
     let whole = model("wide.keras");
     let both = ["predict", path(&whole), path(&image), "--model", "compact-resnet"];
-    let said = failure(&[&both[..], &["--weights", path(&text)]].concat());
-    assert!(said.contains("give one of them"), "{said}");
+    for (more, expected) in [
+        (&["--weights", path(&text)][..], "give one of them"),
+        (&[], "two networks are named: --model compact-resnet and"),
+    ] {
+        let (said, code) = failure_and_code(&[&both[..], more].concat());
+        assert!(said.contains(expected) && code == 2, "{code}: {said}");
+    }
+    let (said, code) = failure_and_code(&["predict", "--model", "xception", path(&image)]);
+    assert!(said.contains("no weights of xception were given") && code == 2, "{code}: {said}");
     assert!(failure(&["predict", path(&image)]).contains("no model was given"));
     assert!(failure(&["predict", path(&whole)]).contains("no images"));
+    // What says of which model it is, and no more.
+    let bare = folder.path().join("bare.keras");
+    let mut written = zip::ZipWriter::new(std::fs::File::create(&bare).unwrap());
+    written.start_file("config.json", zip::write::SimpleFileOptions::default()).unwrap();
+    written.write_all(b"{\"class_name\": \"Functional\"}").unwrap();
+    written.finish().unwrap();
+    let (said, code) = failure_and_code(&["predict", path(&bare), path(&image)]);
+    assert!(said.contains("holds no weights") && code == 1, "{code}: {said}");
+    assert!(said.contains("model.save(\"x.keras\")") && !said.contains("cut off"), "{said}");
+}
+
+/// What a head without an activation gives is made a probability here, which is said; what is one already is none of
+/// anything.
+#[test]
+fn a_head_without_softmax_is_remarked_on_and_a_mean_of_softmaxes_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let remark = "made probabilities by softmax, which is not in the file";
+    for (name, size, remarked) in [
+        ("continued-base.keras", [32, 32, 3], true),
+        ("wide.keras", [24, 48, 3], false),
+        ("mean-of-heads.keras", [16, 16, 3], false),
+    ] {
+        let image = picture(folder.path(), 20, size);
+        let file = model(name);
+        let said = notes(&["predict", path(&file), path(&image)]);
+        assert_eq!(said.contains(remark), remarked, "{name}: {said}");
+    }
+    let truth = numbers(&golden("mean-of-heads.json")["answers"][0]["logits"]);
+    let image = picture(folder.path(), 20, [16, 16, 3]);
+    let found = json(&["predict", path(&model("mean-of-heads.keras")), path(&image)]);
+    assert!(apart(&numbers(&found[0]["probabilities"]), &truth) < 1e-5, "{found}");
 }
 
 /// The steps of a Grad-CAM: each follows from the one before, and the last is the map of `cam` and of Keras.

@@ -12,36 +12,71 @@ pub(super) fn layers(model: &Model, names: &[String]) -> Result<Vec<Value>> {
     if names.is_empty() {
         return Ok(vec![model.heads.cam]);
     }
+    let maps = maps(model);
     let find = |name: &String| {
         // A layer may be called otherwise than the last of its nodes: a model inside, or a dropout.
         let layer = model.layers.iter().find(|layer| layer.name == *name);
         let value = layer.map(|layer| layer.output).or_else(|| model.graph.find(name));
         let value = value.ok_or_else(|| unknown_layer(model, name))?;
-        let node = model.graph.node(value);
-        match node.operation().is_some() && node.shape.rank() == 4 {
+        match maps.contains(&value) {
             true => Ok(value),
+            false if layer.is_some() => Err(no_map(model, name, value)),
             false => Err(unknown_layer(model, name)),
         }
     };
     names.iter().map(find).collect()
 }
 
+/// The nodes that are maps of the pictures. A kernel in another shape has four axes, too, and is none.
+fn maps(model: &Model) -> Vec<Value> {
+    let graph = &model.graph;
+    let mut of_pictures = vec![false; graph.nodes().len()];
+    if let Some(images) = graph.find(IMAGES) {
+        of_pictures[images.index()] = true;
+    }
+    let mut maps = Vec::new();
+    for (value, node) in graph.nodes() {
+        if node.inputs.iter().any(|input| of_pictures[input.index()]) {
+            of_pictures[value.index()] = true;
+            maps.extend((node.shape.rank() == 4).then_some(value));
+        }
+    }
+    maps
+}
+
+/// A layer, but one of numbers without places, or of the pictures themselves.
+fn no_map(model: &Model, name: &str, value: Value) -> Error {
+    let node = model.graph.node(value);
+    let dims: Vec<String> = node.shape.dims().iter().skip(1).map(usize::to_string).collect();
+    let what = match node.operation() {
+        None => "the pictures themselves".to_owned(),
+        Some(_) => format!("({}), which is no map of rows and columns", dims.join(", ")),
+    };
+    Error::usage(format!("layer {name} gives {what}"), maps_there_are(model))
+}
+
 fn unknown_layer(model: &Model, name: &str) -> Error {
-    let maps: Vec<&str> = model
-        .graph
-        .nodes()
-        .filter(|(_, node)| node.operation().is_some() && node.shape.rank() == 4)
-        .map(|(_, node)| node.name.as_str())
-        .collect();
-    let last = maps[maps.len().saturating_sub(8)..].join(", ");
+    let problem = format!("{} has no layer called {name}", model.network.name);
+    Error::usage(problem, maps_there_are(model))
+}
+
+/// Layers that can be explained, in words.
+fn maps_there_are(model: &Model) -> String {
+    let maps = maps(model);
+    // Those that have a name in the model's own file; parts of a layer have one here alone.
+    let names: Vec<&str> = match model.network.described() {
+        true => {
+            let layers = model.layers.iter().filter(|layer| maps.contains(&layer.output));
+            layers.map(|layer| layer.name.as_str()).collect()
+        }
+        false => maps.iter().map(|map| model.graph.node(*map).name.as_str()).collect(),
+    };
+    let last = names[names.len().saturating_sub(8)..].join(", ");
     let lists = match model.network.described() {
         true => "`parula explain` with the model's file".to_owned(),
         false => format!("`parula explain --model {}`", model.network.name),
     };
-    Error::usage(
-        format!("{} has no feature map called {name}", model.network.name),
-        format!("the last are {last}; {lists} lists all"),
-    )
+    format!("the last feature maps are {last}; {lists} lists all")
 }
 
 /// Adds the map (N, h, w, 1) of `method` before its ReLU; `layers` are those of `model` that it is of.

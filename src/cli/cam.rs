@@ -52,7 +52,7 @@ pub struct Cam {
     /// The class to explain: its number, from 0, or its name. Without it, abnormal (1) of two classes of
     /// a network of `parula models`, else each image's class with the highest score. A head of one unit
     /// (sigmoid) has the class 0 alone, and that is abnormal, which its score speaks for
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     class: Option<String>,
     /// Show what speaks against the class instead of what speaks for it
     #[arg(long)]

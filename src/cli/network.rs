@@ -23,7 +23,7 @@ use crate::weights::{Format, Raw, Top, Weights};
 #[derive(Debug, Args)]
 pub struct Source {
     /// The network, see `parula models`; not where the file of the weights says what the model is
-    #[arg(long, requires = "weights")]
+    #[arg(long)]
     model: Option<String>,
     /// Its weights: .safetensors, or Keras .h5, .weights.h5, .keras
     #[arg(long)]
@@ -127,9 +127,22 @@ impl Source {
             (Some(path), None, None) | (None, None, Some(path)) => {
                 self.load_described(path, gpu, images)?
             }
-            (Some(path), ..) => {
+            (Some(path), Some(name), None) => {
                 return Err(Error::usage(
-                    format!("{} is a model, and so is --model or --weights", path.display()),
+                    format!("two networks are named: --model {name} and {}", path.display()),
+                    format!(
+                        "leave out --model {name}, or give its weights as --weights {}",
+                        path.display()
+                    ),
+                ));
+            }
+            (Some(path), _, Some(weights)) => {
+                return Err(Error::usage(
+                    format!(
+                        "two networks are named: {} and --weights {}",
+                        path.display(),
+                        weights.display()
+                    ),
                     "give one of them",
                 ));
             }
@@ -144,7 +157,13 @@ impl Source {
                 );
                 loaded
             }
-            (None, ..) => {
+            (None, Some(name), None) => {
+                return Err(Error::usage(
+                    format!("no weights of {name} were given"),
+                    "give them as --weights FILE",
+                ));
+            }
+            (None, None, None) => {
                 return Err(Error::usage(
                     "no model was given",
                     "give MODEL.keras or MODEL.h5 before the images, or --model NAME --weights FILE",
@@ -185,11 +204,21 @@ impl Source {
         let store = Store::new(gpu, &model.graph, 0)?;
         weights.put(&store)?;
         let [height, width] = network.input;
+        let made = match (network.output(), classes) {
+            (Output::Usual, 1) => {
+                ", its score made a probability by sigmoid, which is not in the file"
+            }
+            (Output::Usual, _) => {
+                ", its scores made probabilities by softmax, which is not in the file"
+            }
+            _ => "",
+        };
         let unscaled = scaling == Scaling::None && !file.scales;
         crate::console::note!(
-            "{}: {} at {height}x{width}, scaling {}{}",
+            "{}: {} at {height}x{width}{}, scaling {}{}{made}",
             path.display(),
             network.name,
+            another_size(file.made_for, network.input),
             scaling.name(),
             if unscaled {
                 ", and the model scales none itself: --scaling says what stood outside of it"
@@ -300,6 +329,16 @@ impl Source {
     }
 }
 
+/// What is said where a model runs at another `size` than the one that its file names.
+pub fn another_size(made_for: Option<[usize; 2]>, size: [usize; 2]) -> String {
+    match made_for {
+        Some([height, width]) if [height, width] != size => {
+            format!(" instead of {height}x{width}, which it was made for")
+        }
+        _ => String::new(),
+    }
+}
+
 /// A model for inference, once it is planned: before its variables are allocated.
 fn planned(
     network: &'static Network,
@@ -321,6 +360,7 @@ impl Loaded {
         match self.network.output() {
             Output::Usual => probabilities(logits),
             Output::Softmax => softmax(logits),
+            Output::Given => logits.iter().map(|&share| f64::from(share)).collect(),
             Output::Sigmoid => logits.iter().flat_map(|unit| probabilities(&[*unit])).collect(),
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::network::{fitted, scaling};
+use super::network::{another_size, fitted, scaling};
 use super::pictures::Pictures;
 use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
 use crate::data::duplicates::Mode as Duplicates;
@@ -176,6 +176,11 @@ impl Training {
                 "{}: it scales no pixels itself: --scaling says what stood outside of it",
                 path.display()
             );
+        }
+        let other = another_size(file.made_for, [setup.size.0, setup.size.1]);
+        if !other.is_empty() {
+            let (height, width) = setup.size;
+            crate::console::note!("{}: trained at {height}x{width}{other}", path.display());
         }
         if !file.random.is_empty() {
             let all = file.random.join(", ");

@@ -17,18 +17,18 @@ mod pattern;
 mod site;
 mod weights;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
 use crate::digest::digest;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Value};
+use crate::graph::{Graph, Kind, Role, Value};
 use crate::models::{
     BatchNorm, Build, Description, Heads, Layer, Layers, Mode, Network, Output, Preprocessing,
 };
-use crate::ops::Curve;
+use crate::ops::{Activate, Curve, Norm, Normalize, downcast};
 use crate::shape::Shape;
 use crate::tensor::Tensor as Numbers;
 use crate::weights::{Format, Raw, read, rewrite};
@@ -65,8 +65,8 @@ pub struct File {
     pub network: &'static Network,
     /// The weights as the file has them.
     pub raw: Raw,
-    /// Whether height and width are the user's to choose, since the file leaves them open.
-    pub open: bool,
+    /// The height and width that the file names; none where it leaves them open.
+    pub made_for: Option<[usize; 2]>,
     /// Whether pixels are scaled inside the model, as its first layers say.
     pub scales: bool,
     /// Its layers that draw at random in Keras's training, and do nothing here.
@@ -96,9 +96,11 @@ pub fn open(raw: Raw, size: Option<[usize; 2]>) -> Result<File> {
 pub fn open_frozen(raw: Raw, size: Option<[usize; 2]>, frozen: &[String]) -> Result<File> {
     let text = raw.config.as_deref().ok_or_else(|| no_configuration(&raw.path))?;
     let described = Described::read(&raw.path, text, size)?;
-    let Described { mut imported, input, channels, open, scales, name } = described;
+    let Described { mut imported, input, channels, made_for, scales, name } = described;
     imported.frozen = frozen.to_vec();
-    let Built { classes, cam_layer, output, layers } = imported.try_out(input, channels)?;
+    let built = imported.try_out(input, channels);
+    let Built { classes, cam_layer, output, layers } =
+        built.map_err(|error| of_another_size(error, &raw.path, made_for, input))?;
     let idle = frozen
         .iter()
         .find(|pattern| !layers.iter().any(|layer| pattern::fits(pattern, &layer.name)));
@@ -126,7 +128,24 @@ pub fn open_frozen(raw: Raw, size: Option<[usize; 2]>, frozen: &[String]) -> Res
         build: Build::Described(Box::leak(Box::new(imported))),
     };
     // One network a file, for as long as the program runs, like those that stand in `models`.
-    Ok(File { network: Box::leak(Box::new(network)), raw, open, scales, random })
+    Ok(File { network: Box::leak(Box::new(network)), raw, made_for, scales, random })
+}
+
+/// What is wrong with a model at a `size` that is not the one it was `made_for`: most likely that.
+fn of_another_size(
+    error: Error,
+    path: &Path,
+    made_for: Option<[usize; 2]>,
+    size: [usize; 2],
+) -> Error {
+    match (made_for, error) {
+        (Some(own), Error::Content { problem, .. }) if own != size => {
+            let [[h, w], [height, width]] = [own, size];
+            let problem = format!("it was made for {h}x{w}, and at {height}x{width} {problem}");
+            Error::content(path, problem, "leave out --size")
+        }
+        (_, error) => error,
+    }
 }
 
 /// Whether the configuration `text` is one that [`open`] makes a network of. It keeps nothing.
@@ -146,7 +165,7 @@ struct Described {
     imported: Imported,
     input: [usize; 2],
     channels: usize,
-    open: bool,
+    made_for: Option<[usize; 2]>,
     scales: bool,
     name: String,
 }
@@ -178,8 +197,8 @@ impl Described {
         let Some(channels) = channels else {
             return Err(refused("its input has no number of channels".to_owned(), "give it one"));
         };
-        let own = height.zip(width).map(|(height, width)| [height, width]);
-        let size = size.or(own).ok_or_else(|| {
+        let made_for = height.zip(width).map(|(height, width)| [height, width]);
+        let size = size.or(made_for).ok_or_else(|| {
             Error::usage(
                 format!("{} takes images of any size", path.display()),
                 "give --size, for example --size 224x224",
@@ -204,7 +223,7 @@ impl Described {
             digest: digest([text]),
             places: BTreeMap::new(),
         };
-        Ok(Described { imported, input: size, channels, open: own.is_none(), scales, name })
+        Ok(Described { imported, input: size, channels, made_for, scales, name })
     }
 }
 
@@ -280,6 +299,9 @@ impl Imported {
             return Err(refused("the model gives nothing".to_owned(), "give a classifier"));
         };
         let (logits, output) = match output {
+            Tensor::Plain(value) if are_probabilities(&layers.graph, *value) => {
+                (*value, Output::Given)
+            }
             Tensor::Plain(value) => (*value, Output::Usual),
             Tensor::Scores { before, function: Function::Curve(Curve::Sigmoid), .. } => {
                 (*before, Output::Sigmoid)
@@ -341,6 +363,35 @@ impl Description for Imported {
         });
         rewrite(&self.path, &bytes, &numbers.collect())
     }
+}
+
+/// Whether `value` is made of the outputs of softmax and sigmoid alone, as the mean of several heads is: another
+/// softmax of that would be of no use.
+fn are_probabilities(graph: &Graph, value: Value) -> bool {
+    let (mut open, mut seen, mut found) = (vec![value], HashSet::new(), false);
+    while let Some(value) = open.pop() {
+        if !seen.insert(value.index()) {
+            continue;
+        }
+        let node = graph.node(value);
+        match &node.kind {
+            Kind::Variable(variable) if variable.role == Role::Constant => {}
+            Kind::Operation(operation) => {
+                let softmax =
+                    downcast::<Normalize>(&**operation).is_some_and(|n| n.norm == Norm::Softmax);
+                let sigmoid = matches!(
+                    downcast(&**operation),
+                    Some(Activate(Curve::Sigmoid | Curve::HardSigmoid { .. }))
+                );
+                match softmax || sigmoid {
+                    true => found = true,
+                    false => open.extend(&node.inputs),
+                }
+            }
+            _ => return false,
+        }
+    }
+    found
 }
 
 /// The last feature maps that the scores depend on; those of one pixel only where there are no others.

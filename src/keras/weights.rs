@@ -18,7 +18,9 @@ const CONTAINERS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
 /// # Errors
 /// [`Error::Content`] when a layer's are not there or have another shape.
 pub fn weights(raw: Raw, model: &Model) -> Result<Weights> {
-    let net = super::config::read(&raw.path, raw.config.as_deref().unwrap_or_default())?.0;
+    let (net, config) = super::config::read(&raw.path, raw.config.as_deref().unwrap_or_default())?;
+    let made_for =
+        super::input_shape(&net, &config).and_then(|[height, width, _]| Some([height?, width?]));
     let mut tensors = BTreeMap::new();
     for Found { variable, layer, tensor } in find(&raw, &net, &model.layers)? {
         let owner = &raw.layers[layer];
@@ -32,11 +34,11 @@ pub fn weights(raw: Raw, model: &Model) -> Result<Weights> {
             // A vector of a channel may be kept with the axes that it is spread over.
             || (shape.rank() == 1 && found.shape().elements() == shape.elements());
         if !same {
-            return Err(Error::content(
-                &raw.path,
-                format!("{variable} is {}, and the configuration asks for {shape}", found.shape()),
-                "check --size if it was given; else configuration and weights are not of one model",
-            ));
+            let problem =
+                format!("{variable} is {}, and the configuration asks for {shape}", found.shape());
+            let hint = "save the model again: configuration and weights are not of one model";
+            let error = Error::content(&raw.path, problem, hint);
+            return Err(super::of_another_size(error, &raw.path, made_for, model.size));
         }
         let tensor = Tensor::new(shape.clone(), found.data().to_vec())?;
         tensors.insert(variable, tensor);

@@ -166,6 +166,8 @@ pub enum Output {
     Softmax,
     /// Each unit by itself: a sigmoid.
     Sigmoid,
+    /// They are probabilities: what follows the last softmax or sigmoid has no weights.
+    Given,
 }
 
 impl Output {
@@ -175,6 +177,7 @@ impl Output {
             Output::Usual => "linear",
             Output::Softmax => "with softmax",
             Output::Sigmoid => "each with a sigmoid",
+            Output::Given => "made of probabilities",
         }
     }
 }

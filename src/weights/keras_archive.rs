@@ -36,6 +36,14 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Raw> {
     let mut allowance = Allowance::of(path, bytes.len());
     let mut archive =
         ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken("not a whole zip", &error))?;
+    // Somebody took them out, or saved the configuration alone: nothing is damaged.
+    if archive.index_for_name(CONFIG).is_some() && archive.index_for_name(WEIGHTS).is_none() {
+        return Err(Error::content(
+            path,
+            format!("it says what the model is, and holds no weights: {WEIGHTS} is not in it"),
+            "save both with model.save(\"x.keras\")",
+        ));
+    }
     let mut member = |name: &str, most: u64| -> Result<Vec<u8>> {
         let failed =
             |error: &dyn std::fmt::Display| broken(&format!("{name} cannot be read"), error);

@@ -159,7 +159,12 @@ impl Raw {
             return Err(Error::content(
                 path,
                 format!("no weights are in this {} file", raw.format),
-                "save the weights again; `model.save_weights` writes them",
+                match raw.config {
+                    Some(_) => {
+                        "give a model with layers that have some: model.save(\"x.keras\") writes both"
+                    }
+                    None => "save the weights again; `model.save_weights` writes them",
+                },
             ));
         }
         raw.check()?;
