@@ -1,12 +1,12 @@
 // The gradient of a convolution with respect to its input.
 //
-//   dx[n, iy, ix, g * Ci + ci] = sum over ky, kx, co of dy[n, oy, ox, g * Co + co] * w[ky, kx, ci, g * Co + co]
+//   d_x[n, iy, ix, g * Ci + ci] = sum over ky, kx, co of dy[n, oy, ox, g * Co + co] * w[ky, kx, ci, g * Co + co]
 //   where oy * stride_y = iy + pad_top - ky * dilation_y and oy is a row of dy,  ox likewise
 //   Ci = in_channels / groups, Co = out_channels / groups
 //
 // dy: (batch, out_height, out_width, out_channels), its rows dy_stride apart
 // w: (kernel_height, kernel_width, Ci, out_channels)
-// dx: (batch, height, width, in_channels), its rows dx_stride apart
+// d_x: (batch, height, width, in_channels), its rows d_x_stride apart
 //
 // Which taps (ky, kx) reach a pixel depends on iy and ix modulo the stride alone. So the faster
 // versions put pixels of one such phase together, and skip for all of them the taps that miss; with
@@ -24,8 +24,8 @@ struct Params {
     dy_offset: u32,
     dy_stride: u32,
     w_offset: u32,
-    dx_offset: u32,
-    dx_stride: u32,
+    d_x_offset: u32,
+    d_x_stride: u32,
     batch: u32,
     height: u32,
     width: u32,
@@ -61,11 +61,11 @@ const NOWHERE: u32 = 0xffffffffu;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<storage, read_write> d_x: array<f32>;
 
 @group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 // Whether an output position exists, `at` being stride times it.
 fn meets(at: i32, stride: u32, size: u32) -> bool {
@@ -117,7 +117,7 @@ fn naive(
             }
         }
     }
-    dx[params.dx_offset + row * params.dx_stride + channel] = sum;
+    d_x[params.d_x_offset + row * params.d_x_stride + channel] = sum;
 }
 
 // What a workgroup of the faster versions works on. `tiles`: how many there are along the rows of a
@@ -154,7 +154,7 @@ fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
     );
 }
 
-// A pixel of a phase: its row in dx, or NOWHERE; its place (a, b) in the phase; and the row of dy that has
+// A pixel of a phase: its row in d_x, or NOWHERE; its place (a, b) in the phase; and the row of dy that has
 // this place in its image.
 struct Pixel {
     row: u32,
@@ -232,10 +232,10 @@ fn met(at: Pixel, away: vec2<i32>) -> u32 {
     return select(NOWHERE, u32(row), inside && at.row != NOWHERE);
 }
 
-// Stores four columns of a row of dx, whose row 0 stands at `start`.
+// Stores four columns of a row of d_x, whose row 0 stands at `start`.
 fn store4(start: u32, stride: u32, row: u32, used: bool, sum: vec4<f32>) {
     if used && row != NOWHERE {
-        dx4[start + row * stride] = sum;
+        d_x4[start + row * stride] = sum;
     }
 }
 
@@ -257,8 +257,8 @@ fn blocked(
         params.w_offset / 4u + 4u * tile.column_tile * w_row + tile.group * group_out / 4u;
     let dy_offset = params.dy_offset;
     let dy_stride = params.dy_stride;
-    let start = params.dx_offset / 4u + tile.group * columns / 4u + tile.column_tile;
-    let stride = params.dx_stride / 4u;
+    let start = params.d_x_offset / 4u + tile.group * columns / 4u + tile.column_tile;
+    let stride = params.d_x_stride / 4u;
     let kernel = vec2(params.kernel_height, params.kernel_width);
     let taps = taps_of(tile);
     if !tile.exists {

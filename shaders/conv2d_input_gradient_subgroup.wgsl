@@ -77,8 +77,8 @@ fn subgroup(
         }
         away.x -= taps.back.x;
     }
-    let start = params.dx_offset / 4u + tile.group * columns / 4u + column4;
-    let stride = params.dx_stride / 4u;
+    let start = params.d_x_offset / 4u + tile.group * columns / 4u + column4;
+    let stride = params.d_x_stride / 4u;
     for (var i = 0u; i < ROW_BLOCKS; i++) {
         let row = at[i].row;
         let r = i * LANES;

@@ -88,7 +88,7 @@ fn tiled(
         for (var c = 0u; c < 4u * COLUMN_FOURS; c++) {
             let column = first_column + 4u * my_columns + 4u * ACROSS * (c / 4u) + c % 4u;
             if row != NOWHERE && column < columns {
-                dx[params.dx_offset + row * params.dx_stride + tile.group * columns + column] =
+                d_x[params.d_x_offset + row * params.d_x_stride + tile.group * columns + column] =
                     sums[i + c / 4u * 4u * ROW_FOURS][c % 4u];
             }
         }
@@ -210,10 +210,10 @@ fn fours(
     }
     for (var c = 0u; c < COLUMN_FOURS; c++) {
         let column4 = first_column / 4u + my_columns + ACROSS * c;
-        let start = (params.dx_offset + tile.group * columns) / 4u + column4;
+        let start = (params.d_x_offset + tile.group * columns) / 4u + column4;
         for (var i = 0u; i < 4u * ROW_FOURS; i++) {
             let row = pixel_of(tile, 4u * ROW_FOURS * my_rows + i).row;
-            store4(start, params.dx_stride / 4u, row, 4u * column4 < columns, sums[i + c * 4u * ROW_FOURS]);
+            store4(start, params.d_x_stride / 4u, row, 4u * column4 < columns, sums[i + c * 4u * ROW_FOURS]);
         }
     }
 }

@@ -113,19 +113,30 @@ fn masked(value: vec4<f32>, seen: bool) -> vec4<f32> {
     return select(vec4(0.0), value, seen);
 }
 
-// Four channels of x at tap (ky, kx) of four windows.
+// Where four channels of x are at tap (ky, kx) of a window, or the first of x where they are to be 0.
+struct Place {
+    at: u32,
+    seen: bool,
+}
+
+fn place(corner: Window, ky: u32, kx: u32, channel: u32, valid: bool) -> Place {
+    let iy = corner.y + i32(ky * params.dilation_y);
+    let ix = corner.x + i32(kx * params.dilation_x);
+    let seen = valid && inside(iy, ix);
+    return Place(select(0u, pixel_start(corner, iy, ix) + channel, seen) / 4u, seen);
+}
+
+// Four channels of x at tap (ky, kx) of four windows. Written out: DX12's older compiler does not take a loop that
+// writes the parts of a vector or a matrix by their number.
 fn fetch_x(corners: array<Window, 4>, ky: u32, kx: u32, channel: u32, valid: bool) -> Fetched {
-    var corner = corners;
-    var found: Fetched;
-    for (var j = 0u; j < 4u; j++) {
-        let iy = corner[j].y + i32(ky * params.dilation_y);
-        let ix = corner[j].x + i32(kx * params.dilation_x);
-        let seen = valid && inside(iy, ix);
-        let at = select(0u, pixel_start(corner[j], iy, ix) + channel, seen);
-        found.seen[j] = seen;
-        found.value[j] = x4[at / 4u];
-    }
-    return found;
+    let p0 = place(corners[0], ky, kx, channel, valid);
+    let p1 = place(corners[1], ky, kx, channel, valid);
+    let p2 = place(corners[2], ky, kx, channel, valid);
+    let p3 = place(corners[3], ky, kx, channel, valid);
+    return Fetched(
+        mat4x4(x4[p0.at], x4[p1.at], x4[p2.at], x4[p3.at]),
+        vec4(p0.seen, p1.seen, p2.seen, p3.seen),
+    );
 }
 
 @compute @workgroup_size(INVOCATIONS)

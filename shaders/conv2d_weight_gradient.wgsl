@@ -243,15 +243,16 @@ fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
 }
 
 // Four pixels of dy next to each other, four columns each, and where the first of them is. Pixels past
-// `end` are 0.
+// `end` are 0. Here and below the parts are put together at the end: DX12's older compiler does not take a loop that
+// writes the parts of a vector or a matrix by their number.
 fn dy_four(sizes: Shapes, first: u32, end: u32, column4: u32) -> mat4x4<f32> {
-    var four: mat4x4<f32>;
+    var four: array<vec4<f32>, 4>;
     for (var q = 0u; q < 4u; q++) {
         let pixel = min(first + q, end - 1u);
         let value = dy4[(sizes.dy_offset + pixel * sizes.dy_stride) / 4u + column4];
         four[q] = select(vec4(0.0), value, first + q < end);
     }
-    return four;
+    return mat4x4(four[0], four[1], four[2], four[3]);
 }
 
 // Where four columns of a split's part start, how far apart its rows are, and how many.
@@ -283,7 +284,7 @@ fn four_spots(sizes: Shapes, first: Spot) -> Spots {
 
 // Four channels of x, at what the four pixels of dy from `first` on meet through a row of dw.
 fn x_four(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> mat4x4<f32> {
-    var pixels: mat4x4<f32>;
+    var pixels: array<vec4<f32>, 4>;
     for (var q = 0u; q < 4u; q++) {
         if POINTWISE {
             // Past the end dy is 0.
@@ -294,12 +295,12 @@ fn x_four(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> mat4x4
             pixels[q] = select(vec4(0.0), x4[there.at / 4u], there.seen);
         }
     }
-    return pixels;
+    return mat4x4(pixels[0], pixels[1], pixels[2], pixels[3]);
 }
 
 // One channel of x, likewise.
 fn x_one(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> vec4<f32> {
-    var pixels: vec4<f32>;
+    var pixels: array<f32, 4>;
     for (var q = 0u; q < 4u; q++) {
         if POINTWISE {
             let pixel = min(first + q, end - 1u);
@@ -309,7 +310,7 @@ fn x_one(sizes: Shapes, row: Row, spots: Spots, first: u32, end: u32) -> vec4<f3
             pixels[q] = select(0.0, x[there.at], there.seen);
         }
     }
-    return pixels;
+    return vec4(pixels[0], pixels[1], pixels[2], pixels[3]);
 }
 
 @compute @workgroup_size(64)

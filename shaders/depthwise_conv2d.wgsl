@@ -219,13 +219,11 @@ fn strip(
             }
         }
         // The next column begins, from the last sum to the first.
-        for (var i = 0u; i < PENDING * STRIP; i++) {
-            let to = PENDING * STRIP - 1u - i;
-            if to >= STRIP {
-                sums[to] = sums[to - STRIP];
-            } else {
-                sums[to] = vec4(0.0);
-            }
+        for (var to = PENDING * STRIP - 1u; to >= STRIP; to--) {
+            sums[to] = sums[to - STRIP];
+        }
+        for (var i = 0u; i < STRIP; i++) {
+            sums[i] = vec4(0.0);
         }
     }
 }

@@ -1,11 +1,11 @@
 // The gradient of a depthwise convolution with respect to its input.
 //
-//   dx[n, iy, ix, c] = sum over ky, kx of dy[n, oy, ox, c] * w[ky, kx, c]
+//   d_x[n, iy, ix, c] = sum over ky, kx of dy[n, oy, ox, c] * w[ky, kx, c]
 //   where oy * stride_y = iy + pad_top - ky * dilation_y and oy is a row of dy,  ox likewise
 //
 // dy: (batch, out_height, out_width, channels), its rows dy_stride apart
 // w: (kernel_height, kernel_width, channels, 1)
-// dx: (batch, height, width, channels), its rows dx_stride apart
+// d_x: (batch, height, width, channels), its rows d_x_stride apart
 //
 // Versions, as in depthwise_conv2d.wgsl:
 //   naive  one number an invocation.
@@ -18,8 +18,8 @@ struct Params {
     dy_offset: u32,
     dy_stride: u32,
     w_offset: u32,
-    dx_offset: u32,
-    dx_stride: u32,
+    d_x_offset: u32,
+    d_x_stride: u32,
     batch: u32,
     height: u32,
     width: u32,
@@ -34,7 +34,7 @@ struct Params {
     pad_left: u32,
     dilation_y: u32,
     dilation_x: u32,
-    columns: u32, // of dx that an invocation of `strip` computes
+    columns: u32, // of d_x that an invocation of `strip` computes
 }
 
 const KERNEL: u32 = 3u;
@@ -43,17 +43,17 @@ const STRIP: u32 = 4u;
 // Pixels of dy that a strip meets: the last pixel's first tap, back to the first pixel's last tap.
 const BEFORE: u32 = (KERNEL - 1u) / STRIDE;
 const REACH: u32 = BEFORE + (STRIP - 1u) / STRIDE + 1u;
-// Columns of dx that a column of dy belongs to, or that are finished with it.
+// Columns of d_x that a column of dy belongs to, or that are finished with it.
 const PENDING: u32 = max(KERNEL, STRIDE);
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<storage, read_write> d_x: array<f32>;
 
 @group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 // Whether an output position exists, `at` being stride times it.
 fn meets(at: i32, stride: u32, size: u32) -> bool {
@@ -91,7 +91,7 @@ fn naive(
             }
         }
     }
-    dx[params.dx_offset + row * params.dx_stride + c] = sum;
+    d_x[params.d_x_offset + row * params.d_x_stride + c] = sum;
 }
 
 @compute @workgroup_size(64)
@@ -107,8 +107,8 @@ fn strip(
     let out_width = i32(params.out_width);
     let dy_start = params.dy_offset / 4u;
     let dy_step = params.dy_stride / 4u;
-    let dx_start = params.dx_offset / 4u;
-    let dx_step = params.dx_stride / 4u;
+    let d_x_start = params.d_x_offset / 4u;
+    let d_x_step = params.d_x_stride / 4u;
     let w_start = params.w_offset / 4u;
     let channels4 = params.channels / 4u;
     let columns = params.columns;
@@ -177,7 +177,7 @@ fn strip(
                 let iy = first_y + i32(i);
                 if step >= BEFORE && iy >= 0 && iy < height && ix >= 0 && ix < width {
                     let pixel = u32((n * height + iy) * width + ix);
-                    dx4[dx_start + pixel * dx_step + c4] = sums[m * STRIP + i];
+                    d_x4[d_x_start + pixel * d_x_step + c4] = sums[m * STRIP + i];
                 }
             }
         }

@@ -1,9 +1,9 @@
 // The mean over all pixels of an image, and its gradient.
 //
 //   mean    y[n, c] = factor * sum over p of x[n, p, c],  factor = 1 / pixels
-//   spread  dx[n, p, c] = factor * dy[n, c]
+//   spread  d_x[n, p, c] = factor * dy[n, c]
 //
-// x, dx: (images, pixels, channels); y, dy: (images, channels); all with their own offset and
+// x, d_x: (images, pixels, channels); y, dy: (images, channels); all with their own offset and
 // distance of rows.
 //
 // Versions of mean: `naive`, one channel of one image an invocation; `quad`, four channels;
@@ -27,8 +27,8 @@ struct Params {
     x_stride: u32,
     y_offset: u32,
     y_stride: u32,
-    dx_offset: u32,
-    dx_stride: u32,
+    d_x_offset: u32,
+    d_x_stride: u32,
     dy_offset: u32,
     dy_stride: u32,
 }
@@ -40,12 +40,12 @@ const SLICES: u32 = 16u;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read_write> d_x: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dx4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn mean_naive(
@@ -137,7 +137,7 @@ fn spread_naive(
     let row = index / params.channels;
     let channel = index % params.channels;
     let image = row / params.pixels;
-    dx[params.dx_offset + row * params.dx_stride + channel] =
+    d_x[params.d_x_offset + row * params.d_x_stride + channel] =
         dy[params.dy_offset + image * params.dy_stride + channel] * params.factor;
 }
 
@@ -156,11 +156,11 @@ fn spread_quad(
     let image = index / params.channels / params.blocks;
     let value = dy4[(params.dy_offset + image * params.dy_stride) / 4u + channel] * params.factor;
     let first = block * params.near;
-    let step = params.dx_stride / 4u;
-    var at = params.dx_offset / 4u + (image * params.pixels + first) * step + channel;
+    let step = params.d_x_stride / 4u;
+    var at = params.d_x_offset / 4u + (image * params.pixels + first) * step + channel;
     let n = min(params.each, (params.rows - first + params.far - 1u) / params.far);
     for (var j = 0u; j < n; j += 1u) {
-        dx4[at] = value;
+        d_x4[at] = value;
         at += params.far * step;
     }
 }

@@ -2,10 +2,10 @@
 //
 //   pool              y[o] = max or mean of x over the taps of window o that lie in the image
 //   winner            winner[o] = the first tap of window o, in scan order, with the maximum
-//   max_gradient      dx[i] = sum of dy[o] over the windows o whose winner i is
-//   average_gradient  dx[i] = sum of dy[o] / taps[o] over the windows o that i is in
+//   max_gradient      d_x[i] = sum of dy[o] over the windows o whose winner i is
+//   average_gradient  d_x[i] = sum of dy[o] / taps[o] over the windows o that i is in
 //
-// x, dx: (n, height, width, channels); y, dy: (n, out_height, out_width, channels); each with its own
+// x, d_x: (n, height, width, channels); y, dy: (n, out_height, out_width, channels); each with its own
 // offset and distance of rows. winner, winners: (n, out_height, out_width, channels), without gaps,
 // the number of a tap, row * size_x + column within its window, as f32. Window o = (oy, ox) has the rows oy * stride_y - top + 0..size_y
 // and the columns ox * stride_x - left + 0..size_x; every window has at least one tap in the image.
@@ -32,8 +32,8 @@ struct Params {
     x_stride: u32,
     y_offset: u32,
     y_stride: u32,
-    dx_offset: u32,
-    dx_stride: u32,
+    d_x_offset: u32,
+    d_x_stride: u32,
     dy_offset: u32,
     dy_stride: u32,
 }
@@ -47,14 +47,14 @@ override MAX: bool = true;
 @group(0) @binding(2) var<storage, read_write> winner: array<f32>;
 @group(0) @binding(3) var<storage, read> winners: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> winner4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> winners4: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> dy4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> dx4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 // (image, row, column) of a pixel.
 struct Place {
@@ -275,7 +275,7 @@ fn max_gradient_naive(
             }
         }
     }
-    dx[params.dx_offset + pixel * params.dx_stride + channel] = sum;
+    d_x[params.d_x_offset + pixel * params.d_x_stride + channel] = sum;
 }
 
 @compute @workgroup_size(64)
@@ -292,8 +292,8 @@ fn max_gradient_quad(
     let count = params.channels;
     let dy_start = params.dy_offset / 4u;
     let dy_step = params.dy_stride / 4u;
-    let dx_start = params.dx_offset / 4u;
-    let dx_step = params.dx_stride / 4u;
+    let d_x_start = params.d_x_offset / 4u;
+    let d_x_step = params.d_x_stride / 4u;
     let pixel = index / params.channels;
     let channel = index % params.channels;
     let at = place(pixel, params.height, params.width);
@@ -316,7 +316,7 @@ fn max_gradient_quad(
             sum += select(vec4(0.0), d, mine);
         }
     }
-    dx4[dx_start + pixel * dx_step + channel] = sum;
+    d_x4[d_x_start + pixel * d_x_step + channel] = sum;
 }
 
 // How many taps of window (row, column) lie in the image.
@@ -349,7 +349,7 @@ fn average_gradient_naive(
             sum += dy[params.dy_offset + window * params.dy_stride + channel] / taps(row, column);
         }
     }
-    dx[params.dx_offset + pixel * params.dx_stride + channel] = sum;
+    d_x[params.d_x_offset + pixel * params.d_x_stride + channel] = sum;
 }
 
 @compute @workgroup_size(64)
@@ -376,5 +376,5 @@ fn average_gradient_quad(
             sum += d / taps(row, column);
         }
     }
-    dx4[(params.dx_offset + pixel * params.dx_stride) / 4u + channel] = sum;
+    d_x4[(params.d_x_offset + pixel * params.d_x_stride) / 4u + channel] = sum;
 }

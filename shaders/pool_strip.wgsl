@@ -4,9 +4,9 @@
 //
 //   pool      y[o] = max or mean of x over the taps of window o that lie in the image
 //   winner    winner[o] = the first tap of window o, in scan order, with the maximum
-//   gradient  dx[i] = sum over the windows o that i is in of dy[o] if winner[o] is i, or of dy[o] / taps[o]
+//   gradient  d_x[i] = sum over the windows o that i is in of dy[o] if winner[o] is i, or of dy[o] / taps[o]
 //
-// x, dx: (n, height, width, channels); y, dy: (n, out_height, out_width, channels); each with its own
+// x, d_x: (n, height, width, channels); y, dy: (n, out_height, out_width, channels); each with its own
 // offset and distance of rows. winner, winners: (n, out_height, out_width, channels), without gaps; what a
 // window is and how its taps count, pool.wgsl says.
 
@@ -29,8 +29,8 @@ struct Params {
     x_stride: u32,
     y_offset: u32,
     y_stride: u32,
-    dx_offset: u32,
-    dx_stride: u32,
+    d_x_offset: u32,
+    d_x_stride: u32,
     dy_offset: u32,
     dy_stride: u32,
 }
@@ -48,7 +48,7 @@ override ACROSS: u32 = 1u;
 @group(0) @binding(2) var<storage, read_write> winner4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> winners4: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> dy4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> dx4: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 // Pixels `first` to before `end` of line `row` of an image, one four of channels of each.
 struct Strip {
@@ -206,9 +206,9 @@ fn gradient(
     var columns = windows(along.first + before.y, size.y, stride.y, line);
     let dy_start = params.dy_offset / 4u + along.four;
     let dy_step = params.dy_stride / 4u;
-    let dx_step = params.dx_stride / 4u;
-    let dx_row = (along.image * length.x + along.row) * length.y + along.first;
-    var dx_at = params.dx_offset / 4u + dx_row * dx_step + along.four;
+    let d_x_step = params.d_x_stride / 4u;
+    let d_x_row = (along.image * length.x + along.row) * length.y + along.first;
+    var d_x_at = params.d_x_offset / 4u + d_x_row * d_x_step + along.four;
     let image = along.image * params.out_height * line;
     if index >= params.count {
         return;
@@ -238,7 +238,7 @@ fn gradient(
                 }
             }
         }
-        dx4[dx_at] = sum;
-        dx_at += dx_step;
+        d_x4[d_x_at] = sum;
+        d_x_at += d_x_step;
     }
 }

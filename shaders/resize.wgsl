@@ -2,7 +2,7 @@
 // (i + 1/2) * from / to - 1/2 = low + f, and pixels beyond the edge are those of the edge.
 //
 // x: (N, from_height, from_width, C); y: (N, to_height, to_width, C). The gradient takes dy, of the
-// shape of y as `from`, to dx, of the shape of x as `to`.
+// shape of y as `from`, to d_x, of the shape of x as `to`.
 // maps: (N, from_height, from_width, 1); regions: (N, 3), first element, height and width of each
 // image in resized: (capacity).
 //
@@ -30,8 +30,8 @@ struct Params {
     y_stride: u32,
     dy_offset: u32,
     dy_stride: u32,
-    dx_offset: u32,
-    dx_stride: u32,
+    d_x_offset: u32,
+    d_x_stride: u32,
     maps_offset: u32,
     maps_stride: u32,
     regions_offset: u32,
@@ -47,10 +47,10 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
 
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read_write> d_x: array<f32>;
 
 @group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dx4: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 @group(0) @binding(1) var<storage, read> maps: array<f32>;
 @group(0) @binding(2) var<storage, read_write> resized: array<f32>;
@@ -195,7 +195,7 @@ fn gradient_naive(
                 * dy[start + source(at.image, row, column) * params.dy_stride];
         }
     }
-    dx[params.dx_offset + index / params.channels * params.dx_stride + at.channel] = sum;
+    d_x[params.d_x_offset + index / params.channels * params.d_x_stride + at.channel] = sum;
 }
 
 @compute @workgroup_size(64)
@@ -221,7 +221,7 @@ fn gradient_quad(
             sum += vertical * horizontal * dy4[start + source(at.image, row, column) * stride];
         }
     }
-    dx4[(params.dx_offset + index / params.channels * params.dx_stride) / 4u + at.channel] = sum;
+    d_x4[(params.d_x_offset + index / params.channels * params.d_x_stride) / 4u + at.channel] = sum;
 }
 
 // A region, and how many of its elements lie within the capacity.

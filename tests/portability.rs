@@ -6,11 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use naga::back::pipeline_constants::process_overrides;
 use naga::back::{hlsl, msl, spv};
+use naga::valid::FunctionInfo;
 use naga::valid::{
     Capabilities as Allowed, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags,
     Validator,
 };
-use naga::{AddressSpace, Module, ShaderStage};
+use naga::{
+    AddressSpace, ArraySize, BinaryOperator, Block, Expression, Function, Handle, Literal, Module,
+    ShaderStage, Statement, TypeInner,
+};
 
 use parula::bench::Subject;
 use parula::error::Error;
@@ -240,6 +244,15 @@ fn every_kernel_translates_to_spirv_msl_and_hlsl() {
     for_each(with_defaults().into_iter().chain(kernels().into_keys()), translate);
 }
 
+/// Bytes of workgroup memory that an entry point uses.
+fn workgroup_bytes(module: &Module, used: &FunctionInfo) -> u32 {
+    let shared = module.global_variables.iter().filter(|(handle, variable)| {
+        variable.space == AddressSpace::WorkGroup && !used[*handle].is_empty()
+    });
+    let bytes = |ty| module.types[ty].inner.size(module.to_ctx()).next_multiple_of(16);
+    shared.map(|(_, variable)| bytes(variable.ty)).sum()
+}
+
 /// WebGPU's default limits, which every adapter meets.
 fn within_limits(kernel: &Kernel, module: &Module, _: &ModuleInfo) -> Result<(), String> {
     // No subgroups, no f16, no other optional feature.
@@ -252,14 +265,14 @@ fn within_limits(kernel: &Kernel, module: &Module, _: &ModuleInfo) -> Result<(),
         return Err(format!("a workgroup of {x}x{y}x{z} invocations"));
     }
     let used = info.get_entry_point(0);
-    let (mut workgroup, mut storage) = (0, 0);
+    let workgroup = workgroup_bytes(module, used);
+    let mut storage = 0;
     for (handle, variable) in module.global_variables.iter() {
         if used[handle].is_empty() {
             continue;
         }
         let bytes = module.types[variable.ty].inner.size(module.to_ctx());
         match variable.space {
-            AddressSpace::WorkGroup => workgroup += bytes.next_multiple_of(16),
             AddressSpace::Storage { .. } => storage += 1,
             AddressSpace::Uniform if bytes > 64 << 10 => {
                 return Err(format!("{bytes} bytes of uniforms"));
@@ -334,6 +347,233 @@ fn every_file_is_registered_and_every_entry_point_is_run() {
     assert!(dead.is_empty(), "no variant of any case runs {dead:?}");
     let missing: Vec<_> = run.difference(&there).collect();
     assert!(missing.is_empty(), "there is no {missing:?}");
+}
+
+// ---- what DX12's compilers refuse although naga translates it ----
+//
+// Found with the compilers themselves, which `scripts/hlsl-check` runs where Wine can be had.
+
+/// Words of HLSL that a shader might use for something else: intrinsics, namespaces, some types.
+const HLSL_WORDS: &str = "abort abs acos all any asdouble asfloat asin asint asuint atan atan2 ceil clamp clip \
+    cos cosh countbits cross ddx ddy degrees determinant distance dot dst exp exp2 f16tof32 f32tof16 \
+    faceforward firstbithigh firstbitlow floor fma fmod frac frexp fwidth isfinite isinf isnan ldexp length \
+    lerp lit log log10 log2 mad max min modf msad4 mul noise normalize pow radians rcp reflect refract \
+    reversebits round rsqrt saturate sign sin sincos sinh smoothstep sqrt step tan tanh transpose trunc \
+    WaveActiveSum WaveReadLaneAt WaveGetLaneIndex dot4add_u8packed pack_u8 unpack_u8u32 select and or \
+    printf D3DCOLORtoUBYTE4 dx vk hlsl buffer Buffer centroid column_major compile const discard export \
+    extern groupshared half inline inout interface line lineadj linear matrix namespace nointerpolation \
+    out packoffset pass pixelfragment point precise register row_major sample sampler shared snorm stateblock \
+    string technique texture triangle triangleadj typedef uint uniform unorm unsigned vector volatile asm \
+    auto case catch char class default delete enum explicit friend goto long mutable new operator private \
+    protected public short signed sizeof static template this throw try typename union using virtual";
+
+/// What the HLSL of naga calls a buffer named `word`.
+fn in_hlsl(word: &str) -> Option<String> {
+    let text = format!(
+        "@group(0) @binding(0) var<storage, read_write> {word}: array<u32>;\n\
+         @compute @workgroup_size(8) fn marked_entry() {{ {word}[0] = 1u; }}"
+    );
+    let module = naga::front::wgsl::parse_str(&text).ok()?;
+    let info = validator(false, Allowed::empty()).validate(&module).ok()?;
+    let mut hlsl = String::new();
+    let options = hlsl::Options::default();
+    let point = hlsl::PipelineOptions::default();
+    hlsl::Writer::new(&mut hlsl, &options, &point).write(&module, &info, None).ok()?;
+    let declared = hlsl.split("RWByteAddressBuffer ").nth(1)?;
+    Some(declared.split([' ', ':']).next()?.to_owned())
+}
+
+/// The words of HLSL that naga leaves as they are: DXC has a namespace `dx`.
+fn left_by_naga() -> BTreeSet<&'static str> {
+    // What WGSL itself reserves is no name of ours.
+    HLSL_WORDS.split_whitespace().filter(|word| in_hlsl(word).as_deref() == Some(word)).collect()
+}
+
+/// The names that stand outside of functions.
+fn global_names(module: &Module) -> impl Iterator<Item = &str> {
+    let variables =
+        module.global_variables.iter().filter_map(|(_, variable)| variable.name.as_deref());
+    let functions = module.functions.iter().filter_map(|(_, function)| function.name.as_deref());
+    let types = module.types.iter().filter_map(|(_, ty)| ty.name.as_deref());
+    let constants = module.constants.iter().filter_map(|(_, constant)| constant.name.as_deref());
+    let points = module.entry_points.iter().map(|point| point.name.as_str());
+    variables.chain(functions).chain(types).chain(constants).chain(points)
+}
+
+/// What `base[index]` looks into.
+fn indexed<'a>(
+    module: &'a Module,
+    info: &'a FunctionInfo,
+    base: Handle<Expression>,
+) -> &'a TypeInner {
+    match info[base].ty.inner_with(&module.types) {
+        TypeInner::Pointer { base, .. } => &module.types[*base].inner,
+        inner => inner,
+    }
+}
+
+/// X3511: FXC makes a write to a part of a vector one assignment a component, for which it must unroll the loop around
+/// it, and cannot.
+fn writes_a_part(module: &Module, function: &Function, info: &FunctionInfo, block: &Block) -> bool {
+    let look = |block: &Block| writes_a_part(module, function, info, block);
+    block.iter().any(|statement| match statement {
+        Statement::Store { pointer, .. } => match function.expressions[*pointer] {
+            Expression::Access { base, .. } => matches!(
+                indexed(module, info, base),
+                TypeInner::Vector { .. }
+                    | TypeInner::Matrix { .. }
+                    | TypeInner::ValuePointer { .. }
+            ),
+            _ => false,
+        },
+        Statement::Block(block) => look(block),
+        Statement::If { accept, reject, .. } => look(accept) || look(reject),
+        Statement::Switch { cases, .. } => cases.iter().any(|case| look(&case.body)),
+        Statement::Loop { body, continuing, .. } => look(body) || look(continuing),
+        _ => false,
+    })
+}
+
+/// The expressions of a block that stand in a branch of a loop.
+fn in_branches(block: &Block, in_loop: bool, in_branch: bool) -> Vec<Handle<Expression>> {
+    let mut found = Vec::new();
+    for statement in block {
+        match statement {
+            Statement::Emit(range) if in_branch => found.extend(range.clone()),
+            Statement::Block(block) => found.extend(in_branches(block, in_loop, in_branch)),
+            Statement::If { accept, reject, .. } => {
+                found.extend(in_branches(accept, in_loop, in_loop));
+                found.extend(in_branches(reject, in_loop, in_loop));
+            }
+            Statement::Switch { cases, .. } => {
+                for case in cases {
+                    found.extend(in_branches(&case.body, in_loop, in_loop));
+                }
+            }
+            Statement::Loop { body, continuing, .. } => {
+                found.extend(in_branches(body, true, in_branch));
+                found.extend(in_branches(continuing, true, in_branch));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// X3504: `a[i - n]` beside `a[i]`, of an array that has no more than n elements, in a branch of a loop. FXC sees that
+/// it is nowhere, and not that no round gets there.
+fn reaches_before_an_array(module: &Module, function: &Function, info: &FunctionInfo) -> bool {
+    let expressions = &function.expressions;
+    let number = |handle: Handle<Expression>| match expressions[handle] {
+        Expression::Literal(Literal::U32(number)) => Some(number),
+        Expression::Constant(constant) => {
+            match module.global_expressions[module.constants[constant].init] {
+                Expression::Literal(Literal::U32(number)) => Some(number),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let accesses: BTreeSet<_> = expressions
+        .iter()
+        .filter_map(|(_, expression)| match *expression {
+            Expression::Access { base, index } => Some((base, index)),
+            _ => None,
+        })
+        .collect();
+    in_branches(&function.body, false, false).into_iter().any(|handle| {
+        let Expression::Access { base, index } = expressions[handle] else {
+            return false;
+        };
+        let Expression::Binary { op: BinaryOperator::Subtract, left, right } = expressions[index]
+        else {
+            return false;
+        };
+        let length = match indexed(module, info, base) {
+            TypeInner::Array { size: ArraySize::Constant(length), .. } => length.get(),
+            _ => return false,
+        };
+        // Each mention of a local array is an expression of its own.
+        let array = |base: Handle<Expression>| match expressions[base] {
+            Expression::LocalVariable(variable) => Some(variable),
+            _ => None,
+        };
+        let same = |&(other, at): &(Handle<Expression>, _)| {
+            at == left && array(other).is_some() && array(other) == array(base)
+        };
+        number(right).is_some_and(|number| number >= length) && accesses.iter().any(same)
+    })
+}
+
+fn hlsl_is_taken(module: &Module, info: &ModuleInfo, words: &BTreeSet<&str>) -> Result<(), String> {
+    if let Some(name) = global_names(module).find(|name| words.contains(name)) {
+        return Err(format!("{name} is a word of HLSL"));
+    }
+    let functions = module.functions.iter().map(|(handle, function)| (function, &info[handle]));
+    let points = module.entry_points.iter().enumerate();
+    let points = points.map(|(index, point)| (&point.function, info.get_entry_point(index)));
+    for (function, used) in functions.chain(points) {
+        let name = function.name.as_deref().unwrap_or("it");
+        if writes_a_part(module, function, used, &function.body) {
+            return Err(format!("{name} writes a part of a vector or a matrix by its number"));
+        }
+        if reaches_before_an_array(module, function, used) {
+            return Err(format!("{name} reaches before the start of an array"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_kernel_is_of_a_kind_that_dx12_refuses() {
+    let words = left_by_naga();
+    assert!(words.contains("dx"), "naga escapes it now: {words:?}");
+    for_each(with_defaults().into_iter().chain(kernels().into_keys()), |_, module, info| {
+        hlsl_is_taken(module, info, &words)
+    });
+}
+
+#[test]
+fn what_dx12_refuses_is_found() {
+    let refused = |text: &str| {
+        let (module, info) = compile("made up", text).unwrap();
+        hlsl_is_taken(&module, &info, &left_by_naga()).unwrap_err()
+    };
+    let head = "@group(0) @binding(0) var<storage, read_write> y: array<f32>;\n\
+                @compute @workgroup_size(8) fn f() {\n";
+    let text = head.replace(" y:", " dx:") + "dx[0] = 1.0; }";
+    assert!(refused(&text).contains("dx is a word of HLSL"));
+    let text = format!(
+        "{head} var v: vec4<f32>; for (var i = 0u; i < 4u; i++) {{ v[i] = y[i]; }} y[0] = v.x; }}"
+    );
+    assert!(refused(&text).contains("writes a part of a vector"));
+    let text = format!(
+        "{head} var v: mat4x4<f32>; for (var i = 0u; i < 4u; i++) {{ v[i] = vec4(y[i]); }} y[0] = v[1].x; }}"
+    );
+    assert!(refused(&text).contains("a part of a vector or a matrix"));
+    let text = format!(
+        "{head} var a: array<f32, 4>; for (var i = 0u; i < 4u; i++) {{ let to = 3u - i;\n\
+         if to >= 4u {{ a[to] = a[to - 4u]; }} }} y[0] = a[3]; }}"
+    );
+    assert!(refused(&text).contains("f reaches before the start"));
+}
+
+/// Apple's GPUs by Metal's feature tables: 31 buffers, one of which wgpu may need for sizes; 32 KiB of
+/// threadgroup memory; 1024 invocations.
+fn within_apples(kernel: &Kernel, module: &Module, info: &ModuleInfo) -> Result<(), String> {
+    let invocations: u32 = module.entry_points[0].workgroup_size.iter().product();
+    let workgroup = workgroup_bytes(module, info.get_entry_point(0));
+    let bindings =
+        shaders::interface(kernel.shader, kernel.entry, kernel.texels).unwrap().bindings.len();
+    if invocations > 1024 || workgroup > 32 << 10 || bindings > 30 {
+        return Err(format!("{invocations} invocations, {workgroup} bytes, {bindings} bindings"));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_kernel_is_within_the_limits_of_apples_gpus() {
+    for_each(kernels().into_keys(), within_apples);
 }
 
 // ---- the checker itself, on kernels made up here ----

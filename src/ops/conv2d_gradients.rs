@@ -204,7 +204,7 @@ impl Operation for Conv2dInputGradient {
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["dy", "dx", "left", "out", "x", "y"]
+        &["dy", "d_x", "left", "out", "x", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -234,7 +234,7 @@ impl Operation for Conv2dInputGradient {
         let dispatch = Dispatch::new("conv2d_input_gradient", entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
-            .bind("dx", Operand::Output);
+            .bind("d_x", Operand::Output);
         let mut dispatch = taps_apart(&sizes, sizes.channel_params(sizes.params(dispatch)));
         let groups = match tile {
             Some(tile) => {

@@ -84,7 +84,7 @@ impl Operation for DepthwiseConv2dInputGradient {
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["dy", "dx", "x", "y"]
+        &["dy", "d_x", "x", "y"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -98,7 +98,7 @@ impl Operation for DepthwiseConv2dInputGradient {
         let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
-            .bind("dx", Operand::Output)
+            .bind("d_x", Operand::Output)
             .param("channels", sizes.in_channels);
         let mut dispatch = sizes.params(dispatch);
         let mut count = lowering.output.elements();

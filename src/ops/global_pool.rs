@@ -153,7 +153,7 @@ impl Operation for SpreadMean {
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["dx"]
+        &["d_x"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -167,7 +167,7 @@ impl Operation for SpreadMean {
         Ok(walk
             .describe(Dispatch::new("global_pool", version.entry), channels)
             .bind("dy", Operand::Input(0))
-            .bind("dx", Operand::Output)
+            .bind("d_x", Operand::Output)
             .param("count", count)
             .param("pixels", h * w)
             .param("factor", 1.0 / (h * w) as f32)

@@ -200,7 +200,7 @@ const NOTHING: Epilogue =
 
 /// The uniform that says how far apart the rows of an activation are. Kernels have no gaps.
 fn stride(tensor: &str) -> Option<&'static str> {
-    ["x_stride", "y_stride", "dx_stride", "dy_stride"]
+    ["x_stride", "y_stride", "d_x_stride", "dy_stride"]
         .into_iter()
         .find(|stride| stride.strip_suffix("_stride") == Some(tensor))
 }

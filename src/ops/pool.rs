@@ -355,7 +355,7 @@ impl Operation for MaxPoolGradient {
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["x", "dy", "dx"]
+        &["x", "dy", "d_x"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -372,7 +372,7 @@ impl Operation for MaxPoolGradient {
             .constant("MAX", 1u32)
             .bind("winners", Operand::Scratch(0))
             .bind("dy", Operand::Input(1))
-            .bind("dx", Operand::Output);
+            .bind("d_x", Operand::Output);
         Ok(Lowered { dispatches: vec![first, second], scratch: vec![windows.iter().product()] })
     }
 
@@ -444,7 +444,7 @@ impl Operation for AveragePoolGradient {
     }
 
     fn halves(&self) -> &'static [&'static str] {
-        &["dy", "dx"]
+        &["dy", "d_x"]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
@@ -453,7 +453,7 @@ impl Operation for AveragePoolGradient {
         Ok(dispatch(lowering, entries, &self.window, self.size, over)?
             .constant("MAX", 0u32)
             .bind("dy", Operand::Input(0))
-            .bind("dx", Operand::Output)
+            .bind("d_x", Operand::Output)
             .into())
     }
 

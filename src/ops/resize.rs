@@ -232,7 +232,7 @@ impl Operation for ResizeBilinearGradient {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        dispatch(lowering, ["gradient_naive", "gradient_quad"], ["dy", "dx"])
+        dispatch(lowering, ["gradient_naive", "gradient_quad"], ["dy", "d_x"])
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
