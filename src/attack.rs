@@ -9,8 +9,9 @@ use crate::data::ddsm::{ics, ljpeg, overlay};
 use crate::data::mias::{Circle, info};
 use crate::data::patients::Patients;
 use crate::data::table::Table;
-use crate::data::{Grey, Origin, gzip, layout};
-use crate::metrics::epoch::EpochRecord;
+use crate::data::{Origin, gzip, layout};
+use crate::images::Grey;
+use crate::train::record::EpochRecord;
 use crate::weights::{Raw, Weights};
 use crate::{bench, compare, documents, experiment, gpu, keras, report, segment, train, tune};
 

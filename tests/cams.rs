@@ -7,13 +7,13 @@ mod seeded;
 
 use std::sync::{Arc, OnceLock};
 
+use parula::cam::dice;
+use parula::cam::normalise::{Normalisation, levels};
 use parula::cam::{
     Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
 };
 use parula::error::Error;
 use parula::gpu::{self, Choice, Gpu};
-use parula::metrics::dice;
-use parula::metrics::normalise::{Normalisation, levels};
 use parula::models::{self, Mode, Model};
 use parula::session::Store;
 use parula::tensor::Tensor;

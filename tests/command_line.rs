@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::program::{command, failure, failure_and_code, json, parula};
-use parula::data::Grey;
+use parula::cam::normalise::{Normalisation, levels};
 use parula::graph::{Kind, Role};
-use parula::metrics::normalise::{Normalisation, levels};
+use parula::images::Grey;
 use parula::models::{self, Mode};
 use parula::tensor::Tensor;
 use parula::weights::{self, Weights};

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use common::program::{failure, json, parula};
 use parula::compare::METRICS;
-use parula::data::Grey;
+use parula::images::Grey;
 use serde_json::Value;
 
 fn path(path: &Path) -> &str {

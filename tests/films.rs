@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use common::program::{failure, json, parula};
 use encoder::Encoder;
-use parula::data::Grey;
+use parula::images::Grey;
 
 /// A file in a folder of its own.
 fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {

@@ -7,9 +7,9 @@ mod common {
 use std::sync::Arc;
 
 use common::adapter;
-use parula::data::{Augment, Grey, Prepared, Scaling, Split};
 use parula::error::Error;
 use parula::gpu::Gpu;
+use parula::images::{Augment, Grey, Prepared, Scaling, Split};
 use parula::models::{self, IMAGES, Mode};
 use parula::ops::{Optimizer, UNSCALE};
 use parula::plan;

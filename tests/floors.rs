@@ -10,12 +10,27 @@ use std::path::{Path, PathBuf};
 /// The table: a new module gets its line here and in ARCHITECTURE.md. A module may import those
 /// of lower floors and of its own.
 const FLOORS: [(u8, &[&str]); 7] = [
-    (0, &["console", "digest", "documents", "error", "files", "memory", "shape", "tensor"]),
+    (
+        0,
+        &[
+            "console",
+            "digest",
+            "documents",
+            "draw",
+            "error",
+            "files",
+            "memory",
+            "parallel",
+            "provenance",
+            "shape",
+            "tensor",
+        ],
+    ),
     (1, &["graph", "ops", "shaders"]),
     (2, &["plan", "gpu"]),
     (3, &["session", "run_folder"]),
-    (4, &["keras", "models", "weights", "data", "cam", "refine", "metrics"]),
-    (5, &["bench", "train", "experiment", "compare", "report", "segment", "tune"]),
+    (4, &["keras", "models", "weights", "images", "cam", "refine", "train"]),
+    (5, &["bench", "data", "experiment", "compare", "metrics", "report", "segment", "tune"]),
     (6, &["main", "cli", "attack"]),
 ];
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use common::adapter;
 use parula::bench::{Phase, PhaseGraph};
-use parula::data::{Augment, Grey, Prepared, Scaling, Split};
 use parula::gpu::{Gpu, Precision};
 use parula::graph::gradients;
+use parula::images::{Augment, Grey, Prepared, Scaling, Split};
 use parula::models::{self, CLASS, IMAGES, Mode};
 use parula::ops::{Capabilities, Element, Optimizer, UNSCALE};
 use parula::plan::{self, Options, Plan};

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use common::adapter;
 use common::program::{failure, json};
 use parula::bench::Subject;
+use parula::cam::normalise::{Normalisation, levels};
 use parula::cam::{self, Explainer, Request, Settings};
-use parula::data::{Grey, Prepared, Scaling, Split};
 use parula::error::Error;
 use parula::gpu::{self, Gpu};
 use parula::graph::{Graph, Value};
-use parula::metrics::normalise::{Normalisation, levels};
+use parula::images::{Grey, Prepared, Scaling, Split};
 use parula::models::{self, IMAGES, Mode, Model};
 use parula::ops::{
     Capabilities, Case, Components, Fill, Keep, SigmoidCrossEntropy, SoftmaxCrossEntropy,

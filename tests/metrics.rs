@@ -1,11 +1,11 @@
 //! The metrics of heatmaps against scikit-learn and NumPy: `tests/reference/metrics.py` wrote the numbers.
 
+use parula::cam::dice;
+use parula::cam::levels::Levels;
 use parula::metrics::average_precision::average_precision;
 use parula::metrics::deletion::area;
-use parula::metrics::dice;
 use parula::metrics::energy::energy;
 use parula::metrics::iou::iou;
-use parula::metrics::levels::Levels;
 use parula::metrics::{otsu, road};
 
 #[derive(serde::Deserialize)]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use common::adapter;
 use parula::cam;
-use parula::data::{Augment, Grey, Prepared, Scaling, Split};
 use parula::graph::{Graph, Kind, Role, Value, gradients};
+use parula::images::{Augment, Grey, Prepared, Scaling, Split};
 use parula::models::{Head, IMAGES, Mode, NETWORKS, SEGMENTERS, STEP};
 use parula::ops::Optimizer;
 use parula::plan::{self, Options};

@@ -8,8 +8,8 @@ mod common {
 use std::path::{Path, PathBuf};
 
 use common::program::{failure, json, parula};
-use parula::data::Grey;
 use parula::graph::{Kind, Role};
+use parula::images::Grey;
 use parula::models::{self, Mode};
 use parula::tensor::Tensor;
 use parula::weights::{self, Weights};

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use common::adapter;
 use common::runs::{assert_same, files, without_times};
-use parula::data::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
 use parula::error::Error;
 use parula::gpu::{Gpu, Precision};
+use parula::images::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
 use parula::models::{self, Head};
 use parula::ops::{Choices, Optimizer};
 use parula::train::{INTERRUPTED, Statistics, TrainOptions, Trained, train};

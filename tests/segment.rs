@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 
 use common::adapter;
 use common::program::{failure, json};
-use parula::data::{Grey, Prepared, Scaling};
 use parula::error::Error;
+use parula::images::{Grey, Prepared, Scaling};
 use parula::models::SEGMENTERS;
 use parula::train::{INTERRUPTED, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
 use serde_json::Value;

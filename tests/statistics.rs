@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::data::{Augment, BatchOptions, Batches, Flips, Grey, Jitter, Prepared, Scaling, Split};
+use parula::images::{
+    Augment, BatchOptions, Batches, Flips, Grey, Jitter, Prepared, Scaling, Split,
+};
 use parula::models::{self, IMAGES, Mode};
 use parula::session::evaluate;
 use parula::tensor::Tensor;

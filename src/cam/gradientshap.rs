@@ -13,7 +13,7 @@
 
 use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Baseline, Kind, Method};
-use crate::data::draw;
+use crate::draw;
 use crate::error::Result;
 use crate::graph::{Graph, Value};
 use crate::ops::SliceChannels;

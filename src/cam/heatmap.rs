@@ -1,10 +1,10 @@
 //! The last stage: maps resized to their images, made grey levels, and scored against masks.
 
 use super::Request;
+use crate::cam::dice;
+use crate::cam::normalise::{self, Normalisation};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};
-use crate::metrics::dice;
-use crate::metrics::normalise::{self, Normalisation};
 use crate::ops::{DiceThresholds, Elementwise, HeatmapToGray, ResizeToRegions};
 use crate::session::Session;
 use crate::tensor::Tensor;

@@ -9,6 +9,7 @@
 mod ablationcam;
 mod activation;
 mod cam_of_head;
+pub mod dice;
 mod eigencam;
 mod explainer;
 mod gradcam;
@@ -20,7 +21,9 @@ mod heatmap;
 mod hirescam;
 mod integrated_gradients;
 mod layercam;
+pub mod levels;
 mod maps;
+pub mod normalise;
 mod npy;
 mod occlusion;
 mod saliency;

@@ -1,9 +1,9 @@
 //! What is asked of a method beside the images.
 
 use super::Method;
-use crate::data::Scaling;
+use crate::cam::normalise::Normalisation;
 use crate::error::{Error, Result};
-use crate::metrics::normalise::Normalisation;
+use crate::images::Scaling;
 use crate::models::Network;
 
 /// The arguments of a method. A method takes no notice of those that it has no use for ([`Method::takes`]).

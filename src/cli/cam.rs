@@ -11,16 +11,17 @@ use super::images::{Found, Image, Images};
 use super::network::{Loaded, Source};
 use super::steps;
 use super::{Global, Numbers, print, print_json};
+use crate::cam::normalise::Normalisation;
 use crate::cam::{
     Argument, Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
     npy,
 };
-use crate::data::image::resize_plane;
-use crate::data::{Class, Colour, Grey};
+use crate::data::Class;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
-use crate::metrics::normalise::Normalisation;
+use crate::images::grey::resize_plane;
+use crate::images::{Colour, Grey};
 use crate::models::{Mode, Model};
 use crate::plan::fitting;
 use crate::refine::{Recipe, Refiner};

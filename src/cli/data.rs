@@ -10,11 +10,10 @@ use crate::data::ddsm::chain::Chain;
 use crate::data::ddsm::{Origin, Outline, ljpeg, overlay};
 use crate::data::duplicates::{Mode as Duplicates, Shown};
 use crate::data::view::Projection;
-use crate::data::{
-    Grey16, ReadOptions, RoiOptions, Rois, gzip, inspect, layout, roi, roi_files, synth,
-};
+use crate::data::{ReadOptions, RoiOptions, Rois, gzip, inspect, layout, roi, roi_files, synth};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
+use crate::images::Grey16;
 use crate::report::duplicate_sheet::{self, Row};
 
 /// Larger than any film, and small enough to be held.

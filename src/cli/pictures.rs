@@ -4,8 +4,9 @@ use clap::Args;
 
 use std::path::PathBuf;
 
+use crate::data::ReadOptions;
 use crate::data::dataset::NormalRois;
-use crate::data::{ReadOptions, Window};
+use crate::images::Window;
 
 /// What the files of pictures and masks leave open.
 #[derive(Args, Clone, Debug)]

@@ -8,11 +8,11 @@ use super::images::{Found, Image, Images};
 use super::network::{Loaded, Source};
 use super::weak::RecipeArgs;
 use super::{Global, print, print_json};
-use crate::data::Grey;
-use crate::data::image::resize_plane;
 use crate::error::{Error, Result};
 use crate::experiment::Saved;
 use crate::gpu::Precision;
+use crate::images::Grey;
+use crate::images::grey::resize_plane;
 use crate::segment::{Pseudo, Recipe, pseudo};
 use crate::train::{Segmenter, interruption};
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::images::Image;
 use super::network::Loaded;
 use crate::cam::{Stepper, Steps, npy};
-use crate::data::{Colour, Grey};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
+use crate::images::{Colour, Grey};
 use crate::models::Mode;
 use crate::report::steps::{Subject, document, page};
 

@@ -1,8 +1,10 @@
 //! Which ROIs of a split are looked at.
 
 use super::{GALLERY, Material, Options};
-use crate::data::{Class, Roi, Split, draw};
+use crate::data::{Class, Roi};
+use crate::draw;
 use crate::error::{Error, Result};
+use crate::images::Split;
 use crate::report::contact_sheet;
 
 /// Indices of ROIs of lesions.

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::data::{Class, Grey, Roi, Scaling};
+use crate::data::{Class, Roi};
 use crate::error::{Error, Result};
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
+use crate::images::{Grey, Scaling};
 use crate::metrics::deletion::{area, blurred, part, ranked};
 use crate::metrics::road::imputed;
 use crate::models::Head;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::Options;
 use crate::cam::{Explainer, Method, Request, Settings};
-use crate::data::{Class, Roi, Scaling};
+use crate::data::{Class, Roi};
 use crate::error::Result;
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
+use crate::images::Scaling;
 use crate::metrics::baselines::{self, Baseline};
 use crate::models::Head;
 use crate::plan::halving;

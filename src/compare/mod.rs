@@ -28,7 +28,9 @@ use crate::error::{Error, Result};
 use crate::experiment::progress::Rough;
 use crate::experiment::{self, Material, Setup, earlier, origins};
 use crate::gpu::Gpu;
-use crate::run_folder::{Again, Items, RunFolder, environment};
+use crate::gpu::environment;
+use crate::provenance::Items;
+use crate::run_folder::{Again, RunFolder};
 
 pub use maps::{Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};

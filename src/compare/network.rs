@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Whole, checkpoint};
-use crate::data::{Roi, Split};
+use crate::data::Roi;
 use crate::error::Result;
 use crate::experiment::earlier::weights_of;
 use crate::experiment::saved::{self, Learning};
 use crate::experiment::{Saved, Setup, origins};
-use crate::run_folder::{Items, content_of};
+use crate::images::Split;
+use crate::provenance::Items;
+use crate::run_folder::content_of;
 
 /// A trained network, and what it is worth.
 pub struct Trained {

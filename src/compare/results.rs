@@ -14,7 +14,7 @@ use crate::experiment::{DatasetSummary, Intervals, pictures};
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::interval::Interval;
-use crate::run_folder::difference;
+use crate::provenance::difference;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]

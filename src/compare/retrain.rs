@@ -9,10 +9,11 @@ use super::maps::Map;
 use super::results::Retrained;
 use super::unit::Job;
 use super::{checkpoint, file};
-use crate::data::{Class, Grey};
+use crate::data::Class;
 use crate::error::Result;
 use crate::experiment::filter::times;
 use crate::experiment::tables::{self, Prediction};
+use crate::images::Grey;
 use crate::train::{Classifier, TrainOptions, train};
 
 impl Job<'_> {

@@ -13,18 +13,20 @@ use super::metric::{METRICS, Score};
 use super::network::Trained;
 use super::results::Unit;
 use super::{Material, Options, file, heatmap, since};
-use crate::data::{Grey, Roi, Split};
+use crate::cam::dice::{self, Scores, best_threshold};
+use crate::cam::levels::Levels;
+use crate::data::Roi;
 use crate::error::Result;
 use crate::experiment::{Setup, tables};
 use crate::gpu::Gpu;
+use crate::images::{Grey, Split};
 use crate::metrics::average_precision::average_precision;
-use crate::metrics::dice::{self, Scores, best_threshold};
 use crate::metrics::energy::energy;
 use crate::metrics::iou::iou;
-use crate::metrics::levels::Levels;
 use crate::metrics::otsu;
 use crate::metrics::pointing::pointing;
-use crate::run_folder::{Items, RunFolder};
+use crate::provenance::Items;
+use crate::run_folder::RunFolder;
 use crate::train::interruption;
 
 /// A line of a unit's table of Dice by threshold: the mean over the scored ROIs.

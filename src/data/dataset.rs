@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::ddsm::Origin;
 use super::picture::Picture;
 use super::view::{Projection, View};
-use super::window::Window;
 use super::{busi, cbis, ddsm, folder, layout, mias};
 use crate::error::{Error, Result};
+use crate::images::Window;
 
 /// The two classes every network here tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

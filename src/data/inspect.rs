@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::dataset::{self, Class, Group, Problem, ReadOptions, Sample};
 use super::duplicates::{self, Mode, Shown};
-use super::image::Rect;
 use super::load::{Loaded, Loader};
 use super::picture::Picture;
 use super::roi;
 use super::truth::Truth;
 use crate::error::{Error, Result};
+use crate::images::Rect;
 
 /// Smallest, middle and largest of some lengths in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

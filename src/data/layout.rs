@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::dataset::Problem;
-use super::decode::EXTENSIONS;
 use super::pairs;
 use super::walk::Walk;
 use crate::error::{Error, Result};
 use crate::files::outputs::{self, Identity};
+use crate::images::decode::EXTENSIONS;
 
 /// What to do about a folder in which nothing was found.
 pub const EXPECTED: &str = "give a folder of images (PNG, TIFF, JPEG, PGM) with masks beside them, such as `mass/X.png` and `mass/X_mask.png`";

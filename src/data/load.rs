@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::dataset::{Class, Problem, Sample};
-use super::image::Grey;
 use super::mask::{self, Mask};
 use super::picture::Picture;
 use crate::error::Error;
+use crate::images::Grey;
 
 /// An image with its lesion.
 #[derive(Clone, Debug)]

@@ -15,10 +15,10 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use super::decode::{Decoded, MOST_OF_FILE, decode};
-use super::image::Grey;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Grey;
+use crate::images::decode::{Decoded, MOST_OF_FILE, decode};
 
 /// Lesion and background.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -411,7 +411,7 @@ const SMALLEST_AREA: usize = 9;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{png, textured};
+    use crate::images::fixtures::{png, textured};
 
     fn grey(rows: &[&str], level: impl Fn(char) -> u8) -> Grey {
         let pixels = rows.iter().flat_map(|row| row.chars()).map(level).collect();
@@ -631,7 +631,7 @@ mod tests {
     #[test]
     fn black_is_the_background_of_a_palette_whatever_its_number() {
         let of = |colours: &[[u8; 3]], row: [u8; 4], values: Option<&[u16]>| {
-            let bytes = crate::data::fixtures::png_of_palette(colours, &vec![row.to_vec(); 3]);
+            let bytes = crate::images::fixtures::png_of_palette(colours, &vec![row.to_vec(); 3]);
             super::of(Path::new("m"), decode(Path::new("m"), &bytes).unwrap(), values)
         };
         let (red, blue, black) = ([255, 0, 0], [0, 0, 255], [0, 0, 0]);

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use super::dataset::{self, Dataset, Problem, ReadOptions};
 use super::duplicates::leakage::Print;
 use super::duplicates::{self, Summary};
-use super::parallel;
 use super::picture::Picture;
 use super::roi::{self, Roi, RoiOptions};
-use super::split::Split;
 use super::truth::Truth;
 use crate::error::Result;
+use crate::images::Split;
+use crate::parallel;
 
 /// The ROIs of a data set.
 #[derive(Clone, Debug)]

@@ -10,13 +10,13 @@ use std::collections::BTreeSet;
 use rand::Rng;
 
 use super::dataset::{Class, Dataset, Normals, Problem, Sample};
-use super::draw;
-use super::image::Rect;
 use super::load::Loader;
 use super::picture::Picture;
 use super::roi::{self, Cut, Roi, RoiOptions};
 use super::view::View;
+use crate::draw;
 use crate::error::Result;
+use crate::images::Rect;
 
 /// An abnormal ROI, and what it was cut from.
 struct Made<'a> {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 use super::dataset::Problem;
-use super::decode::EXTENSIONS;
 use super::layout;
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::images::decode::EXTENSIONS;
 
 /// Names of the column of images, and of that of patients.
 const IMAGE: [&str; 8] =

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::cbis::mammogram;
 use super::ddsm::{Film, Outline};
-use super::image::Grey;
 use super::mask::{self, Mask};
 use super::mias::{Circle, Part};
-use super::window::Window;
 use crate::error::Result;
+use crate::images::Grey;
+use crate::images::Window;
 
 /// An image or a mask of a [`Sample`](super::Sample). Films are large, so each is read when it is
 /// needed, and forgotten.

@@ -16,11 +16,12 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::dataset::{Class, Dataset, Normals, Problem, Sample};
-use super::image::{Grey, Rect};
 use super::load::{Loaded, Loader};
 use super::view::View;
-use super::{draw, duplicates, mirror};
+use super::{duplicates, mirror};
+use crate::draw;
 use crate::error::{Error, Result};
+use crate::images::{Grey, Rect};
 
 /// A lesion of a few pixels still gives an ROI with something around it to look at.
 const SMALLEST_SIDE: usize = 8;

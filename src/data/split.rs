@@ -3,21 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dataset::Class;
-use super::draw;
 use super::roi::Roi;
+use crate::draw;
 use crate::error::{Error, Result};
+use crate::images::Split;
 
 /// The share of ROIs that the paper validates on.
 pub const VALIDATION: f64 = 0.2;
-
-/// Indices into the ROIs, ascending on each side.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
-    /// To learn from.
-    pub train: Vec<usize>,
-    /// To be judged by.
-    pub validation: Vec<usize>,
-}
 
 /// Splits by source, so that about `fraction` of the ROIs of each class are in validation: exactly,
 /// where every ROI is a source of its own, and as nearly as whole sources allow elsewhere.

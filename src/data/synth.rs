@@ -13,11 +13,11 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::draw;
-use super::image::Grey;
 use super::texture::{Noise, step};
+use crate::draw;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Grey;
 
 /// What is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

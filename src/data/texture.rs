@@ -1,6 +1,6 @@
 //! Noise from which tissue is made: smooth at every scale, and fixed by a seed.
 
-use super::draw;
+use crate::draw;
 
 /// Noise on the plane, the same wherever it is asked again.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,10 @@
 
 use super::Material;
 use super::results::Baselines;
+use crate::cam::dice::{self, Scores, best_threshold, mean_curve};
 use crate::data::Class;
 use crate::error::Result;
 use crate::metrics::baselines::Baseline;
-use crate::metrics::dice::{self, Scores, best_threshold, mean_curve};
 
 /// Scores of every abnormal ROI.
 pub fn scores(material: &Material, baseline: Baseline) -> Result<Vec<Scores>> {

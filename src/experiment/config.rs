@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Options;
 use crate::data::{ReadOptions, duplicates};
-use crate::run_folder::difference;
+use crate::provenance::difference;
 
 /// The options that decide the outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

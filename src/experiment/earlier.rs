@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::phase::Phase;
 use super::results::Results;
-use crate::data::Split;
 use crate::error::{Error, Result};
+use crate::images::Split;
 use crate::run_folder::Taken;
 use crate::train::sides;
 

@@ -9,15 +9,16 @@ use super::phase::Phase;
 use super::run::Job;
 use super::tables::{self, Score, TRAIN, VALIDATION};
 use super::{Material, Setup, heatmap_folder, scores_file};
+use crate::cam::dice;
+use crate::cam::normalise::{WAYS, grey_levels};
 use crate::cam::{Explainer, Explanation, Request, Settings, find, npy};
-use crate::data::{Class, Grey, Roi, batch};
+use crate::data::{Class, Roi};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
-use crate::metrics::dice;
-use crate::metrics::normalise::{WAYS, grey_levels};
+use crate::images::{Grey, Prepared};
 use crate::models::{Head, Mode};
-use crate::run_folder::Items;
+use crate::provenance::Items;
 use crate::session::Store;
 use crate::train::interruption;
 use crate::weights::{Raw, Top};
@@ -84,8 +85,10 @@ impl Job<'_> {
         for chunk in chosen.chunks(batch) {
             interruption(|| "the weights are written, the heatmaps in part".to_owned())?;
             let some: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
+            let images = some.iter().map(|roi| (&roi.image, 0));
+            let scaling = self.setup.scaling;
             let images =
-                batch::tensor(&some, (height, width), network.channels, self.setup.scaling);
+                Prepared::from_images(images, (height, width), network.channels, scaling).all();
             let masks: Vec<Grey> = some.iter().map(|roi| roi.mask_or_empty()).collect();
             let requests: Vec<Request> = images
                 .chunks(images.len() / some.len())

@@ -6,12 +6,12 @@ use super::baseline::scores;
 use super::phase::Phase;
 use super::run::{Done, Job};
 use super::{Material, Results};
+use crate::cam::dice::mean_curve;
 use crate::error::Result;
 use crate::metrics::baselines::Baseline;
-use crate::metrics::dice::mean_curve;
-use crate::metrics::epoch::EpochRecord;
 use crate::report::contact_sheet::{self, Panel};
 use crate::report::{curves, dice_curve};
+use crate::train::record::EpochRecord;
 
 /// Rows of a contact sheet.
 const ROWS: usize = 6;

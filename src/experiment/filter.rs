@@ -6,10 +6,13 @@ use serde::Serialize;
 
 use super::phase::Phase;
 use super::tables;
-use crate::data::{Class, Grey, Roi, Split, draw};
+use crate::data::{Class, Roi};
+use crate::draw;
 use crate::error::Result;
 use crate::files;
-use crate::run_folder::{Items, RunFolder};
+use crate::images::{Grey, Split};
+use crate::provenance::Items;
+use crate::run_folder::RunFolder;
 
 /// The table beside the mask-filtered ROIs.
 const TABLE: &str = "masks.csv";

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::DatasetSummary;
 use crate::data::duplicates::{Mode, Summary};
-use crate::data::{ReadOptions, Roi, RoiOptions, Rois, Split, Truth, roi, split};
+use crate::data::{ReadOptions, Roi, RoiOptions, Rois, Truth, roi, split};
 use crate::error::{Error, Result};
+use crate::images::Split;
 use crate::train::digest;
 
 /// The ROIs of an experiment.

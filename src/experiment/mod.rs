@@ -25,11 +25,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::data::{ReadOptions, RoiOptions, Split, duplicates, synth};
+use crate::data::{ReadOptions, RoiOptions, duplicates, synth};
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::gpu::environment;
+use crate::images::Split;
+use crate::provenance::{Items, items};
 use crate::report::html;
-use crate::run_folder::{Again, Items, RunFolder, environment, items};
+use crate::run_folder::{Again, RunFolder};
 use crate::train::sides;
 
 pub use config::{Config, pictures};

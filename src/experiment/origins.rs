@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 use super::{DatasetSummary, Setup};
-use crate::data::Split;
 use crate::error::Result;
 use crate::gpu::Gpu;
-use crate::run_folder::{Items, RunFolder, environment};
+use crate::gpu::environment;
+use crate::images::Split;
+use crate::provenance::Items;
+use crate::run_folder::RunFolder;
 use crate::train::sides;
 
 /// What all files of a run on ROIs of this fingerprint depend on.

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::phase::Phase;
+use crate::cam::normalise::{Normalisation, Sign};
 use crate::data::{Class, Truth, duplicates};
 use crate::error::Result;
 use crate::files;
 use crate::gpu::Gpu;
 use crate::metrics::binary::Binary;
 use crate::metrics::interval::{self, Interval, LEVEL};
-use crate::metrics::normalise::{Normalisation, Sign};
 use crate::metrics::redraw::DRAWS;
 use crate::ops::Choices;
 

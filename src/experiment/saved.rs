@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::setup::Setup;
-use crate::data::{Grey, Prepared, Scaling, Split};
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::images::{Grey, Prepared, Scaling, Split};
 use crate::models::{Mode, Model};
 use crate::plan::halving;
-use crate::run_folder::{Items, RunFolder};
+use crate::provenance::Items;
+use crate::run_folder::RunFolder;
 use crate::session::Store;
 use crate::train::{Classifier, TrainOptions, train};
 use crate::weights::{self, Raw, Top};

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::cam::{Explainer, Settings};
-use crate::data::{Grey, Prepared, Roi, Scaling, Split};
+use crate::data::Roi;
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::images::{Grey, Prepared, Scaling, Split};
 use crate::models::{Mode, Network};
 use crate::plan::halving;
 use crate::train::{self, Preset, TrainOptions};
@@ -81,15 +82,18 @@ impl Setup {
 
     /// ROIs for the network, labelled by their class.
     pub fn prepare(&self, rois: &[Roi]) -> Prepared {
-        Prepared::new(rois, self.size, self.network.channels, self.scaling)
+        self.prepared(rois.iter().map(|roi| &roi.image), rois)
     }
 
     /// Images in the place of those of `rois`, labelled by their class.
     pub fn prepare_filtered(&self, images: &[Grey], rois: &[Roi]) -> Prepared {
-        let labels = rois.iter().map(|roi| roi.class.index());
-        let channels = self.network.channels;
-        let images = images.iter().zip(labels);
+        self.prepared(images.iter(), rois)
+    }
+
+    fn prepared<'a>(&self, images: impl Iterator<Item = &'a Grey>, rois: &[Roi]) -> Prepared {
+        let images = images.zip(rois.iter().map(|roi| roi.class.index()));
         let names = rois.iter().map(|roi| roi.name.clone()).collect();
+        let channels = self.network.channels;
         Prepared { names, ..Prepared::from_images(images, self.size, channels, self.scaling) }
     }
 

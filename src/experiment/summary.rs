@@ -6,11 +6,11 @@ use super::phase::Phase;
 use super::results::{RankCorrelation, Results, RunResult, Summary, Way};
 use super::tables::{self, Prediction, Score};
 use super::{predictions_file, scores_file};
+use crate::cam::normalise::WAYS;
 use crate::error::Result;
 use crate::metrics::binary::{Binary, Said};
 use crate::metrics::crossed::{self, Group, Parts, Scale};
 use crate::metrics::interval::Interval;
-use crate::metrics::normalise::WAYS;
 use crate::metrics::rank::spearman;
 use crate::metrics::redraw::{Quantity, ends, redraw};
 

@@ -45,7 +45,7 @@ impl Score {
         self.split == VALIDATION
     }
 
-    /// Mean-Dice in the order of [`crate::metrics::normalise::WAYS`].
+    /// Mean-Dice in the order of [`crate::cam::normalise::WAYS`].
     pub fn ways(&self) -> [f64; 6] {
         [
             self.mean_dice,

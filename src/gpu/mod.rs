@@ -2,6 +2,7 @@
 
 mod adapter;
 mod disk;
+mod environment;
 mod meter;
 mod pipeline;
 mod transfer;
@@ -14,6 +15,7 @@ use crate::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 
 pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop};
 pub(crate) use disk::parse as pipelines_of;
+pub use environment::environment;
 use meter::{Measured, Meter};
 pub use pipeline::{Bindable, Key, Pipeline, Resource};
 

@@ -9,7 +9,7 @@
 //! scikit-learn's `average_precision_score`, to which `tests/metrics.rs` holds it. Chance is the mask's
 //! share of the pixels, which is also what a heatmap of one level has. An empty mask gives 0.
 
-use super::levels::{LEVELS, Levels};
+use crate::cam::levels::{LEVELS, Levels};
 
 /// The average precision, from 0 to 1.
 pub fn average_precision(levels: &Levels) -> f64 {

@@ -76,7 +76,7 @@ fn centred(index: u32, count: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::dice;
+    use crate::cam::dice;
 
     #[test]
     fn maps_have_the_roi_s_size_and_are_symmetric() {

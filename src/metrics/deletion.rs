@@ -12,7 +12,7 @@
 //! divided by the weights that lie inside the image. Pixels of one level are in an order drawn at random,
 //! the same for every map: what ranks nothing scores as chance does.
 
-use crate::data::draw;
+use crate::draw;
 
 /// The blur's deviation, as a share of the shorter side.
 const DEVIATION: f64 = 0.1;

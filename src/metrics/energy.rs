@@ -6,7 +6,7 @@
 //! ```
 //! A heatmap of one level has the mask's share of the pixels. One of zeros scores 0.
 
-use super::levels::{LEVELS, Levels};
+use crate::cam::levels::{LEVELS, Levels};
 
 /// The share of the energy in the mask, from 0 to 1.
 pub fn energy(levels: &Levels) -> f64 {

@@ -7,7 +7,7 @@
 //! ```
 //! Of two empty sets it is 0, as Dice is here.
 
-use super::levels::Levels;
+use crate::cam::levels::Levels;
 
 /// The IoU at `threshold`, from 0 to 1.
 pub fn iou(levels: &Levels, threshold: u8) -> f64 {
@@ -21,7 +21,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::metrics::dice;
+    use crate::cam::dice;
 
     #[test]
     fn it_counts_what_is_shared() {

@@ -9,7 +9,7 @@
 //! Of equals the lowest. A heatmap of one level has no variance at any t, and so t = 0: all of it counts
 //! where that level is not 0.
 
-use super::levels::{LEVELS, Levels};
+use crate::cam::levels::{LEVELS, Levels};
 
 /// The threshold t for heatmap > t.
 pub fn threshold(levels: &Levels) -> u8 {

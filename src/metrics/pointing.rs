@@ -6,7 +6,7 @@
 //! heatmap of few levels, the score is the share of them that hit: what pointing to one of them at random
 //! gives on average. A heatmap of zeros points nowhere and scores 0.
 
-use super::levels::Levels;
+use crate::cam::levels::Levels;
 
 /// 1 for a hit, 0 for a miss, between them where equal pixels differ.
 pub fn pointing(levels: &Levels) -> f64 {

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::crossed::Parts;
 use super::interval::LEVEL;
-use crate::data::draw;
+use crate::draw;
 
 /// Draws behind an interval that is made of them.
 pub const DRAWS: usize = 2000;

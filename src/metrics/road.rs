@@ -22,7 +22,7 @@
 
 use rand::Rng;
 
-use crate::data::draw;
+use crate::draw;
 
 /// The residual at which the solution is good enough, as a share of the right side.
 const TOLERANCE: f64 = 1e-4;

@@ -5,8 +5,8 @@
 
 use image::{GrayImage, RgbImage};
 
+use crate::cam::dice;
 use crate::error::{Error, Result};
-use crate::metrics::dice;
 use crate::report::colormap;
 use crate::report::draw::{Canvas, SCALE};
 use crate::report::heading::Heading;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::files;
-pub use crate::metrics::epoch::EpochRecord;
-use crate::metrics::epoch::best_epoch;
 use crate::report::chart::{Axes, extent, ticks, whole_ticks};
 use crate::report::draw::Canvas;
 use crate::report::style::{Colour, INK, LINES, MUTED, Style, WHITE};
 use crate::report::text::Align;
+pub use crate::train::record::EpochRecord;
+use crate::train::record::best_epoch;
 
 const VALIDATION: Colour = LINES[0];
 const TRAINING: Colour = [160, 168, 180];

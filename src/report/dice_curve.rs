@@ -12,7 +12,7 @@ use crate::report::text::Align;
 pub struct Curve<'a> {
     /// The model's or the baseline's name.
     pub name: &'a str,
-    /// Dice at each threshold from 0 on; 256 of them, as `metrics::dice::mean_curve` makes.
+    /// Dice at each threshold from 0 on; 256 of them, as `cam::dice::mean_curve` makes.
     pub dice: &'a [f64],
 }
 

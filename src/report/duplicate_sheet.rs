@@ -3,8 +3,8 @@
 use image::GrayImage;
 use image::imageops::{FilterType, resize};
 
-use crate::data::Grey;
 use crate::error::Result;
+use crate::images::Grey;
 use crate::report::draw::{Canvas, SCALE};
 use crate::report::heading::Heading;
 use crate::report::style::{Colour, HAIRLINE, INK, MUTED, Style};

@@ -4,8 +4,8 @@
 use image::imageops::{self, FilterType};
 use image::{GrayImage, Rgb, RgbImage};
 
-use crate::data::Colour;
 use crate::error::{Error, Result};
+use crate::images::Colour;
 use crate::report::colormap;
 use crate::report::draw::{Canvas, SCALE};
 use crate::report::heading::Heading;

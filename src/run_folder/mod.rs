@@ -1,11 +1,10 @@
 //! The folder that a run leaves, and the rules for running in it again.
 //!
 //! One process at a time works in it (`lock.rs`). Every file is recorded with what it was made from
-//! (`record.rs`): options, pictures, split, weights, kernels, adapter, version (`items.rs`). A later call
+//! (`record.rs`): options, pictures, split, weights, kernels, adapter, version ([`provenance`](crate::provenance)). A later call
 //! uses a file again only where it would make it from the same; else it stops, and says what differs. What
 //! is not recorded is somebody else's, and is neither written over nor deleted.
 
-mod items;
 mod lock;
 mod record;
 mod taken;
@@ -17,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::digest::digest_bytes;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::provenance::{Items, difference};
 
-pub use items::{Items, difference, environment, items};
 use lock::Lock;
 use record::{Entry, Journal, Record};
 pub use taken::Taken;

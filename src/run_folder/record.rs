@@ -12,9 +12,9 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::items::{Items, key};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::provenance::{Items, key};
 
 /// The layout of the journal.
 const FORMAT: u32 = 1;
@@ -298,8 +298,8 @@ fn bytes(path: &Path, line: &Line) -> Result<Vec<u8>> {
 mod tests {
     use serde_json::json;
 
-    use super::super::items::items;
     use super::*;
+    use crate::provenance::items;
 
     fn new(path: &Path) -> Journal {
         Journal::write(path.to_owned(), Record::of("test")).unwrap()

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::items::Items;
 use super::record::{Entry, Record};
 use super::{RECORD, changed, content_of};
 use crate::error::{Error, Result};
+use crate::provenance::Items;
 
 /// What to do about a run whose files cannot be taken.
 const HINT: &str = "make that run again, or leave --weights away to train";

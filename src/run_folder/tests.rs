@@ -1,5 +1,6 @@
 //! A folder used again: what may be, what must not, and what is not touched.
 
+use crate::provenance::items;
 use serde_json::json;
 
 use super::*;

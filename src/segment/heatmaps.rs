@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::look::{Look, Mean};
 use crate::cam::{Explainer, Request, Settings, find};
-use crate::data::{Class, Grey};
+use crate::data::Class;
 use crate::error::Result;
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
+use crate::images::Grey;
 use crate::models::Head;
 use crate::plan::halving;
 use crate::train::interruption;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Grey, Rect};
+use crate::images::{Grey, Rect};
 
 /// A part of an image, as it is or mirrored. In shares of the image's height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

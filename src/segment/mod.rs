@@ -27,7 +27,9 @@ use crate::data::{ReadOptions, RoiOptions, duplicates};
 use crate::error::Result;
 use crate::experiment::{Material, Setup, earlier, origins, synthetic, tables};
 use crate::gpu::Gpu;
-use crate::run_folder::{Again, RunFolder, difference, environment};
+use crate::gpu::environment;
+use crate::provenance::difference;
+use crate::run_folder::{Again, RunFolder};
 use crate::train::interruption;
 
 pub use look::Look;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::heatmaps::heatmaps;
 use super::recipe::Recipe;
-use crate::data::{Grey, Prepared, Scaling};
 use crate::error::Result;
 use crate::experiment::Saved;
 use crate::gpu::Gpu;
+use crate::images::{Grey, Prepared, Scaling};
 use crate::plan::halving;
 use crate::refine::{Refined, Refiner};
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cam::dice;
 use crate::data::Roi;
-use crate::data::image::resize_plane;
 use crate::error::Result;
+use crate::images::grey::resize_plane;
 use crate::metrics::baselines::Baseline;
 use crate::metrics::crossed::{Group, Scale, interval};
-use crate::metrics::dice;
 use crate::metrics::interval::Interval;
 
 /// Where a mask comes from.
@@ -164,7 +164,8 @@ pub fn summarize<'a>(tables: &'a [Vec<Line>]) -> Vec<Summary> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Class, Grey};
+    use crate::data::Class;
+    use crate::images::Grey;
 
     fn roi(mask: &[u8]) -> Roi {
         let grey = |pixels: &[u8]| Grey { width: 4, height: 1, pixels: pixels.to_vec() };

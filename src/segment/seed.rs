@@ -12,15 +12,17 @@ use super::score::{self, CUT, Line, Origin};
 use super::unmasked::Unmasked;
 use super::{Options, figure, scores_file};
 use crate::cam::{Settings, find};
-use crate::data::{Class, Grey, Prepared, Roi, Split};
+use crate::data::{Class, Roi};
 use crate::error::Result;
 use crate::experiment::earlier::weights_of;
 use crate::experiment::saved::{self, Learning};
 use crate::experiment::{Material, Saved, origins, tables};
 use crate::files;
 use crate::gpu::Gpu;
+use crate::images::{Grey, Prepared, Split};
 use crate::memory;
-use crate::run_folder::{Items, RunFolder, content_of};
+use crate::provenance::Items;
+use crate::run_folder::{RunFolder, content_of};
 use crate::train::{
     self, Segmenter, Targets, TrainOptions, TrainedSegmenter, sides, train_segmenter,
 };

@@ -1,6 +1,7 @@
 //! What a weakly supervised training may know of an image: its pixels and its class.
 
-use crate::data::{Class, Grey, Roi};
+use crate::data::{Class, Roi};
+use crate::images::Grey;
 
 /// An image and its label. The truth has no field here, so that nothing that is made of these can have
 /// read it; where ROIs are cut around their lesions, that the lesion is in the middle is known all the

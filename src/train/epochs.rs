@@ -11,12 +11,12 @@ use super::state::{self, Configuration, Progress, Restored};
 use super::statistics::Reestimation;
 use super::steps::{Lesson, Steps};
 use super::{Best, Classifier, EarlyStopping, Schedule, Scores, TrainOptions, Trained};
-use crate::data::{Batch, BatchOptions, Batches, Prepared, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::metrics::epoch::EpochRecord;
+use crate::images::{Batch, BatchOptions, Batches, Prepared, Split};
 use crate::models::{Head, Model, Network};
 use crate::session::{Arena, Store};
+use crate::train::record::EpochRecord;
 use crate::weights::Weights;
 
 /// Trains `network` on the training side of `split`, and keeps the epoch with the best validation

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::data::{Augment, BatchOptions, Batches, Prepared};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::images::{Augment, BatchOptions, Batches, Prepared};
 use crate::models::{IMAGES, Model};
 use crate::plan::{self, Plan};
 use crate::session::{self, Arena, Session, Store};

@@ -7,6 +7,7 @@ mod graph;
 mod job;
 mod loss_scale;
 mod options;
+pub mod record;
 mod schedule;
 mod segmenter;
 mod state;
@@ -20,9 +21,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::metrics::epoch::EpochRecord;
 use crate::models::Model;
 use crate::session::Store;
+use crate::train::record::EpochRecord;
 use crate::weights::{self, Weights};
 
 pub use epochs::{train, train_after};

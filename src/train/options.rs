@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::state::digest;
 use super::{Keep, Schedule, Statistics};
-use crate::data::{Augment, Flips, Scaling};
+use crate::images::{Augment, Flips, Scaling};
 use crate::models::{Head, Network};
 use crate::ops::Optimizer;
 use crate::weights::Weights;
@@ -150,7 +150,7 @@ impl TrainOptions {
         }
     }
 
-    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`](crate::run_folder::difference). Running
+    /// What decides the outcome, but for the seed, by name: for files, and for [`difference`](crate::provenance::difference). Running
     /// statistics and the best epoch are not named, as they were not when there was no other choice: files
     /// of then can still be gone on from.
     pub fn describe(&self) -> Map<String, Value> {
@@ -205,7 +205,7 @@ impl TrainOptions {
 mod tests {
     use super::*;
     use crate::models;
-    use crate::run_folder::difference;
+    use crate::provenance::difference;
 
     #[test]
     fn keras_s_networks_train_for_about_200_epochs_and_the_compact_ones_for_minutes() {

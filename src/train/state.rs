@@ -13,17 +13,18 @@ use serde_json::{Value, json};
 
 use super::TrainOptions;
 use super::loss_scale::LossScale;
-use crate::data::draw::mix;
-use crate::data::{Prepared, Split};
+use crate::draw::mix;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::gpu::Gpu;
+use crate::gpu::environment;
 use crate::graph::Role;
-use crate::metrics::epoch::EpochRecord;
+use crate::images::{Prepared, Split};
 use crate::models::Network;
-use crate::run_folder::{Items, difference, environment};
+use crate::provenance::{Items, difference};
 use crate::session::Store;
 use crate::tensor::Tensor;
+use crate::train::record::EpochRecord;
 use crate::weights::{self, Metadata, Raw, Weights};
 
 /// What comes before a tensor's name in the file.

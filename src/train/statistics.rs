@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::interruption;
-use crate::data::Batch;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::Value;
+use crate::images::Batch;
 use crate::models::{IMAGES, Mode, Network};
 use crate::plan::{self, Plan};
 use crate::session::{self, Arena, Session, Store};

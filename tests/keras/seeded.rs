@@ -18,8 +18,8 @@
 //! networks the root of the mean square is between 0.4 and 21, and by Keras 1 % more of the first kernel
 //! moves the scores by 4 to 55 times the tolerance, a late beta left out by at least 39 times.
 
-use parula::data::Scaling;
 use parula::graph::{Graph, Kind, Role};
+use parula::images::Scaling;
 use parula::models::{Network, Preprocessing};
 use parula::session::Store;
 use parula::shape::Shape;

@@ -59,7 +59,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::put_bytes;
+    use crate::images::fixtures::put_bytes;
 
     #[test]
     fn files_are_found_by_path_series_subject_and_name() {

@@ -7,13 +7,13 @@ use std::io::Read;
 use std::path::Path;
 
 use super::dicom::{Dicom, EXPLICIT, IMPLICIT, PIXELS, Tag};
-use crate::data::decode::{self, MOST_OF_FILE};
-use crate::data::grey16::Grey16;
-use crate::data::image::Grey;
 use crate::data::layout;
-use crate::data::window::Window;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Grey;
+use crate::images::Grey16;
+use crate::images::Window;
+use crate::images::decode::{self, MOST_OF_FILE};
 
 const SAMPLES: Tag = (0x0028, 0x0002);
 const PHOTOMETRIC: Tag = (0x0028, 0x0004);

@@ -8,7 +8,7 @@
 //!   5 4 3
 //! ```
 
-use crate::data::image::Grey;
+use crate::images::Grey;
 
 /// (dx, dy) of each code.
 const STEPS: [(i64, i64); 8] =

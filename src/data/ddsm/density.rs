@@ -4,7 +4,7 @@
 //! the conversion behind the paper's images: g = 65535 - floor(65535 D / 4), then floor(g² / 65535),
 //! which darkens what is dark already; the 16 bits become 8 by rounding.
 
-use crate::data::grey16;
+use crate::images::grey16;
 
 /// A film scanner, and where it stood: the calibration belongs to both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

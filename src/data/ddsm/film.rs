@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use super::chain::{Chain, Origin};
 use super::density::Scanner;
 use super::ljpeg;
-use crate::data::grey16::Grey16;
 use crate::data::gzip;
-use crate::data::image::Grey;
 use crate::error::{Error, Result};
+use crate::images::Grey;
+use crate::images::Grey16;
 
 /// A film with what its case says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@
 use std::path::Path;
 
 use super::huffman::{Bits, Table};
-use crate::data::grey16::Grey16;
 use crate::error::{Error, Result};
+use crate::images::Grey16;
 
 /// Why bytes are no film, without their file's name.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 
 use super::fingerprint::SIDE;
 use super::plane;
-use crate::data::parallel;
+use crate::parallel;
 
 /// Rows and columns of what is correlated.
 const COARSE: usize = 8;

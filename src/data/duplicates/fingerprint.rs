@@ -1,8 +1,8 @@
 //! What is kept of a picture to compare it with all others: some 18 kB.
 
 use super::plane;
-use crate::data::image::Grey;
 use crate::digest::digest_bytes;
+use crate::images::Grey;
 
 /// Rows and columns of a thumbnail.
 pub const SIDE: usize = 96;

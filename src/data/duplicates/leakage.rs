@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use image::GrayImage;
 use image::imageops::{FilterType, resize};
 
-use crate::data::image::Grey;
+use crate::images::Grey;
 
 /// Rows and columns of a thumbnail.
 const SIDE: usize = 32;
@@ -141,7 +141,7 @@ fn signs_agree(own: &[i8], other: &[i8], turn: [bool; 2]) -> bool {
 /// The pairs of a picture to learn from and one to be judged by that are equal or nearly equal. `prints`
 /// are all pictures; the sides are indices into them.
 pub fn leakage(prints: &[Print], train: &[usize], validation: &[usize]) -> usize {
-    let pairs = crate::data::parallel::map(validation, |&judged| {
+    let pairs = crate::parallel::map(validation, |&judged| {
         train.iter().filter(|&&learnt| prints[judged].is_like(&prints[learnt])).count()
     });
     pairs.into_iter().sum()

@@ -30,7 +30,7 @@ pub use group::{Group, Groups};
 pub use leakage::leakage;
 pub use mode::{Mode, Shown, Summary, apply, words};
 
-use super::parallel;
+use crate::parallel;
 
 /// Two pictures that show the same scan.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::group::Sets;
 use super::{Fingerprint, Groups, pairs};
 use crate::data::dataset::{Dataset, Problem, Sample};
-use crate::data::parallel;
 use crate::data::picture::Picture;
 use crate::data::view::View;
+use crate::parallel;
 
 /// More pictures than this take long enough that a person should know what is going on.
 const MANY: usize = 2000;

@@ -1,10 +1,11 @@
 //! Copies of every kind are found, scans of one shape and other content are not.
 
 use super::*;
-use crate::data::fixtures::{put, textured};
-use crate::data::image::{Grey, Rect};
+use crate::data::dataset;
 use crate::data::view::View;
-use crate::data::{dataset, draw};
+use crate::draw;
+use crate::images::fixtures::{put, textured};
+use crate::images::{Grey, Rect};
 
 use rand::Rng;
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::info::{Place, SIDE};
 use crate::data::dataset::Problem;
-use crate::data::decode::{self, MOST_OF_FILE};
-use crate::data::image::Grey;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Grey;
+use crate::images::decode::{self, MOST_OF_FILE};
 
 /// A circle whose middle level is below this lies beside the breast. On the films that were published this is 4
 /// and 12 for the two circles that do, and 83 or more for all others.

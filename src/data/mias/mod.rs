@@ -21,12 +21,13 @@ pub use outline::Part;
 
 use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
 use super::layout::{self, Entry, Listing};
+use super::load;
 use super::picture::Picture;
 use super::table;
 use super::view::{Projection, Side, View};
-use super::{load, parallel};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::parallel;
 use info::{Finding, Info, Place};
 use outline::Found;
 

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use super::info::{Place, SIDE};
-use crate::data::image::Grey;
 use crate::data::mask::{self, Mask};
 use crate::error::Result;
+use crate::images::Grey;
 
 /// The part of a mask that outlines one of the circles of its film.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,8 +137,8 @@ impl Areas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{mask, put};
-    use crate::data::image::Rect;
+    use crate::images::Rect;
+    use crate::images::fixtures::{mask, put};
 
     #[test]
     fn each_area_is_of_the_circle_that_it_covers_most_of() {

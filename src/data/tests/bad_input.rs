@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::*;
-use crate::data::fixtures::{png, png_claiming, put_bytes, tiff};
 use crate::data::roi::{self, RoiOptions};
 use crate::data::{dataset, inspect, roi_files, synth};
+use crate::images::fixtures::{png, png_claiming, put_bytes, tiff};
 
 /// What `build` says, or `read` before it.
 fn message(root: &Path) -> String {

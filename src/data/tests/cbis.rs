@@ -4,11 +4,11 @@ use std::path::Path;
 
 use crate::data::cbis::dicom::{EXPLICIT, IMPLICIT, tests::file};
 use crate::data::dataset::{self, Class, ReadOptions};
-use crate::data::fixtures::{mask, put, put_bytes, textured};
-use crate::data::image::{Grey, Rect};
 use crate::data::inspect;
 use crate::data::roi::{self, Cut, RoiOptions, padded};
 use crate::data::view::Projection;
+use crate::images::fixtures::{mask, put, put_bytes, textured};
+use crate::images::{Grey, Rect};
 
 const HEADER: &str = "patient_id,breast_density,left or right breast,image view,abnormality id,\
     abnormality type,mass shape,mass margins,assessment,pathology,subtlety,image file path,\

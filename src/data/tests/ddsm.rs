@@ -7,14 +7,14 @@ use crate::data::dataset::{self, Class, ReadOptions};
 use crate::data::ddsm::density::Scanner;
 use crate::data::ddsm::encoder::Encoder;
 use crate::data::ddsm::{Film, Origin};
-use crate::data::draw;
-use crate::data::fixtures::put_bytes;
-use crate::data::image::Rect;
 use crate::data::inspect;
 use crate::data::roi::{self, Cut, Roi, RoiOptions, padded};
 use crate::data::roi_files;
 use crate::data::view::{Projection, View};
+use crate::draw;
 use crate::error::Result;
+use crate::images::Rect;
+use crate::images::fixtures::put_bytes;
 
 const ROWS: usize = 90;
 const COLUMNS: usize = 60;
@@ -124,12 +124,12 @@ fn rois_of_cc_views_with_normal_ones_from_the_other_breast() {
     assert!(left_out.iter().all(|problem| problem.what.contains("would overlap")));
     let film = |index: usize, scanner: Scanner| {
         let grey = levels(index).iter().map(|level| scanner.grey(*level)).collect();
-        crate::data::Grey { width: COLUMNS, height: ROWS, pixels: grey }
+        crate::images::Grey { width: COLUMNS, height: ROWS, pixels: grey }
     };
     for (roi, lesion) in rois.iter().zip([LEFT, LEFT, SECOND, RIGHT]) {
         assert_eq!(roi.class, Class::Abnormal);
         assert_eq!(roi.rect, padded(lesion, roi.padding, (COLUMNS, ROWS)), "{}", roi.name);
-        let mask = crate::data::fixtures::mask(COLUMNS, ROWS, lesion);
+        let mask = crate::images::fixtures::mask(COLUMNS, ROWS, lesion);
         assert_eq!(roi.mask, Some(mask.crop(roi.rect)), "{}", roi.name);
     }
     assert_eq!(rois[0].image, film(4, Scanner::HowtekD).crop(rois[0].rect));

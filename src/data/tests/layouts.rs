@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::data::dataset::{self, Class};
-use crate::data::fixtures::{png, put_bytes, tiff};
 use crate::data::{inspect, load, roi, split, synth};
+use crate::images::fixtures::{png, put_bytes, tiff};
 
 #[test]
 fn busi_as_published() {

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::super::dataset::{self, NormalRois, ReadOptions};
-use super::super::fixtures::{pgm, put, put_bytes};
 use super::super::inspect;
 use super::super::roi::{self, Cut, RoiOptions};
 use super::super::roi_files;
-use super::super::{Class, Grey, Roi, Rois, Truth};
+use super::super::{Class, Roi, Rois, Truth};
+use crate::images::Grey;
+use crate::images::fixtures::{pgm, put, put_bytes};
 
 const SIDE: usize = 1024;
 /// The width of the dark beside the breast, at the left edge of each film.

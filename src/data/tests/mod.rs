@@ -11,9 +11,9 @@ mod rois;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::draw;
-use super::fixtures::{mask, put};
-use super::image::{Grey, Rect};
+use crate::draw;
+use crate::images::fixtures::{mask, put};
+use crate::images::{Grey, Rect};
 
 /// The lesion of every image here, in 64 x 48 pixels.
 const LESION: Rect = Rect { x: 20, y: 14, width: 12, height: 10 };

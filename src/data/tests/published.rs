@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::data::dataset::{self, Dataset};
-use crate::data::fixtures::{png, put_bytes};
 use crate::data::inspect;
 use crate::data::picture::Picture;
+use crate::images::fixtures::{png, put_bytes};
 
 /// Images with their masks, as names below the root, and everything that was noted.
 fn read(root: &Path) -> (Vec<(String, Vec<String>)>, Dataset) {
@@ -193,7 +193,7 @@ fn hundreds_of_like_problems_are_one_line() {
 #[test]
 fn rois_of_flat_lesions_can_be_read_again() {
     let folder = tempfile::tempdir().unwrap();
-    let flat = crate::data::fixtures::textured(4000, 12);
+    let flat = crate::images::fixtures::textured(4000, 12);
     put(folder.path(), "mass/a.png", &flat);
     put(
         folder.path(),

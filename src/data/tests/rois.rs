@@ -120,10 +120,10 @@ fn the_seed_decides_and_growth_does_not() {
 #[test]
 fn normal_images_that_are_too_small_give_smaller_rois_of_the_same_form() {
     let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "mass/a.png", &crate::data::fixtures::textured(200, 200));
+    put(folder.path(), "mass/a.png", &crate::images::fixtures::textured(200, 200));
     let large = Rect { x: 40, y: 70, width: 100, height: 50 };
     put(folder.path(), "mass/a_mask.png", &mask(200, 200, large));
-    put(folder.path(), "normal/n.png", &crate::data::fixtures::textured(60, 60));
+    put(folder.path(), "normal/n.png", &crate::images::fixtures::textured(60, 60));
     let rois = build(&dataset::read(folder.path()).unwrap(), 0);
     let form = |roi: &Roi| roi.rect.width as f32 / roi.rect.height as f32;
     assert_eq!(rois[1].rect.width, 60);

@@ -7,9 +7,9 @@ use super::page::escape;
 use super::paper::{self, PUBLISHED};
 use super::run::Run;
 use super::svg::{Axis, Chart};
+use crate::cam::dice::{self, THRESHOLDS};
 use crate::error::Result;
 use crate::metrics::baselines::Baseline;
-use crate::metrics::dice::{self, THRESHOLDS};
 use crate::report::table::Interval;
 
 /// The trivial maps in `results.json`, and in words.

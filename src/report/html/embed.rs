@@ -6,8 +6,8 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::imageops::{self, FilterType as Resampling};
 use image::{ExtendedColorType, GrayImage, ImageEncoder, RgbImage};
 
-use crate::data::Grey;
 use crate::error::{Error, Result};
+use crate::images::Grey;
 
 /// `width` x `height` shrunk so that the long side is at most `most`, or, with `enlarge`, is `most`.
 pub fn shown(width: usize, height: usize, most: u32, enlarge: bool) -> (u32, u32) {

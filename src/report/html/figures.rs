@@ -8,9 +8,9 @@ use super::gallery::{Gallery, Shown};
 use super::numbers::{NOT_RUN, number, word};
 use super::page::escape;
 use super::run::{Run, is_name};
-use crate::data::Grey;
 use crate::error::Result;
 use crate::files;
+use crate::images::Grey;
 use crate::report::contact_sheet::spread;
 use crate::report::panels::Panels;
 

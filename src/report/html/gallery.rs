@@ -6,8 +6,8 @@ use super::embed;
 use super::numbers::{list, number, word};
 use super::page::escape;
 use super::run::{Pictures, Run};
+use crate::cam::dice::{self, THRESHOLDS};
 use crate::error::Result;
-use crate::metrics::dice::{self, THRESHOLDS};
 use crate::report::contact_sheet::spread;
 
 /// ROIs in all galleries together, so that the page stays below some 8 MB.

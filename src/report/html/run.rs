@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::numbers::{list, number, word};
-use crate::data::{Grey, mask};
+use crate::data::mask;
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Grey;
 
 /// A run's folder and what its `results.json` says.
 pub struct Run {

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::data::Grey;
-use crate::metrics::dice;
+use crate::cam::dice;
+use crate::images::Grey;
 
 /// A run of one model on a data set with a hostile name; two ROIs, one of them longer than the gallery shows.
 fn folder() -> tempfile::TempDir {

@@ -5,8 +5,8 @@ use image::{Rgb, RgbImage};
 use serde_json::{Value as Json, json};
 
 use crate::cam::Steps;
-use crate::data::Colour;
 use crate::error::{Error, Result};
+use crate::images::Colour;
 use crate::report::colormap;
 use crate::report::html::embed;
 use crate::report::html::page::escape;

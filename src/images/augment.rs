@@ -4,7 +4,7 @@
 use rand::Rng;
 use serde::Serialize;
 
-use super::draw;
+use crate::draw;
 
 /// Which mirrorings a batch may draw, each with one chance in two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

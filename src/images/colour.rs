@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::Grey;
 use super::decode::{self, MOST_OF_FILE, decode};
-use super::resize::Resize;
-use super::window::Window;
 use crate::error::Result;
 use crate::files;
+use crate::images::Resize;
+use crate::images::Window;
 
 /// An 8-bit RGB image, row by row, three bytes a pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Colour {
 
     /// Its luma by Rec. 601, `0.299 R + 0.587 G + 0.114 B`, rounded; exact where it is grey.
     pub fn grey(&self) -> Grey {
-        let luma = |rgb: &[u8]| super::image::luma(rgb[0], rgb[1], rgb[2]);
+        let luma = |rgb: &[u8]| crate::images::grey::luma(rgb[0], rgb[1], rgb[2]);
         let pixels = self.pixels.chunks_exact(3).map(luma).collect();
         Grey { width: self.width, height: self.height, pixels }
     }
@@ -86,7 +86,7 @@ impl Colour {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{png, png_claiming, textured};
+    use crate::images::fixtures::{png, png_claiming, textured};
 
     #[test]
     fn colours_and_grey_are_read() {

@@ -103,7 +103,7 @@ mod tests {
             assert!(wrong.parse::<Window>().unwrap_err().contains("LOW,HIGH"), "{wrong}");
         }
         for level in 0..=u16::MAX {
-            assert_eq!(Window::FULL.grey(level), crate::data::grey16::nearest8(level));
+            assert_eq!(Window::FULL.grey(level), crate::images::grey16::nearest8(level));
         }
         let window = Window::new(1000, 1255).unwrap();
         assert_eq!(

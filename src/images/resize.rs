@@ -1,7 +1,7 @@
 //! Ways to bring a picture to a network's size, as TensorFlow has them: each axis by itself, every pixel of the
 //! result a weighted mean of neighbours.
 
-use super::image::resize_channel;
+use crate::images::grey::resize_channel;
 
 /// How a picture is resized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Resize {
 
 #[cfg(test)]
 mod tests {
-    use super::Resize;
+    use crate::images::Resize;
 
     /// `tf.image.resize` of 5 rows of 7 columns, (37 x + 91 y + 13 x y) mod 256, to (3, 4) and to (8, 3).
     #[test]

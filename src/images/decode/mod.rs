@@ -19,8 +19,9 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageBuffer, ImageDecoder, ImageError, Rgba};
 use image::{ImageFormat, ImageReader, Limits};
 
-use super::window::{self, Window};
+use super::window;
 use crate::error::{Error, Result};
+use crate::images::Window;
 
 /// The endings of files that are read, in lower case.
 pub const EXTENSIONS: [&str; 7] = ["png", "tif", "tiff", "jpg", "jpeg", "pgm", "pnm"];
@@ -266,8 +267,8 @@ const LEVELS: &str = "convert it to grey or RGB of 8 or 16 bits";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Grey;
-    use crate::data::fixtures::{self, textured};
+    use crate::images::Grey;
+    use crate::images::fixtures::{self, textured};
     use image::{ExtendedColorType, ImageEncoder};
 
     fn message(bytes: &[u8]) -> String {

@@ -5,9 +5,9 @@ use std::path::Path;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::image::Grey;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Grey;
 
 /// A 16-bit grey image, row by row. What its values mean is its format's business.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,8 @@
 //! What something was made from: names and values, and the first in which two of them differ.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::digest::digest;
-use crate::gpu::Gpu;
-use crate::shaders;
 
 /// What decides how a file comes out, by name.
 pub type Items = Map<String, Value>;
@@ -24,18 +22,6 @@ const MOST: usize = 80;
 /// Items of these names and values.
 pub fn items<const N: usize>(entries: [(&str, Value); N]) -> Items {
     entries.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
-}
-
-/// What computes: parula's version, the adapter with its driver, all kernels, the variants of them that
-/// tuning chose, and the precision. Each of them may round otherwise.
-pub fn environment(gpu: &Gpu) -> Items {
-    items([
-        ("version", json!(env!("CARGO_PKG_VERSION"))),
-        ("adapter", json!(gpu.report().to_string())),
-        ("kernels", json!(shaders::digest())),
-        ("tuning", json!(gpu.choices().digest())),
-        ("precision", json!(gpu.precision())),
-    ])
 }
 
 /// The first entry in which `now` differs from `then`, in words: `batch was 26, is 32`. One that only one
@@ -67,7 +53,7 @@ fn word(entry: Option<&Value>) -> String {
 }
 
 /// A number that stands for `items`, whatever their order.
-pub(super) fn key(items: &Items) -> String {
+pub(crate) fn key(items: &Items) -> String {
     digest([sorted(&Value::Object(items.clone())).to_string().as_str()])
 }
 
@@ -87,6 +73,8 @@ fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -6,10 +6,10 @@ use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder};
 
 use super::decode::{MOST_OF_FILE, decode};
-use super::resize::Resize;
-use super::window::Window;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::images::Resize;
+use crate::images::Window;
 
 /// A rectangle of pixels, its left upper corner at (`x`, `y`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,7 +230,7 @@ fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::fixtures::{png, textured};
+    use crate::images::fixtures::{png, textured};
 
     fn decode(bytes: &[u8]) -> Vec<u8> {
         Grey::decode(Path::new("x.png"), bytes).unwrap().pixels
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!((crop.width, crop.height), (3, 2));
         assert_eq!(crop.at(2, 1), image.at(8, 6));
         let lesion = Rect { x: 2, y: 1, width: 4, height: 3 };
-        assert_eq!(crate::data::fixtures::mask(9, 7, lesion).bounds(), Some(lesion));
+        assert_eq!(crate::images::fixtures::mask(9, 7, lesion).bounds(), Some(lesion));
         assert_eq!(Grey::filled(9, 7, 0).bounds(), None);
     }
 }

@@ -233,8 +233,8 @@ const DAMAGED: &str = "the file is damaged: copy or download it again";
 mod tests {
     use super::super::{decode, size};
     use super::*;
-    use crate::data::fixtures::{pgm, textured};
-    use crate::data::{Grey, Window};
+    use crate::images::fixtures::{pgm, textured};
+    use crate::images::{Grey, Window};
 
     fn grey(bytes: &[u8]) -> Grey {
         Grey::decode(Path::new("x.pgm"), bytes).unwrap()

@@ -1,84 +1,14 @@
-//! ROIs as numbers: resized once, then scaled, augmented and copied into batches, N x H x W x C.
+//! Images resized once, then scaled, augmented and copied into batches, N x H x W x C.
 
 use rand::seq::SliceRandom;
 
-use super::augment::{Augment, Warp};
-use super::colour::Colour;
-use super::draw;
-use super::image::Grey;
-use super::resize::Resize;
-use super::roi::Roi;
-use crate::models::Preprocessing;
-
-/// How pixels of 0 to 255 become the numbers that a network was made for, as in Keras.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scaling {
-    /// As they are: [0, 255].
-    None,
-    /// `x / 255`: [0, 1].
-    Unit,
-    /// `x / 127.5 - 1`: [-1, 1].
-    Tf,
-    /// `(x / 255 - mean) / deviation` of ImageNet, channels R, G, B.
-    Torch,
-    /// `x - mean` of ImageNet, channels B, G, R.
-    Caffe,
-}
-
-impl Scaling {
-    const ALL: [Scaling; 5] =
-        [Scaling::None, Scaling::Unit, Scaling::Tf, Scaling::Torch, Scaling::Caffe];
-
-    /// The name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Scaling::None => "none",
-            Scaling::Unit => "unit",
-            Scaling::Tf => "tf",
-            Scaling::Torch => "torch",
-            Scaling::Caffe => "caffe",
-        }
-    }
-
-    /// The scaling called `name`.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scaling| scaling.name() == name)
-    }
-
-    /// Factor and summand of `channel`. A single channel of a scaling by channel takes the first's.
-    pub fn affine(self, channel: usize) -> (f32, f32) {
-        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-        const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
-        const CAFFE: [f32; 3] = [103.939, 116.779, 123.68];
-        match self {
-            Scaling::None => (1.0, 0.0),
-            Scaling::Unit => (1.0 / 255.0, 0.0),
-            Scaling::Tf => (1.0 / 127.5, -1.0),
-            Scaling::Torch => {
-                let (mean, deviation) = (MEAN[channel % 3], DEVIATION[channel % 3]);
-                (1.0 / (255.0 * deviation), -mean / deviation)
-            }
-            Scaling::Caffe => (1.0, -CAFFE[channel % 3]),
-        }
-    }
-}
-
-impl From<Preprocessing> for Scaling {
-    fn from(preprocessing: Preprocessing) -> Self {
-        match preprocessing {
-            Preprocessing::None => Scaling::None,
-            Preprocessing::Tf => Scaling::Tf,
-            Preprocessing::Torch => Scaling::Torch,
-        }
-    }
-}
-
-/// The ROIs as one tensor, `rois.len()` x `size.0` x `size.1` x `channels`, grey in every channel.
-pub fn tensor(rois: &[&Roi], size: (usize, usize), channels: usize, scaling: Scaling) -> Vec<f32> {
-    let images = rois.iter().map(|roi| (&roi.image, 0));
-    let prepared = Prepared::from_images(images, size, channels, scaling);
-    prepared.all()
-}
+use super::Scaling;
+use super::augment::Warp;
+use crate::draw;
+use crate::images::Augment;
+use crate::images::Colour;
+use crate::images::Grey;
+use crate::images::Resize;
 
 /// Images resized once, for many epochs.
 #[derive(Clone, Debug)]
@@ -100,14 +30,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// All ROIs, labelled by [`super::Class::index`].
-    pub fn new(rois: &[Roi], size: (usize, usize), channels: usize, scaling: Scaling) -> Self {
-        let images = rois.iter().map(|roi| (&roi.image, roi.class.index()));
-        let names = rois.iter().map(|roi| roi.name.clone()).collect();
-        Prepared { names, ..Self::from_images(images, size, channels, scaling) }
-    }
-
-    /// Any images with their class indices.
+    /// Grey images with their class indices, in every channel of a batch.
     pub fn from_images<'a>(
         images: impl IntoIterator<Item = (&'a Grey, usize)>,
         size: (usize, usize),
@@ -199,6 +122,15 @@ impl Prepared {
             numbers.extend(scaled);
         }
     }
+}
+
+/// Which images are learnt from and which are not: indices, ascending on each side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// To learn from.
+    pub train: Vec<usize>,
+    /// To be judged by.
+    pub validation: Vec<usize>,
 }
 
 /// How an epoch is made into batches.
@@ -314,8 +246,8 @@ impl Iterator for Batches<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::augment::{Flips, Jitter};
-    use crate::data::fixtures::textured;
+    use crate::images::fixtures::textured;
+    use crate::images::{Flips, Jitter};
 
     fn prepared(n: usize) -> Prepared {
         let images: Vec<Grey> = (0..n)
@@ -394,11 +326,11 @@ mod tests {
 
     #[test]
     fn tensors_are_scaled_in_every_channel() {
-        let mut roi = crate::data::fixtures::roi("x", crate::data::Class::Normal, "x");
-        roi.image = textured(5, 4);
-        let value = f32::from(roi.image.at(3, 2));
+        let image = textured(5, 4);
+        let value = f32::from(image.at(3, 2));
         let at = |channels, scaling| {
-            let numbers = tensor(&[&roi, &roi], (4, 5), channels, scaling);
+            let images = [(&image, 0), (&image, 0)];
+            let numbers = Prepared::from_images(images, (4, 5), channels, scaling).all();
             assert_eq!(numbers.len(), 2 * 4 * 5 * channels);
             let first = (4 * 5 + 2 * 5 + 3) * channels;
             numbers[first..first + channels].to_vec()
