@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use parula::bench::{Pace, Subject, worth_timing};
+use parula::engine::gpu::{self, Choice, Gpu};
+use parula::engine::ops::{Case, REGISTRY, Variant};
+use parula::engine::session::Session;
+use parula::engine::shape::Shape;
+use parula::engine::tensor::Tensor;
 use parula::error::{Error, Result};
-use parula::gpu::{self, Choice, Gpu};
-use parula::ops::{Case, REGISTRY, Variant};
-use parula::session::Session;
-use parula::shape::Shape;
-use parula::tensor::Tensor;
+use parula::lab::bench::{Pace, Subject, worth_timing};
 
 /// A kernel that takes longer is left to `parula bench`: criterion runs each ten times and more.
 const LONGEST: Duration = Duration::from_millis(400);

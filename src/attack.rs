@@ -4,16 +4,19 @@
 
 use std::path::Path;
 
-use crate::data::cbis::{mammogram, table};
-use crate::data::ddsm::{ics, ljpeg, overlay};
-use crate::data::mias::{Circle, info};
-use crate::data::patients::Patients;
-use crate::data::table::Table;
-use crate::data::{Origin, gzip, layout};
-use crate::images::Grey;
-use crate::train::record::EpochRecord;
-use crate::weights::{Raw, Weights};
-use crate::{bench, compare, documents, experiment, gpu, keras, report, segment, train, tune};
+use crate::documents;
+use crate::engine::gpu;
+use crate::lab::data::cbis::{mammogram, table};
+use crate::lab::data::ddsm::{ics, ljpeg, overlay};
+use crate::lab::data::mias::{Circle, info};
+use crate::lab::data::patients::Patients;
+use crate::lab::data::table::Table;
+use crate::lab::data::{Origin, gzip, layout};
+use crate::lab::{bench, compare, experiment, report, segment, tune};
+use crate::nets::images::Grey;
+use crate::nets::train::record::EpochRecord;
+use crate::nets::weights::{Raw, Weights};
+use crate::nets::{keras, train};
 
 /// A parser.
 #[derive(Clone, Copy)]

@@ -9,16 +9,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::gpu::Gpu;
-use parula::graph::{Graph, Init, Role, Value, fuse, gradients};
-use parula::ops::{
+use parula::engine::gpu::Gpu;
+use parula::engine::graph::{Graph, Init, Role, Value, fuse, gradients};
+use parula::engine::ops::{
     Activate, Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine,
     Curve, Elementwise, MovingAverage, Operation,
 };
-use parula::plan::{self, Options};
-use parula::session::{Session, Store, evaluate};
-use parula::shape::Shape;
-use parula::tensor::Tensor;
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store, evaluate};
+use parula::engine::shape::Shape;
+use parula::engine::tensor::Tensor;
 
 type Given = HashMap<String, Tensor<f64>>;
 

@@ -8,7 +8,7 @@ mod common {
 use std::path::Path;
 
 use common::program::{failure, json, parula};
-use parula::cam::METHODS;
+use parula::nets::cam::METHODS;
 
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()

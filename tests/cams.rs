@@ -1,4 +1,4 @@
-//! Every method of `parula::cam` against Keras and NumPy in double precision, and what all of them
+//! Every method of `parula::nets::cam` against Keras and NumPy in double precision, and what all of them
 //! promise: batches, both signs, normalisations, and errors that say what to try.
 //! `tests/reference/cam.py` wrote the numbers.
 
@@ -7,16 +7,16 @@ mod seeded;
 
 use std::sync::{Arc, OnceLock};
 
-use parula::cam::dice;
-use parula::cam::normalise::{Normalisation, levels};
-use parula::cam::{
+use parula::engine::gpu::{self, Choice, Gpu};
+use parula::engine::session::Store;
+use parula::engine::tensor::Tensor;
+use parula::error::Error;
+use parula::nets::cam::dice;
+use parula::nets::cam::normalise::{Normalisation, levels};
+use parula::nets::cam::{
     Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
 };
-use parula::error::Error;
-use parula::gpu::{self, Choice, Gpu};
-use parula::models::{self, Mode, Model};
-use parula::session::Store;
-use parula::tensor::Tensor;
+use parula::nets::models::{self, Mode, Model};
 
 /// As in the script.
 const NETWORK: &str = "mobilenet-v2";

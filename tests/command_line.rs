@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::program::{command, failure, failure_and_code, json, parula};
-use parula::cam::normalise::{Normalisation, levels};
-use parula::graph::{Kind, Role};
-use parula::images::Grey;
-use parula::models::{self, Mode};
-use parula::tensor::Tensor;
-use parula::weights::{self, Weights};
+use parula::engine::graph::{Kind, Role};
+use parula::engine::tensor::Tensor;
+use parula::nets::cam::normalise::{Normalisation, levels};
+use parula::nets::images::Grey;
+use parula::nets::models::{self, Mode};
+use parula::nets::weights::{self, Weights};
 use serde_json::Value;
 
 fn path(path: &Path) -> &str {

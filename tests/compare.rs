@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use common::program::{failure, json, parula};
-use parula::compare::METRICS;
-use parula::images::Grey;
+use parula::lab::compare::METRICS;
+use parula::nets::images::Grey;
 use serde_json::Value;
 
 fn path(path: &Path) -> &str {

@@ -4,14 +4,14 @@ mod common {
     pub mod program;
 }
 
-#[path = "../src/data/ddsm/encoder.rs"]
+#[path = "../src/lab/data/ddsm/encoder.rs"]
 mod encoder;
 
 use std::path::{Path, PathBuf};
 
 use common::program::{failure, json, parula};
 use encoder::Encoder;
-use parula::images::Grey;
+use parula::nets::images::Grey;
 
 /// A file in a folder of its own.
 fn file(name: &str, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {

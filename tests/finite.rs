@@ -7,16 +7,16 @@ mod common {
 use std::sync::Arc;
 
 use common::adapter;
+use parula::engine::gpu::Gpu;
+use parula::engine::ops::{Optimizer, UNSCALE};
+use parula::engine::plan;
+use parula::engine::session::{self, Session, Store};
+use parula::engine::tensor::Tensor;
 use parula::error::Error;
-use parula::gpu::Gpu;
-use parula::images::{Augment, Grey, Prepared, Scaling, Split};
-use parula::models::{self, IMAGES, Mode};
-use parula::ops::{Optimizer, UNSCALE};
-use parula::plan;
-use parula::session::{self, Session, Store};
-use parula::tensor::Tensor;
-use parula::train::{Classifier, TrainOptions, TrainingGraph, train};
-use parula::weights::Weights;
+use parula::nets::images::{Augment, Grey, Prepared, Scaling, Split};
+use parula::nets::models::{self, IMAGES, Mode};
+use parula::nets::train::{Classifier, TrainOptions, TrainingGraph, train};
+use parula::nets::weights::Weights;
 
 const NETWORK: &str = "compact-resnet";
 

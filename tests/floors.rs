@@ -7,11 +7,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// The table: a new module gets its line here and in ARCHITECTURE.md. A module may import those
-/// of lower floors and of its own.
-const FLOORS: [(u8, &[&str]); 7] = [
+/// The table: a new module gets its line here and in ARCHITECTURE.md. A module may import those of lower floors and
+/// of its own. The second column is the wing that it stands in: a folder of `src`, or `src` itself.
+const FLOORS: [(u8, &str, &[&str]); 8] = [
     (
         0,
+        "",
         &[
             "console",
             "digest",
@@ -22,17 +23,33 @@ const FLOORS: [(u8, &[&str]); 7] = [
             "memory",
             "parallel",
             "provenance",
-            "shape",
-            "tensor",
         ],
     ),
-    (1, &["graph", "ops", "shaders"]),
-    (2, &["plan", "gpu"]),
-    (3, &["session", "run_folder"]),
-    (4, &["keras", "models", "weights", "images", "cam", "refine", "train"]),
-    (5, &["bench", "data", "experiment", "compare", "metrics", "report", "segment", "tune"]),
-    (6, &["main", "cli", "attack"]),
+    (1, "engine", &["shape", "tensor"]),
+    (2, "engine", &["graph", "ops", "shaders"]),
+    (3, "engine", &["plan", "gpu"]),
+    (4, "engine", &["session"]),
+    (5, "nets", &["cam", "images", "keras", "models", "refine", "train", "weights"]),
+    (
+        6,
+        "lab",
+        &[
+            "bench",
+            "compare",
+            "data",
+            "experiment",
+            "metrics",
+            "report",
+            "run_folder",
+            "segment",
+            "tune",
+        ],
+    ),
+    (7, "", &["attack", "cli", "main"]),
 ];
+
+/// The folders of `src` that hold floors.
+const WINGS: [&str; 3] = ["engine", "nets", "lab"];
 
 /// These stand on one floor and still do not know each other.
 const STRANGERS: [(&str, &str); 2] = [("plan", "gpu"), ("gpu", "plan")];
@@ -79,8 +96,12 @@ fn check(path: &Path, source: &str) -> Vec<String> {
     if source.len() > MOST_BYTES {
         problems.push(format!("{shown}: {} bytes; split it, 40 kB is the most", source.len()));
     }
-    // lib.rs lists the modules, and main.rs only calls the command line.
-    let Some(own) = names.first().map(String::as_str) else { return problems };
+    let (wing, inside) = match names.split_first() {
+        Some((wing, inside)) if WINGS.contains(&wing.as_str()) => (wing.as_str(), inside),
+        _ => ("", names.as_slice()),
+    };
+    // lib.rs and the mod.rs of a wing list modules, and main.rs only calls the command line.
+    let Some(own) = inside.first().map(String::as_str) else { return problems };
     let Some(own_floor) = floor(own) else {
         problems.push(format!(
             "{shown}: module `{own}` is on no floor; add it to FLOORS in tests/floors.rs and to \
@@ -88,11 +109,19 @@ fn check(path: &Path, source: &str) -> Vec<String> {
         ));
         return problems;
     };
+    let right =
+        FLOORS.iter().find(|(_, _, modules)| modules.contains(&own)).map_or("", |row| row.1);
+    if wing != right {
+        problems.push(format!("{shown}: `{own}` belongs into src/{right}"));
+    }
     let tokens = tokens(&code_only(source));
     for token in &tokens {
         if own != GPU && (token.text == "wgpu" || token.text == "unsafe") {
             let line = token.line;
-            problems.push(format!("{shown}:{line}: `{}` belongs into src/gpu/ only", token.text));
+            problems.push(format!(
+                "{shown}:{line}: `{}` belongs into src/engine/gpu/ only",
+                token.text
+            ));
         }
     }
     for (line, target) in root_paths(&tokens, &names) {
@@ -114,7 +143,7 @@ fn check(path: &Path, source: &str) -> Vec<String> {
 }
 
 fn floor(module: &str) -> Option<u8> {
-    FLOORS.iter().find(|(_, modules)| modules.contains(&module)).map(|(floor, _)| *floor)
+    FLOORS.iter().find(|(_, _, modules)| modules.contains(&module)).map(|(floor, ..)| *floor)
 }
 
 /// `ops/conv.rs` is `[ops, conv]`, `ops/mod.rs` is `[ops]`, and `lib.rs` is the root, `[]`.
@@ -154,10 +183,13 @@ fn tokens(code: &str) -> Vec<Token> {
     tokens
 }
 
-/// The modules at the crate's root that `tokens` name, each with its line. `names` is the path of
-/// the module that the file is.
+/// The modules at the crate's root, or at that of a wing, that `tokens` name, each with its line. `names` is the path
+/// of the module that the file is.
 fn root_paths(tokens: &[Token], names: &[String]) -> Vec<(usize, String)> {
     let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
+    // Levels of `super` that lead to the wing's root, whose modules are named as those of the crate's.
+    let in_wing = names.first().is_some_and(|first| WINGS.contains(&first.as_str()));
+    let wing = |inline: usize| in_wing.then(|| names.len() - 1 + inline);
     let mut found = Vec::new();
     // Inline modules deepen `super`; each remembers the brace depth at which it ends.
     let (mut braces, mut inline) = (0usize, Vec::new());
@@ -182,7 +214,7 @@ fn root_paths(tokens: &[Token], names: &[String]) -> Vec<(usize, String)> {
                 while text(index + 2 * levels) == "super" && text(index + 2 * levels + 1) == "::" {
                     levels += 1;
                 }
-                if levels == names.len() + inline.len() {
+                if levels == names.len() + inline.len() || Some(levels) == wing(inline.len()) {
                     heads(tokens, index + 2 * levels, &mut found);
                 }
                 index += 2 * levels - 1;
@@ -194,15 +226,19 @@ fn root_paths(tokens: &[Token], names: &[String]) -> Vec<(usize, String)> {
     found
 }
 
-/// The first name of the path at `start`, or of every path in the group that opens there.
+/// The first name of the path at `start` that is no wing, or of every path in the group that opens there.
 fn heads(tokens: &[Token], start: usize, found: &mut Vec<(usize, String)>) {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
     let Some(first) = tokens.get(start) else { return };
+    if WINGS.contains(&text(start)) && text(start + 1) == "::" {
+        return heads(tokens, start + 2, found);
+    }
     if first.text != "{" {
         found.push((first.line, first.text.clone()));
         return;
     }
     let (mut depth, mut fresh) = (0, false);
-    for token in &tokens[start..] {
+    for (index, token) in tokens.iter().enumerate().skip(start) {
         match token.text.as_str() {
             "{" => {
                 depth += 1;
@@ -210,8 +246,8 @@ fn heads(tokens: &[Token], start: usize, found: &mut Vec<(usize, String)>) {
             }
             "}" => depth -= 1,
             "," => fresh = depth == 1,
-            name if fresh => {
-                found.push((token.line, name.to_owned()));
+            _ if fresh => {
+                heads(tokens, index, found);
                 fresh = false;
             }
             _ => {}
@@ -310,46 +346,64 @@ fn refused(path: &str, source: &str, parts: &[&str]) {
 
 #[test]
 fn imports_that_go_down_or_stay_are_allowed() {
-    let source = "use crate::error::{Error, Result};\nuse crate::{graph, ops::conv};\n\
-                  pub(crate) fn f() -> crate::shape::Shape { super::super::tensor::zero() }\n";
-    assert_eq!(problems("ops/pool.rs", source), Vec::<String>::new());
-    assert_eq!(problems("cli/train.rs", "use crate::report::table;"), Vec::<String>::new());
+    let source = "use crate::error::{Error, Result};\nuse crate::engine::{graph, ops::conv};\n\
+                  use crate::{console, engine::{graph::Graph, shaders}};\n\
+                  pub(crate) fn f() -> crate::engine::shape::Shape { super::super::tensor::zero() }\n";
+    assert_eq!(problems("engine/ops/pool.rs", source), Vec::<String>::new());
+    assert_eq!(problems("cli/train.rs", "use crate::lab::report::table;"), Vec::<String>::new());
 }
 
 #[test]
 fn imports_that_go_up_are_refused_however_they_are_written() {
-    refused("graph/mod.rs", "\nuse crate::session::Session;", &["src/graph/mod.rs:2", "session"]);
-    refused(
-        "graph/mod.rs",
-        "use crate::{\n  error::Result,\n  plan::{Plan, Slot},\n};",
-        &[":3", "plan"],
-    );
-    refused("tensor.rs", "fn f() { crate::ops::relu() }", &["floor 0", "floor 1"]);
-    refused("ops/relu.rs", "use super::super::cli::run;", &["cli"]);
-    refused("shape.rs", "use super::train;", &["train"]);
-    let test = "#[cfg(test)]\nmod tests {\n  use super::*;\n  use super::super::models;\n}\n";
-    refused("shape.rs", test, &[":4", "models"]);
+    let session = "\nuse crate::engine::session::Session;";
+    refused("engine/graph/mod.rs", session, &["src/engine/graph/mod.rs:2", "session"]);
+    let group = "use crate::{\n  error::Result,\n  engine::{ops::Case, plan::{Plan, Slot}},\n};";
+    refused("engine/graph/mod.rs", group, &[":3", "plan"]);
+    refused("engine/tensor.rs", "fn f() { crate::engine::ops::relu() }", &["floor 1", "floor 2"]);
+    refused("engine/ops/relu.rs", "use super::super::super::cli::run;", &["cli"]);
+    refused("engine/ops/relu.rs", "use super::super::session::Session;", &["session"]);
+    refused("error.rs", "use super::nets::train;", &["train"]);
+    refused("engine/shape.rs", "use super::super::nets::{train::f};", &["train"]);
+    let test =
+        "#[cfg(test)]\nmod tests {\n  use super::*;\n  use super::super::super::nets::models;\n}\n";
+    refused("engine/shape.rs", test, &[":4", "models"]);
 }
 
 #[test]
 fn plan_and_gpu_are_strangers() {
-    refused("plan/fuse.rs", "use crate::gpu::Device;", &["plan", "gpu", "each other"]);
-    refused("gpu/mod.rs", "use crate::plan::Plan;", &["plan", "gpu", "each other"]);
+    refused(
+        "engine/plan/fuse.rs",
+        "use crate::engine::gpu::Device;",
+        &["plan", "gpu", "each other"],
+    );
+    refused("engine/gpu/mod.rs", "use crate::engine::plan::Plan;", &["plan", "gpu", "each other"]);
 }
 
 #[test]
 fn wgpu_and_unsafe_live_in_gpu_only() {
-    refused("session/mod.rs", "fn f(d: &wgpu::Device) {}", &["session/mod.rs:1", "wgpu"]);
-    refused("models/mod.rs", "fn f() { unsafe { g() } }", &["unsafe"]);
+    refused(
+        "engine/session/mod.rs",
+        "fn f(d: &wgpu::Device) {}",
+        &["engine/session/mod.rs:1", "wgpu"],
+    );
+    refused("nets/models/mod.rs", "fn f() { unsafe { g() } }", &["unsafe"]);
     let gpu = "fn f(d: &wgpu::Device) { unsafe { g(d) } }";
-    assert_eq!(problems("gpu/device.rs", gpu), Vec::<String>::new());
-    assert_eq!(problems("ops/mod.rs", "#![deny(unsafe_code)] fn wgpu_like() {}").len(), 0);
+    assert_eq!(problems("engine/gpu/device.rs", gpu), Vec::<String>::new());
+    assert_eq!(problems("engine/ops/mod.rs", "#![deny(unsafe_code)] fn wgpu_like() {}").len(), 0);
 }
 
 #[test]
 fn a_module_without_a_floor_says_which_table_to_edit() {
     refused("extra/mod.rs", "", &["`extra` is on no floor", "tests/floors.rs"]);
-    refused("train.rs", "use crate::extra::X;", &["extra", "tests/floors.rs"]);
+    refused("lab/extra.rs", "", &["`extra` is on no floor", "tests/floors.rs"]);
+    refused("nets/train.rs", "use crate::extra::X;", &["extra", "tests/floors.rs"]);
+}
+
+#[test]
+fn a_module_stands_in_its_wing() {
+    refused("engine/train.rs", "", &["`train` belongs into src/nets"]);
+    refused("error/mod.rs", "use crate::engine::shape;", &["floor 0"]);
+    refused("lab/error.rs", "", &["`error` belongs into src/"]);
 }
 
 #[test]
@@ -364,12 +418,12 @@ fn comments_and_literals_are_not_code() {
         fn f<'a>(x: &'a str) -> &'a str { x }
         const D: &[u8] = br"wgpu\";
     "##;
-    assert_eq!(problems("shape.rs", source), Vec::<String>::new());
+    assert_eq!(problems("engine/shape.rs", source), Vec::<String>::new());
     let after = format!("{source}\nuse crate::cli;");
-    refused("shape.rs", &after, &["cli"]);
+    refused("engine/shape.rs", &after, &["cli"]);
 }
 
 #[test]
 fn a_file_over_forty_kilobytes_is_refused() {
-    refused("shape.rs", &"// long\n".repeat(5001), &["split"]);
+    refused("engine/shape.rs", &"// long\n".repeat(5001), &["split"]);
 }

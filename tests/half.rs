@@ -8,17 +8,17 @@ mod common {
 use std::sync::Arc;
 
 use common::adapter;
-use parula::bench::{Phase, PhaseGraph};
-use parula::gpu::{Gpu, Precision};
-use parula::graph::gradients;
-use parula::images::{Augment, Grey, Prepared, Scaling, Split};
-use parula::models::{self, CLASS, IMAGES, Mode};
-use parula::ops::{Capabilities, Element, Optimizer, UNSCALE};
-use parula::plan::{self, Options, Plan};
-use parula::session::{self, Session, Store};
-use parula::tensor::Tensor;
-use parula::train::{Schedule, TrainOptions, TrainingGraph, train};
-use parula::weights::Weights;
+use parula::engine::gpu::{Gpu, Precision};
+use parula::engine::graph::gradients;
+use parula::engine::ops::{Capabilities, Element, Optimizer, UNSCALE};
+use parula::engine::plan::{self, Options, Plan};
+use parula::engine::session::{self, Session, Store};
+use parula::engine::tensor::Tensor;
+use parula::lab::bench::{Phase, PhaseGraph};
+use parula::nets::images::{Augment, Grey, Prepared, Scaling, Split};
+use parula::nets::models::{self, CLASS, IMAGES, Mode};
+use parula::nets::train::{Schedule, TrainOptions, TrainingGraph, train};
+use parula::nets::weights::Weights;
 
 /// The adapter with 16 bits, if it has them.
 fn in_halves() -> Option<Arc<Gpu>> {

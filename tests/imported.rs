@@ -11,14 +11,14 @@ use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use parula::bench::{Phase, PhaseGraph};
-use parula::cam::{self, Explainer, Request, Settings};
-use parula::gpu::Gpu;
-use parula::graph::{Graph, Init, Kind, Role, Variable};
-use parula::keras;
-use parula::models::{self, Mode, Network};
-use parula::session::Store;
-use parula::weights::{Format, Raw};
+use parula::engine::gpu::Gpu;
+use parula::engine::graph::{Graph, Init, Kind, Role, Variable};
+use parula::engine::session::Store;
+use parula::lab::bench::{Phase, PhaseGraph};
+use parula::nets::cam::{self, Explainer, Request, Settings};
+use parula::nets::keras;
+use parula::nets::models::{self, Mode, Network};
+use parula::nets::weights::{Format, Raw};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -240,7 +240,7 @@ fn meanings(graph: &Graph) -> Vec<u64> {
     meanings
 }
 
-/// The figures in `src/models` and what is built from the configurations that Keras gives the same networks.
+/// The figures in `src/nets/models` and what is built from the configurations that Keras gives the same networks.
 #[test]
 fn figures_are_what_keras_describes_node_by_node() {
     for name in

@@ -229,11 +229,11 @@ fn every_method_explains_a_model_of_a_file() {
     let image = picture(folder.path(), 20, [32, 32, 3]);
     let out = folder.path().join("out");
     let [rectified, silu] = ["nested-twice.keras", "squeeze-and-excite.keras"].map(model);
-    for method in parula::cam::METHODS {
+    for method in parula::nets::cam::METHODS {
         for file in [&rectified, &silu] {
             let mut all = vec!["cam", path(file), path(&image), "--out", path(&out)];
             all.extend(["--method", method.name]);
-            if method.takes(parula::cam::Argument::Samples) {
+            if method.takes(parula::nets::cam::Argument::Samples) {
                 all.extend(["--samples", "3"]);
             }
             if method.name == "guided-backprop" && file == &silu {

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::program::{failure, json};
-use parula::keras;
-use parula::models::{IMAGES, Mode};
-use parula::ops::Optimizer;
-use parula::plan::{self, Options};
-use parula::session::{Session, Store};
-use parula::tensor::Tensor;
-use parula::train::TrainingGraph;
-use parula::weights::{Raw, Weights};
+use parula::engine::ops::Optimizer;
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store};
+use parula::engine::tensor::Tensor;
+use parula::nets::keras;
+use parula::nets::models::{IMAGES, Mode};
+use parula::nets::train::TrainingGraph;
+use parula::nets::weights::{Raw, Weights};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

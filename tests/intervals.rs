@@ -5,10 +5,10 @@
 //! A few hundred repetitions are run as a test. `PARULA_COVERAGE=5000 cargo test --release --test intervals
 //! -- --nocapture` runs as many as are asked for, and prints the tables of `docs/intervals.md`.
 
-use parula::metrics::crossed::{Group, Parts, Scale, interval};
-use parula::metrics::interval::{PATIENTS, SEEDS};
-use parula::metrics::rank::spearman;
-use parula::metrics::redraw::{Quantity, ends, redraw};
+use parula::lab::metrics::crossed::{Group, Parts, Scale, interval};
+use parula::lab::metrics::interval::{PATIENTS, SEEDS};
+use parula::lab::metrics::rank::spearman;
+use parula::lab::metrics::redraw::{Quantity, ends, redraw};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -11,13 +11,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use common::adapter;
-use parula::bench::Subject;
-use parula::gpu::{Gpu, Precision};
-use parula::graph::{Graph, Init, Role, Value, gradients};
-use parula::ops::{Case, Concat, Elementwise, Instruction, Needs, REGISTRY, SliceChannels};
-use parula::plan::{self, Options};
-use parula::session::{Session, Store, evaluate};
-use parula::tensor::Tensor;
+use parula::engine::gpu::{Gpu, Precision};
+use parula::engine::graph::{Graph, Init, Role, Value, gradients};
+use parula::engine::ops::{Case, Concat, Elementwise, Instruction, Needs, REGISTRY, SliceChannels};
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store, evaluate};
+use parula::engine::tensor::Tensor;
+use parula::lab::bench::Subject;
 
 fn cases() -> Vec<(&'static str, Case)> {
     let only = std::env::var("PARULA_OPERATION").ok();
@@ -146,7 +146,7 @@ fn compare(
     let mut session = Session::new(gpu, plan, &store).map_err(text)?;
     for (name, tensor) in given {
         let value = graph.find(name).unwrap();
-        if matches!(graph.node(value).kind, parula::graph::Kind::Variable(_)) {
+        if matches!(graph.node(value).kind, parula::engine::graph::Kind::Variable(_)) {
             store.set(name, &tensor.narrow()).map_err(text)?;
         } else if session.plan().inputs.iter().any(|input| input.name == *name) {
             session.set(name, tensor.narrow().data()).map_err(text)?;

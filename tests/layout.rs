@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::gpu::Gpu;
-use parula::graph::{Graph, Value};
-use parula::ops::{
+use parula::engine::gpu::Gpu;
+use parula::engine::graph::{Graph, Value};
+use parula::engine::ops::{
     Concat, Conv2d, Elementwise, Instruction, Padding, Reshape, SliceChannels, Window,
 };
-use parula::plan;
-use parula::session::{self, Session, Store, evaluate};
-use parula::tensor::Tensor;
+use parula::engine::plan;
+use parula::engine::session::{self, Session, Store, evaluate};
+use parula::engine::tensor::Tensor;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

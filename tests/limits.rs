@@ -11,23 +11,23 @@ use std::sync::Arc;
 
 use common::adapter;
 use common::program::{failure, json};
-use parula::bench::Subject;
-use parula::cam::normalise::{Normalisation, levels};
-use parula::cam::{self, Explainer, Request, Settings};
-use parula::error::Error;
-use parula::gpu::{self, Gpu};
-use parula::graph::{Graph, Value};
-use parula::images::{Grey, Prepared, Scaling, Split};
-use parula::models::{self, IMAGES, Mode, Model};
-use parula::ops::{
+use parula::engine::gpu::{self, Gpu};
+use parula::engine::graph::{Graph, Value};
+use parula::engine::ops::{
     Capabilities, Case, Components, Fill, Keep, SigmoidCrossEntropy, SoftmaxCrossEntropy,
 };
-use parula::plan::{self, Extent, Options, fitting};
-use parula::refine::{Recipe, Refiner};
-use parula::session::{Arena, Session, Store};
-use parula::shape::Shape;
-use parula::tensor::Tensor;
-use parula::train::{self, Classifier, Statistics, Targets, TrainOptions, train_segmenter};
+use parula::engine::plan::{self, Extent, Options, fitting};
+use parula::engine::session::{Arena, Session, Store};
+use parula::engine::shape::Shape;
+use parula::engine::tensor::Tensor;
+use parula::error::Error;
+use parula::lab::bench::Subject;
+use parula::nets::cam::normalise::{Normalisation, levels};
+use parula::nets::cam::{self, Explainer, Request, Settings};
+use parula::nets::images::{Grey, Prepared, Scaling, Split};
+use parula::nets::models::{self, IMAGES, Mode, Model};
+use parula::nets::refine::{Recipe, Refiner};
+use parula::nets::train::{self, Classifier, Statistics, Targets, TrainOptions, train_segmenter};
 
 /// Mesa's software drivers.
 fn software() -> Capabilities {
@@ -369,9 +369,9 @@ fn a_size_that_does_not_fit_is_refused_before_a_picture_is_resized() {
     let network = models::find("compact-resnet").unwrap();
     let own = network.build(Mode::Inference, 1, [64, 64], 2).unwrap();
     let store = Store::new(&noop(Capabilities::default()), &own.graph, 0).unwrap();
-    let own = parula::weights::Weights::of(&own, &store).unwrap();
+    let own = parula::nets::weights::Weights::of(&own, &store).unwrap();
     let layers = network.build(Mode::Inference, 1, [64, 64], 2).unwrap().layers;
-    parula::weights::save(Path::new(&weights), &own, &layers, None).unwrap();
+    parula::nets::weights::save(Path::new(&weights), &own, &layers, None).unwrap();
     let image = text(&folder.path().join("data/mass/P001_L.png"));
     let image = if Path::new(&image).exists() { image } else { image.replace("_L", "_R") };
     let resnet = ["--model", "compact-resnet"];

@@ -1,12 +1,12 @@
 //! The metrics of heatmaps against scikit-learn and NumPy: `tests/reference/metrics.py` wrote the numbers.
 
-use parula::cam::dice;
-use parula::cam::levels::Levels;
-use parula::metrics::average_precision::average_precision;
-use parula::metrics::deletion::area;
-use parula::metrics::energy::energy;
-use parula::metrics::iou::iou;
-use parula::metrics::{otsu, road};
+use parula::lab::metrics::average_precision::average_precision;
+use parula::lab::metrics::deletion::area;
+use parula::lab::metrics::energy::energy;
+use parula::lab::metrics::iou::iou;
+use parula::lab::metrics::{otsu, road};
+use parula::nets::cam::dice;
+use parula::nets::cam::levels::Levels;
 
 #[derive(serde::Deserialize)]
 struct Case {

@@ -8,18 +8,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::cam;
-use parula::graph::{Graph, Kind, Role, Value, gradients};
-use parula::images::{Augment, Grey, Prepared, Scaling, Split};
-use parula::models::{Head, IMAGES, Mode, NETWORKS, SEGMENTERS, STEP};
-use parula::ops::Optimizer;
-use parula::plan::{self, Options};
-use parula::session::{Session, Store, evaluate};
-use parula::tensor::Tensor;
-use parula::train::{
+use parula::engine::graph::{Graph, Kind, Role, Value, gradients};
+use parula::engine::ops::Optimizer;
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store, evaluate};
+use parula::engine::tensor::Tensor;
+use parula::nets::cam;
+use parula::nets::images::{Augment, Grey, Prepared, Scaling, Split};
+use parula::nets::models::{Head, IMAGES, Mode, NETWORKS, SEGMENTERS, STEP};
+use parula::nets::train::{
     Keep, Schedule, Segmenter, Targets, TrainOptions, TrainingGraph, train, train_segmenter,
 };
-use parula::weights::Weights;
+use parula::nets::weights::Weights;
 
 /// The networks that the reference can follow in a test's time: the first two. Keras's own are held
 /// against Keras.

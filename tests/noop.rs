@@ -4,19 +4,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parula::bench::Subject;
-use parula::error::Error;
-use parula::gpu::{self, Gpu};
-use parula::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
-use parula::models::{self, Mode};
-use parula::ops::{
+use parula::engine::gpu::{self, Gpu};
+use parula::engine::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
+use parula::engine::ops::{
     Capabilities, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill, Instruction,
     Needs, Optimizer, Padding, REGISTRY, Window,
 };
-use parula::plan::{self, Memory, Options, Plan, Reach};
-use parula::session::{Session, Store, evaluate};
-use parula::tensor::Tensor;
-use parula::train::TrainingGraph;
+use parula::engine::plan::{self, Memory, Options, Plan, Reach};
+use parula::engine::session::{Session, Store, evaluate};
+use parula::engine::tensor::Tensor;
+use parula::error::Error;
+use parula::lab::bench::Subject;
+use parula::nets::models::{self, Mode};
+use parula::nets::train::TrainingGraph;
 
 fn cases() -> impl Iterator<Item = (&'static str, Case)> {
     REGISTRY.iter().flat_map(|entry| (entry.cases)().into_iter().map(|case| (entry.name, case)))

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::graph::{Graph, Init, Role, Value};
-use parula::ops::{Optimize, Optimizer, Pack};
-use parula::plan::{self, Options};
-use parula::session::{Session, Store, evaluate};
-use parula::tensor::Tensor;
+use parula::engine::graph::{Graph, Init, Role, Value};
+use parula::engine::ops::{Optimize, Optimizer, Pack};
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store, evaluate};
+use parula::engine::tensor::Tensor;
 
 #[derive(serde::Deserialize)]
 struct Golden {
@@ -81,7 +81,7 @@ fn the_reference_equals_keras() {
     let golden = golden();
     for run in &golden.runs {
         let optimizer = optimizer(&run.optimizer);
-        let operation: &dyn parula::ops::Operation = &Optimize { optimizer };
+        let operation: &dyn parula::engine::ops::Operation = &Optimize { optimizer };
         let mut tensors = vec![tensor(golden.start.clone())];
         tensors.extend(optimizer.states().iter().map(|_| Tensor::zeros([golden.start.len()])));
         for (step, (gradient, wanted)) in golden.gradients.iter().zip(&run.parameters).enumerate() {

@@ -8,11 +8,11 @@ mod common {
 use std::path::{Path, PathBuf};
 
 use common::program::{failure, json, parula};
-use parula::graph::{Kind, Role};
-use parula::images::Grey;
-use parula::models::{self, Mode};
-use parula::tensor::Tensor;
-use parula::weights::{self, Weights};
+use parula::engine::graph::{Kind, Role};
+use parula::engine::tensor::Tensor;
+use parula::nets::images::Grey;
+use parula::nets::models::{self, Mode};
+use parula::nets::weights::{self, Weights};
 use serde_json::Value;
 
 fn path(path: &Path) -> &str {

@@ -16,16 +16,16 @@ use naga::{
     ShaderStage, Statement, TypeInner,
 };
 
-use parula::bench::Subject;
+use parula::engine::ops::{Capabilities, Needs, REGISTRY};
+use parula::engine::plan::Dispatch;
+use parula::engine::shaders::{self, Access, FILES, SOURCES};
 use parula::error::Error;
-use parula::ops::{Capabilities, Needs, REGISTRY};
-use parula::plan::Dispatch;
-use parula::shaders::{self, Access, FILES, SOURCES};
+use parula::lab::bench::Subject;
 
 /// Entry points that no operation uses, and why they are there.
 const OUTSIDE_OPERATIONS: [(&str, &str, &str); 2] = [
-    ("ceiling", "multiply_add", "run by src/bench/ceiling.rs"),
-    ("ceiling", "copy", "run by src/bench/ceiling.rs"),
+    ("ceiling", "multiply_add", "run by src/lab/bench/ceiling.rs"),
+    ("ceiling", "copy", "run by src/lab/bench/ceiling.rs"),
 ];
 
 /// A kernel as it is run.
@@ -327,7 +327,7 @@ fn every_file_is_registered_and_every_entry_point_is_run() {
     registered.sort_unstable();
     // A part may belong to several shaders.
     registered.dedup();
-    assert_eq!(files, registered, "shaders/ and `sources!` in src/shaders.rs");
+    assert_eq!(files, registered, "shaders/ and `sources!` in src/engine/shaders.rs");
 
     let mut run: BTreeSet<(String, String)> = kernels()
         .keys()

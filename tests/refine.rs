@@ -9,13 +9,13 @@ mod common {
 use std::sync::{Arc, OnceLock};
 
 use common::adapter;
+use parula::engine::gpu::Gpu;
+use parula::engine::graph::Graph;
+use parula::engine::ops::{Components, Keep, Operation, Slic};
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store};
 use parula::error::Error;
-use parula::gpu::Gpu;
-use parula::graph::Graph;
-use parula::ops::{Components, Keep, Operation, Slic};
-use parula::plan::{self, Options};
-use parula::refine::{Crf, Part, Prior, Proposal, Recipe, Refiner, Superpixels};
-use parula::session::{Session, Store};
+use parula::nets::refine::{Crf, Part, Prior, Proposal, Recipe, Refiner, Superpixels};
 use proptest::prelude::*;
 
 fn gpu() -> &'static Arc<Gpu> {

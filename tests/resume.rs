@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use common::adapter;
 use common::runs::{assert_same, files, without_times};
+use parula::engine::gpu::{Gpu, Precision};
+use parula::engine::ops::{Choices, Optimizer};
 use parula::error::Error;
-use parula::gpu::{Gpu, Precision};
-use parula::images::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
-use parula::models::{self, Head};
-use parula::ops::{Choices, Optimizer};
-use parula::train::{INTERRUPTED, Statistics, TrainOptions, Trained, train};
+use parula::nets::images::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
+use parula::nets::models::{self, Head};
+use parula::nets::train::{INTERRUPTED, Statistics, TrainOptions, Trained, train};
 use serde_json::Value;
 
 /// Waits until `path` is there, for two minutes at most.
@@ -114,7 +114,7 @@ fn interrupted(gpu: Gpu, statistics: Statistics) {
     assert_eq!(resumed.best, straight.best);
     assert_eq!(resumed.weights.metadata, straight.weights.metadata);
     for (name, tensor) in &straight.weights.tensors {
-        let bits = |tensor: &parula::tensor::Tensor| -> Vec<u32> {
+        let bits = |tensor: &parula::engine::tensor::Tensor| -> Vec<u32> {
             tensor.data().iter().map(|value| value.to_bits()).collect()
         };
         assert_eq!(bits(tensor), bits(&resumed.weights.tensors[name]), "{name}");

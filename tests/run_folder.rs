@@ -531,7 +531,7 @@ fn where_the_data_lie_is_said_and_what_changed_in_them_is_refused() {
     }
     let is_picture = |name: &PathBuf| path(name).ends_with("R.png");
     let picture = other.join(files(&other).into_iter().find(is_picture).unwrap());
-    let mut grey = parula::images::Grey::read(&picture).unwrap();
+    let mut grey = parula::nets::images::Grey::read(&picture).unwrap();
     grey.pixels.iter_mut().for_each(|level| *level = level.saturating_add(1));
     grey.write(&picture).unwrap();
     let error = failure(&elsewhere);

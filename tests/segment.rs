@@ -12,9 +12,9 @@ use std::sync::atomic::Ordering;
 use common::adapter;
 use common::program::{failure, json};
 use parula::error::Error;
-use parula::images::{Grey, Prepared, Scaling};
-use parula::models::SEGMENTERS;
-use parula::train::{INTERRUPTED, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
+use parula::nets::images::{Grey, Prepared, Scaling};
+use parula::nets::models::SEGMENTERS;
+use parula::nets::train::{INTERRUPTED, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
 use serde_json::Value;
 
 fn path(path: &Path) -> &str {

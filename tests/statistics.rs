@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::images::{
+use parula::engine::session::evaluate;
+use parula::engine::tensor::Tensor;
+use parula::nets::images::{
     Augment, BatchOptions, Batches, Flips, Grey, Jitter, Prepared, Scaling, Split,
 };
-use parula::models::{self, IMAGES, Mode};
-use parula::session::evaluate;
-use parula::tensor::Tensor;
-use parula::train::{Schedule, Statistics, TrainOptions, train};
+use parula::nets::models::{self, IMAGES, Mode};
+use parula::nets::train::{Schedule, Statistics, TrainOptions, train};
 
 /// Grey noise, in every other image with a bright square in its middle.
 fn images(count: usize, side: usize, channels: usize) -> Prepared {

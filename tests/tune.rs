@@ -9,16 +9,18 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use common::adapter;
-use parula::bench::{Effort, Layer, Phase, Subject, layers};
+use parula::engine::gpu::AdapterReport;
+use parula::engine::graph::Graph;
+use parula::engine::ops::{
+    Case, Choices, Elementwise, Fill, Lowered, Lowering, Needs, Operation, Variant,
+};
+use parula::engine::plan::{self, Options};
+use parula::engine::shape::Shape;
+use parula::engine::tensor::Tensor;
 use parula::error::Result;
-use parula::gpu::AdapterReport;
-use parula::graph::Graph;
-use parula::models;
-use parula::ops::{Case, Choices, Elementwise, Fill, Lowered, Lowering, Needs, Operation, Variant};
-use parula::plan::{self, Options};
-use parula::shape::Shape;
-use parula::tensor::Tensor;
-use parula::tune::{self, Entry, Tuning};
+use parula::lab::bench::{Effort, Layer, Phase, Subject, layers};
+use parula::lab::tune::{self, Entry, Tuning};
+use parula::nets::models;
 use serde_json::Value;
 
 /// ReLU with a variant that does no more than the first elements, which is fast, and wrong.

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use parula::graph::{Kind, Role};
-use parula::models::{self, Mode, Model};
-use parula::tensor::Tensor;
-use parula::weights::{self, Format, Raw, RawLayer, Top, Weights, keras_order};
+use parula::engine::graph::{Kind, Role};
+use parula::engine::tensor::Tensor;
+use parula::nets::models::{self, Mode, Model};
+use parula::nets::weights::{self, Format, Raw, RawLayer, Top, Weights, keras_order};
 
 const FORMATS: [(&str, Format); 4] = [
     ("w.safetensors", Format::Safetensors),

@@ -1,4 +1,4 @@
-"""ResNet50V2 as Keras builds it, and as src/models/resnet50_v2.rs does, in PyTorch."""
+"""ResNet50V2 as Keras builds it, and as src/nets/models/resnet50_v2.rs does, in PyTorch."""
 
 import torch
 from torch import nn

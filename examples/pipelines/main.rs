@@ -5,15 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use parula::bench::Subject;
-use parula::cam;
+use parula::engine::graph::gradients;
+use parula::engine::ops::{Capabilities, Needs, Optimizer, REGISTRY};
+use parula::engine::plan::{self, Options, Plan};
+use parula::engine::shaders;
 use parula::error::Error;
-use parula::graph::gradients;
-use parula::models::{Mode, NETWORKS};
-use parula::ops::{Capabilities, Needs, Optimizer, REGISTRY};
-use parula::plan::{self, Options, Plan};
-use parula::shaders;
-use parula::train::TrainingGraph;
+use parula::lab::bench::Subject;
+use parula::nets::cam;
+use parula::nets::models::{Mode, NETWORKS};
+use parula::nets::train::TrainingGraph;
 use serde_json::{Map, Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,20 +8,20 @@ use clap::Args;
 
 use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
-use crate::bench::{
-    self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
-};
-use crate::cam::{self, Explainer, Settings};
+use crate::engine::gpu::Gpu;
+use crate::engine::ops::CaseSpec;
+use crate::engine::plan::fitting;
+use crate::engine::session;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
-use crate::gpu::Gpu;
-use crate::keras;
-use crate::models::{self, Mode, NETWORKS, Network};
-use crate::ops::CaseSpec;
-use crate::plan::fitting;
-use crate::session;
-use crate::train::interruption;
-use crate::weights::Raw;
+use crate::lab::bench::{
+    self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
+};
+use crate::nets::cam::{self, Explainer, Settings};
+use crate::nets::keras;
+use crate::nets::models::{self, Mode, NETWORKS, Network};
+use crate::nets::train::interruption;
+use crate::nets::weights::Raw;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula bench conv2d --quick\n  \

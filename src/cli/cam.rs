@@ -11,23 +11,23 @@ use super::images::{Found, Image, Images};
 use super::network::{Loaded, Source};
 use super::steps;
 use super::{Global, Numbers, print, print_json};
-use crate::cam::normalise::Normalisation;
-use crate::cam::{
+use crate::engine::gpu::Gpu;
+use crate::engine::plan::fitting;
+use crate::engine::tensor::Tensor;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::lab::data::Class;
+use crate::lab::report::explained;
+use crate::nets::cam::normalise::Normalisation;
+use crate::nets::cam::{
     Argument, Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
     npy,
 };
-use crate::data::Class;
-use crate::error::{Error, Result};
-use crate::files;
-use crate::gpu::Gpu;
-use crate::images::grey::resize_plane;
-use crate::images::{Colour, Grey};
-use crate::models::{Mode, Model};
-use crate::plan::fitting;
-use crate::refine::{Recipe, Refiner};
-use crate::report::explained;
-use crate::tensor::Tensor;
-use crate::train::interruption;
+use crate::nets::images::grey::resize_plane;
+use crate::nets::images::{Colour, Grey};
+use crate::nets::models::{Mode, Model};
+use crate::nets::refine::{Recipe, Refiner};
+use crate::nets::train::interruption;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \

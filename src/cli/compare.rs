@@ -6,13 +6,13 @@ use clap::Args;
 
 use super::train::Training;
 use super::{Global, Repeat, distinct, print, print_json};
-use crate::cam::{self, METHODS, Method};
-use crate::compare::{self, Options};
+use crate::engine::gpu::Precision;
 use crate::error::Result;
-use crate::experiment::Setup;
 use crate::files::outputs;
-use crate::gpu::Precision;
-use crate::models;
+use crate::lab::compare::{self, Options};
+use crate::lab::experiment::Setup;
+use crate::nets::cam::{self, METHODS, Method};
+use crate::nets::models;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  parula compare --data BUSI --epochs 6 --out compared\n  \

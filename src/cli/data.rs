@@ -6,15 +6,17 @@ use clap::{Args, Subcommand};
 
 use super::pictures::Pictures;
 use super::{Global, print, print_json};
-use crate::data::ddsm::chain::Chain;
-use crate::data::ddsm::{Origin, Outline, ljpeg, overlay};
-use crate::data::duplicates::{Mode as Duplicates, Shown};
-use crate::data::view::Projection;
-use crate::data::{ReadOptions, RoiOptions, Rois, gzip, inspect, layout, roi, roi_files, synth};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
-use crate::images::Grey16;
-use crate::report::duplicate_sheet::{self, Row};
+use crate::lab::data::ddsm::chain::Chain;
+use crate::lab::data::ddsm::{Origin, Outline, ljpeg, overlay};
+use crate::lab::data::duplicates::{Mode as Duplicates, Shown};
+use crate::lab::data::view::Projection;
+use crate::lab::data::{
+    ReadOptions, RoiOptions, Rois, gzip, inspect, layout, roi, roi_files, synth,
+};
+use crate::lab::report::duplicate_sheet::{self, Row};
+use crate::nets::images::Grey16;
 
 /// Larger than any film, and small enough to be held.
 const MOST_PIXELS: usize = 1 << 28;
@@ -191,7 +193,8 @@ impl Data {
                         "truth": cut.truth,
                     }));
                 }
-                for group in crate::data::dataset::groups(&[cut.left_out, cut.labels].concat()) {
+                for group in crate::lab::data::dataset::groups(&[cut.left_out, cut.labels].concat())
+                {
                     let (example, more) = (group.example.display(), group.count - 1);
                     let more =
                         if more > 0 { format!(" (and {more} like it)") } else { String::new() };

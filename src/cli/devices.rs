@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{Global, print, print_json};
+use crate::engine::gpu;
 use crate::error::Result;
-use crate::gpu;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula devices\n  parula devices --backend gl")]

@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
-use crate::bench::{Phase, PhaseGraph};
+use crate::engine::graph::{Graph, Kind, Role};
+use crate::engine::ops::Capabilities;
+use crate::engine::plan::{self, Options, Plan, fitting};
+use crate::engine::session;
 use crate::error::Result;
-use crate::graph::{Graph, Kind, Role};
-use crate::keras;
-use crate::models::{self, Mode, Network};
-use crate::ops::Capabilities;
-use crate::plan::{self, Options, Plan, fitting};
-use crate::session;
-use crate::weights::Raw;
+use crate::lab::bench::{Phase, PhaseGraph};
+use crate::nets::keras;
+use crate::nets::models::{self, Mode, Network};
+use crate::nets::weights::Raw;
 
 #[derive(Debug, Args)]
 #[command(

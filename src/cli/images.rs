@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::data::layout;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
-use crate::images::Colour;
+use crate::lab::data::layout;
+use crate::nets::images::Colour;
 
 /// The images that a command works on.
 #[derive(Args, Debug)]

@@ -29,10 +29,10 @@ use std::sync::atomic::Ordering;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::engine::gpu::{self, Backend, Choice, Gpu, Precision};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Backend, Choice, Gpu, Precision};
-use crate::run_folder::Again;
-use crate::train::INTERRUPTED;
+use crate::lab::run_folder::Again;
+use crate::nets::train::INTERRUPTED;
 
 /// Train image classifiers on any GPU, explain them with Grad-CAM, and score the heatmaps as
 /// segmentations.
@@ -109,7 +109,7 @@ impl Global {
     fn open(&self, precision: Precision) -> Result<Arc<Gpu>> {
         let mut gpu = gpu::open(&Choice { precision, ..self.choice() })?;
         if !self.no_tuning {
-            gpu.choose(crate::tune::choices(gpu.report(), gpu.precision()));
+            gpu.choose(crate::lab::tune::choices(gpu.report(), gpu.precision()));
         }
         Ok(Arc::new(gpu))
     }

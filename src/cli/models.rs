@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Global, print, print_json};
 use crate::error::Result;
-use crate::models::{self, Network, Summary};
+use crate::nets::models::{self, Network, Summary};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula models --json")]

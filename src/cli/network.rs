@@ -8,16 +8,16 @@ use clap::Args;
 use super::at_least_one;
 use super::classes::ClassNames;
 use super::images::{Failures, Image};
+use crate::engine::gpu::Gpu;
+use crate::engine::plan::fitting;
+use crate::engine::session::Store;
 use crate::error::{Error, Result};
-use crate::experiment;
-use crate::gpu::Gpu;
-use crate::images::{Colour, Prepared, Resize, Scaling, Window};
-use crate::keras;
-use crate::models::{self, Mode, Model, Network, Output};
-use crate::plan::fitting;
-use crate::session::Store;
-use crate::train::{Classifier, probabilities, softmax};
-use crate::weights::{Format, Raw, Top, Weights};
+use crate::lab::experiment;
+use crate::nets::images::{Colour, Prepared, Resize, Scaling, Window};
+use crate::nets::keras;
+use crate::nets::models::{self, Mode, Model, Network, Output};
+use crate::nets::train::{Classifier, probabilities, softmax};
+use crate::nets::weights::{Format, Raw, Top, Weights};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]

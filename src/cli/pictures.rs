@@ -4,9 +4,9 @@ use clap::Args;
 
 use std::path::PathBuf;
 
-use crate::data::ReadOptions;
-use crate::data::dataset::NormalRois;
-use crate::images::Window;
+use crate::lab::data::ReadOptions;
+use crate::lab::data::dataset::NormalRois;
+use crate::nets::images::Window;
 
 /// What the files of pictures and masks leave open.
 #[derive(Args, Clone, Debug)]

@@ -6,7 +6,7 @@ use super::images::{Found, Images};
 use super::network::Source;
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
-use crate::train::{Classifier, interruption};
+use crate::nets::train::{Classifier, interruption};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
-use crate::report::html;
+use crate::lab::report::html;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula report out")]

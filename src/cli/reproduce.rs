@@ -7,9 +7,9 @@ use clap::Args;
 use super::train::Training;
 use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::{Error, Result};
-use crate::experiment::{self, Options, Setup};
 use crate::files::outputs;
-use crate::models;
+use crate::lab::experiment::{self, Options, Setup};
+use crate::nets::models;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  parula reproduce --out out\n  \

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{Global, print, print_json};
-use crate::cam::dice;
-use crate::data::mask::{self, Mask};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::images::{Grey, decode};
+use crate::lab::data::mask::{self, Mask};
+use crate::nets::cam::dice;
+use crate::nets::images::{Grey, decode};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula score --mask mask.png --heatmap heatmap.png --json")]

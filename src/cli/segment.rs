@@ -8,13 +8,13 @@ use super::images::{Found, Image, Images};
 use super::network::{Loaded, Source};
 use super::weak::RecipeArgs;
 use super::{Global, print, print_json};
+use crate::engine::gpu::Precision;
 use crate::error::{Error, Result};
-use crate::experiment::Saved;
-use crate::gpu::Precision;
-use crate::images::Grey;
-use crate::images::grey::resize_plane;
-use crate::segment::{Pseudo, Recipe, pseudo};
-use crate::train::{Segmenter, interruption};
+use crate::lab::experiment::Saved;
+use crate::lab::segment::{Pseudo, Recipe, pseudo};
+use crate::nets::images::Grey;
+use crate::nets::images::grey::resize_plane;
+use crate::nets::train::{Segmenter, interruption};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::images::Image;
 use super::network::Loaded;
-use crate::cam::{Stepper, Steps, npy};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
-use crate::images::{Colour, Grey};
-use crate::models::Mode;
-use crate::report::steps::{Subject, document, page};
+use crate::lab::report::steps::{Subject, document, page};
+use crate::nets::cam::{Stepper, Steps, npy};
+use crate::nets::images::{Colour, Grey};
+use crate::nets::models::Mode;
 
 /// What stands in an image's folder.
 const FILES: [&str; 8] = [

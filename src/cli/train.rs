@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use super::network::{another_size, fitted, scaling};
 use super::pictures::Pictures;
 use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
-use crate::data::duplicates::Mode as Duplicates;
-use crate::data::{RoiOptions, Rois, layout, split};
+use crate::engine::graph::Role;
+use crate::engine::ops::Optimizer;
 use crate::error::{Error, Result};
-use crate::experiment::{Setup, pictures};
 use crate::files::outputs;
-use crate::graph::Role;
-use crate::images::{Augment, Flips, Jitter, Scaling};
-use crate::keras;
-use crate::models::{self, Head, Mode, Network, Output};
-use crate::ops::Optimizer;
-use crate::report::curves;
-use crate::run_folder::{Again, RunFolder};
-use crate::train::{Preset, Schedule, Statistics, TrainOptions, save, train_after};
-use crate::weights::{Format, Raw};
+use crate::lab::data::duplicates::Mode as Duplicates;
+use crate::lab::data::{RoiOptions, Rois, layout, split};
+use crate::lab::experiment::{Setup, pictures};
+use crate::lab::report::curves;
+use crate::lab::run_folder::{Again, RunFolder};
+use crate::nets::images::{Augment, Flips, Jitter, Scaling};
+use crate::nets::keras;
+use crate::nets::models::{self, Head, Mode, Network, Output};
+use crate::nets::train::{Preset, Schedule, Statistics, TrainOptions, save, train_after};
+use crate::nets::weights::{Format, Raw};
 
 /// How to train.
 #[derive(Clone, Debug, Args)]

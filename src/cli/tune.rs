@@ -5,13 +5,13 @@ use clap::{Args, ValueEnum};
 use super::bench::networks;
 use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
-use crate::bench::{self, BenchOptions, Effort, Layer, Phase};
+use crate::engine::ops::CaseSpec;
+use crate::engine::plan::fitting;
 use crate::error::{Error, Result};
-use crate::models::{NETWORKS, Network};
-use crate::ops::CaseSpec;
-use crate::plan::fitting;
-use crate::train::interruption;
-use crate::tune::{self, Report, Tuned, Tuning};
+use crate::lab::bench::{self, BenchOptions, Effort, Layer, Phase};
+use crate::lab::tune::{self, Report, Tuned, Tuning};
+use crate::nets::models::{NETWORKS, Network};
+use crate::nets::train::interruption;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula tune\n  \

@@ -7,15 +7,15 @@ use clap::Args;
 use super::distinct;
 use super::train::Training;
 use super::{Global, Repeat, print, print_json};
-use crate::cam;
+use crate::engine::gpu::Precision;
 use crate::error::{Error, Result};
-use crate::experiment::Setup;
 use crate::files::outputs;
-use crate::gpu::Precision;
-use crate::images::Augment;
-use crate::models;
-use crate::segment::{self, Options, Recipe};
-use crate::train::Keep;
+use crate::lab::experiment::Setup;
+use crate::lab::segment::{self, Options, Recipe};
+use crate::nets::cam;
+use crate::nets::images::Augment;
+use crate::nets::models;
+use crate::nets::train::Keep;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  parula weak --out weak\n  \

@@ -8,9 +8,9 @@ use super::network::units;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files::{self, outputs};
-use crate::keras;
-use crate::models::{self, Mode, Network};
-use crate::weights::{self, Format, Raw, Top};
+use crate::nets::keras;
+use crate::nets::models::{self, Mode, Network};
+use crate::nets::weights::{self, Format, Raw, Top};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula weights convert xception.keras xception.safetensors")]

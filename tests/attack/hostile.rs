@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use hdf5_pure::{AttrValue, FileBuilder, LibVer};
-use parula::weights::Raw;
-use parula::{attack, report};
+use parula::attack;
+use parula::lab::report;
+use parula::nets::weights::Raw;
 use serde_json::json;
 
 use crate::memory::peak_of;

@@ -10,7 +10,7 @@ mod memory;
 mod mutate;
 mod seeds;
 
-#[path = "../../src/data/ddsm/encoder.rs"]
+#[path = "../../src/lab/data/ddsm/encoder.rs"]
 mod encoder;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -444,7 +444,7 @@ fn comparison() -> Value {
 
 /// `results.json` of masks from labels.
 fn segmentation() -> Value {
-    let recipe = serde_json::to_value(parula::segment::Recipe::rois()).unwrap();
+    let recipe = serde_json::to_value(parula::lab::segment::Recipe::rois()).unwrap();
     json!({
         "version": "0.1.0", "adapter": "an adapter", "tuning": "none",
         "config": {"data": "synthetic", "whole": false, "classifier": "compact-resnet", "training": null,

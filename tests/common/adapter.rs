@@ -1,7 +1,7 @@
 //! The adapter that the tests run on.
 
+use parula::engine::gpu::{self, Choice, Gpu, Precision};
 use parula::error::Error;
-use parula::gpu::{self, Choice, Gpu, Precision};
 
 /// The one at hand, or what `PARULA_ADAPTER` and `PARULA_BACKEND` name.
 #[allow(dead_code, reason = "each test takes what it needs")]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use parula::weights::Raw;
+use parula::nets::weights::Raw;
 use serde_json::Value;
 
 /// Every file below `folder`, by its path there.

@@ -8,8 +8,8 @@ mod training;
 
 use std::sync::Arc;
 
+use parula::engine::gpu::{self, Choice, Gpu};
 use parula::error::Error;
-use parula::gpu::{self, Choice, Gpu};
 
 /// The adapter at hand; `None`, and why, where there is none at all.
 fn gpu() -> Option<Arc<Gpu>> {

@@ -2,11 +2,11 @@
 //! gradients, batch normalisation and Adam together. At the network's usual input on a GPU, at a small
 //! one on a software adapter.
 
-use parula::models::{self, IMAGES};
-use parula::ops::Optimizer;
-use parula::plan::{self, Options};
-use parula::session::{Session, Store};
-use parula::train::TrainingGraph;
+use parula::engine::ops::Optimizer;
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store};
+use parula::nets::models::{self, IMAGES};
+use parula::nets::train::TrainingGraph;
 
 use crate::{gpu, seeded};
 

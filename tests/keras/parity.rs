@@ -2,12 +2,12 @@
 //! with weights and running statistics that are not trivial. `tests/reference/networks.py` wrote
 //! the numbers, in double precision.
 
-use parula::cam;
-use parula::graph::gradients;
-use parula::models::{self, IMAGES, Mode};
-use parula::plan::{self, Options};
-use parula::session::{Session, Store};
-use parula::tensor::Tensor;
+use parula::engine::graph::gradients;
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store};
+use parula::engine::tensor::Tensor;
+use parula::nets::cam;
+use parula::nets::models::{self, IMAGES, Mode};
 
 use crate::{apart, gpu, seeded};
 

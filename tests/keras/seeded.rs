@@ -18,12 +18,12 @@
 //! networks the root of the mean square is between 0.4 and 21, and by Keras 1 % more of the first kernel
 //! moves the scores by 4 to 55 times the tolerance, a late beta left out by at least 39 times.
 
-use parula::graph::{Graph, Kind, Role};
-use parula::images::Scaling;
-use parula::models::{Network, Preprocessing};
-use parula::session::Store;
-use parula::shape::Shape;
-use parula::tensor::Tensor;
+use parula::engine::graph::{Graph, Kind, Role};
+use parula::engine::session::Store;
+use parula::engine::shape::Shape;
+use parula::engine::tensor::Tensor;
+use parula::nets::images::Scaling;
+use parula::nets::models::{Network, Preprocessing};
 
 /// The stream called `name`: a function of the index.
 fn uniform(name: &str) -> impl Fn(usize) -> f64 + use<> {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use parula::models::{self, IMAGES};
-use parula::ops::Optimizer;
-use parula::plan::{self, Options};
-use parula::session::{Session, Store};
-use parula::train::TrainingGraph;
+use parula::engine::ops::Optimizer;
+use parula::engine::plan::{self, Options};
+use parula::engine::session::{Session, Store};
+use parula::nets::models::{self, IMAGES};
+use parula::nets::train::TrainingGraph;
 
 use crate::{apart, gpu, seeded};
 

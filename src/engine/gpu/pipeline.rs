@@ -1,0 +1,268 @@
+//! Pipelines, one a kernel variant and never one a tensor shape, and their bindings.
+
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::{Buffer, Command, Gpu, Texture, one_line, texture_format};
+use crate::engine::ops::Element;
+use crate::engine::shaders::{self, Access};
+use crate::error::{Error, Result};
+
+/// What a pipeline is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The shader's file stem.
+    pub shader: &'static str,
+    /// The entry point.
+    pub entry: &'static str,
+    /// `override` constants; values as bits, so that keys can be compared.
+    pub constants: Vec<(&'static str, u64)>,
+    /// Register tiles.
+    pub tiles: Vec<(&'static str, u32)>,
+    /// Whether it reads through textures.
+    pub texels: bool,
+    /// The tensors that it reaches in 16 bits.
+    pub halves: Vec<&'static str>,
+}
+
+impl Key {
+    /// A key from constants as numbers.
+    pub fn new(
+        shader: &'static str,
+        entry: &'static str,
+        constants: &[(&'static str, f64)],
+        tiles: &[(&'static str, u32)],
+        texels: bool,
+        halves: &[&'static str],
+    ) -> Self {
+        let constants = constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
+        Key { shader, entry, constants, tiles: tiles.to_vec(), texels, halves: halves.to_vec() }
+    }
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    label: String,
+}
+
+impl Pipeline {
+    pub(super) fn handle(&self) -> &wgpu::ComputePipeline {
+        &self.pipeline
+    }
+}
+
+type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool, Vec<&'static str>, bool);
+
+/// Modules and pipelines made so far.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    modules: HashMap<ModuleKey, wgpu::ShaderModule>,
+    pipelines: HashMap<(Key, bool), Arc<Pipeline>>,
+}
+
+/// What stands behind `@binding(index)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Resource<'a> {
+    /// `@binding(index)`.
+    pub index: u32,
+    /// A range of a buffer, or a texture.
+    pub memory: Bindable<'a>,
+}
+
+/// Memory that a kernel can be given.
+#[derive(Clone, Copy, Debug)]
+pub enum Bindable<'a> {
+    /// `bytes` of `buffer` from `start`.
+    Range {
+        /// The buffer.
+        buffer: &'a Buffer,
+        /// In bytes.
+        start: u64,
+        /// In bytes.
+        bytes: u64,
+    },
+    /// A texture.
+    Texture(&'a Texture),
+}
+
+fn buffer_binding(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
+}
+
+impl Gpu {
+    /// The pipeline for `key`, compiled at its first use.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when the shader does not compile for this adapter.
+    pub fn pipeline(&self, key: &Key) -> Result<Arc<Pipeline>> {
+        let mut cache = self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let full = (key.clone(), self.checked);
+        if let Some(found) = cache.pipelines.get(&full) {
+            return Ok(found.clone());
+        }
+        let (tiles, halves) = (key.tiles.clone(), key.halves.clone());
+        let module_key = (key.shader, tiles, key.texels, halves, self.checked);
+        let module = match cache.modules.get(&module_key) {
+            Some(module) => module.clone(),
+            None => {
+                let module = self.compile_module(key)?;
+                cache.modules.insert(module_key, module.clone());
+                module
+            }
+        };
+        let pipeline = Arc::new(self.compile_pipeline(key, &module)?);
+        cache.pipelines.insert(full, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// How many pipelines have been compiled.
+    pub fn compiled(&self) -> usize {
+        self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pipelines.len()
+    }
+
+    #[allow(unsafe_code)]
+    fn compile_module(&self, key: &Key) -> Result<wgpu::ShaderModule> {
+        let mut text = shaders::source_with(key.shader, &key.tiles, key.texels, &key.halves)?;
+        if self.capabilities.subgroup.is_none() {
+            text = shaders::without_subgroups(&text).into();
+        }
+        if !self.device.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            text = shaders::without_cooperative(&text).into();
+        }
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(key.shader),
+            source: wgpu::ShaderSource::Wgsl(text),
+        };
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = if self.checked {
+            self.device.create_shader_module(descriptor)
+        } else {
+            // SAFETY: the checks that this leaves out keep indices inside arrays and loops finite.
+            // Every index in shaders/ is bounded by sizes that the planner takes from the tensors
+            // bound, and tests/kernels.rs runs every kernel with the checks on and compares.
+            unsafe {
+                self.device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
+            }
+        };
+        match pollster::block_on(scope.pop()) {
+            None => Ok(module),
+            Some(error) => Err(Error::Gpu {
+                doing: format!("compiling shaders/{}.wgsl", key.shader),
+                message: one_line(&error.to_string()),
+            }),
+        }
+    }
+
+    fn compile_pipeline(&self, key: &Key, module: &wgpu::ShaderModule) -> Result<Pipeline> {
+        let interface = shaders::interface(key.shader, key.entry, key.texels)?;
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = interface
+            .bindings
+            .iter()
+            .map(|binding| wgpu::BindGroupLayoutEntry {
+                binding: binding.index,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: match binding.access {
+                    Access::Uniform => buffer_binding(wgpu::BufferBindingType::Uniform),
+                    Access::Read => {
+                        buffer_binding(wgpu::BufferBindingType::Storage { read_only: true })
+                    }
+                    Access::ReadWrite => {
+                        buffer_binding(wgpu::BufferBindingType::Storage { read_only: false })
+                    }
+                    Access::Texels => wgpu::BindingType::StorageTexture {
+                        access: wgpu::StorageTextureAccess::ReadOnly,
+                        format: match key.halves.contains(&binding.name.as_str()) {
+                            true => texture_format(Element::F16),
+                            false => texture_format(Element::F32),
+                        },
+                        view_dimension: wgpu::TextureViewDimension::D2,
+                    },
+                },
+                count: None,
+            })
+            .collect();
+        let label = format!("{}/{}", key.shader, key.entry);
+        let constants: Vec<(&str, f64)> =
+            key.constants.iter().map(|(name, bits)| (*name, f64::from_bits(*bits))).collect();
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(&label),
+            entries: &entries,
+        });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&label),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&pipeline_layout),
+            module,
+            entry_point: Some(key.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                // Every kernel writes workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: self.disk.as_ref().map(Disk::cache),
+        });
+        match pollster::block_on(scope.pop()) {
+            None => Ok(Pipeline { pipeline, layout, label }),
+            Some(error) => Err(Error::Gpu {
+                doing: format!("compiling {label}"),
+                message: one_line(&error.to_string()),
+            }),
+        }
+    }
+
+    /// Binds `resources` to `pipeline`, ready to be submitted any number of times.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when they do not fit the kernel.
+    pub fn command(
+        &self,
+        pipeline: &Arc<Pipeline>,
+        resources: &[Resource],
+        workgroups: [u32; 3],
+    ) -> Result<Command> {
+        let entries: Vec<wgpu::BindGroupEntry> = resources
+            .iter()
+            .map(|resource| wgpu::BindGroupEntry {
+                binding: resource.index,
+                resource: match resource.memory {
+                    Bindable::Range { buffer, start, bytes } => {
+                        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                            buffer: &buffer.0.buffer,
+                            offset: start,
+                            size: NonZeroU64::new(bytes),
+                        })
+                    }
+                    Bindable::Texture(texture) => {
+                        wgpu::BindingResource::TextureView(&texture.0.view)
+                    }
+                },
+            })
+            .collect();
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&pipeline.label),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        match pollster::block_on(scope.pop()) {
+            None => Ok(Command::Dispatch { pipeline: pipeline.clone(), group, workgroups }),
+            Some(error) => Err(Error::Gpu {
+                doing: format!("binding {}", pipeline.label),
+                message: one_line(&error.to_string()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Operations: everything about one in one file, its kernels in the shader of the same name.
+
+mod activate;
+mod activation;
+mod batch_norm;
+mod blend;
+mod blur;
+mod case;
+mod channel_affine;
+mod channel_sum;
+mod channel_weights;
+mod choices;
+mod components;
+mod contrast;
+mod conv2d;
+mod conv2d_cooperative;
+mod conv2d_gradients;
+mod conv2d_padded;
+mod conv2d_winograd;
+mod conv2d_winograd_weight;
+mod cover;
+mod dense;
+mod depthwise_conv2d;
+mod depthwise_gradients;
+mod depthwise_strip;
+mod dice;
+mod dropout;
+mod elementwise;
+mod epilogue;
+mod evidence;
+mod expand;
+mod finite;
+mod global_pool;
+mod losses;
+mod lower;
+mod mean_field;
+mod morphology;
+mod normalize;
+mod optimizer;
+mod pad;
+mod padded;
+mod pool;
+mod principal;
+mod proposals;
+mod regions;
+mod resize;
+mod rows;
+mod sigmoid;
+mod spec;
+mod stretch;
+mod sum_rows;
+mod superpixels;
+mod tiles;
+mod top_class;
+mod view;
+mod window;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::graph::{Graph, Value};
+use crate::engine::shape::Shape;
+use crate::engine::tensor::Tensor;
+use crate::error::{Error, Result};
+
+pub use activate::{Activate, ActivateGradient};
+pub use activation::{Activation, Curve};
+pub use batch_norm::{
+    BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
+    MovingAverage,
+};
+pub use blend::{Blend, Noise};
+pub use blur::Blur;
+pub use case::{Case, Fill};
+pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
+pub use channel_sum::{ChannelSum, LargestMagnitude};
+pub use channel_weights::ChannelWeights;
+pub use choices::Choices;
+pub use components::{Components, Keep};
+pub use contrast::{Contrast, Levels};
+pub use conv2d::Conv2d;
+pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
+pub use cover::Cover;
+pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2d;
+pub use depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
+pub use dice::{DiceThresholds, HeatmapToGray};
+pub use dropout::{Dropout, Together};
+pub use elementwise::{Elementwise, Instruction};
+pub use evidence::Evidence;
+pub use expand::Expand;
+pub use finite::Finite;
+pub use global_pool::{GlobalAveragePool, SpreadMean};
+pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
+pub use lower::{
+    Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
+};
+pub use mean_field::MeanField;
+pub use morphology::Morphology;
+pub use normalize::{Norm, Normalize, NormalizeGradient};
+pub use optimizer::{Optimize, Optimizer, UNSCALE};
+pub use pad::{Crop, ZeroPad};
+pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
+pub use principal::Principal;
+pub use proposals::Proposals;
+pub use resize::{ResizeBilinear, ResizeToRegions, resized};
+pub use sigmoid::Sigmoid;
+pub use spec::{CaseSpec, custom_case};
+pub use stretch::Stretch;
+pub use sum_rows::SumRows;
+pub use superpixels::{Slic, SuperpixelMean};
+pub use top_class::TopClass;
+pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
+pub use window::{Geometry, Padding, Window};
+
+/// One operation: what it computes, how it is differentiated, and how it runs.
+pub trait Operation: Any + fmt::Debug + Send + Sync {
+    /// Its name, which is also its shader's, in snake case.
+    fn name(&self) -> &'static str;
+
+    /// Its name and parameters in words, for `parula explain`.
+    fn describe(&self) -> String {
+        self.name().to_owned()
+    }
+
+    /// The shape of the output for these inputs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] with both shapes and the rule they break.
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape>;
+
+    /// Its derivative: for each input the gradient, as more graph, given that of the output.
+    /// An entry is `None` where the input has no gradient (labels, say) or none is wanted.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an operation that has none.
+    fn gradient(&self, rule: &mut Rule) -> Result<Vec<Option<Value>>> {
+        Err(Error::shape(rule.name(), format!("{} has no gradient", self.name())))
+    }
+
+    /// The truth: plain loops, sums in double precision. One tensor, or one for each of
+    /// [`Self::updates`].
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>>;
+
+    /// The inputs that it changes in place instead of having an output: an optimiser's parameters.
+    fn updates(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// Where the output is only another way to look at memory, how.
+    fn alias(&self, _inputs: &[&Shape]) -> Alias {
+        Alias::None
+    }
+
+    /// The versions of its kernel, from naive to fast, with what each needs of the adapter.
+    fn variants(&self) -> &'static [Variant];
+
+    /// The fastest variant that `lowering` allows; by default the last of them.
+    fn choose(&self, lowering: &Lowering) -> &'static str {
+        let allowed = |variant: &&Variant| variant.needs.met_by(lowering.capabilities);
+        self.variants().iter().rev().find(allowed).map_or("naive", |variant| variant.name)
+    }
+
+    /// The dispatches of `lowering.variant`, as plain data.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the variant cannot do this shape.
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered>;
+
+    /// The bindings of its kernels that may be stored in 16 bits: activations and their gradients, each
+    /// element of which is read for itself or written once. None by default.
+    fn halves(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Floating point operations, a multiply-add counted as two.
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        output.elements() as u64
+    }
+
+    /// Whether it computes nothing and repeats what it reads, so that several readers may each absorb it.
+    fn only_repeats(&self) -> bool {
+        false
+    }
+
+    /// The operation that does this one and then `next`, which reads this one's output as its input
+    /// number `position`. Its inputs are this one's, then the other inputs of `next` in order.
+    /// `differentiable`: only if the result still has a gradient.
+    fn absorb(
+        &self,
+        _next: &dyn Operation,
+        _position: usize,
+        _differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
+        None
+    }
+}
+
+/// `operation` as the concrete type `T`, if it is one.
+pub fn downcast<T: Operation>(operation: &dyn Operation) -> Option<&T> {
+    (operation as &dyn Any).downcast_ref()
+}
+
+/// How an output shares memory with inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Alias {
+    /// It does not.
+    None,
+    /// The output lies within input 0, `offset` elements in. `keeps_stride`: rows stay as far apart
+    /// as they are in the input (a slice of channels); otherwise the output is dense.
+    Within {
+        /// In elements.
+        offset: usize,
+        /// Whether the rows keep their distance.
+        keeps_stride: bool,
+    },
+    /// The inputs lie within the output at these offsets. `keeps_stride`: each input's rows are as
+    /// far apart as the output's (concatenated channels); otherwise each input is dense.
+    Gather {
+        /// In elements, one for each input.
+        offsets: Vec<usize>,
+        /// Whether inputs take the stride of the output.
+        keeps_stride: bool,
+    },
+}
+
+/// What a gradient rule sees, and the graph that it adds to.
+pub struct Rule<'a> {
+    graph: &'a mut Graph,
+    node: Value,
+    dy: Value,
+    wanted: Vec<bool>,
+}
+
+impl<'a> Rule<'a> {
+    pub(crate) fn new(graph: &'a mut Graph, node: Value, dy: Value, wanted: Vec<bool>) -> Self {
+        Rule { graph, node, dy, wanted }
+    }
+
+    /// The gradient of the score with respect to this operation's output.
+    pub fn dy(&self) -> Value {
+        self.dy
+    }
+
+    /// This operation's output.
+    pub fn output(&self) -> Value {
+        self.node
+    }
+
+    /// This operation's input number `index`.
+    pub fn input(&self, index: usize) -> Value {
+        self.graph.node(self.node).inputs[index]
+    }
+
+    /// How many inputs this operation has.
+    pub fn inputs(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Whether the gradient of input `index` is asked for.
+    pub fn wants(&self, index: usize) -> bool {
+        self.wanted[index]
+    }
+
+    /// The shape behind a value.
+    pub fn shape(&self, value: Value) -> Shape {
+        self.graph.shape(value).clone()
+    }
+
+    /// The layer's name.
+    pub fn name(&self) -> &str {
+        &self.graph.node(self.node).name
+    }
+
+    /// Adds `operation` under the layer's name with `/suffix`.
+    ///
+    /// # Errors
+    /// Those of [`Graph::add`].
+    pub fn add(
+        &mut self,
+        suffix: &str,
+        operation: impl Operation,
+        inputs: &[Value],
+    ) -> Result<Value> {
+        let name = self.graph.unique(&format!("{}/{suffix}", self.name()));
+        self.graph.add(name, operation, inputs)
+    }
+}
+
+/// An operation's place in the registry: its name and the cases that test and time it.
+pub struct Entry {
+    /// As [`Operation::name`].
+    pub name: &'static str,
+    /// Shapes that hurt, for tests, and shapes that matter, for timing.
+    pub cases: fn() -> Vec<Case>,
+}
+
+/// Every operation. To add one: its file, its shader, a line here.
+pub const REGISTRY: &[Entry] = &[
+    Entry { name: "activate", cases: activate::cases },
+    Entry { name: "batch_norm", cases: batch_norm::cases },
+    Entry { name: "blend", cases: blend::cases },
+    Entry { name: "blur", cases: blur::cases },
+    Entry { name: "channel_affine", cases: channel_affine::cases },
+    Entry { name: "channel_sum", cases: channel_sum::cases },
+    Entry { name: "channel_weights", cases: channel_weights::cases },
+    Entry { name: "components", cases: components::cases },
+    Entry { name: "contrast", cases: contrast::cases },
+    Entry { name: "conv2d", cases: conv2d::cases },
+    Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
+    Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
+    Entry { name: "copy", cases: view::cases },
+    Entry { name: "cover", cases: cover::cases },
+    Entry { name: "dense", cases: dense::cases },
+    Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
+    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_gradients::input_cases },
+    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_gradients::weight_cases },
+    Entry { name: "dice", cases: dice::cases },
+    Entry { name: "dropout", cases: dropout::cases },
+    Entry { name: "elementwise", cases: elementwise::cases },
+    Entry { name: "evidence", cases: evidence::cases },
+    Entry { name: "expand", cases: expand::cases },
+    Entry { name: "finite", cases: finite::cases },
+    Entry { name: "global_pool", cases: global_pool::cases },
+    Entry { name: "losses", cases: losses::cases },
+    Entry { name: "mean_field", cases: mean_field::cases },
+    Entry { name: "morphology", cases: morphology::cases },
+    Entry { name: "normalize", cases: normalize::cases },
+    Entry { name: "optimizer", cases: optimizer::cases },
+    Entry { name: "pad", cases: pad::cases },
+    Entry { name: "pool", cases: pool::cases },
+    Entry { name: "principal", cases: principal::cases },
+    Entry { name: "proposals", cases: proposals::cases },
+    Entry { name: "resize", cases: resize::cases },
+    Entry { name: "sigmoid", cases: sigmoid::cases },
+    Entry { name: "stretch", cases: stretch::cases },
+    Entry { name: "sum_rows", cases: sum_rows::cases },
+    Entry { name: "superpixels", cases: superpixels::cases },
+    Entry { name: "top_class", cases: top_class::cases },
+];
+
+/// Checks how many inputs an operation was given.
+pub(crate) fn expect_inputs(name: &str, inputs: &[&Shape], count: usize) -> Result<()> {
+    if inputs.len() == count {
+        return Ok(());
+    }
+    Err(Error::shape(name, format!("takes {count} inputs, {} were given", inputs.len())))
+}
+
+/// (N, H, W, C) of an activation, or an error that names the operation.
+pub(crate) fn expect_nhwc(name: &str, shape: &Shape) -> Result<[usize; 4]> {
+    shape.nhwc().ok_or_else(|| {
+        Error::shape(name, format!("takes a tensor (N, H, W, C), was given {shape}"))
+    })
+}

@@ -1,0 +1,184 @@
+//! The pictures of a comparison: bars with intervals, Dice against threshold, a gallery of each model.
+
+use std::path::{Path, PathBuf};
+
+use super::chosen::{Chosen, share};
+use super::metric::{METRICS, Score};
+use super::results::Results;
+use super::unit::Point;
+use super::{Material, Options, TRIVIAL, file, heatmap};
+use crate::error::Result;
+use crate::lab::experiment::tables;
+use crate::lab::report::bars::{self, Panel};
+use crate::lab::report::curve_grid::{self, Cell};
+use crate::lab::report::gallery;
+use crate::nets::images::Grey;
+
+/// The metrics of the bars, before which stands that of the ranks.
+const SHOWN: [&str; 8] = [
+    "mean_dice",
+    "dice",
+    "average_precision",
+    "pointing",
+    "energy",
+    "deletion",
+    "insertion",
+    "road",
+];
+
+/// What [`draw_all`] draws.
+pub fn paths(options: &Options) -> Vec<PathBuf> {
+    let folder = options.out.join("figures");
+    let galleries =
+        options.models.iter().map(|setup| format!("gallery-{}.png", setup.network.name));
+    let all = ["bars.png", "dice.png"].map(str::to_owned).into_iter().chain(galleries);
+    all.map(|name| folder.join(name)).collect()
+}
+
+/// Draws everything into `figures` below the output folder, which is there.
+pub fn draw_all(results: &Results, options: &Options, material: &Material) -> Result<()> {
+    let folder = options.out.join("figures");
+    bars(results, options, &folder)?;
+    curves(results, options, &folder)?;
+    for setup in &options.models {
+        galleries(results, options, material, setup.network.name, &folder)?;
+    }
+    Ok(())
+}
+
+fn bars(results: &Results, options: &Options, folder: &Path) -> Result<()> {
+    let models: Vec<&str> = results.config.models.iter().map(String::as_str).collect();
+    // The order of the first model's ranks.
+    let rows: Vec<bars::Row> = results
+        .summary
+        .iter()
+        .filter(|map| Some(&map.model.as_str()) == models.first())
+        .map(|map| (map.method.as_str(), map.trivial))
+        .collect();
+    let value = |model: &str, method: &str, metric: &str| {
+        let is = |map: &&super::Summary| map.model == model && map.method == method;
+        let map = results.summary.iter().find(is)?;
+        map.values.get(metric).copied().flatten()
+    };
+    let rank_by = options.rank_by.name;
+    let shown = |name: &str| name != rank_by && (SHOWN.contains(&name) || options.retrain);
+    let (first, others): (Vec<_>, Vec<_>) = METRICS
+        .iter()
+        .filter(|m| m.name == rank_by || shown(m.name))
+        .partition(|m| m.name == rank_by);
+    let panels: Vec<Panel> = first
+        .into_iter()
+        .chain(others)
+        .map(|metric| Panel {
+            title: metric.title,
+            higher: metric.higher,
+            rows: rows
+                .iter()
+                .map(|(method, _)| models.iter().map(|m| value(m, method, metric.name)).collect())
+                .collect(),
+        })
+        .filter(|panel: &Panel| panel.rows.iter().flatten().any(Option::is_some))
+        .collect();
+    let too_few =
+        panels.iter().flat_map(|panel| &panel.rows).flatten().flatten().any(|v| v.too_few);
+    let subtitle = format!(
+        "Means over {} seed(s) and the patients of their validation sides with 95 % intervals{}; faint: \
+         maps that look at no network; in the order of {} for {}",
+        results.config.seeds.len(),
+        if too_few { ", for which some have too few of either" } else { "" },
+        options.rank_by.title,
+        models.first().unwrap_or(&""),
+    );
+    let title = format!("Maps of the class abnormal on {}", name_of(&results.config.data));
+    bars::draw(&title, &subtitle, &models, &rows, &panels)?.save(&folder.join("bars.png"))
+}
+
+/// The last part of the data set's path: where it lies on this machine is nobody's business.
+fn name_of(data: &str) -> String {
+    let name = Path::new(data).file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or(data.to_owned())
+}
+
+fn curves(results: &Results, options: &Options, folder: &Path) -> Result<()> {
+    let models: Vec<&str> = results.config.models.iter().map(String::as_str).collect();
+    // The mean over the seeds, over those of all models without one.
+    let mean = |model: Option<&str>, method: &str| -> Result<Vec<f64>> {
+        let mut sum = Vec::new();
+        let mut count = 0;
+        for unit in &results.units {
+            if unit.method == method && model.is_none_or(|model| unit.model == model) {
+                let path = file(&options.out, "curves", &unit.model, unit.seed, method);
+                let points: Vec<Point> = tables::read(&path)?;
+                sum.resize(points.len(), 0.0);
+                sum.iter_mut().zip(&points).for_each(|(sum, point)| *sum += point.dice);
+                count += 1;
+            }
+        }
+        sum.iter_mut().for_each(|value| *value /= f64::from(count));
+        Ok(sum)
+    };
+    let mut cells = Vec::new();
+    for method in &results.config.methods {
+        let curves = models.iter().map(|model| mean(Some(model), method)).collect::<Result<_>>()?;
+        cells.push(Cell { name: method, curves });
+    }
+    let mut behind = Vec::new();
+    for map in TRIVIAL {
+        behind.push((map.name(), mean(None, map.name())?));
+    }
+    let title = "Dice against the threshold at which heatmaps are cut, with its mean";
+    curve_grid::draw(title, &models, &cells, &behind)?.save(&folder.join("dice.png"))
+}
+
+/// The gallery of a model's first seed.
+fn galleries(
+    results: &Results,
+    options: &Options,
+    material: &Material,
+    model: &str,
+    folder: &Path,
+) -> Result<()> {
+    let (Some(&seed), Some(split)) = (options.seeds.first(), material.splits.first()) else {
+        return Ok(());
+    };
+    let chosen = Chosen::new(options, material, split)?;
+    let mut rows = Vec::new();
+    let masks: Vec<Grey> =
+        chosen.gallery.iter().map(|&index| material.rois[index].mask_or_empty()).collect();
+    for (&index, mask) in chosen.gallery.iter().zip(&masks) {
+        let roi = &material.rois[index];
+        let mut maps = Vec::new();
+        for method in results.maps() {
+            if !results.has(model, seed, method) {
+                continue;
+            }
+            let scores: Vec<Score> =
+                tables::read(&file(&options.out, "scores", model, seed, method))?;
+            let score = scores.iter().find(|score| score.name == roi.name);
+            let path = heatmap(&options.out, model, seed, method, &roi.name);
+            let mean_dice = score.map_or(f64::NAN, |score| score.mean_dice);
+            maps.push((method, Grey::read(&path)?.pixels, mean_dice));
+        }
+        rows.push(gallery::Row {
+            name: &roi.name,
+            caption: format!(
+                "{}; the lesion fills {:.0} % of the ROI",
+                roi.label,
+                100.0 * share(roi)
+            ),
+            width: roi.image.width as u32,
+            height: roi.image.height as u32,
+            roi: &roi.image.pixels,
+            mask: &mask.pixels,
+            maps,
+        });
+    }
+    let title = format!("{model}, seed {seed}: one ROI, all maps");
+    let subtitle = format!(
+        "{} of {} validation ROIs, at even ranks of the share that the lesion fills; beside each name its \
+         mean-Dice on that ROI",
+        rows.len(),
+        chosen.validation.len(),
+    );
+    gallery::draw(&title, &subtitle, &rows)?.save(&folder.join(format!("gallery-{model}.png")))
+}

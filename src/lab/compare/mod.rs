@@ -1,0 +1,341 @@
+//! Methods of explanation compared: every method of every model with every seed, scored by every metric on
+//! the same validation ROIs, beside maps that look at no network.
+//!
+//! A *unit* is one map of one model with one seed. It leaves a table of ROIs and one of Dice by threshold;
+//! everything else is computed from these, and a run that was stopped goes on after the last unit.
+
+mod chosen;
+mod faithful;
+mod figures;
+mod maps;
+mod metric;
+mod network;
+mod results;
+mod retrain;
+mod summary;
+mod tables;
+mod unit;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::engine::gpu::Gpu;
+use crate::engine::gpu::environment;
+use crate::error::{Error, Result};
+use crate::lab::data::{ReadOptions, RoiOptions, duplicates};
+use crate::lab::experiment::progress::Rough;
+use crate::lab::experiment::{self, Material, Setup, earlier, origins};
+use crate::lab::run_folder::{Again, RunFolder};
+use crate::nets::cam::Method;
+use crate::provenance::Items;
+
+pub use maps::{Map, TRIVIAL};
+pub use metric::{METRICS, Metric, Score, find};
+pub use results::{Config, Results, Retrained, Summary, Unit};
+pub use tables::{markdown, text};
+
+use chosen::Chosen;
+
+/// What to compare.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A data set; without it synthetic mammograms are made in the output folder.
+    pub data: Option<PathBuf>,
+    /// Where everything is written.
+    pub out: PathBuf,
+    /// The folder of an earlier experiment whose networks are explained; without it they are trained.
+    pub weights: Option<PathBuf>,
+    /// The networks, and how each is trained.
+    pub models: Vec<Setup>,
+    /// The methods.
+    pub methods: Vec<&'static Method>,
+    /// One network of every model for each: it fixes the split, the initial weights and all draws.
+    pub seeds: Vec<u64>,
+    /// Fixes the padding of ROIs, the places of normal ones, and which ROIs are drawn.
+    pub seed: u64,
+    /// Whole images in the place of ROIs.
+    pub whole: bool,
+    /// How the pictures of the data set are read.
+    pub read: ReadOptions,
+    /// What becomes of pictures that show the same scan.
+    pub duplicates: duplicates::Mode,
+    /// Validation ROIs of lesions that are scored; all without it.
+    pub images: Option<usize>,
+    /// Training ROIs of lesions that the threshold is chosen on.
+    pub training_images: usize,
+    /// Of the validation ROIs, those that deletion, insertion and ROAD are measured on.
+    pub faithfulness_images: usize,
+    /// Steps of deletion, insertion and ROAD: pixels change in that many parts. At least 2.
+    pub steps: usize,
+    /// Samples of methods that take any number; without it, each method's own.
+    pub samples: Option<usize>,
+    /// Side of the square that occlusion covers.
+    pub patch: Option<usize>,
+    /// Distance of these squares.
+    pub stride: Option<usize>,
+    /// What the ranks are by.
+    pub rank_by: &'static Metric,
+    /// Whether networks are also trained from scratch on ROIs times their heatmaps.
+    pub retrain: bool,
+    /// Whether the heatmaps of all scored ROIs are kept, not only those of the gallery.
+    pub heatmaps: bool,
+    /// What becomes of an earlier run in `out`.
+    pub again: Again,
+}
+
+/// The most steps of deletion, insertion and ROAD.
+const MOST_STEPS: usize = 10_000;
+
+/// ROIs of a gallery.
+const GALLERY: usize = 4;
+
+/// Plans every training on one picture, before anything is read or written.
+///
+/// # Errors
+/// [`Error::TooLarge`] with what does not fit.
+pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
+    let trained = options.weights.is_none() || options.retrain;
+    options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))
+}
+
+/// Runs all units. `compare.json` is rewritten after each; the summary, the tables and the figures come at
+/// the end.
+///
+/// # Errors
+/// [`Error::Usage`] for options out of range; those of [`RunFolder::open`], of reading the data and weights, of
+/// the GPU, and of writing; [`Error::Content`] when `out` is to be resumed and anything in it was made from
+/// something else; after Ctrl-C [`Error::Interrupted`]. Units that were finished before stay in `out`.
+pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
+    check(options)?;
+    fits(gpu, options)?;
+    let out = RunFolder::open(&options.out, "compare", options.again)?;
+    let path = options.out.join("compare.json");
+    let mut config = Config::new(options);
+    let earlier = match out.intact(&path)? {
+        true => Some(Results::read(&path)?),
+        false => None,
+    };
+    if let Some(earlier) = &earlier {
+        out.refuse(&path, config.difference(&earlier.config))?;
+        out.agree(&path, &environment(gpu))?;
+    }
+    let (written, drawn) = (tables::paths(&options.out), figures::paths(options));
+    out.expect_whole(&[std::slice::from_ref(&path), &written, &drawn].concat())?;
+    let folder = match &options.data {
+        Some(folder) => folder.clone(),
+        None => experiment::synthetic(&out, options.seed)?,
+    };
+    let rois = RoiOptions {
+        seed: options.seed,
+        whole: options.whole,
+        duplicates: options.duplicates,
+        ..RoiOptions::default()
+    };
+    let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
+    expect(gpu, options, &material)?;
+    let dataset = material.summary();
+    if let Some(folder) = &options.weights {
+        let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();
+        let (seeds, splits) = (&options.seeds, &material.splits);
+        earlier::check(folder, &models, seeds, splits, &dataset.fingerprint)?;
+    }
+    let shared = origins::shared(gpu, &dataset.fingerprint);
+    let settings = Value::Object(config.shared_settings());
+    let origin = origins::with(&shared, "settings", settings);
+    let mut units = Vec::new();
+    if let Some(earlier) = earlier {
+        let then = (&earlier.config.data[..], &earlier.dataset);
+        origins::same_rois(&out, &path, then, (&config.data, &dataset))?;
+        out.agree(&path, &origin)?;
+        config.take_in(earlier.config);
+        units = earlier.units;
+    }
+    let mut results = Results::new(gpu, config, dataset);
+    results.units = units;
+    let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
+    whole.networks().try_for_each(|network| network.agree(&whole))?;
+    out.make(&path, &whole.origin, |path| results.write(path))?;
+    whole.run_all(&mut results)?;
+    results.summarize(&options.out, options.rank_by)?;
+    out.make(&path, &whole.origin, |path| results.write(path))?;
+    out.make_all(&written, &whole.origin, || tables::write_all(&results, &options.out))?;
+    out.make_all(&drawn, &whole.origin, || figures::draw_all(&results, options, &material))?;
+    out.finish()?;
+    Ok(results)
+}
+
+/// Plans everything that is run with a network, before a picture is resized. Of networks of an earlier run
+/// only their weights say what size they are; they are planned as they are read.
+fn expect(gpu: &Gpu, options: &Options, material: &Material) -> Result<()> {
+    let rois = &material.rois;
+    let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
+    for setup in &options.models {
+        if options.weights.is_none() || options.retrain {
+            setup.expect(gpu, &material.splits, rois.len())?;
+        }
+        if options.weights.is_none() {
+            for &method in &options.methods {
+                let map = Map::Method(method);
+                let settings = maps::settings(method, options, setup.scaling, options.seed);
+                setup.explains(gpu, &settings, map.batch(), largest)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// That the options are in range.
+///
+/// # Errors
+/// [`Error::Usage`] with the first that is not.
+pub fn check(options: &Options) -> Result<()> {
+    if options.steps > MOST_STEPS {
+        let problem = format!("{} steps are more than anyone can wait for", options.steps);
+        return Err(Error::usage(problem, format!("give --steps 2 to {MOST_STEPS}")));
+    }
+    let least = [
+        ("--steps", options.steps, 2),
+        ("--training-images", options.training_images, 1),
+        ("--images", options.images.unwrap_or(1), 1),
+    ];
+    if let Some((name, _, least)) = least.iter().find(|(_, value, least)| value < least) {
+        return Err(Error::usage(format!("{name} must be {least} or more"), "see --help"));
+    }
+    let Metric { name, .. } = options.rank_by;
+    if options.rank_by.of.is_none() && !options.retrain {
+        let problem = format!("{name} is not measured without --retrain");
+        return Err(Error::usage(problem, "add it, or rank by something else"));
+    }
+    if options.rank_by.is_faithfulness() && options.faithfulness_images == 0 {
+        let problem = format!("{name} is not measured with --faithfulness-images 0");
+        return Err(Error::usage(problem, "give 1 or more, or rank by something else"));
+    }
+    Ok(())
+}
+
+/// All of a comparison.
+struct Whole<'a> {
+    gpu: &'a Arc<Gpu>,
+    options: &'a Options,
+    material: &'a Material,
+    out: &'a RunFolder,
+    /// What every file is made from, among others.
+    shared: Items,
+    /// What is about all units is made from these.
+    origin: Items,
+}
+
+impl Whole<'_> {
+    /// Runs the units that `results` lacks.
+    fn run_all(&self, results: &mut Results) -> Result<()> {
+        let Whole { gpu, options, material, out, .. } = self;
+        let methods = options.methods.iter().map(|&method| Map::Method(method));
+        let maps: Vec<Map> = methods.chain(TRIVIAL).collect();
+        let all = options.models.len() * options.seeds.len() * maps.len();
+        let mut number = 0;
+        for network in self.networks() {
+            let network::Network { setup, seed, split } = network;
+            let name = setup.network.name;
+            let path = network.path(self)?;
+            let origin = network.unit_origin(self, &path)?;
+            let mut missing = Vec::new();
+            for &map in &maps {
+                match results.has(name, seed, map.name()) {
+                    true => unit::hold(out, options, name, seed, map, &origin)?,
+                    false => missing.push(map),
+                }
+            }
+            number += maps.len() - missing.len();
+            if missing.is_empty() {
+                continue;
+            }
+            let chosen = Chosen::new(options, material, split)?;
+            let trained = network.load(self, &path)?;
+            let mut job = unit::Job {
+                gpu,
+                options,
+                material,
+                split,
+                setup,
+                seed,
+                faithfulness: unit::Job::faithfulness(gpu, options, &trained, &chosen, seed)?,
+                trained: &trained,
+                chosen: &chosen,
+                out,
+                origin: &origin,
+            };
+            for map in missing {
+                number += 1;
+                let expected = expected(results, &maps, options)
+                    .map_or(String::new(), |time| format!(", about {} left", Rough(time)));
+                crate::console::note!(
+                    "{number} of {all}{expected}: {name} seed {seed}, {}",
+                    map.name()
+                );
+                let unit = job.run(map)?;
+                results.units.push(unit);
+                let path = options.out.join("compare.json");
+                out.make(&path, &self.origin, |path| results.write(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The networks, in order of running.
+    fn networks(&self) -> impl Iterator<Item = network::Network<'_>> {
+        let seeds = || self.options.seeds.iter().zip(&self.material.splits);
+        let of =
+            move |setup| seeds().map(move |(&seed, split)| network::Network { setup, seed, split });
+        self.options.models.iter().flat_map(of)
+    }
+}
+
+/// The time that is left: each unit takes what the finished ones of its map and model took, else those
+/// of its map, else nothing is known.
+fn expected(results: &Results, maps: &[Map], options: &Options) -> Option<Duration> {
+    let mut seconds = 0.0;
+    for setup in &options.models {
+        for &seed in &options.seeds {
+            for map in maps {
+                let (model, method) = (setup.network.name, map.name());
+                if results.has(model, seed, method) {
+                    continue;
+                }
+                let mean = |same_model: bool| {
+                    let alike = results.units.iter().filter(|unit| {
+                        unit.method == method && (!same_model || unit.model == model)
+                    });
+                    let times: Vec<f64> = alike.map(|unit| unit.seconds).collect();
+                    (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
+                };
+                seconds += mean(true).or_else(|| mean(false))?;
+            }
+        }
+    }
+    // What a file says of times may be anything.
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A file of a unit in one of the folders.
+fn file(out: &Path, folder: &str, model: &str, seed: u64, method: &str) -> PathBuf {
+    out.join(folder).join(model).join(seed.to_string()).join(format!("{method}.csv"))
+}
+
+/// A heatmap that was kept.
+fn heatmap(out: &Path, model: &str, seed: u64, method: &str, roi: &str) -> PathBuf {
+    let folder = out.join("heatmaps").join(model).join(seed.to_string()).join(method);
+    folder.join(format!("{roi}.png"))
+}
+
+/// The state of a training that is not finished.
+fn checkpoint(out: &Path, model: &str, stem: &str) -> PathBuf {
+    out.join("checkpoints").join(model).join(format!("{stem}.safetensors"))
+}
+
+/// Seconds since `start`.
+fn since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

@@ -1,0 +1,128 @@
+//! The ROIs of a data set, with everything done that must be done before they are split: duplicates are
+//! found and grouped. The one way from a folder to ROIs for every command that trains or cuts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::dataset::{self, Dataset, Problem, ReadOptions};
+use super::duplicates::leakage::Print;
+use super::duplicates::{self, Summary};
+use super::picture::Picture;
+use super::roi::{self, Roi, RoiOptions};
+use super::truth::Truth;
+use crate::error::Result;
+use crate::nets::images::Split;
+use crate::parallel;
+
+/// The ROIs of a data set.
+#[derive(Clone, Debug)]
+pub struct Rois {
+    /// The abnormal ones, then the normal ones.
+    pub rois: Vec<Roi>,
+    /// What no ROI was cut from, and why. All harmless.
+    pub left_out: Vec<Problem>,
+    /// How masks of labels were understood. All harmless.
+    pub labels: Vec<Problem>,
+    /// What the truth of the abnormal ones is.
+    pub truth: Truth,
+    /// How many pictures showed the same scan, and what became of them.
+    pub duplicates: Summary,
+    /// The pictures that the ROIs were cut from, by [`Roi::file`].
+    pictures: BTreeMap<PathBuf, Picture>,
+}
+
+impl Rois {
+    /// Reads the data set in `folder`, does about duplicates what [`RoiOptions::duplicates`] says, and cuts
+    /// the ROIs.
+    ///
+    /// # Errors
+    /// Those of [`dataset::read_with`] and [`roi::cut`].
+    pub fn read(folder: &Path, read: &ReadOptions, options: &RoiOptions) -> Result<Self> {
+        let mut dataset = dataset::read_with(folder, read)?;
+        let (duplicates, _) = duplicates::apply(&mut dataset, options.duplicates);
+        let cut = roi::cut(&dataset, options)?;
+        let pictures = pictures(&dataset, &cut.rois);
+        let roi::Cut { rois, left_out, notes: labels } = cut;
+        let truth = Truth::of(&rois);
+        Ok(Rois { rois, left_out, labels, truth, duplicates, pictures })
+    }
+
+    /// What a person should know of the data set in `folder`, a line each.
+    pub fn notes(&self, folder: &Path) -> Vec<String> {
+        let mut notes = Vec::new();
+        let n = self.left_out.len();
+        let shown = folder.display();
+        if n > 0 {
+            notes.push(format!(
+                "{n} files, outlines or ROIs are left out: `parula data inspect {shown}`"
+            ));
+        }
+        let of_kind = |problems: &[Problem], kind| -> usize {
+            problems.iter().filter(|problem| problem.kind == kind).count()
+        };
+        for (kind, what) in [
+            ("no place", "abnormal films without a place of their lesion are left out"),
+            ("dark", "lesions whose place lies on the dark beside the breast are left out"),
+        ] {
+            match of_kind(&self.left_out, kind) {
+                0 => {}
+                n => notes.push(format!("{n} {what}, and no normal ROI is cut there")),
+            }
+        }
+        match of_kind(&self.labels, "scaled") {
+            0 => {}
+            n => notes.push(format!("{n} circles were scaled to films of another size")),
+        }
+        notes.extend(self.truth.words());
+        let n = of_kind(&self.labels, "labels");
+        if n > 0 {
+            notes.push(format!(
+                "{n} masks hold labels, and what is not 0 is lesion: `parula data inspect {shown}`"
+            ));
+        }
+        let Summary { groups, images, contradictions, dropped } = self.duplicates;
+        if groups > 0 {
+            let mut note = duplicates::words(images, groups);
+            if contradictions > 0 {
+                note += &format!(", {contradictions} of them under two labels, which are left out");
+            }
+            if dropped > contradictions {
+                note += &format!(", {} further ones are left out", dropped - contradictions);
+            }
+            notes.push(format!("{note}: `parula data inspect {shown}`"));
+        }
+        notes
+    }
+
+    /// The pictures on the validation side of `splits` that are equal or nearly equal to one on the training
+    /// side, as pairs, in all splits together: see [`duplicates::leakage()`].
+    pub fn leakage(&self, splits: &[Split]) -> usize {
+        let files: Vec<(&PathBuf, &Picture)> = self.pictures.iter().collect();
+        let read = parallel::map(&files, |(path, picture)| {
+            Some(Print::of((*path).clone(), &picture.read().ok()?))
+        });
+        let prints: Vec<Print> = read.into_iter().flatten().collect();
+        let number: BTreeMap<&PathBuf, usize> =
+            prints.iter().enumerate().map(|(index, print)| (&print.path, index)).collect();
+        let side = |rois: &[usize]| -> Vec<usize> {
+            let files = rois.iter().filter_map(|&index| number.get(&self.rois[index].file));
+            files.copied().collect::<BTreeSet<usize>>().into_iter().collect()
+        };
+        let of = |split: &Split| {
+            duplicates::leakage(&prints, &side(&split.train), &side(&split.validation))
+        };
+        splits.iter().map(of).sum()
+    }
+}
+
+/// The pictures that `rois` were cut from.
+fn pictures(dataset: &Dataset, rois: &[Roi]) -> BTreeMap<PathBuf, Picture> {
+    let used: BTreeSet<&PathBuf> = rois.iter().map(|roi| &roi.file).collect();
+    let all = dataset
+        .samples
+        .iter()
+        .flat_map(|sample| std::iter::once(&sample.image).chain(&sample.other_breast));
+    all.map(|picture| (dataset.below_root(picture.path()), picture.clone()))
+        .filter(|(path, _)| used.contains(path))
+        .collect()
+}

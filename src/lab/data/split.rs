@@ -1,0 +1,212 @@
+//! Training and validation, never with one patient or one image on both sides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dataset::Class;
+use super::roi::Roi;
+use crate::draw;
+use crate::error::{Error, Result};
+use crate::nets::images::Split;
+
+/// The share of ROIs that the paper validates on.
+pub const VALIDATION: f64 = 0.2;
+
+/// Splits by source, so that about `fraction` of the ROIs of each class are in validation: exactly,
+/// where every ROI is a source of its own, and as nearly as whole sources allow elsewhere.
+///
+/// `seed` decides which sources; the order of the ROIs does not.
+///
+/// # Errors
+/// [`Error::Usage`] when `fraction` is not between 0 and 1, or a class comes from fewer than two
+/// sources, so that one side would lack it.
+pub fn split(rois: &[Roi], fraction: f64, seed: u64) -> Result<Split> {
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return Err(Error::usage(
+            format!("a validation share of {fraction} leaves one side of the split empty"),
+            "give a share between 0 and 1, such as 0.2",
+        ));
+    }
+    let mut sources = sources_of(rois, seed);
+    let total = sum(sources.iter());
+    // At least one of each class on each side, however small the set.
+    let target =
+        total.map(|n| (n as f64 * fraction).round().clamp(1.0, (n as f64 - 1.0).max(1.0)) as usize);
+    fill(&mut sources, target);
+    for class in Class::ALL {
+        for to_validation in [true, false] {
+            rescue(&mut sources, class, to_validation)?;
+        }
+    }
+    for class in Class::ALL {
+        let sides = [true, false].map(|side| count(&sources, class, side));
+        if sides.contains(&0) {
+            return Err(too_few(class));
+        }
+    }
+    let chosen: BTreeSet<&str> =
+        sources.iter().filter(|source| source.validation).map(|source| source.name).collect();
+    let (validation, train) =
+        (0..rois.len()).partition(|&index| chosen.contains(rois[index].source.as_str()));
+    Ok(Split { train, validation })
+}
+
+/// The number of sources that have ROIs on both sides; 0 for every split that [`split`] makes.
+pub fn leakage(rois: &[Roi], split: &Split) -> usize {
+    let sources = |side: &[usize]| -> BTreeSet<&str> {
+        side.iter().filter_map(|&index| rois.get(index)).map(|roi| roi.source.as_str()).collect()
+    };
+    sources(&split.train).intersection(&sources(&split.validation)).count()
+}
+
+/// A source, and how many ROIs of each class it has.
+struct Source<'a> {
+    name: &'a str,
+    rois: [usize; 2],
+    validation: bool,
+}
+
+/// All sources in the seed's order.
+fn sources_of(rois: &[Roi], seed: u64) -> Vec<Source<'_>> {
+    let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for roi in rois {
+        counts.entry(&roi.source).or_default()[roi.class.index()] += 1;
+    }
+    let mut sources: Vec<Source> =
+        counts.into_iter().map(|(name, rois)| Source { name, rois, validation: false }).collect();
+    sources.sort_by_key(|source| draw::rank(seed, source.name));
+    sources
+}
+
+fn sum<'a>(sources: impl Iterator<Item = &'a Source<'a>>) -> [usize; 2] {
+    sources.fold([0; 2], |sum, source| [sum[0] + source.rois[0], sum[1] + source.rois[1]])
+}
+
+/// Moves sources to validation, in order, as long as each brings both classes nearer to `target`
+/// taken together.
+fn fill(sources: &mut [Source], target: [usize; 2]) {
+    let distance = |now: [usize; 2]| now[0].abs_diff(target[0]) + now[1].abs_diff(target[1]);
+    let mut now = [0; 2];
+    for source in sources {
+        let next = [now[0] + source.rois[0], now[1] + source.rois[1]];
+        if distance(next) < distance(now) {
+            source.validation = true;
+            now = next;
+        }
+    }
+}
+
+fn count(sources: &[Source], class: Class, validation: bool) -> usize {
+    sum(sources.iter().filter(|source| source.validation == validation))[class.index()]
+}
+
+/// Gives a side that has nothing of `class` the smallest source that has.
+fn rescue(sources: &mut [Source], class: Class, validation: bool) -> Result<()> {
+    if count(sources, class, validation) > 0 {
+        return Ok(());
+    }
+    let of_class = |source: &&mut Source| source.rois[class.index()] > 0;
+    let smallest = sources.iter_mut().filter(of_class).min_by_key(|s| s.rois[0] + s.rois[1]);
+    smallest.ok_or_else(|| too_few(class))?.validation = validation;
+    Ok(())
+}
+
+fn too_few(class: Class) -> Error {
+    Error::usage(
+        format!("the class {} comes from fewer than two patients or images", class.name()),
+        "training and validation each need one: add images, or say in patients.csv whose they are",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::data::fixtures::roi;
+    use proptest::prelude::*;
+
+    fn classes(rois: &[Roi], side: &[usize]) -> [usize; 2] {
+        let mut counts = [0; 2];
+        side.iter().for_each(|&index| counts[rois[index].class.index()] += 1);
+        counts
+    }
+
+    #[test]
+    fn one_source_an_image_is_split_exactly() {
+        let rois: Vec<Roi> = (0..100)
+            .map(|n| roi(&format!("{n}"), Class::ALL[n % 2], &format!("source {n}")))
+            .collect();
+        let split = split(&rois, 0.2, 3).unwrap();
+        assert_eq!(classes(&rois, &split.validation), [10, 10]);
+        assert_eq!(classes(&rois, &split.train), [40, 40]);
+        assert_eq!(leakage(&rois, &split), 0);
+    }
+
+    #[test]
+    fn leakage_is_counted() {
+        let rois = ["a", "a", "b", "b"].map(|source| roi("x", Class::Normal, source));
+        let torn = Split { train: vec![0, 2], validation: vec![1, 3] };
+        assert_eq!(leakage(&rois, &torn), 2);
+        let whole = Split { train: vec![0, 1], validation: vec![2, 3] };
+        assert_eq!(leakage(&rois, &whole), 0);
+    }
+
+    #[test]
+    fn another_seed_is_another_split() {
+        let rois: Vec<Roi> = (0..50)
+            .map(|n| roi(&format!("{n}"), Class::ALL[n % 2], &format!("source {n}")))
+            .collect();
+        assert_eq!(split(&rois, 0.2, 1).unwrap(), split(&rois, 0.2, 1).unwrap());
+        assert_ne!(split(&rois, 0.2, 1).unwrap(), split(&rois, 0.2, 2).unwrap());
+    }
+
+    #[test]
+    fn a_class_from_one_source_is_refused() {
+        let rois: Vec<Roi> = (0..6)
+            .map(|n| match n {
+                0..3 => roi("n", Class::Normal, "one image"),
+                _ => roi("a", Class::Abnormal, &format!("{n}")),
+            })
+            .collect();
+        let error = split(&rois, 0.2, 0).unwrap_err().to_string();
+        assert!(error.contains("normal"), "{error}");
+        assert!(split(&rois, 0.0, 0).is_err() && split(&rois, f64::NAN, 0).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_source_is_on_both_sides(
+            patients in proptest::collection::vec((1usize..9, 1usize..9), 4..40),
+            fraction in 0.1f64..0.5,
+            seed: u64,
+        ) {
+            let mut rois = Vec::new();
+            for (patient, (normal, abnormal)) in patients.iter().enumerate() {
+                for (class, n) in [(Class::Normal, normal), (Class::Abnormal, abnormal)] {
+                    rois.extend((0..*n).map(|i| roi(&format!("{i}"), class, &format!("{patient}"))));
+                }
+            }
+            let split = split(&rois, fraction, seed).unwrap();
+            prop_assert_eq!(leakage(&rois, &split), 0);
+            prop_assert_eq!(split.train.len() + split.validation.len(), rois.len());
+            for side in [&split.train, &split.validation] {
+                let counts = classes(&rois, side);
+                prop_assert!(counts[0] > 0 && counts[1] > 0);
+            }
+            // As near as whole sources allow: none that was left could bring it nearer.
+            let all: Vec<usize> = (0..rois.len()).collect();
+            let total = classes(&rois, &all);
+            let target = total.map(|n| (n as f64 * fraction).round().max(1.0));
+            let distance = |counts: [usize; 2]| -> f64 {
+                counts.iter().zip(target).map(|(&n, target)| (n as f64 - target).abs()).sum()
+            };
+            let now = classes(&rois, &split.validation);
+            let chosen: BTreeSet<&str> =
+                split.validation.iter().map(|&index| rois[index].source.as_str()).collect();
+            for (patient, &(normal, abnormal)) in patients.iter().enumerate() {
+                // A single source may be there because one has to be.
+                let left = chosen.len() > 1 && !chosen.contains(patient.to_string().as_str());
+                let next = [now[0] + normal, now[1] + abnormal];
+                prop_assert!(!left || distance(next) >= distance(now));
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Networks of an earlier experiment that other commands go on with.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::phase::Phase;
+use super::results::Results;
+use crate::error::{Error, Result};
+use crate::lab::run_folder::Taken;
+use crate::nets::images::Split;
+use crate::nets::train::sides;
+
+/// The weights of `model` with `seed` in the folder of a run, learnt from ROIs as they are.
+pub fn weights_of(folder: &Path, model: &str, seed: u64) -> PathBuf {
+    folder.join("weights").join(model).join(format!("{seed}.safetensors"))
+}
+
+/// Refuses the run in `folder` where its networks are not of ROIs of this `fingerprint`, of these models, and of
+/// these seeds with these splits: what is validation here would have been learnt from there. What the weights
+/// are of, the run's record says, with a digest of each file; not where they lie.
+///
+/// # Errors
+/// [`Error::Content`] where it does not fit; those of reading.
+pub fn check(
+    folder: &Path,
+    models: &[&str],
+    seeds: &[u64],
+    splits: &[Split],
+    fingerprint: &str,
+) -> Result<()> {
+    let path = folder.join("results.json");
+    if !path.exists() {
+        let hint = "give the --out of `parula reproduce`, or leave --weights away to train";
+        return Err(Error::content(folder, "no run of parula: results.json is missing", hint));
+    }
+    let record = Taken::read(folder, "reproduce")?;
+    record.origin(&path)?;
+    let run = Results::read(&path)?;
+    let other = |path: &Path| {
+        Error::content(
+            path,
+            "its networks learnt from other ROIs than those of --data, --seed and --whole, so that some of \
+             them may be validation ROIs here",
+            "give the --data, --seed and --whole of that run, or leave --weights away to train",
+        )
+    };
+    if run.dataset.fingerprint != fingerprint {
+        return Err(other(&path));
+    }
+    for &name in models {
+        for (&seed, split) in seeds.iter().zip(splits) {
+            let path = weights_of(folder, name, seed);
+            if !path.exists() || run.run(name, seed).is_none() {
+                let problem = format!("there are no weights of {name} with seed {seed}");
+                let hint = "give models and --seeds of that run, or leave --weights away to train";
+                return Err(Error::content(path, problem, hint));
+            }
+            let origin = record.origin(&path)?;
+            let original = Phase::Original.name();
+            let own = [("model", json!(name)), ("seed", json!(seed)), ("phase", json!(original))];
+            let of = [("rois", json!(fingerprint)), ("split", json!(sides(split)))];
+            let differs = |(key, value): &(&str, _)| origin.get(*key) != Some(value);
+            if let Some((key, _)) = own.iter().find(|one| differs(one)) {
+                let problem = format!("by its record it is of another {key}");
+                let hint = "make that run again, or leave --weights away to train";
+                return Err(Error::content(path, problem, hint));
+            }
+            if of.iter().any(differs) {
+                return Err(other(&path));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! The paper's experiments. The first: train a classifier on abnormal and normal ROIs, explain every
+//! abnormal ROI, score the heatmaps as segmentations. The second: train it again from scratch on ROIs
+//! times their heatmaps, their masks, and what the masks leave out.
+
+mod baseline;
+mod config;
+pub(crate) mod earlier;
+mod explain;
+mod figures;
+pub(crate) mod filter;
+mod material;
+pub(crate) mod origins;
+mod phase;
+pub(crate) mod progress;
+mod results;
+mod run;
+pub mod saved;
+mod setup;
+mod show;
+mod summary;
+pub(crate) mod tables;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::engine::gpu::Gpu;
+use crate::engine::gpu::environment;
+use crate::error::Result;
+use crate::lab::data::{ReadOptions, RoiOptions, duplicates, synth};
+use crate::lab::report::html;
+use crate::lab::run_folder::{Again, RunFolder};
+use crate::nets::images::Split;
+use crate::nets::train::sides;
+use crate::provenance::{Items, items};
+
+pub use config::{Config, pictures};
+pub use material::Material;
+pub use phase::Phase;
+pub use results::{
+    Baselines, DatasetSummary, Intervals, RankCorrelation, Results, Retrained, RunResult, Summary,
+    Way,
+};
+pub use saved::Saved;
+pub use setup::{Setup, scaling};
+pub use show::{table, text, too_few};
+pub use tables::{Prediction, Score};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A data set; without it synthetic mammograms are made in the output folder.
+    pub data: Option<PathBuf>,
+    /// Where everything is written.
+    pub out: PathBuf,
+    /// The networks, and how each is trained.
+    pub models: Vec<Setup>,
+    /// One run of every model for each: it fixes the split, the initial weights and all draws.
+    pub seeds: Vec<u64>,
+    /// Fixes the padding of ROIs and the places of normal ones.
+    pub seed: u64,
+    /// Whole images in the place of ROIs.
+    pub whole: bool,
+    /// How the pictures of the data set are read.
+    pub read: ReadOptions,
+    /// What becomes of pictures that show the same scan.
+    pub duplicates: duplicates::Mode,
+    /// The paper's experiments: 1, and 2, which needs the first and runs it.
+    pub experiments: Vec<u32>,
+    /// What becomes of an earlier run in `out`.
+    pub again: Again,
+}
+
+/// Plans every training on one picture, before anything is read or written.
+///
+/// # Errors
+/// [`Error::TooLarge`](crate::error::Error::TooLarge) with what does not fit.
+pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
+    options.models.iter().try_for_each(|setup| setup.fits(gpu))
+}
+
+/// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
+/// hears of each but the last with the results so far.
+///
+/// # Errors
+/// Those of [`RunFolder::open`], of reading the data, of the GPU, and of writing; [`Error::Content`](crate::error::Error::Content) when
+/// `out` is to be resumed and anything in it was made from something else; after Ctrl-C
+/// [`Error::Interrupted`](crate::error::Error::Interrupted). What was finished before stays in `out`.
+pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> Result<Results> {
+    fits(gpu, options)?;
+    let out = RunFolder::open(&options.out, "reproduce", options.again)?;
+    let mut config = Config::new(options);
+    let path = options.out.join("results.json");
+    // `parula report` may write the page of a run that was stopped.
+    out.claim([path.clone(), options.out.join("report.html")])?;
+    let earlier = match out.intact(&path)? {
+        true => Some(Results::read(&path)?),
+        false => None,
+    };
+    if let Some(earlier) = &earlier {
+        out.refuse(&path, config.difference(&earlier.config))?;
+        out.agree(&path, &environment(gpu))?;
+    }
+    let dice = options.out.join("figures").join("dice.png");
+    out.expect_whole(&[path.clone(), options.out.join("report.html"), dice.clone()])?;
+
+    let folder = match &options.data {
+        Some(folder) => folder.clone(),
+        None => synthetic(&out, options.seed)?,
+    };
+    let rois = RoiOptions {
+        seed: options.seed,
+        whole: options.whole,
+        duplicates: options.duplicates,
+        ..RoiOptions::default()
+    };
+    let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
+    options.models.iter().try_for_each(|setup| explain::expect(gpu, setup, &material))?;
+    let dataset = material.summary();
+    let shared = origins::shared(gpu, &dataset.fingerprint);
+    let origin = origins::with(&shared, "settings", Value::Object(config.settings()));
+    let mut runs = Vec::new();
+    if let Some(earlier) = earlier {
+        let then = (&earlier.config.data[..], &earlier.dataset);
+        origins::same_rois(&out, &path, then, (&config.data, &dataset))?;
+        out.agree(&path, &origin)?;
+        config.take_in(earlier.config);
+        runs = earlier.runs;
+    }
+    let baselines = baseline::baselines(&material)?;
+    let mut results = Results::new(gpu, config, dataset, baselines);
+    results.runs = runs;
+    let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
+    whole.agree()?;
+    results.summarize(&options.out)?;
+    whole.write(&results)?;
+    whole.run_all(&mut results, tell)?;
+    out.make(&dice, &whole.origin, |path| figures::dice_curves(&results, &material, path))?;
+    whole.report()?;
+    out.finish()?;
+    Ok(results)
+}
+
+/// All of an experiment.
+struct Whole<'a> {
+    gpu: &'a Arc<Gpu>,
+    options: &'a Options,
+    material: &'a Material,
+    out: &'a RunFolder,
+    /// What every file is made from, among others.
+    shared: Items,
+    /// What is about all runs is made from these.
+    origin: Items,
+}
+
+impl Whole<'_> {
+    /// Runs the phases that `results` lacks.
+    fn run_all(&self, results: &mut Results, tell: &dyn Fn(&Results)) -> Result<()> {
+        let Whole { options, material, .. } = self;
+        let progress = progress::Progress::new(options);
+        let phases = Phase::of(&options.experiments);
+        let filtered = phases.len() > 1;
+        if filtered {
+            for (&seed, split) in options.seeds.iter().zip(&material.splits) {
+                self.masks(seed, split)?;
+            }
+        }
+        for job in self.jobs() {
+            let (name, seed) = (job.setup.network.name, job.seed);
+            for &phase in phases {
+                if results.has(name, seed, phase) {
+                    job.hold(phase)?;
+                    // Killed between the results and this, a process leaves it.
+                    job.forget(phase)?;
+                    continue;
+                }
+                crate::console::note!("{}: {}", progress.words(results), job.title(phase));
+                if phase == Phase::Original {
+                    let done = job.original(filtered)?;
+                    figures::of_run(&job, material, &done)?;
+                    results.runs.push(done.result);
+                } else {
+                    let (retrained, records) = job.retrain(phase)?;
+                    figures::of_training(&job, phase, &records)?;
+                    results.add(name, seed, phase, retrained);
+                }
+                results.summarize(&options.out)?;
+                self.write(results)?;
+                job.forget(phase)?;
+                if progress.left(results).0 > 0 {
+                    self.report()?;
+                    tell(results);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The phases of a model with a seed.
+    fn jobs(&self) -> impl Iterator<Item = run::Job<'_>> {
+        let Whole { gpu, options, material, out, shared, .. } = self;
+        let seeds = || options.seeds.iter().zip(&material.splits);
+        let job = move |setup, (&seed, split)| run::Job {
+            gpu,
+            setup,
+            seed,
+            options,
+            material,
+            split,
+            out,
+            shared,
+        };
+        options.models.iter().flat_map(move |setup| seeds().map(move |one| job(setup, one)))
+    }
+
+    /// That networks which an earlier call has left are of these options.
+    fn agree(&self) -> Result<()> {
+        self.jobs().try_for_each(|job| {
+            let path = job.weights_file(Phase::Original);
+            self.out.agree(&path, &job.origin(Phase::Original)?)
+        })
+    }
+
+    fn write(&self, results: &Results) -> Result<()> {
+        let path = self.options.out.join("results.json");
+        self.out.make(&path, &self.origin, |path| results.write(path))
+    }
+
+    fn report(&self) -> Result<()> {
+        let path = self.options.out.join("report.html");
+        self.out.make(&path, &self.origin, |_| html::write(&self.options.out).map(drop))
+    }
+
+    /// Writes the ROIs times masks of a seed, unless an earlier call did.
+    fn masks(&self, seed: u64, split: &Split) -> Result<()> {
+        let origin = origins::with(&self.shared, "seed", json!(seed));
+        let origin = origins::with(&origin, "split", json!(sides(split)));
+        let folder = self.options.out.join("filtered").join("masks").join(seed.to_string());
+        let rois = &self.material.rois;
+        let sources = filter::mask_sources(rois, split, seed);
+        filter::export_masked(rois, &sources, &folder, self.out, &origin)
+    }
+}
+
+/// Where the heatmaps of a run are.
+fn heatmap_folder(out: &Path, model: &str, seed: u64) -> PathBuf {
+    out.join("heatmaps").join(model).join(seed.to_string())
+}
+
+/// The scores of a run's heatmaps.
+fn scores_file(out: &Path, model: &str, seed: u64) -> PathBuf {
+    heatmap_folder(out, model, seed).join("scores.csv")
+}
+
+/// What the model of a phase says of the validation ROIs.
+fn predictions_file(out: &Path, model: &str, seed: u64, phase: Phase) -> PathBuf {
+    out.join("predictions").join(model).join(format!("{}.csv", phase.stem(seed)))
+}
+
+/// Makes synthetic mammograms in the run's folder, and returns theirs.
+///
+/// # Errors
+/// [`Error::File`](crate::error::Error::File) when they cannot be written; [`Error::Content`](crate::error::Error::Content) when others are there.
+pub fn synthetic(out: &RunFolder, seed: u64) -> Result<PathBuf> {
+    let folder = out.root().join("synthetic");
+    crate::console::note!("making synthetic mammograms in {}", folder.display());
+    let options = synth::SynthOptions { seed, ..Default::default() };
+    let origin = items([
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+        ("seed", json!(seed)),
+        ("patients", json!(options.patients)),
+        ("size", json!(options.size)),
+    ]);
+    let paths = synth::file_names(&options).into_iter().map(|name| folder.join(name));
+    let paths: Vec<PathBuf> = paths.collect();
+    out.claim(paths.iter().cloned())?;
+    synth::synthesize(&folder, &options)?;
+    paths.iter().try_for_each(|path| out.made(path, &origin))?;
+    Ok(folder)
+}

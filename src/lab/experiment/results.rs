@@ -1,0 +1,330 @@
+//! `results.json`: what was run, on what, and what came out.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::Config;
+use super::phase::Phase;
+use crate::engine::gpu::Gpu;
+use crate::engine::ops::Choices;
+use crate::error::Result;
+use crate::files;
+use crate::lab::data::{Class, Truth, duplicates};
+use crate::lab::metrics::binary::Binary;
+use crate::lab::metrics::interval::{self, Interval, LEVEL};
+use crate::lab::metrics::redraw::DRAWS;
+use crate::nets::cam::normalise::{Normalisation, Sign};
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// Of parula.
+    pub version: String,
+    /// The GPU, with its backend and driver.
+    pub adapter: String,
+    /// What stands for the kernel variants that `parula tune` chose, or `none`.
+    #[serde(default = "untuned")]
+    pub tuning: String,
+    /// How activations were stored: `f32` or `f16`.
+    #[serde(default = "single")]
+    pub precision: String,
+    /// The options that decide the outcome.
+    pub config: Config,
+    /// The ROIs.
+    pub dataset: DatasetSummary,
+    /// Mean-Dice of trivial maps over all abnormal ROIs.
+    pub baselines: Baselines,
+    /// The same over those of the validation side, as a mean over the seeds' splits.
+    pub baselines_validation: Baselines,
+    /// Dice of trivial maps on the validation side, at the threshold that is best on the training side,
+    /// as a mean over the seeds' splits.
+    pub baselines_at_best_threshold_validation: Baselines,
+    /// The class whose score every heatmap explains, on normal ROIs as well.
+    pub explained_class: String,
+    /// How all intervals were found.
+    pub intervals: Intervals,
+    /// One entry a model and seed, in order of running.
+    pub runs: Vec<RunResult>,
+    /// One entry a model.
+    pub summary: Vec<Summary>,
+    /// Over the models: the claim of the paper's Figure 8.
+    pub rank_correlations: Vec<RankCorrelation>,
+}
+
+/// Of results from before there was tuning.
+fn untuned() -> String {
+    Choices::default().digest()
+}
+
+/// Of results from before there was a choice.
+fn single() -> String {
+    "f32".to_owned()
+}
+
+/// How intervals were found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Intervals {
+    /// In words.
+    pub method: String,
+    /// Draws behind the intervals of rank correlations.
+    pub resamples: usize,
+    /// The probability with which an interval holds the truth.
+    pub level: f64,
+    /// Seeds from which on that is so.
+    #[serde(default)]
+    pub seeds_needed: usize,
+    /// Patients from which on that is so.
+    #[serde(default)]
+    pub patients_needed: usize,
+}
+
+impl Intervals {
+    /// Those of means over seeds and patients.
+    pub fn over_seeds() -> Self {
+        Intervals {
+            method: "means with Student's t on variance components of seeds and patients, crossed, \
+                     ROIs within patients; Wilson's form for accuracies; rank correlations by draws of \
+                     seeds and patients that all models share"
+                .to_owned(),
+            resamples: DRAWS,
+            level: LEVEL,
+            seeds_needed: interval::SEEDS,
+            patients_needed: interval::PATIENTS,
+        }
+    }
+}
+
+/// The ROIs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatasetSummary {
+    /// ROIs with a lesion.
+    pub abnormal: usize,
+    /// ROIs without.
+    pub normal: usize,
+    /// ROIs to learn from, with the first seed.
+    pub train: usize,
+    /// ROIs to be judged by, with the first seed.
+    pub validation: usize,
+    /// Pairs of equal or nearly equal pictures of which one was learnt from and the other judged by, over
+    /// all seeds, counted on the pixels of the finished splits. Patients are never on both sides.
+    pub leakage: usize,
+    /// What the truth of the abnormal ROIs is.
+    #[serde(default)]
+    pub truth: Truth,
+    /// Pictures that show the same scan, and what became of them.
+    #[serde(default)]
+    pub duplicates: duplicates::Summary,
+    /// Of all ROIs, masks and names: other ROIs have another.
+    pub fingerprint: String,
+}
+
+/// A number for each map that looks at nothing.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Baselines {
+    /// All of the ROI.
+    pub ones: f64,
+    /// A centred Gaussian.
+    pub gaussian: f64,
+    /// A centred filled ellipse.
+    pub ellipse: f64,
+}
+
+/// One model with one seed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunResult {
+    /// The network.
+    pub model: String,
+    /// Of the split, the initial weights and all draws.
+    pub seed: u64,
+    /// The best validation accuracy, whose weights are kept.
+    pub val_acc: f64,
+    /// What the kept epoch's model says of the validation side, with intervals over its patients.
+    #[serde(flatten)]
+    pub binary: Binary,
+    /// Over all abnormal ROIs, training images included, as in the paper.
+    pub mean_dice: f64,
+    /// Over the abnormal ROIs of the validation side.
+    pub mean_dice_validation: f64,
+    /// Both signs of the map in all normalisations.
+    pub ways: Vec<Way>,
+    /// Validation accuracy after training on ROIs times their heatmaps; null where not run.
+    pub cam_val_acc: Option<f64>,
+    /// The same with the truth masks.
+    pub mask_val_acc: Option<f64>,
+    /// The same with the inverse masks.
+    pub inverse_mask_val_acc: Option<f64>,
+    /// What training on filtered ROIs gave, in order of running.
+    pub retrained: Vec<Retrained>,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: u32,
+    /// The threshold with the best mean Dice over the abnormal ROIs of the training side.
+    pub best_threshold: u8,
+    /// The mean Dice of the validation side at that threshold.
+    pub dice_at_best_threshold_validation: f64,
+    /// Abnormal ROIs whose heatmap is empty: nothing spoke for the class.
+    pub empty_heatmaps: usize,
+    /// Training and explaining.
+    pub seconds: f64,
+    /// Mean Dice over all abnormal ROIs at each threshold.
+    pub dice_curve: Vec<f64>,
+}
+
+/// Mean-Dice of one sign of the map in one normalisation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Way<T = f64> {
+    /// What speaks for the class, or against it.
+    pub sign: Sign,
+    /// How the map became grey levels.
+    pub normalisation: Normalisation,
+    /// Over all abnormal ROIs.
+    pub mean_dice: T,
+    /// Over those of the validation side.
+    pub mean_dice_validation: T,
+}
+
+/// What training from scratch on filtered ROIs gave.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Retrained {
+    /// By what they were filtered: `cam`, `mask` or `inverse_mask`.
+    pub phase: String,
+    /// The best validation accuracy.
+    pub val_acc: f64,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: u32,
+    /// Filtered ROIs of the class normal of which nothing is left: all black. Where the two classes
+    /// differ in this, the accuracy is that of telling black images from others.
+    pub black_normal: usize,
+    /// The same of the class abnormal.
+    pub black_abnormal: usize,
+    /// Of training.
+    pub seconds: f64,
+}
+
+/// One model over its seeds: means with 95 % intervals over seeds and patients.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Summary {
+    /// The network.
+    pub model: String,
+    /// Runs.
+    pub seeds: usize,
+    /// The best validation accuracy.
+    pub val_acc: Interval,
+    /// Over all abnormal ROIs.
+    pub mean_dice: Interval,
+    /// Over the abnormal ROIs of the validation side.
+    pub mean_dice_validation: Interval,
+    /// Dice of the validation side at the threshold that is best on the training side.
+    pub dice_at_best_threshold_validation: Interval,
+    /// After training on ROIs times their heatmaps; null where no seed has run it.
+    pub cam_val_acc: Option<Interval>,
+    /// The same with the truth masks.
+    pub mask_val_acc: Option<Interval>,
+    /// The same with the inverse masks.
+    pub inverse_mask_val_acc: Option<Interval>,
+    /// Both signs of the map in all normalisations.
+    pub ways: Vec<Way<Interval>>,
+    /// Mean over the seeds.
+    pub epochs: f64,
+    /// Mean over the seeds, of training and explaining on the original ROIs.
+    pub seconds: f64,
+}
+
+/// Spearman's rank correlation of two quantities over models, each the mean over its seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankCorrelation {
+    /// Of what.
+    pub first: String,
+    /// With what.
+    pub second: String,
+    /// How many models have both.
+    pub models: usize,
+    /// Rho with its interval; null for fewer than three models, or where one quantity is the same for
+    /// all. Draws without a rho of their own are left out of the interval.
+    pub rho: Option<Interval>,
+}
+
+impl Results {
+    /// Results without runs.
+    pub fn new(
+        gpu: &Gpu,
+        config: Config,
+        dataset: DatasetSummary,
+        baselines: [Baselines; 3],
+    ) -> Self {
+        let [baselines, baselines_validation, baselines_at_best_threshold_validation] = baselines;
+        Results {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            adapter: gpu.report().to_string(),
+            tuning: gpu.choices().digest(),
+            precision: gpu.precision().to_owned(),
+            config,
+            dataset,
+            baselines,
+            baselines_validation,
+            baselines_at_best_threshold_validation,
+            explained_class: Class::Abnormal.name().to_owned(),
+            intervals: Intervals::over_seeds(),
+            runs: Vec::new(),
+            summary: Vec::new(),
+            rank_correlations: Vec::new(),
+        }
+    }
+
+    /// The run of `model` with `seed`.
+    pub fn run(&self, model: &str, seed: u64) -> Option<&RunResult> {
+        self.runs.iter().find(|run| run.model == model && run.seed == seed)
+    }
+
+    /// Whether `phase` of `model` with `seed` is finished.
+    pub fn has(&self, model: &str, seed: u64, phase: Phase) -> bool {
+        self.run(model, seed).is_some_and(|run| run.seconds_of(phase).is_some())
+    }
+
+    /// Adds what training on filtered ROIs gave to the run of `model` with `seed`.
+    pub(super) fn add(&mut self, model: &str, seed: u64, phase: Phase, retrained: Retrained) {
+        let run = self.runs.iter_mut().find(|run| run.model == model && run.seed == seed);
+        let Some(run) = run else { return };
+        let accuracy = match phase {
+            Phase::Original => return,
+            Phase::Cam => &mut run.cam_val_acc,
+            Phase::Mask => &mut run.mask_val_acc,
+            Phase::InverseMask => &mut run.inverse_mask_val_acc,
+        };
+        *accuracy = Some(retrained.val_acc);
+        run.retrained.push(retrained);
+    }
+
+    /// Replaces the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::error::Error::File) when it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        files::write_json(path, self)
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::error::Error::File) or [`Error::Content`](crate::error::Error::Content) when it cannot be read.
+    pub fn read(path: &Path) -> Result<Self> {
+        files::read_json(path, "results")
+    }
+}
+
+impl RunResult {
+    /// The time that `phase` took, where it is finished.
+    pub fn seconds_of(&self, phase: Phase) -> Option<f64> {
+        match phase {
+            Phase::Original => Some(self.seconds),
+            filtered => {
+                let found = self.retrained.iter().find(|one| one.phase == filtered.name());
+                found.map(|one| one.seconds)
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One model with one seed: trained on the original ROIs, explained, scored, and trained again on
+//! filtered ROIs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::explain::{Explained, mean_ways};
+use super::filter;
+use super::phase::Phase;
+use super::results::{Retrained, RunResult, Way};
+use super::setup::Setup;
+use super::tables::{self, Prediction};
+use super::{Material, Options, origins, predictions_file, scores_file};
+use crate::engine::gpu::Gpu;
+use crate::error::Result;
+use crate::files;
+use crate::lab::data::Class;
+use crate::lab::metrics::binary::Binary;
+use crate::lab::run_folder::{RunFolder, content_of};
+use crate::nets::cam::dice::best_threshold;
+use crate::nets::cam::normalise::WAYS;
+use crate::nets::images::{Grey, Prepared, Split};
+use crate::nets::train::record::EpochRecord;
+use crate::nets::train::{Classifier, TrainOptions, Trained, train};
+use crate::nets::weights;
+use crate::provenance::Items;
+
+/// What to run.
+pub struct Job<'a> {
+    pub gpu: &'a Arc<Gpu>,
+    pub setup: &'a Setup,
+    pub seed: u64,
+    pub options: &'a Options,
+    pub material: &'a Material,
+    pub split: &'a Split,
+    /// The run's files.
+    pub out: &'a RunFolder,
+    /// What all of them are made from, among others.
+    pub shared: &'a Items,
+}
+
+/// What came of the original ROIs.
+pub struct Done {
+    pub result: RunResult,
+    pub records: Vec<EpochRecord>,
+    pub explained: Vec<Explained>,
+}
+
+impl Job<'_> {
+    /// Trains on the original ROIs, explains and scores, and writes weights, heatmaps and tables. With
+    /// `filter` the ROIs times their heatmaps are written as well.
+    pub fn original(&self, filter: bool) -> Result<Done> {
+        let start = Instant::now();
+        let prepared = self.setup.prepare(&self.material.rois);
+        let trained = self.train(Phase::Original, &prepared)?;
+        let training = start.elapsed();
+        let explained = self.explain(&trained.store, trained.model.classes, filter)?;
+        let curve = |chosen: &dyn Fn(&Explained) -> bool| -> Vec<f64> {
+            let chosen: Vec<&Explained> = explained.iter().filter(|one| chosen(one)).collect();
+            let at = |t: usize| chosen.iter().map(|one| one.dice[t]).sum::<f64>();
+            (0..256).map(|t| at(t) / chosen.len().max(1) as f64).collect()
+        };
+        let threshold = best_threshold(&curve(&|one| !one.validation));
+        self.write_scores(&explained, threshold)?;
+        let all = mean_ways(explained.iter());
+        let validation = mean_ways(explained.iter().filter(|one| one.validation));
+        let ways = WAYS.iter().enumerate().map(|(way, &(sign, normalisation))| Way {
+            sign,
+            normalisation,
+            mean_dice: all[way],
+            mean_dice_validation: validation[way],
+        });
+        let empty = |one: &&Explained| one.heatmap.iter().all(|&value| value == 0);
+        let result = RunResult {
+            model: self.setup.network.name.to_owned(),
+            seed: self.seed,
+            val_acc: trained.best.val_accuracy,
+            // Of the tables, as all statistics.
+            binary: Binary::default(),
+            mean_dice: all[0],
+            mean_dice_validation: validation[0],
+            ways: ways.collect(),
+            cam_val_acc: None,
+            mask_val_acc: None,
+            inverse_mask_val_acc: None,
+            retrained: Vec::new(),
+            epochs: trained.records.len(),
+            best_epoch: trained.best.epoch,
+            best_threshold: threshold,
+            dice_at_best_threshold_validation: curve(&|one| one.validation)[usize::from(threshold)],
+            empty_heatmaps: explained.iter().filter(empty).count(),
+            // The training may have begun in an earlier process.
+            seconds: (trained.time + start.elapsed().saturating_sub(training)).as_secs_f64(),
+            dice_curve: curve(&|_| true),
+        };
+        Ok(Done { result, records: trained.records, explained })
+    }
+
+    /// Trains from scratch on the ROIs filtered as `phase` says, with the seed and the options of the
+    /// original ones.
+    pub fn retrain(&self, phase: Phase) -> Result<(Retrained, Vec<EpochRecord>)> {
+        let rois = &self.material.rois;
+        let images = match phase {
+            Phase::Original => rois.iter().map(|roi| roi.image.clone()).collect(),
+            Phase::Cam => self.read_filtered()?,
+            Phase::Mask | Phase::InverseMask => {
+                let sources = filter::mask_sources(rois, self.split, self.seed);
+                filter::masked(rois, &sources, phase == Phase::InverseMask)
+            }
+        };
+        let trained = self.train(phase, &self.setup.prepare_filtered(&images, rois))?;
+        let black = |class: Class| {
+            let is_black = |image: &&Grey| image.pixels.iter().all(|&value| value == 0);
+            let own = images.iter().zip(rois).filter(|(_, roi)| roi.class == class);
+            own.map(|(image, _)| image).filter(is_black).count()
+        };
+        let retrained = Retrained {
+            phase: phase.name().to_owned(),
+            val_acc: trained.best.val_accuracy,
+            epochs: trained.records.len(),
+            best_epoch: trained.best.epoch,
+            black_normal: black(Class::Normal),
+            black_abnormal: black(Class::Abnormal),
+            seconds: trained.time.as_secs_f64(),
+        };
+        Ok((retrained, trained.records))
+    }
+
+    /// Trains on `prepared`; writes the best weights, and what they say of the validation ROIs.
+    fn train(&self, phase: Phase, prepared: &Prepared) -> Result<Trained> {
+        let path = self.weights_file(phase);
+        let origin = self.origin(phase)?;
+        self.out.claim([path.clone()])?;
+        self.out.agree(&path, &origin)?;
+        if !self.state(phase).exists() {
+            // All of it is trained again, over what is there.
+            self.out.renew(std::slice::from_ref(&path))?;
+        }
+        self.out.claim_state(&self.state(phase))?;
+        files::create_folder_of(&path)?;
+        let options = TrainOptions {
+            seed: self.seed,
+            checkpoint: Some(path.clone()),
+            state: Some(self.state(phase)),
+            ..self.setup.train.clone()
+        };
+        let title = self.title(phase);
+        let trained = train(self.gpu, self.setup.network, prepared, self.split, &options, &title)?;
+        self.out.make(&path, &origin, |path| {
+            weights::save(path, &trained.weights, &trained.model.layers, None)
+        })?;
+        self.predict(phase, &trained, prepared, &origin)?;
+        Ok(trained)
+    }
+
+    fn predict(
+        &self,
+        phase: Phase,
+        trained: &Trained,
+        prepared: &Prepared,
+        origin: &Items,
+    ) -> Result<()> {
+        let indices = &self.split.validation;
+        let mut classifier = Classifier::new(self.gpu, trained.model.clone(), &trained.store)?;
+        let rows = classifier.predict(prepared, indices)?;
+        let line =
+            |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);
+        let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
+        let path = predictions_file(&self.options.out, self.setup.network.name, self.seed, phase);
+        self.out.make(&path, origin, |path| tables::write(path, &lines))
+    }
+
+    /// The name of a phase of this job, for people.
+    pub fn title(&self, phase: Phase) -> String {
+        let name = self.setup.network.name;
+        match phase {
+            Phase::Original => format!("{name} seed {}", self.seed),
+            filtered => format!("{name} seed {}, {}", self.seed, filtered.words()),
+        }
+    }
+
+    /// The weights of a phase.
+    pub fn weights_file(&self, phase: Phase) -> PathBuf {
+        let folder = self.options.out.join("weights").join(self.setup.network.name);
+        folder.join(format!("{}.safetensors", phase.stem(self.seed)))
+    }
+
+    /// What a phase's network is made from: filtered by heatmaps, of the network that gave them, too.
+    pub fn origin(&self, phase: Phase) -> Result<Items> {
+        let training = origins::training(self.shared, self.setup, self.seed, self.split);
+        let origin = origins::with(&training, "phase", json!(phase.name()));
+        match phase {
+            Phase::Cam => self.of_network(&origin),
+            _ => Ok(origin),
+        }
+    }
+
+    /// What heatmaps and what comes of them are made from.
+    pub fn explained_origin(&self) -> Result<Items> {
+        self.of_network(&self.origin(Phase::Original)?)
+    }
+
+    fn of_network(&self, items: &Items) -> Result<Items> {
+        let content = content_of(&self.weights_file(Phase::Original))?;
+        Ok(origins::with(items, "network", json!(content)))
+    }
+
+    /// That what the results say of a phase is of these options, and its files are as they were written.
+    pub fn hold(&self, phase: Phase) -> Result<()> {
+        let (name, out) = (self.setup.network.name, &self.options.out);
+        let origin = self.origin(phase)?;
+        self.out.hold(&self.weights_file(phase), &origin)?;
+        self.out.hold(&predictions_file(out, name, self.seed, phase), &origin)?;
+        if phase == Phase::Original {
+            self.out.hold(&scores_file(out, name, self.seed), &self.explained_origin()?)?;
+        }
+        Ok(())
+    }
+
+    /// The state of a phase's training; it is there while the phase is not finished.
+    fn state(&self, phase: Phase) -> PathBuf {
+        let folder = self.options.out.join("checkpoints").join(self.setup.network.name);
+        folder.join(format!("{}.safetensors", phase.stem(self.seed)))
+    }
+
+    /// Deletes the state of a phase's training, which is finished.
+    pub fn forget(&self, phase: Phase) -> Result<()> {
+        self.out.forget(&self.state(phase))
+    }
+}

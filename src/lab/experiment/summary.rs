@@ -1,0 +1,226 @@
+//! From the tables that the runs left to means, intervals and rank correlations over models.
+
+use std::path::Path;
+
+use super::phase::Phase;
+use super::results::{RankCorrelation, Results, RunResult, Summary, Way};
+use super::tables::{self, Prediction, Score};
+use super::{predictions_file, scores_file};
+use crate::error::Result;
+use crate::lab::metrics::binary::{Binary, Said};
+use crate::lab::metrics::crossed::{self, Group, Parts, Scale};
+use crate::lab::metrics::interval::Interval;
+use crate::lab::metrics::rank::spearman;
+use crate::lab::metrics::redraw::{Quantity, ends, redraw};
+use crate::nets::cam::normalise::WAYS;
+
+/// The tables of one model.
+struct Evidence {
+    /// Of each run.
+    seeds: Vec<u64>,
+    /// Of each run, all abnormal ROIs.
+    scores: Vec<Vec<Score>>,
+    /// Of each phase, what each run that has it says of its validation ROIs, with the run's seed.
+    predictions: [Vec<(u64, Vec<Prediction>)>; 4],
+}
+
+/// The phases in the order of [`Evidence::predictions`].
+const PHASES: [Phase; 4] = [Phase::Original, Phase::Cam, Phase::Mask, Phase::InverseMask];
+
+/// A quantity of one model: for each seed the numbers of its ROIs, with their patients.
+struct Groups<'a> {
+    seeds: Vec<u64>,
+    groups: Vec<Group<'a>>,
+}
+
+impl Evidence {
+    fn read(runs: &[&RunResult], out: &Path) -> Result<Self> {
+        let mut scores: Vec<Vec<Score>> = Vec::new();
+        let mut predictions: [Vec<(u64, Vec<Prediction>)>; 4] = Default::default();
+        for run in runs {
+            scores.push(tables::read(&scores_file(out, &run.model, run.seed))?);
+            for (of_phase, phase) in predictions.iter_mut().zip(PHASES) {
+                if run.seconds_of(phase).is_some() {
+                    let path = predictions_file(out, &run.model, run.seed, phase);
+                    of_phase.push((run.seed, tables::read(&path)?));
+                }
+            }
+        }
+        Ok(Evidence { seeds: runs.iter().map(|run| run.seed).collect(), scores, predictions })
+    }
+
+    /// A number of each abnormal ROI, of all or of the validation side's.
+    fn of_scores(&self, validation: bool, value: impl Fn(&Score) -> f64) -> Groups<'_> {
+        let chosen = |score: &&Score| !validation || score.is_validation();
+        let groups = self.scores.iter().map(|lines| {
+            let chosen = lines.iter().filter(chosen);
+            chosen.map(|score| (&score.patient[..], value(score))).collect()
+        });
+        Groups { seeds: self.seeds.clone(), groups: groups.collect() }
+    }
+
+    /// 1 for each validation ROI that was classified rightly, else 0; none where no seed has the phase.
+    fn right(&self, phase: Phase) -> Option<Groups<'_>> {
+        let runs = &self.predictions[PHASES.iter().position(|&one| one == phase)?];
+        let groups = runs.iter().map(|(_, lines)| {
+            lines.iter().map(|line| (&line.patient[..], f64::from(line.right))).collect()
+        });
+        (!runs.is_empty()).then(|| Groups {
+            seeds: runs.iter().map(|(seed, _)| *seed).collect(),
+            groups: groups.collect(),
+        })
+    }
+}
+
+impl Groups<'_> {
+    /// All are Dice or accuracies. Every run has ROIs on both sides of its split, so that there is one.
+    fn interval(&self) -> Interval {
+        crossed::interval(&self.groups, Scale::Share).unwrap_or(0.0.into())
+    }
+}
+
+impl Results {
+    /// Brings summary and rank correlations up to date with the runs, whose tables are in `out`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::File`] or [`crate::error::Error::Content`] when a run's table cannot be
+    /// read.
+    pub fn summarize(&mut self, out: &Path) -> Result<()> {
+        let mut models: Vec<&str> = Vec::new();
+        for run in &self.runs {
+            if !models.contains(&run.model.as_str()) {
+                models.push(&run.model);
+            }
+        }
+        let mut summary = Vec::new();
+        let mut all = Vec::new();
+        let mut figures = Vec::new();
+        for model in models {
+            let runs: Vec<&RunResult> = self.runs.iter().filter(|run| run.model == model).collect();
+            let evidence = Evidence::read(&runs, out)?;
+            for (run, (_, lines)) in runs.iter().zip(&evidence.predictions[0]) {
+                let said: Vec<Said> = lines.iter().map(Prediction::said).collect();
+                figures.push((run.model.clone(), run.seed, Binary::new(&said)));
+            }
+            summary.push(summarized(model, &runs, &evidence));
+            all.push(evidence);
+        }
+        self.summary = summary;
+        self.rank_correlations = rank_correlations(&all);
+        for run in &mut self.runs {
+            let own =
+                figures.iter().find(|(model, seed, _)| (model, *seed) == (&run.model, run.seed));
+            run.binary = own.map_or_else(Binary::default, |(.., binary)| *binary);
+        }
+        Ok(())
+    }
+}
+
+fn summarized(model: &str, runs: &[&RunResult], evidence: &Evidence) -> Summary {
+    let mean = |value: &dyn Fn(&RunResult) -> f64| {
+        runs.iter().map(|run| value(run)).sum::<f64>() / runs.len().max(1) as f64
+    };
+    let accuracy = |phase| evidence.right(phase).map(|groups| groups.interval());
+    let dice = |validation, value: &dyn Fn(&Score) -> f64| {
+        evidence.of_scores(validation, value).interval()
+    };
+    let ways = WAYS.iter().enumerate().map(|(way, &(sign, normalisation))| Way {
+        sign,
+        normalisation,
+        mean_dice: dice(false, &|score| score.ways()[way]),
+        mean_dice_validation: dice(true, &|score| score.ways()[way]),
+    });
+    Summary {
+        model: model.to_owned(),
+        seeds: runs.len(),
+        val_acc: accuracy(Phase::Original).unwrap_or(0.0.into()),
+        mean_dice: dice(false, &|score| score.mean_dice),
+        mean_dice_validation: dice(true, &|score| score.mean_dice),
+        dice_at_best_threshold_validation: dice(true, &|score| score.dice_at_best_threshold),
+        cam_val_acc: accuracy(Phase::Cam),
+        mask_val_acc: accuracy(Phase::Mask),
+        inverse_mask_val_acc: accuracy(Phase::InverseMask),
+        ways: ways.collect(),
+        epochs: mean(&|run| run.epochs as f64),
+        seconds: mean(&|run| run.seconds),
+    }
+}
+
+/// The paper's claim, and the same without training images in the Dice.
+fn rank_correlations(models: &[Evidence]) -> Vec<RankCorrelation> {
+    let correlation = |(name, validation): (&str, bool)| {
+        let pairs: Vec<(Groups, Groups)> = models
+            .iter()
+            .filter_map(|evidence| {
+                let dice = evidence.of_scores(validation, |score| score.mean_dice);
+                Some((dice, evidence.right(Phase::Cam)?))
+            })
+            .collect();
+        RankCorrelation {
+            first: name.to_owned(),
+            second: "cam_val_acc".to_owned(),
+            models: pairs.len(),
+            rho: correlated(&pairs),
+        }
+    };
+    [("mean_dice", false), ("mean_dice_validation", true)].map(correlation).into()
+}
+
+/// Rho over the pairs' means. For the interval all means are drawn again together: seeds and patients move
+/// every mean that they are part of.
+fn correlated(pairs: &[(Groups, Groups)]) -> Option<Interval> {
+    let parts: Option<Vec<Parts>> =
+        pairs.iter().flat_map(|(a, b)| [a, b]).map(|one| Parts::new(&one.groups)).collect();
+    let parts = parts?;
+    let rho = |at: &dyn Fn(usize) -> f64| {
+        let side = |odd: usize| (0..pairs.len()).map(|pair| at(2 * pair + odd)).collect();
+        let (first, second): (Vec<f64>, Vec<f64>) = (side(0), side(1));
+        spearman(&first, &second)
+    };
+    let found = rho(&|index| parts[index].mean)?;
+    let seeds = pairs.iter().flat_map(|(a, b)| [&a.seeds, &b.seeds]);
+    let quantities: Vec<Quantity> =
+        seeds.zip(&parts).map(|(seeds, parts)| Quantity { seeds, parts }).collect();
+    let drawn = redraw(&quantities);
+    let mut values: Vec<f64> =
+        (0..drawn[0].len()).filter_map(|number| rho(&|index| drawn[index][number])).collect();
+    let fewest = |count: fn(&Parts) -> usize| parts.iter().map(count).min().unwrap_or_default();
+    let (seeds, patients) = (fewest(|one| one.means.len()), fewest(|one| one.pulls.len()));
+    Some(Interval::of(found, ends(&mut values)?, seeds, patients))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seed's numbers, of as many patients as `names`: `spread` about `centre`, in an order that turns.
+    fn group(names: &[String], centre: f64, spread: f64, turn: usize) -> Groups<'_> {
+        let value = |at: usize| {
+            let place = (at + turn) % names.len();
+            centre + spread * (place as f64 / (names.len() - 1) as f64 - 0.5)
+        };
+        let numbers = names.iter().enumerate().map(|(at, name)| (&name[..], value(at)));
+        Groups { seeds: vec![0], groups: vec![numbers.collect()] }
+    }
+
+    #[test]
+    fn models_that_are_far_apart_keep_their_ranks_and_near_ones_do_not() {
+        let names: Vec<String> = (0..50).map(|patient| patient.to_string()).collect();
+        let at = |centre, spread, turn| group(&names, centre, spread, turn);
+        let far = [0.1, 0.3, 0.5, 0.7];
+        let pairs = far.map(|centre| (at(centre, 0.1, 0), at(centre + 0.1, 0.1, 0)));
+        let found = correlated(&pairs).unwrap();
+        assert_eq!((found.mean, found.low, found.high), (1.0, 1.0, 1.0));
+        assert!(found.too_few && found.patients == Some(50), "one seed: {found:?}");
+        assert_eq!(correlated(&pairs[..2]), None);
+        // The same numbers in other orders: what one model draws high, another draws low.
+        let near = |turn: usize| at(0.5 + 0.001 * turn as f64, 0.9, 12 * turn);
+        let pairs: Vec<_> = (0..4).map(|turn| (at(far[turn], 0.1, 0), near(turn))).collect();
+        let found = correlated(&pairs).unwrap();
+        assert!(found.mean == 1.0 && found.low < 0.0, "{found:?}");
+        // In one order, the patients that are drawn move all models alike, and ranks are safe.
+        let near = |turn: usize| at(0.5 + 0.001 * turn as f64, 0.9, 0);
+        let pairs: Vec<_> = (0..4).map(|turn| (at(far[turn], 0.1, 0), near(turn))).collect();
+        assert_eq!(correlated(&pairs).unwrap().low, 1.0);
+    }
+}

@@ -1,0 +1,161 @@
+//! The tables of numbers that a run leaves beside its pictures: what everything in `results.json` is
+//! computed from.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::documents;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::lab::data::{Class, Roi};
+use crate::lab::metrics::binary::Said;
+use crate::nets::train::probabilities;
+
+/// A line of `scores.csv`: the heatmaps of one abnormal ROI. All numbers but the threshold's column
+/// are mean-Dice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The ROI.
+    pub name: String,
+    /// `train` or `validation`.
+    pub split: String,
+    /// Of the exported heatmap: what speaks for the class, ReLU, divided by the maximum.
+    pub mean_dice: f64,
+    /// Dice of that heatmap at the threshold that was chosen on training ROIs.
+    pub dice_at_best_threshold: f64,
+    /// What speaks for the class, from minimum to maximum.
+    pub for_min_max: f64,
+    /// What speaks for the class, divided by the maximum.
+    pub for_max: f64,
+    /// What speaks against the class, ReLU, divided by the maximum.
+    pub against_relu_max: f64,
+    /// What speaks against the class, from minimum to maximum.
+    pub against_min_max: f64,
+    /// What speaks against the class, divided by the maximum.
+    pub against_max: f64,
+    /// Whose it is: the patient, or whatever else a split keeps together.
+    pub patient: String,
+}
+
+impl Score {
+    /// Whether the ROI is on the validation side.
+    pub fn is_validation(&self) -> bool {
+        self.split == VALIDATION
+    }
+
+    /// Mean-Dice in the order of [`crate::nets::cam::normalise::WAYS`].
+    pub fn ways(&self) -> [f64; 6] {
+        [
+            self.mean_dice,
+            self.for_min_max,
+            self.for_max,
+            self.against_relu_max,
+            self.against_min_max,
+            self.against_max,
+        ]
+    }
+}
+
+/// The two sides of a split in [`Score::split`].
+pub const TRAIN: &str = "train";
+/// See [`TRAIN`].
+pub const VALIDATION: &str = "validation";
+
+/// A line of a table of predictions: a validation ROI, and what the kept epoch's model says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The ROI.
+    pub name: String,
+    /// Whose it is: the patient, or whatever else a split keeps together.
+    pub patient: String,
+    /// `validation`.
+    pub split: String,
+    /// The class that the ROI is of: `normal` or `abnormal`.
+    pub label: String,
+    /// The probability of `abnormal`.
+    pub probability: f64,
+    /// 1 where the likelier class is the ROI's, else 0.
+    pub right: u8,
+}
+
+impl Prediction {
+    /// What the figures of a classifier take of it.
+    pub(crate) fn said(&self) -> Said<'_> {
+        Said {
+            patient: &self.patient,
+            positive: self.label == Class::Abnormal.name(),
+            probability: self.probability,
+            right: self.right != 0,
+        }
+    }
+
+    /// What class scores before softmax or sigmoid, `logits`, say of `roi`.
+    pub(crate) fn new(roi: &Roi, logits: &[f32]) -> Self {
+        // As the accuracy has it: of equal scores the first class.
+        let says = match logits {
+            [unit] => *unit > 0.0,
+            [normal, abnormal] => abnormal > normal,
+            _ => false,
+        };
+        Prediction {
+            name: roi.name.clone(),
+            patient: roi.source.clone(),
+            split: VALIDATION.to_owned(),
+            label: roi.class.name().to_owned(),
+            probability: probabilities(logits).last().copied().unwrap_or_default(),
+            right: u8::from(says == (roi.class == Class::Abnormal)),
+        }
+    }
+}
+
+/// Writes `lines` to `path`, whole or not at all.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be written.
+pub fn write<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| {
+        Error::content(path, error.to_string(), "this is a bug, please report it")
+    };
+    lines.iter().try_for_each(|line| table.serialize(line)).map_err(failed)?;
+    let bytes = table.into_inner().map_err(|error| failed(error.into_error().into()))?;
+    files::write(path, &bytes)
+}
+
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Content`] when it cannot be read.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let bytes = files::read_at_most(path, documents::MOST_TABLE)?;
+    documents::table(&bytes).map_err(|error| {
+        let problem = format!("not a table of this version ({error})");
+        Error::content(path, problem, "give another --out, or --overwrite to begin anew")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        let line = |name: &str, probability| Prediction {
+            name: name.to_owned(),
+            patient: "p, 1".to_owned(),
+            split: VALIDATION.to_owned(),
+            label: "normal".to_owned(),
+            probability,
+            right: 1,
+        };
+        let lines = [line("plain", 0.1 + 0.2), line("with, \"all\"\nof it", 1.0 / 3.0)];
+        write(&path, &lines).unwrap();
+        assert_eq!(read::<Prediction>(&path).unwrap(), lines);
+        let error = read::<Score>(&path).unwrap_err().to_string();
+        assert!(error.contains("p.csv"), "{error}");
+    }
+}

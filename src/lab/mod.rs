@@ -1,0 +1,12 @@
+//! What one does with networks: data sets and ROIs, the paper's experiment, comparisons of methods, segmentation
+//! without outlines, metrics, reports, benchmarks and tuning.
+
+pub mod bench;
+pub mod compare;
+pub mod data;
+pub mod experiment;
+pub mod metrics;
+pub mod report;
+pub mod run_folder;
+pub mod segment;
+pub mod tune;

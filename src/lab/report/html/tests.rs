@@ -1,0 +1,191 @@
+//! The page of a small run, made up here.
+
+use serde_json::Value;
+
+use super::*;
+use crate::nets::cam::dice;
+use crate::nets::images::Grey;
+
+/// A run of one model on a data set with a hostile name; two ROIs, one of them longer than the gallery shows.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let heatmaps = folder.path().join("heatmaps/xception/7");
+    std::fs::create_dir_all(&heatmaps).unwrap();
+    let mut scores = String::from("name,split,mean_dice\n");
+    let mut curve = vec![0.0; 256];
+    for (name, width, height) in [("a&b'", 20, 12), ("long", 400, 30)] {
+        let picture = |value: fn(usize, usize) -> usize| {
+            let pixels = (0..width * height).map(|i| value(i % width, i / width) as u8).collect();
+            Grey { width, height, pixels }
+        };
+        let write = |what: &str, grey: &Grey| {
+            grey.write(&heatmaps.join(format!("{name}.{what}.png"))).unwrap()
+        };
+        let mask = picture(|x, y| if (4..12).contains(&x) && y > 3 { 255 } else { 0 });
+        let heatmap = picture(|x, y| (x * 9 + y * 5) % 256);
+        write("roi", &picture(|x, y| (x * 3 + y * 11) % 256));
+        write("mask", &mask);
+        write("heatmap", &heatmap);
+        let found = dice::score(&mask.pixels, &heatmap.pixels).unwrap();
+        scores += &format!("{name},validation,{}\n", found.mean_dice);
+        curve.iter_mut().zip(&found.dice).for_each(|(sum, dice)| *sum += dice / 2.0);
+    }
+    std::fs::write(heatmaps.join("scores.csv"), scores).unwrap();
+    let one = |mean: f64| {
+        json!({ "mean": mean, "low": mean - 0.0625, "high": mean + 0.0625,
+                                   "seeds": 1, "patients": 40, "too_few": true })
+    };
+    let results = json!({
+        "version": "0", "adapter": "an <adapter>",
+        "config": { "data": "</script><script>alert(1)</script>", "models": ["xception"], "seeds": [7] },
+        "dataset": { "abnormal": 2, "normal": 2, "train": 2, "validation": 2, "leakage": 0 },
+        "baselines": { "ones": 0.551234, "gaussian": 0.58, "ellipse": 0.842 },
+        "runs": [{ "model": "xception", "seed": 7, "val_acc": 0.8125, "mean_dice": 0.4321, "best_threshold": 40,
+                   "cam_val_acc": null, "dice_curve": curve }],
+        "summary": [{ "model": "xception", "seeds": 1, "val_acc": one(0.8125), "mean_dice": one(0.4321),
+                      "cam_val_acc": null }],
+    });
+    std::fs::write(folder.path().join("results.json"), results.to_string()).unwrap();
+    folder
+}
+
+fn page(folder: &Path) -> String {
+    let written = write(folder).unwrap();
+    let page = std::fs::read_to_string(&written.path).unwrap();
+    assert_eq!(written.bytes, page.len());
+    page
+}
+
+/// What the script of the page reads.
+fn data_of(page: &str) -> Value {
+    let (_, after) = page.split_once("id=\"data\">").unwrap();
+    serde_json::from_str(after.split_once("</script>").unwrap().0).unwrap()
+}
+
+#[test]
+fn names_from_outside_are_text_and_nothing_outside_is_loaded() {
+    let folder = folder();
+    let page = page(folder.path());
+    assert!(
+        !page.contains("<script>alert") && !page.contains("an <adapter>") && !page.contains("a<b>")
+    );
+    assert!(page.contains("an &lt;adapter&gt;") && page.contains("a&amp;b&#39;"));
+    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("{{"));
+    for attribute in ["src=\"", "href=\""] {
+        for (_, rest) in
+            page.match_indices(attribute).map(|(at, found)| page.split_at(at + found.len()))
+        {
+            assert!(rest.starts_with("data:") || rest.starts_with('#'), "{}", &rest[..40]);
+        }
+    }
+}
+
+#[test]
+fn the_numbers_are_those_of_the_files() {
+    let folder = folder();
+    let page = page(folder.path());
+    let data = data_of(&page);
+    let results: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("results.json")).unwrap())
+            .unwrap();
+    assert_eq!(data["results"], results);
+    // In full for sorting, rounded for reading.
+    assert!(page.contains("data-value=\"0.551234\">0.551<"));
+    assert!(page.contains("data-value=\"0.4321\">0.432 <span class=\"range\" data-low=\"0.3696\" data-high=\"0.4946\">[0.370, 0.495]*<"));
+    assert!(
+        page.contains("* too few for an interval") && page.contains("1 seed: the interval is of")
+    );
+    assert!(page.contains("data-value=\"0.435\">0.435<"), "the paper's");
+    assert!(page.contains("not run"));
+    let rois = data["gallery"][0]["rois"].as_array().unwrap();
+    assert_eq!(rois.len(), 2);
+    for roi in rois {
+        let read = |what: &str| {
+            let name = roi["name"].as_str().unwrap();
+            Grey::read(&folder.path().join(format!("heatmaps/xception/7/{name}.{what}.png")))
+                .unwrap()
+        };
+        let (mask, heatmap) = (read("mask"), read("heatmap"));
+        assert_eq!(roi["mean_dice"], dice::score(&mask.pixels, &heatmap.pixels).unwrap().mean_dice);
+        let counts = |key: &str| {
+            roi[key].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(counts("everywhere").iter().sum::<u64>() as usize, mask.pixels.len());
+        let inside = mask.pixels.iter().filter(|&&value| value > 0).count();
+        assert_eq!(counts("inside").iter().sum::<u64>() as usize, inside);
+    }
+}
+
+#[test]
+fn a_folder_without_heatmaps_still_has_its_tables() {
+    let folder = folder();
+    std::fs::remove_dir_all(folder.path().join("heatmaps")).unwrap();
+    assert_eq!(write(folder.path()).unwrap().rois, 0);
+    assert!(page(folder.path()).contains("No exported heatmaps"));
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let folder = folder();
+    let heatmap = folder.path().join("heatmaps/xception/7/long.heatmap.png");
+    Grey::filled(3, 3, 1).write(&heatmap).unwrap();
+    let error = write(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("long.heatmap.png") && error.contains("3x3") && error.contains("400x30"),
+        "{error}"
+    );
+    std::fs::write(folder.path().join("results.json"), "{}").unwrap();
+    let error = write(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("results.json") && error.contains("version"), "{error}");
+    assert!(!folder.path().join("report.html").exists());
+    let error = write(&folder.path().join("none")).unwrap_err().to_string();
+    assert!(error.contains("no results.json") && error.contains("reproduce"), "{error}");
+}
+
+/// Run by `scripts/report-check`: the page tries itself, as wide as on a desktop and as on a phone.
+#[test]
+#[ignore = "needs Chromium: scripts/report-check"]
+fn the_slider_changes_the_picture_and_the_number() {
+    let chromium = std::env::var_os("CHROMIUM").expect("scripts/report-check sets CHROMIUM");
+    let folder = folder();
+    let path = match std::env::var_os("PARULA_REPORT") {
+        Some(path) => std::fs::canonicalize(path).unwrap(),
+        None => write(folder.path()).unwrap().path,
+    };
+    for width in [1280, 360] {
+        // Chromium's window cannot be as narrow as a phone; a frame can.
+        let frame = folder.path().join("frame.html");
+        let words = format!(
+            "<iframe style=\"width:{width}px;height:740px;border:0\" src=\"file://{}#selftest\"></iframe>\
+             <pre id=\"seen\"></pre><script>onmessage = (event) => {{ seen.textContent = event.data }}</script>",
+            path.display()
+        );
+        std::fs::write(&frame, words).unwrap();
+        let mut command = std::process::Command::new(&chromium);
+        // Chromium's sandbox does not start as root or in most containers; the page is our own.
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]);
+        command.args(["--window-size=1400,900", "--virtual-time-budget=20000", "--dump-dom"]);
+        let output = command.arg(format!("file://{}", frame.display())).output().unwrap();
+        let (page, log) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
+        assert!(complaints.is_empty(), "{complaints:?}");
+        let (_, seen) = page.split_once("<pre id=\"seen\">").expect("the frame is whole");
+        let seen: Value = serde_json::from_str(seen.split_once("</pre>").unwrap().0)
+            .expect("the page tried itself");
+        assert_eq!((&seen["errors"], &seen["width"]), (&json!([]), &json!(width)), "{seen}");
+        assert!(seen["changes"].as_u64() > Some(0) && seen["sorted"].as_u64() > Some(2), "{seen}");
+    }
+}
+
+#[test]
+fn a_truth_of_circles_stands_below_the_title() {
+    let folder = folder();
+    assert!(!page(folder.path()).contains("circle (centre and radius)"));
+    let path = folder.path().join("results.json");
+    let mut results: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    results["dataset"]["truth"] = json!({ "circles": 1, "outlines": 1 });
+    std::fs::write(&path, results.to_string()).unwrap();
+    let page = page(folder.path());
+    assert!(page.contains("Mind that the truth of 1 of 2 lesions is a circle (centre and radius)"));
+}

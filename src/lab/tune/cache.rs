@@ -1,0 +1,209 @@
+//! What was tuned, on disk: one file an adapter and driver, whole or absent.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::digest;
+use crate::documents;
+use crate::engine::gpu::AdapterReport;
+use crate::engine::ops::Choices;
+use crate::engine::shaders;
+use crate::error::{Error, Result};
+use crate::files;
+
+/// The layout of the file; another one is not read.
+const FORMAT: u32 = 1;
+
+/// What is to be done about a file that cannot be used.
+const HINT: &str = "`parula tune` makes it again";
+
+/// What was found to be fastest on one adapter, with one driver and the kernels of this version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// Of the file.
+    pub format: u32,
+    /// The adapter's name.
+    pub adapter: String,
+    /// The interface it is reached through.
+    pub backend: String,
+    /// Its driver and the driver's version.
+    pub driver: String,
+    /// Of parula.
+    pub version: String,
+    /// What stands for the text of all shaders: a kernel that has changed is to be tuned again.
+    pub kernels: String,
+    /// By operation and shapes.
+    pub entries: Vec<Entry>,
+}
+
+/// What was found for one operation on given shapes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// As [`Choices::key`] has it.
+    pub key: String,
+    /// The variant to be used.
+    pub variant: String,
+    /// The variant that the operation chooses by itself.
+    pub default: String,
+    /// The median of the variant's time over the default's, turn by turn.
+    pub ratio: f64,
+    /// The distance between the quartiles of that ratio.
+    pub spread: f64,
+    /// What the variant's result was compared with.
+    pub checked: String,
+}
+
+impl Tuning {
+    /// Nothing yet, for an adapter.
+    pub fn new(adapter: &AdapterReport) -> Self {
+        Tuning {
+            format: FORMAT,
+            adapter: adapter.name.clone(),
+            backend: adapter.backend.clone(),
+            driver: adapter.driver.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            kernels: shaders::digest(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// What `path` holds for `adapter`; nothing where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read; [`Error::Content`] when it is damaged, or was made on
+    /// another adapter, with another driver, or with other kernels.
+    pub fn read(path: &Path, adapter: &AdapterReport) -> Result<Option<Self>> {
+        let wrong = |problem: String| Error::content(path, problem, HINT);
+        let bytes = match files::read_at_most(path, documents::MOST_JSON) {
+            Err(Error::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            bytes => bytes?,
+        };
+        let found: Tuning = documents::json(&bytes)
+            .map_err(|error| wrong(format!("it is not a file of tuning ({error})")))?;
+        let own = Tuning::new(adapter);
+        let (theirs, format) = (found.format.to_string(), own.format.to_string());
+        for (what, theirs, own) in [
+            ("in format", &theirs, &format),
+            ("on the adapter", &found.adapter, &own.adapter),
+            ("through", &found.backend, &own.backend),
+            ("with the driver", &found.driver, &own.driver),
+            ("by parula", &found.version, &own.version),
+            ("with kernels", &found.kernels, &own.kernels),
+        ] {
+            if theirs != own {
+                return Err(wrong(format!("it was made {what} {theirs}, not {own}")));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Writes it to `path`, whose folder is made.
+    ///
+    /// # Errors
+    /// [`Error::File`] when that fails; an older file is then untouched.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| {
+            Error::content(path, error.to_string(), "this is a bug, please report it")
+        })?;
+        if let Some(folder) = path.parent() {
+            files::create_folder(folder)?;
+        }
+        files::write(path, text.as_bytes())
+    }
+
+    /// What is known for `key`.
+    pub fn find(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Adds what was found, in place of what was known.
+    pub fn put(&mut self, entry: Entry) {
+        match self.entries.iter_mut().find(|known| known.key == entry.key) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// For the planner: what differs from what operations choose by themselves.
+    pub fn choices(&self) -> Choices {
+        let mut choices = Choices::default();
+        for entry in self.entries.iter().filter(|entry| entry.variant != entry.default) {
+            choices.insert(entry.key.as_str(), entry.variant.as_str());
+        }
+        choices
+    }
+}
+
+/// Where the tuning of `adapter` is kept: in the folder that `PARULA_CACHE` names, or the system's for
+/// what can be made again. Precisions, as [`Gpu::precision`](crate::engine::gpu::Gpu::precision) has them, have a
+/// file each: where 16 bits are allowed, more variants compete.
+///
+/// # Errors
+/// [`Error::Usage`] when neither is known.
+pub fn path(adapter: &AdapterReport, precision: &str) -> Result<PathBuf> {
+    let folder = files::cache_folder().ok_or_else(|| {
+        Error::usage("no folder is known for the tuning", "name one in PARULA_CACHE")
+    })?;
+    let own = [&adapter.name, &adapter.backend, &adapter.driver].map(String::as_str);
+    let parts = own.into_iter().chain((precision != "f32").then_some(precision));
+    Ok(folder.join(format!("tuning-{}.json", digest(parts))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::gpu::open_noop;
+
+    fn entry(key: &str, variant: &str, ratio: f64) -> Entry {
+        let (key, variant) = (key.to_owned(), variant.to_owned());
+        let (default, checked) = ("tiled".to_owned(), "reference".to_owned());
+        Entry { key, variant, default, ratio, spread: 0.01, checked }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below/tuning.json");
+        let gpu = open_noop();
+        assert_eq!(Tuning::read(&path, gpu.report()).unwrap(), None);
+        let mut tuning = Tuning::new(gpu.report());
+        tuning.put(entry("a", "naive", 0.5));
+        tuning.put(entry("b", "tiled", 1.0));
+        tuning.put(entry("a", "blocked", 0.4));
+        tuning.write(&path).unwrap();
+        let read = Tuning::read(&path, gpu.report()).unwrap().unwrap();
+        assert_eq!(read, tuning);
+        assert_eq!(read.find("a").map(|entry| entry.variant.as_str()), Some("blocked"));
+        assert_eq!(read.choices().len(), 1, "what is the default anyway is no choice");
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_another_adapter_or_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tuning.json");
+        let gpu = open_noop();
+        let good = Tuning::new(gpu.report());
+        good.write(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let refused = |part: &str| {
+            let error = Tuning::read(&path, gpu.report()).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("parula tune"), "{error}");
+            assert!(error.contains("tuning.json"), "{error}");
+        };
+        for bytes in [&b""[..], b"{}", b"[1", b"\xff\xfe", &whole[..whole.len() / 2]] {
+            std::fs::write(&path, bytes).unwrap();
+            refused("not a file of tuning");
+        }
+        Tuning { driver: "other 1.2".to_owned(), ..good.clone() }.write(&path).unwrap();
+        refused("driver other 1.2");
+        Tuning { kernels: "0".to_owned(), ..good.clone() }.write(&path).unwrap();
+        refused("kernels 0");
+        Tuning { format: 9, ..good.clone() }.write(&path).unwrap();
+        refused("format 9");
+        Tuning { version: "9.9.9".to_owned(), ..good }.write(&path).unwrap();
+        refused("9.9.9");
+    }
+}

@@ -1,0 +1,345 @@
+//! Images resized once, then scaled, augmented and copied into batches, N x H x W x C.
+
+use rand::seq::SliceRandom;
+
+use super::Scaling;
+use super::augment::Warp;
+use crate::draw;
+use crate::nets::images::Augment;
+use crate::nets::images::Colour;
+use crate::nets::images::Grey;
+use crate::nets::images::Resize;
+
+/// Images resized once, for many epochs.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Rows and columns.
+    pub size: (usize, usize),
+    /// Channels of a batch.
+    pub channels: usize,
+    /// Channels that are kept here: 1 where those of a batch are all the same, else `channels`.
+    pub depth: usize,
+    /// Applied on copying.
+    pub scaling: Scaling,
+    /// N x H x W x depth, [0, 255].
+    pub images: Vec<f32>,
+    /// The class index of each image.
+    pub labels: Vec<usize>,
+    /// What each image is called in messages; may be empty.
+    pub names: Vec<String>,
+}
+
+impl Prepared {
+    /// Grey images with their class indices, in every channel of a batch.
+    pub fn from_images<'a>(
+        images: impl IntoIterator<Item = (&'a Grey, usize)>,
+        size: (usize, usize),
+        channels: usize,
+        scaling: Scaling,
+    ) -> Self {
+        let mut prepared = Prepared { depth: 1, ..Self::none(size, channels, scaling) };
+        for (image, label) in images {
+            prepared.images.extend(image.resize(size.0, size.1));
+            prepared.labels.push(label);
+        }
+        prepared
+    }
+
+    /// Images in colour, for a network of three channels; a network of one gets their grey. All have
+    /// label 0.
+    pub fn from_colour<'a>(
+        images: impl IntoIterator<Item = &'a Colour>,
+        size: (usize, usize),
+        channels: usize,
+        scaling: Scaling,
+        resize: Resize,
+    ) -> Self {
+        let depth = if channels == 3 { 3 } else { 1 };
+        let mut prepared = Prepared { depth, ..Self::none(size, channels, scaling) };
+        for image in images {
+            prepared.images.extend(match depth {
+                3 => image.resize_by(size.0, size.1, resize),
+                _ => image.grey().resize_by(size.0, size.1, resize),
+            });
+            prepared.labels.push(0);
+        }
+        prepared
+    }
+
+    fn none(size: (usize, usize), channels: usize, scaling: Scaling) -> Self {
+        let (images, labels, names) = (Vec::new(), Vec::new(), Vec::new());
+        Prepared { size, channels, depth: channels, scaling, images, labels, names }
+    }
+
+    /// What image `index` is called in messages: its name, or else its number, from 1.
+    pub fn name(&self, index: usize) -> String {
+        self.names.get(index).cloned().unwrap_or_else(|| format!("image {}", index + 1))
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Numbers in one image of a batch: height x width x channels.
+    pub fn image_len(&self) -> usize {
+        self.size.0 * self.size.1 * self.channels
+    }
+
+    /// All images, scaled, N x H x W x C.
+    pub fn all(&self) -> Vec<f32> {
+        let mut numbers = Vec::with_capacity(self.len() * self.image_len());
+        (0..self.len()).for_each(|index| self.copy(index, &Warp::default(), &mut numbers));
+        numbers
+    }
+
+    /// Image `index`, scaled, H x W x C.
+    ///
+    /// # Panics
+    /// When there is no such image.
+    pub fn numbers(&self, index: usize) -> Vec<f32> {
+        let mut numbers = Vec::with_capacity(self.image_len());
+        self.copy(index, &Warp::default(), &mut numbers);
+        numbers
+    }
+
+    /// Appends image `index`, as `warp` shows it, scaled, in all channels.
+    ///
+    /// # Panics
+    /// When there is no such image.
+    pub fn copy(&self, index: usize, warp: &Warp, numbers: &mut Vec<f32>) {
+        let affine: Vec<(f32, f32)> = (0..self.channels).map(|c| self.scaling.affine(c)).collect();
+        let length = self.size.0 * self.size.1 * self.depth;
+        let image = warp.look(&self.images[index * length..][..length], self.size, self.depth);
+        for pixel in image.chunks(self.depth) {
+            let values = affine.iter().zip(pixel.iter().cycle());
+            let scaled = values.map(|((factor, summand), &v)| warp.light(v) * factor + summand);
+            numbers.extend(scaled);
+        }
+    }
+}
+
+/// Which images are learnt from and which are not: indices, ascending on each side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// To learn from.
+    pub train: Vec<usize>,
+    /// To be judged by.
+    pub validation: Vec<usize>,
+}
+
+/// How an epoch is made into batches.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchOptions {
+    /// Images in a batch, at least 1; the last batch has what is left.
+    pub batch: usize,
+    /// With `epoch`, fixes the order and what is done to each image.
+    pub seed: u64,
+    /// From 0.
+    pub epoch: u64,
+    /// Whether the order is drawn; otherwise it is that of the indices.
+    pub shuffle: bool,
+    /// What may be done to an image.
+    pub augment: Augment,
+}
+
+/// Some images of an epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// N x H x W x C.
+    pub images: Vec<f32>,
+    /// The class index of each image.
+    pub labels: Vec<usize>,
+    /// Where each came from in [`Prepared`].
+    pub indices: Vec<usize>,
+    /// What was done to each.
+    pub warps: Vec<Warp>,
+    /// Images after padding; `labels.len()` before.
+    pub padded: usize,
+}
+
+impl Batch {
+    /// Fills up with black images to `batch`, for a graph of fixed size. The fill has no label, no
+    /// index and weight 0.
+    pub fn pad_to(&mut self, batch: usize) {
+        if batch > self.padded && self.padded > 0 {
+            let image_len = self.images.len() / self.padded;
+            self.images.resize(batch * image_len, 0.0);
+            self.padded = batch;
+        }
+    }
+
+    /// N x `classes`: 1 at the label, and a row of zeros for each image of the fill, so that it adds
+    /// nothing to a cross-entropy.
+    pub fn one_hot(&self, classes: usize) -> Vec<f32> {
+        let mut targets = vec![0.0; self.padded * classes];
+        for (row, &label) in self.labels.iter().enumerate().filter(|(_, label)| **label < classes) {
+            targets[row * classes + label] = 1.0;
+        }
+        targets
+    }
+
+    /// N x 1: the class of each image, 0 or 1, and 0 for the fill.
+    pub fn binary(&self) -> Vec<f32> {
+        let label = |row: usize| self.labels.get(row).map_or(0.0, |&label| label.min(1) as f32);
+        (0..self.padded).map(label).collect()
+    }
+
+    /// 1 for each image and 0 for the fill.
+    pub fn weights(&self) -> Vec<f32> {
+        (0..self.padded).map(|row| if row < self.labels.len() { 1.0 } else { 0.0 }).collect()
+    }
+}
+
+/// The batches of one epoch, in order.
+pub struct Batches<'a> {
+    prepared: &'a Prepared,
+    options: BatchOptions,
+    order: Vec<usize>,
+    next: usize,
+}
+
+impl<'a> Batches<'a> {
+    /// An epoch over the images `indices` of `prepared`.
+    ///
+    /// The order and what is done to each image depend on seed and epoch alone, not on the batch size.
+    pub fn new(prepared: &'a Prepared, indices: &[usize], options: BatchOptions) -> Self {
+        let mut order = indices.to_vec();
+        if options.shuffle {
+            let key = format!("order of epoch {}", options.epoch);
+            order.shuffle(&mut draw::stream(options.seed, &key));
+        }
+        Batches { prepared, options, order, next: 0 }
+    }
+
+    /// The number of batches in the whole epoch.
+    pub fn count_all(&self) -> usize {
+        self.order.len().div_ceil(self.options.batch.max(1))
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let end = (self.next + self.options.batch.max(1)).min(self.order.len());
+        let indices =
+            self.order.get(self.next..end).filter(|indices| !indices.is_empty())?.to_vec();
+        self.next = end;
+        let mut images = Vec::with_capacity(indices.len() * self.prepared.image_len());
+        let BatchOptions { seed, epoch, augment, .. } = self.options;
+        let draw = |&index: &usize| augment.draw(seed, epoch, index);
+        let warps: Vec<Warp> = indices.iter().map(draw).collect();
+        for (&index, warp) in indices.iter().zip(&warps) {
+            self.prepared.copy(index, warp, &mut images);
+        }
+        let labels: Vec<usize> = indices.iter().map(|&index| self.prepared.labels[index]).collect();
+        Some(Batch { images, padded: labels.len(), labels, indices, warps })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nets::images::fixtures::textured;
+    use crate::nets::images::{Flips, Jitter};
+
+    fn prepared(n: usize) -> Prepared {
+        let images: Vec<Grey> = (0..n)
+            .map(|i| Grey { pixels: vec![i as u8, 1, 2, 3, 4, 5], width: 3, height: 2 })
+            .collect();
+        let labelled = images.iter().enumerate().map(|(i, image)| (image, i % 2));
+        Prepared::from_images(labelled, (2, 3), 1, Scaling::None)
+    }
+
+    fn options(batch: usize) -> BatchOptions {
+        let flips = Flips { horizontal: true, vertical: true };
+        let augment = Augment { flips, jitter: Some(Jitter::default()) };
+        BatchOptions { batch, seed: 4, epoch: 2, shuffle: true, augment }
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_and_a_tail() {
+        let prepared = prepared(10);
+        let indices: Vec<usize> = (0..10).collect();
+        let batches: Vec<Batch> = Batches::new(&prepared, &indices, options(4)).collect();
+        assert_eq!(Batches::new(&prepared, &indices, options(4)).count_all(), 3);
+        let sizes: Vec<usize> = batches.iter().map(|batch| batch.labels.len()).collect();
+        assert_eq!(sizes, [4, 4, 2]);
+        let mut seen: Vec<usize> = batches.iter().flat_map(|batch| batch.indices.clone()).collect();
+        assert_ne!(seen, indices, "shuffled");
+        for batch in &batches {
+            assert_eq!(batch.images.len(), batch.labels.len() * 6);
+            assert!(batch.labels.iter().zip(&batch.indices).all(|(label, i)| *label == i % 2));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, indices);
+        assert_eq!(Batches::new(&prepared, &[], options(4)).count(), 0);
+    }
+
+    #[test]
+    fn the_batch_size_changes_no_image() {
+        let prepared = prepared(10);
+        let indices: Vec<usize> = (0..10).collect();
+        let all = |options| -> Vec<f32> {
+            Batches::new(&prepared, &indices, options).flat_map(|batch| batch.images).collect()
+        };
+        assert_eq!(all(options(4)), all(options(7)));
+        assert_ne!(all(options(4)), all(BatchOptions { epoch: 3, ..options(4) }));
+        assert_ne!(all(options(4)), all(BatchOptions { seed: 5, ..options(4) }));
+        let plain = BatchOptions { shuffle: false, augment: Augment::default(), ..options(3) };
+        assert_eq!(all(plain), prepared.images);
+    }
+
+    #[test]
+    fn flips_mirror_only_what_is_allowed() {
+        let prepared = prepared(1);
+        let flips = Flips { horizontal: true, vertical: false };
+        let augment = Augment { flips, jitter: None };
+        let mut seen = std::collections::BTreeSet::new();
+        for epoch in 0..40 {
+            let options = BatchOptions { augment, epoch, ..options(1) };
+            let batch = Batches::new(&prepared, &[0], options).next().unwrap();
+            seen.insert(batch.images.iter().map(|value| *value as u8).collect::<Vec<u8>>());
+        }
+        assert_eq!(seen.len(), 2, "as it is and mirrored, and never upside down");
+    }
+
+    #[test]
+    fn the_fill_of_a_tail_weighs_nothing() {
+        let prepared = prepared(3);
+        let mut batch = Batches::new(&prepared, &[0, 1, 2], options(8)).next().unwrap();
+        batch.pad_to(8);
+        assert_eq!(batch.images.len(), 8 * 6);
+        assert_eq!(batch.weights(), [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let targets = batch.one_hot(2);
+        assert_eq!((targets.len(), targets.iter().sum::<f32>()), (16, 3.0));
+        assert_eq!(targets[batch.labels[0]], 1.0);
+        batch.pad_to(4);
+        assert_eq!(batch.padded, 8, "nothing is cut off");
+    }
+
+    #[test]
+    fn tensors_are_scaled_in_every_channel() {
+        let image = textured(5, 4);
+        let value = f32::from(image.at(3, 2));
+        let at = |channels, scaling| {
+            let images = [(&image, 0), (&image, 0)];
+            let numbers = Prepared::from_images(images, (4, 5), channels, scaling).all();
+            assert_eq!(numbers.len(), 2 * 4 * 5 * channels);
+            let first = (4 * 5 + 2 * 5 + 3) * channels;
+            numbers[first..first + channels].to_vec()
+        };
+        assert_eq!(at(3, Scaling::None), [value; 3]);
+        assert_eq!(at(1, Scaling::Unit), [value * (1.0 / 255.0)]);
+        assert_eq!(at(1, Scaling::Tf), [value * (1.0 / 127.5) - 1.0]);
+        assert_eq!(at(3, Scaling::Caffe)[2], value - 123.68);
+        let torch = at(3, Scaling::Torch);
+        assert!((torch[1] - (value / 255.0 - 0.456) / 0.224).abs() < 1e-5);
+    }
+}

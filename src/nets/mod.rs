@@ -1,0 +1,9 @@
+//! Networks: built or read from a Keras file, given weights and images, trained and explained.
+
+pub mod cam;
+pub mod images;
+pub mod keras;
+pub mod models;
+pub mod refine;
+pub mod train;
+pub mod weights;

@@ -1,0 +1,395 @@
+//! The epochs of a training run: from the first, or from where an earlier process was stopped.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::graph::inputs;
+use super::job::Job;
+use super::state::{self, Configuration, Progress, Restored};
+use super::statistics::Reestimation;
+use super::steps::{Lesson, Steps};
+use super::{Best, Classifier, EarlyStopping, Schedule, Scores, TrainOptions, Trained};
+use crate::engine::gpu::Gpu;
+use crate::engine::session::{Arena, Store};
+use crate::error::{Error, Result};
+use crate::nets::images::{Batch, BatchOptions, Batches, Prepared, Split};
+use crate::nets::models::{Head, Model, Network};
+use crate::nets::train::record::EpochRecord;
+use crate::nets::weights::Weights;
+
+/// Trains `network` on the training side of `split`, and keeps the epoch with the best validation
+/// accuracy, the earliest of equals.
+///
+/// It starts from scratch or from [`TrainOptions::start`], and where [`TrainOptions::state`] is
+/// there already, after the last epoch in it. `title` stands before the progress bar.
+///
+/// # Errors
+/// [`Error::TooLarge`] before anything is allocated, [`Error::NotFinite`] when the loss is lost,
+/// [`Error::Interrupted`] after Ctrl-C, [`Error::Content`] when the state is of another configuration,
+/// and those of the GPU and of reading and writing the files.
+pub fn train(
+    gpu: &Arc<Gpu>,
+    network: &'static Network,
+    prepared: &Prepared,
+    split: &Split,
+    options: &TrainOptions,
+    title: &str,
+) -> Result<Trained> {
+    train_after(gpu, network, prepared, split, options, title, || Ok(()))
+}
+
+/// As [`train`]; `accepted` hears, before anything is written, that there is no state or one that is gone on
+/// with: until then the files of an earlier call are what they were.
+///
+/// # Errors
+/// As [`train`], and those of `accepted`.
+pub fn train_after(
+    gpu: &Arc<Gpu>,
+    network: &'static Network,
+    prepared: &Prepared,
+    split: &Split,
+    options: &TrainOptions,
+    title: &str,
+    accepted: impl FnOnce() -> Result<()>,
+) -> Result<Trained> {
+    let start = Instant::now();
+    let size = [prepared.size.0, prepared.size.1];
+    let counts = [split.train.len(), prepared.len()];
+    let job = Job::plan(gpu, network, size, counts, options)?;
+    let batch = job.batch;
+    let store = Store::new(gpu, &job.steps[0].0.graph, options.seed)?;
+    let arena = Arena::new(gpu, job.plans())?;
+    let mut steps = Steps::new(gpu, &store, options);
+    for (training, plan) in job.steps {
+        steps.add(training, plan, &arena)?;
+    }
+    if let Some(weights) = &options.start {
+        weights.put(&store)?;
+    }
+    let model = job.model;
+    let classifier = Classifier::within(gpu, model.clone(), job.inference, &store, &arena)?;
+    let reestimation = match job.reestimation {
+        None => None,
+        Some(planned) => Some(Reestimation::new(gpu, planned, &store, &arena)?),
+    };
+    // Its memory goes with the sessions.
+    drop(arena);
+    let configuration = match options.state {
+        None => Configuration::new(),
+        Some(_) => state::configuration(gpu, network, state::material(prepared, split), options),
+    };
+    let steps_an_epoch = split.train.len().div_ceil(batch) as u64;
+    let mut run = Run {
+        prepared,
+        split,
+        options,
+        title,
+        batch,
+        steps_an_epoch,
+        class_weights: class_weights(prepared, split, options),
+        bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
+        start,
+        model,
+        store,
+        steps,
+        reestimation,
+        classifier,
+        configuration,
+        progress: Progress::start(),
+        best: Best::default(),
+        kept: None,
+        stopping: options.patience.map(EarlyStopping::new),
+        stopped: false,
+    };
+    run.take_up()?;
+    accepted()?;
+    while !run.finished_by(run.progress.records.len() as u64) {
+        run.epoch()?;
+    }
+    run.finish(gpu)
+}
+
+/// A training run between two epochs.
+struct Run<'a> {
+    prepared: &'a Prepared,
+    split: &'a Split,
+    options: &'a TrainOptions,
+    title: &'a str,
+    batch: usize,
+    steps_an_epoch: u64,
+    class_weights: [f32; 2],
+    bar: ProgressBar,
+    start: Instant,
+    model: Model,
+    store: Store,
+    steps: Steps,
+    /// Where running statistics are not those of the steps.
+    reestimation: Option<Reestimation>,
+    classifier: Classifier,
+    configuration: Configuration,
+    /// Without the time of this process.
+    progress: Progress,
+    best: Best,
+    /// The weights of the best epoch.
+    kept: Option<Weights>,
+    stopping: Option<EarlyStopping>,
+    stopped: bool,
+}
+
+impl Run<'_> {
+    /// Takes up the state that an earlier process left, if it left one.
+    fn take_up(&mut self) -> Result<()> {
+        let Some(path) = self.options.state.as_ref().filter(|path| path.exists()) else {
+            return Ok(());
+        };
+        let longer = self.options.longer;
+        let Restored { progress, best, configuration, longer } =
+            state::restore::<EpochRecord>(path, &self.configuration, longer, &self.store)?;
+        self.configuration = configuration;
+        let done = progress.records.len() as u64;
+        if progress.records.iter().zip(1..).any(|(record, epoch)| record.epoch != epoch) {
+            let hint = state::hint(self.options.longer);
+            return Err(Error::content(path, "its epochs are not 1, 2, 3 and so on", hint));
+        }
+        for record in &progress.records {
+            self.judge(record);
+        }
+        // The best epoch's weights are left out where they are those of the last epoch.
+        let now = self.weights()?;
+        self.kept = match best {
+            Some(best) => Some(Weights { tensors: best.tensors, metadata: now.metadata }),
+            None => (self.best.epoch > 0).then_some(now),
+        };
+        self.steps.go_on_after(done * self.steps_an_epoch, progress.loss_scale);
+        self.progress = progress;
+        self.bar.set_position(done * self.steps_an_epoch);
+        self.bar.reset_eta();
+        let title = self.title;
+        if self.finished_by(done) {
+            let epochs = self.options.epochs;
+            let why = match (self.stopped, self.options.longer) {
+                (true, _) => "; early stopping has ended it",
+                (_, true) => "; with more --epochs it goes on from there",
+                _ => "",
+            };
+            crate::console::note!("{title}: finished, after epoch {done} of {epochs}{why}");
+            return Ok(());
+        }
+        let more = match (longer, self.options.schedule) {
+            (true, Schedule::Cosine) => {
+                "; the learning rate goes on along the cosine of all epochs, higher than it has ended: the \
+                 result is not that of as many epochs from the start"
+            }
+            _ => "",
+        };
+        self.bar.suspend(|| crate::console::note!("{title}: going on after epoch {done}{more}"));
+        Ok(())
+    }
+
+    /// Whether nothing is left to do after `done` epochs.
+    fn finished_by(&self, done: u64) -> bool {
+        self.stopped || done >= u64::from(self.options.epochs)
+    }
+
+    /// Whether the epoch of `record` is the best so far; early stopping hears of it as well.
+    fn judge(&mut self, record: &EpochRecord) -> bool {
+        self.stopped = self.stopping.as_mut().is_some_and(|s| s.stops(record.val_loss));
+        let finite = record.loss.is_finite() && record.val_loss.is_finite();
+        finite && self.best.keeps(self.options.keep, record.epoch, record.val_accuracy)
+    }
+
+    /// One pass over the training images, validation, and what is to be kept of it.
+    fn epoch(&mut self) -> Result<()> {
+        let options = self.options;
+        let epoch = self.progress.records.len() as u32 + 1;
+        let order = BatchOptions {
+            batch: self.batch,
+            seed: options.seed,
+            epoch: u64::from(epoch),
+            shuffle: true,
+            augment: options.augment,
+        };
+        let total = u64::from(options.epochs) * self.steps_an_epoch;
+        let mut seen = Scores::default();
+        let skipped = self.steps.skipped();
+        let mut batches = Batches::new(self.prepared, &self.split.train, order);
+        let mut batch = batches.next();
+        while let Some(images) = batch {
+            super::interruption(|| self.finished())?;
+            let targets = targets(&images, options.head, self.class_weights);
+            let name = |index: usize| self.prepared.name(images.indices[index]);
+            let (count, numbers) = (images.labels.len(), &images.images);
+            let lesson = Lesson { count, images: numbers, targets, name: &name };
+            let (taken, next) = self.steps.step(&lesson, total, || batches.next())?;
+            if let Some((_, answer)) = taken {
+                seen.add(&answer, &images.labels);
+            }
+            self.bar.inc(1);
+            batch = next;
+        }
+        self.tell_skipped(skipped, epoch);
+        if seen.is_empty() {
+            let layer = "one, for every batch of the epoch, in 16 bits".to_owned();
+            return Err(Error::NotFinite { loss: f32::NAN, step: self.steps.done(), layer });
+        }
+        let finished = self.finished();
+        if let Some(reestimation) = &mut self.reestimation {
+            // The epoch's own batches, once more: nothing is drawn that a resumed training would not draw.
+            let again = Batches::new(self.prepared, &self.split.train, order);
+            reestimation.run(again, &finished)?;
+        }
+        let validation = self.classifier.score(self.prepared, &self.split.validation)?;
+        let record = EpochRecord {
+            epoch,
+            loss: seen.loss(),
+            accuracy: seen.accuracy(),
+            val_loss: validation.loss(),
+            val_accuracy: validation.accuracy(),
+        };
+        self.progress.records.push(record);
+        let weights = self.weights()?;
+        // A ReLU may turn NaN into 0, so that weights are lost without a trace in the loss.
+        if let Some(layer) = weights.not_finite() {
+            let (loss, layer) = (record.loss as f32, layer.to_owned());
+            return Err(Error::NotFinite { loss, step: self.steps.done(), layer });
+        }
+        let improved = self.judge(&record);
+        if let (true, Some(path)) = (improved, &options.checkpoint) {
+            super::save(path, &weights, &self.model)?;
+        }
+        if let Some(path) = &options.state {
+            let seconds = self.seconds();
+            let records = self.progress.records.clone();
+            let progress = Progress { seconds, records, loss_scale: self.steps.scale() };
+            let best = self.kept.as_ref().filter(|_| !improved);
+            state::save(path, &self.configuration, &progress, &weights, best, &self.store)?;
+        }
+        if improved {
+            self.kept = Some(weights);
+        }
+        self.tell(&record);
+        Ok(())
+    }
+
+    /// Says how many steps were left out since there were `before`.
+    fn tell_skipped(&self, before: u64, epoch: u32) {
+        let skipped = self.steps.skipped() - before;
+        if skipped > 0 {
+            let (title, of) = (self.title, self.steps_an_epoch);
+            self.bar.suspend(|| {
+                crate::console::note!(
+                    "{title}: epoch {epoch}: {skipped} of {of} steps were left out, because a number \
+                     overflowed in 16 bits"
+                );
+            });
+        }
+    }
+
+    /// Shows what an epoch reached, and how long the rest takes at most.
+    fn tell(&self, record: &EpochRecord) {
+        self.bar.set_message(format!(
+            "loss {:.3}, accuracy {:.3}, validation {:.3}",
+            record.loss, record.accuracy, record.val_accuracy
+        ));
+        if self.bar.is_hidden() {
+            let EpochRecord { epoch, loss, accuracy, val_loss, val_accuracy } = *record;
+            let epochs = self.options.epochs;
+            let seconds = self.seconds();
+            let left = seconds / f64::from(epoch) * f64::from(epochs - epoch);
+            crate::console::note!(
+                "{}: epoch {epoch}/{epochs}: loss {loss:.4} accuracy {accuracy:.4} val_loss \
+                 {val_loss:.4} val_accuracy {val_accuracy:.4}, {seconds:.0} s, {left:.0} s left",
+                self.title,
+            );
+        }
+    }
+
+    /// The best epoch's weights, in the store again.
+    fn finish(self, gpu: &Arc<Gpu>) -> Result<Trained> {
+        self.bar.finish_and_clear();
+        let time = Duration::from_secs_f64(self.seconds());
+        let now = self.weights()?;
+        let Run { model, store, kept, progress, best, prepared, split, .. } = self;
+        let (stopped, configuration) = (self.stopped, self.configuration);
+        // Their memory is not needed beside that of the check below.
+        drop((self.steps, self.classifier, self.reestimation));
+        // Without a best epoch none was run, or no validation accuracy was a number.
+        let weights = kept.unwrap_or(now);
+        weights.tensors.iter().try_for_each(|(name, tensor)| store.set(name, tensor))?;
+        if let Some(&first) = split.validation.first() {
+            let image = prepared.numbers(first);
+            model.expect_finite(gpu, &store, &prepared.name(first), &image)?;
+        }
+        let records = progress.records;
+        Ok(Trained { model, store, weights, records, best, stopped, configuration, time })
+    }
+
+    /// The weights as they are now.
+    fn weights(&self) -> Result<Weights> {
+        let mut weights = Weights::of(&self.model, &self.store)?;
+        let scaling = self.prepared.scaling.name().to_owned();
+        weights.metadata.insert("scaling".to_owned(), scaling);
+        Ok(weights)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.progress.seconds + self.start.elapsed().as_secs_f64()
+    }
+
+    fn finished(&self) -> String {
+        let done = self.progress.records.len();
+        let kept = match (&self.options.checkpoint, &self.options.state) {
+            _ if done == 0 => String::new(),
+            (Some(path), None) => format!(", the best weights are in {}", path.display()),
+            (_, Some(path)) => format!(", --resume goes on from {}", path.display()),
+            (None, None) => String::new(),
+        };
+        format!("{done} of {} epochs were finished{kept}", self.options.epochs)
+    }
+}
+
+/// What the loss compares the scores of `batch` with; `weights` are those of the classes.
+fn targets(batch: &Batch, head: Head, weights: [f32; 2]) -> Vec<(&'static str, Vec<f32>)> {
+    let weight = |&label: &usize| weights[label.min(1)];
+    match head {
+        Head::Sigmoid => {
+            let weights = batch.labels.iter().map(weight).collect();
+            vec![(inputs::LABELS, batch.binary()), (inputs::WEIGHTS, weights)]
+        }
+        Head::Softmax => {
+            let mut labels = batch.one_hot(head.units());
+            for (row, label) in labels.chunks_mut(head.units()).zip(&batch.labels) {
+                row.iter_mut().for_each(|target| *target *= weight(label));
+            }
+            vec![(inputs::LABELS, labels)]
+        }
+    }
+}
+
+/// The weight of each class: n / (classes * n_class), so that all classes weigh the same together.
+fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> [f32; 2] {
+    let mut counts = [0usize; 2];
+    for &index in &split.train {
+        counts[prepared.labels[index].min(1)] += 1;
+    }
+    if !options.balance || counts.contains(&0) {
+        return [1.0; 2];
+    }
+    counts.map(|count| split.train.len() as f32 / (2.0 * count as f32))
+}
+
+/// The bar of a training of so many steps.
+pub fn progress(title: &str, steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    // The template is a constant that is known to parse.
+    if let Ok(style) = ProgressStyle::with_template(
+        "{prefix} {bar:30} {pos}/{len} steps, {elapsed} gone, {eta} left  {msg}",
+    ) {
+        bar.set_style(style);
+    }
+    bar.set_prefix(title.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

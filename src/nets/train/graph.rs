@@ -1,0 +1,146 @@
+//! The graph of one training step: forward, loss, gradients, updates.
+
+use crate::engine::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
+use crate::engine::ops::{
+    Finite, MovingAverage, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy,
+    SoftmaxCrossEntropy, downcast,
+};
+use crate::error::Result;
+use crate::nets::models::{Head, Mode, Network};
+
+/// A training step as a graph for one batch size.
+#[derive(Clone, Debug)]
+pub struct TrainingGraph {
+    /// All of it.
+    pub graph: Graph,
+    /// The mean loss of the batch, one number.
+    pub loss: Value,
+    /// Class scores: (N, classes), or of a segmenter (N, H, W, classes).
+    pub logits: Value,
+    /// The loss where all gradients are finite, infinity otherwise; only where the loss is scaled. Neither
+    /// the optimiser nor a running average then changes anything.
+    pub finite: Option<Value>,
+    /// What changes variables: running statistics, then the optimiser.
+    pub updates: Vec<Value>,
+    /// Images in the batch.
+    pub batch: usize,
+}
+
+/// Input names of a training graph, besides those of the model.
+pub mod inputs {
+    /// Targets, a row an image, or for a segmenter a row a pixel: of a softmax (rows, classes), one-hot
+    /// times the weight of the row; of a single sigmoid (rows, 1), from 0 to 1.
+    pub const LABELS: &str = "labels";
+    /// Of a single sigmoid, (rows): the weight of each.
+    pub const WEIGHTS: &str = "weights";
+    /// The optimiser's numbers of this step, from [`Optimizer::hyper`](crate::engine::ops::Optimizer::hyper).
+    pub const HYPER: &str = "hyper";
+    /// The gradient of the loss with respect to itself: 1, or the loss scale.
+    pub const ONE: &str = "one";
+}
+
+/// The running average `update` as one that leaves a batch out where `guard` is not finite: whether it is, is
+/// known once there are loss and gradients.
+fn guarded(graph: &mut Graph, update: Value, guard: Value) -> Result<Value> {
+    let node = graph.node(update);
+    let Some(&average) = node.operation().and_then(|one| downcast::<MovingAverage>(&**one)) else {
+        return Ok(update);
+    };
+    let inputs: Vec<Value> = node.inputs.iter().copied().chain([guard]).collect();
+    let name = graph.unique(&format!("{}/guarded", graph.node(update).name));
+    graph.add(name, average, &inputs)
+}
+
+impl TrainingGraph {
+    /// Builds the step of `network`, with cross-entropy as its loss: over `classes` units by softmax, or
+    /// of a single unit by sigmoid, as a mean over images, or over the pixels of all. Variables are the same for every batch size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::error::Error::Shape) when the input is too small for the network.
+    pub fn build(
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+        classes: usize,
+        optimizer: &Optimizer,
+    ) -> Result<Self> {
+        Self::of(network, batch, size, classes, optimizer, false)
+    }
+
+    /// The same for a loss that is scaled: a step in which a gradient overflows changes no parameter.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn scaled(
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+        classes: usize,
+        optimizer: &Optimizer,
+    ) -> Result<Self> {
+        Self::of(network, batch, size, classes, optimizer, true)
+    }
+
+    fn of(
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+        classes: usize,
+        optimizer: &Optimizer,
+        scaled: bool,
+    ) -> Result<Self> {
+        let model = network.build(Mode::Training, batch, size, classes)?;
+        let (mut graph, logits) = (model.graph, model.heads.logits);
+        let rows = graph.shape(logits).rows();
+        let labels = graph.input(inputs::LABELS, [rows, classes])?;
+        let scores = match graph.shape(logits).rank() {
+            2 => logits,
+            _ => graph.add("pixels", Reshape([rows, classes].into()), &[logits])?,
+        };
+        let loss = match Head::of(classes) {
+            Head::Softmax => graph.add("loss", SoftmaxCrossEntropy, &[scores, labels])?,
+            Head::Sigmoid => {
+                let weights = graph.input(inputs::WEIGHTS, [rows])?;
+                graph.add("loss", SigmoidCrossEntropy, &[scores, labels, weights])?
+            }
+        };
+
+        // Fused before it is differentiated: an activation after a normalisation costs no pass over
+        // memory then, forward or backward.
+        let mut keep = vec![loss, logits];
+        keep.extend(&model.updates);
+        let (mut graph, map) = fuse(&graph, &keep, true)?;
+        let moved = |value: Value| map[value.index()].unwrap_or(value);
+        let (loss, logits) = (moved(loss), moved(logits));
+        let mut updates: Vec<Value> = model.updates.iter().map(|&update| moved(update)).collect();
+
+        let parameters: Vec<Value> = graph
+            .nodes()
+            .filter(|(_, n)| matches!(&n.kind, Kind::Variable(v) if v.role == Role::Trainable))
+            .map(|(value, _)| value)
+            .collect();
+        let one = graph.input(inputs::ONE, [1])?;
+        let found = gradients(&mut graph, loss, one, &parameters)?;
+        let packed = graph.add("parameters", Pack, &parameters)?;
+        let gradient = graph.add("gradients", Pack, &found)?;
+        let hyper = graph.input(inputs::HYPER, [8])?;
+        let finite = match scaled {
+            true => Some(graph.add("finite", Finite, &[loss, gradient])?),
+            false => None,
+        };
+        let guard = finite.unwrap_or(loss);
+        for update in &mut updates {
+            *update = guarded(&mut graph, *update, guard)?;
+        }
+        let mut operands = vec![packed, gradient, hyper, guard];
+        let count = graph.shape(packed).clone();
+        for state in optimizer.states() {
+            let name = format!("optimizer/{state}");
+            let start = Init::Constant(0.0);
+            operands.push(graph.variable(name, count.clone(), Role::Optimizer, start)?);
+        }
+        let optimize = Optimize { optimizer: *optimizer };
+        updates.push(graph.add("optimizer", optimize, &operands)?);
+        Ok(TrainingGraph { graph, loss, logits, finite, updates, batch })
+    }
+}

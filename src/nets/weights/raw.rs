@@ -1,0 +1,295 @@
+//! What a weights file holds, as the file has it, before it is known which network it is for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::MOST_SIDE;
+use super::limits::{Allowance, MOST_BYTES};
+use super::{hdf5, keras_archive, keras_h5, keras_weights, safetensors};
+use crate::engine::tensor::Tensor;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::nets::models::{MASK, Network};
+
+/// What a file says of itself: `model`, `classes`, `input`, `scaling`. Only in files that we wrote.
+pub type Metadata = BTreeMap<String, String>;
+
+/// The formats that are read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Named tensors behind a JSON header.
+    Safetensors,
+    /// Keras's legacy `.h5`: layers by name, in order.
+    KerasH5,
+    /// Keras 3's `.weights.h5`: layers by class and number.
+    KerasWeights,
+    /// Keras 3's `.keras`: a zip of the model's configuration and a `.weights.h5`.
+    KerasArchive,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Format::Safetensors => "safetensors",
+            Format::KerasH5 => "Keras .h5 (legacy)",
+            Format::KerasWeights => "Keras .weights.h5",
+            Format::KerasArchive => "Keras .keras",
+        })
+    }
+}
+
+impl Format {
+    /// The format that the ending of `path` asks for.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the endings there are.
+    pub fn of_ending(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        // The longer ending first: `.weights.h5` ends in `.h5`, too.
+        let endings = [
+            (".safetensors", Format::Safetensors),
+            (".weights.h5", Format::KerasWeights),
+            (".h5", Format::KerasH5),
+            (".hdf5", Format::KerasH5),
+            (".keras", Format::KerasArchive),
+        ];
+        let found = endings.iter().find(|(ending, _)| name.ends_with(ending));
+        found.map(|(_, format)| *format).ok_or_else(|| {
+            Error::usage(
+                format!("the ending of {} names no weights format", path.display()),
+                "use .safetensors, .weights.h5, .h5 (legacy) or .keras",
+            )
+        })
+    }
+}
+
+/// A layer of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawLayer {
+    /// Its name. Older `.weights.h5` have none.
+    pub name: Option<String>,
+    /// Where it stands in the file, for messages.
+    pub place: String,
+    /// In `.weights.h5`: Keras's class in snake case, and the number among layers of that class.
+    pub class: Option<(String, usize)>,
+    /// Its tensors in the file's order, with the names that the file has for them.
+    pub tensors: Vec<(String, Tensor)>,
+}
+
+impl RawLayer {
+    /// Its name, or its place where it has none.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.place)
+    }
+
+    /// Whether it multiplies vectors by a matrix: of Keras's layers here only `Dense` does.
+    pub fn is_dense(&self) -> bool {
+        self.tensors.iter().any(|(_, tensor)| tensor.shape().rank() == 2)
+    }
+
+    /// Its tensors in words: `kernel 3x3x3x32, bias 32`.
+    pub fn describe(&self) -> String {
+        let shown = self.tensors.iter().map(|(name, tensor)| format!("{name} {}", tensor.shape()));
+        shown.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A weights file: its layers with tensors, and what else is known of them.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The file.
+    pub path: PathBuf,
+    /// How it is laid out.
+    pub format: Format,
+    /// The layers that have tensors. Their order is the model's in the legacy format only.
+    pub layers: Vec<RawLayer>,
+    /// What we wrote into it; empty in files from elsewhere.
+    pub metadata: Metadata,
+    /// The model's configuration, of a `.keras` file or a whole `.h5`.
+    pub config: Option<String>,
+    /// Whether the order of `layers` is that of Keras's `model.layers`.
+    pub ordered: bool,
+}
+
+/// The content of the weights file `path`.
+///
+/// # Errors
+/// [`Error::File`] when it cannot be read, [`Error::Content`] when it is larger than any.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    files::read_at_most(path, MOST_BYTES)
+}
+
+impl Raw {
+    /// Reads the file `path`; its content says which format it is.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read, [`Error::Content`] when it is not a whole file of
+    /// weights.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::decode(path, read(path)?)
+    }
+
+    /// What is in `bytes`, the content of `path`.
+    ///
+    /// # Errors
+    /// [`Error::Content`] when that is not a whole file of weights.
+    pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        let raw = if bytes.starts_with(hdf5::SIGNATURE) {
+            let mut allowance = Allowance::of(path, bytes.len());
+            let file = hdf5::open(path, bytes)?;
+            if keras_weights::recognises(&file) {
+                keras_weights::decode(path, &file, &mut allowance)?
+            } else {
+                keras_h5::decode(path, &file, &mut allowance)?
+            }
+        } else if bytes.starts_with(keras_archive::SIGNATURE) {
+            keras_archive::decode(path, bytes)?
+        } else if safetensors::recognises(&bytes) {
+            safetensors::decode(path, &bytes)?
+        } else {
+            return Err(Error::content(
+                path,
+                "this is no weights file: neither HDF5, nor a zip, nor safetensors",
+                "give a .safetensors, .weights.h5, .h5 or .keras file; if it should be one, it is \
+                 cut off or damaged",
+            ));
+        };
+        if raw.layers.is_empty() {
+            return Err(Error::content(
+                path,
+                format!("no weights are in this {} file", raw.format),
+                match raw.config {
+                    Some(_) => {
+                        "give a model with layers that have some: model.save(\"x.keras\") writes both"
+                    }
+                    None => "save the weights again; `model.save_weights` writes them",
+                },
+            ));
+        }
+        raw.check()?;
+        Ok(raw)
+    }
+
+    /// Refuses numbers that nothing can be made of: a shape with a 0 in it divides by 0 somewhere, and says nothing of
+    /// the file's size in its other numbers.
+    fn check(&self) -> Result<()> {
+        let hint = "give weights as `parula train` or Keras saves them";
+        for layer in &self.layers {
+            if let Some((name, tensor)) =
+                layer.tensors.iter().find(|(_, tensor)| tensor.dims().contains(&0))
+            {
+                let problem = format!(
+                    "{name} of layer {} is {}: it holds no number",
+                    layer.label(),
+                    tensor.shape()
+                );
+                return Err(Error::content(&self.path, problem, hint));
+            }
+        }
+        let noted = self.metadata.get("input");
+        if let (Some(text), None) = (noted, self.input()) {
+            let problem = format!(
+                "it says that its input is {text:.40}, and an input is HEIGHTxWIDTH, each from 1 to {MOST_SIDE}"
+            );
+            return Err(Error::content(&self.path, problem, hint));
+        }
+        Ok(())
+    }
+
+    /// The index of the head: the last dense layer, `predictions` before others.
+    pub fn head(&self) -> Option<usize> {
+        let dense = || (0..self.layers.len()).filter(|&index| self.layers[index].is_dense());
+        let named = |&index: &usize| self.layers[index].name.as_deref() == Some("predictions");
+        dense().find(named).or_else(|| dense().next_back())
+    }
+
+    /// Units of the head; none where the file has no head.
+    pub fn classes(&self) -> Option<usize> {
+        let head = &self.layers[self.head()?];
+        let matrix = head.tensors.iter().find(|(_, tensor)| tensor.shape().rank() == 2);
+        matrix.map(|(_, tensor)| tensor.shape().channels())
+    }
+
+    /// Units of the head, which of a segmenter is its last convolution, if these are weights of `network`.
+    pub fn units(&self, network: &Network) -> Option<usize> {
+        if !network.segments() {
+            return self.classes();
+        }
+        let head = self.layers.iter().find(|layer| layer.name.as_deref() == Some(MASK));
+        let mut tensors = head.into_iter().flat_map(|layer| &layer.tensors);
+        let kernel = tensors.find(|(_, tensor)| tensor.shape().rank() == 4);
+        Some(kernel.map_or(network.classes, |(_, kernel)| kernel.shape().channels().max(1)))
+    }
+
+    /// Height and width that these weights were trained at, where the file says so.
+    pub fn input(&self) -> Option<[usize; 2]> {
+        super::input(&self.metadata)
+    }
+
+    /// The name of the scaling of pixels that these weights were trained with, where the file says so.
+    pub fn scaling(&self) -> Option<&str> {
+        self.metadata.get("scaling").map(String::as_str)
+    }
+
+    /// How many numbers it holds.
+    pub fn numbers(&self) -> usize {
+        let tensors = self.layers.iter().flat_map(|layer| &layer.tensors);
+        tensors.map(|(_, tensor)| tensor.shape().elements()).sum()
+    }
+}
+
+/// Splits what Keras numbers itself: `conv2d_34` is `conv2d` and 34, `conv2d` is `conv2d` and 0.
+pub fn numbered(name: &str) -> (&str, usize) {
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { text.parse().ok() } else { None }
+    };
+    match name.rsplit_once('_') {
+        Some((stem, tail)) => number(tail).map_or((name, 0), |number| (stem, number)),
+        None => (name, 0),
+    }
+}
+
+/// Metadata as JSON; the same metadata is the same text.
+pub fn metadata_json(metadata: &Metadata) -> String {
+    let entries = metadata.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+    serde_json::Value::Object(entries.collect()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_name_formats() {
+        for (name, format) in [
+            ("a/x.safetensors", Format::Safetensors),
+            ("x.weights.h5", Format::KerasWeights),
+            ("x.weights.7.h5", Format::KerasH5),
+            ("X.H5", Format::KerasH5),
+            ("x.keras", Format::KerasArchive),
+        ] {
+            assert_eq!(Format::of_ending(Path::new(name)).unwrap(), format, "{name}");
+        }
+        let error = Format::of_ending(Path::new("x.npz")).unwrap_err().to_string();
+        assert!(error.contains("x.npz") && error.contains(".keras"), "{error}");
+    }
+
+    #[test]
+    fn numbers_at_the_end_are_split_off() {
+        assert_eq!(numbered("conv2d_34"), ("conv2d", 34));
+        assert_eq!(numbered("conv2d"), ("conv2d", 0));
+        assert_eq!(numbered("block1_conv1"), ("block1_conv1", 0));
+        assert_eq!(numbered("x_"), ("x_", 0));
+        assert_eq!(numbered("x_99999999999999999999999"), ("x_99999999999999999999999", 0));
+    }
+
+    #[test]
+    fn what_is_no_weights_file_is_said_to_be_none() {
+        for bytes in [&b""[..], b"hello", b"{\"a\": 1}", &[0; 64], &[255; 64]] {
+            let error = Raw::decode(Path::new("x.h5"), bytes.to_vec()).unwrap_err().to_string();
+            assert!(error.contains("x.h5") && error.contains("no weights file"), "{error}");
+        }
+    }
+}
