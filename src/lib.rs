@@ -10,6 +10,7 @@
 
 #[doc(hidden)]
 pub mod attack;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod console;
 pub mod digest;
@@ -23,3 +24,4 @@ pub mod memory;
 pub mod nets;
 pub mod parallel;
 pub mod provenance;
+pub mod stop;

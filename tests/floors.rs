@@ -23,6 +23,7 @@ const FLOORS: [(u8, &str, &[&str]); 8] = [
             "memory",
             "parallel",
             "provenance",
+            "stop",
         ],
     ),
     (1, "engine", &["shape", "tensor"]),
@@ -56,6 +57,9 @@ const STRANGERS: [(&str, &str); 2] = [("plan", "gpu"), ("gpu", "plan")];
 
 /// The one module that may name wgpu, and write `unsafe`.
 const GPU: &str = "gpu";
+
+/// The one module that may name what only a command line needs, so that the library is built without it.
+const CLI: (&str, [&str; 3]) = ("cli", ["clap", "indicatif", "ctrlc"]);
 
 /// A file longer than this is two files.
 const MOST_BYTES: usize = 40_000;
@@ -122,6 +126,12 @@ fn check(path: &Path, source: &str) -> Vec<String> {
                 "{shown}:{line}: `{}` belongs into src/engine/gpu/ only",
                 token.text
             ));
+        }
+    }
+    let (cli, theirs) = CLI;
+    for Token { line, text } in tokens.iter().filter(|_| own != cli) {
+        if theirs.contains(&text.as_str()) {
+            problems.push(format!("{shown}:{line}: `{text}` belongs into src/cli/ only"));
         }
     }
     for (line, target) in root_paths(&tokens, &names) {
@@ -397,6 +407,13 @@ fn a_module_without_a_floor_says_which_table_to_edit() {
     refused("extra/mod.rs", "", &["`extra` is on no floor", "tests/floors.rs"]);
     refused("lab/extra.rs", "", &["`extra` is on no floor", "tests/floors.rs"]);
     refused("nets/train.rs", "use crate::extra::X;", &["extra", "tests/floors.rs"]);
+}
+
+#[test]
+fn the_command_line_is_one_module() {
+    let source = "#[derive(clap::ValueEnum)] enum E {}";
+    refused("nets/train/mod.rs", source, &["nets/train/mod.rs:1", "clap", "src/cli/"]);
+    assert_eq!(problems("cli/mod.rs", source), Vec::<String>::new());
 }
 
 #[test]

@@ -18,7 +18,8 @@ use parula::engine::ops::{Choices, Optimizer};
 use parula::error::Error;
 use parula::nets::images::{Augment, Flips, Grey, Jitter, Prepared, Scaling, Split};
 use parula::nets::models::{self, Head};
-use parula::nets::train::{INTERRUPTED, Statistics, TrainOptions, Trained, train};
+use parula::nets::train::{Statistics, TrainOptions, Trained, train};
+use parula::stop::Stop;
 use serde_json::Value;
 
 /// Waits until `path` is there, for two minutes at most.
@@ -88,19 +89,19 @@ fn interrupted(gpu: Gpu, statistics: Statistics) {
     let resumed = loop {
         let before = std::fs::read(&state).ok();
         let done = std::sync::atomic::AtomicBool::new(false);
+        let stop = Stop::default();
         let result = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let changed = || std::fs::read(&state).ok().is_some_and(|now| Some(now) != before);
                 while !changed() && !done.load(Ordering::Relaxed) {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                INTERRUPTED.store(true, Ordering::Relaxed);
+                stop.ask();
             });
-            let result = run(&options);
+            let result = run(&TrainOptions { stop: stop.clone(), ..options.clone() });
             done.store(true, Ordering::Relaxed);
             result
         });
-        INTERRUPTED.store(false, Ordering::Relaxed);
         match result {
             Err(Error::Interrupted(what)) => {
                 assert!(what.contains("--resume goes on from"), "{what}");

@@ -14,7 +14,8 @@ use common::program::{failure, json};
 use parula::error::Error;
 use parula::nets::images::{Grey, Prepared, Scaling};
 use parula::nets::models::SEGMENTERS;
-use parula::nets::train::{INTERRUPTED, Targets, TrainOptions, TrainedSegmenter, train_segmenter};
+use parula::nets::train::{Targets, TrainOptions, TrainedSegmenter, train_segmenter};
+use parula::stop::Stop;
 use serde_json::Value;
 
 fn path(path: &Path) -> &str {
@@ -228,30 +229,33 @@ fn a_segmenter_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
         Prepared::from_images(images.iter().map(|image| (image, 0)), (24, 24), 1, Scaling::Tf);
     let probability = images.images.iter().map(|grey| f32::from(u8::from(*grey > 99.0))).collect();
     let targets = Targets { probability, weight: vec![1.0; 5 * 24 * 24] };
-    let run = |state: Option<PathBuf>, targets: &Targets| -> Result<TrainedSegmenter, Error> {
+    let run = |state: Option<PathBuf>,
+               targets: &Targets,
+               stop: Stop|
+     -> Result<TrainedSegmenter, Error> {
         let usual = TrainOptions::usual(&SEGMENTERS[0]);
-        let options = TrainOptions { epochs: 6, batch: 2, state, ..usual };
+        let options = TrainOptions { epochs: 6, batch: 2, state, stop, ..usual };
         train_segmenter(&gpu, &SEGMENTERS[0], &images, targets, &options, "test")
     };
-    let straight = run(None, &targets).unwrap();
+    let straight = run(None, &targets, Stop::default()).unwrap();
     let state = folder.path().join("state.safetensors");
     let mut interruptions = 0;
     let resumed = loop {
         let before = std::fs::read(&state).ok();
         let done = std::sync::atomic::AtomicBool::new(false);
+        let stop = Stop::default();
         let result = std::thread::scope(|scope| {
             scope.spawn(|| {
                 let changed = || std::fs::read(&state).ok().is_some_and(|now| Some(now) != before);
                 while !changed() && !done.load(Ordering::Relaxed) {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
-                INTERRUPTED.store(true, Ordering::Relaxed);
+                stop.ask();
             });
-            let result = run(Some(state.clone()), &targets);
+            let result = run(Some(state.clone()), &targets, stop.clone());
             done.store(true, Ordering::Relaxed);
             result
         });
-        INTERRUPTED.store(false, Ordering::Relaxed);
         match result {
             Err(Error::Interrupted(what)) => {
                 assert!(what.contains("--resume goes on from"), "{what}");
@@ -264,8 +268,8 @@ fn a_segmenter_that_was_interrupted_gives_the_bits_of_one_that_was_not() {
     assert_eq!(resumed.losses, straight.losses);
     assert_eq!(resumed.weights, straight.weights);
     let other = Targets { weight: vec![0.5; 5 * 24 * 24], ..targets.clone() };
-    let error = run(Some(state), &other).unwrap_err().to_string();
+    let error = run(Some(state), &other, Stop::default()).unwrap_err().to_string();
     assert!(error.contains("targets was"), "{error}");
     let short = Targets { weight: vec![1.0], ..targets };
-    assert!(matches!(run(None, &short), Err(Error::Usage { .. })));
+    assert!(matches!(run(None, &short, Stop::default()), Err(Error::Usage { .. })));
 }

@@ -20,8 +20,8 @@ use crate::lab::bench::{
 use crate::nets::cam::{self, Explainer, Settings};
 use crate::nets::keras;
 use crate::nets::models::{self, Mode, NETWORKS, Network};
-use crate::nets::train::interruption;
 use crate::nets::weights::Raw;
+use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula bench conv2d --quick\n  \
@@ -101,7 +101,7 @@ impl Bench {
         let effort = Effort::new(self.quick, gpu.capabilities().software);
         let mut report = Report::begin(&gpu, effort)?;
         // What was timed before something ended the work is shown as well.
-        let done = self.time(&gpu, &cases, &models, effort, &mut report);
+        let done = self.time(&gpu, &cases, &models, effort, &mut report, &global.stop);
         if done.is_err() && is_empty(&report) {
             return done;
         }
@@ -126,6 +126,7 @@ impl Bench {
         models: &[&'static Network],
         effort: Effort,
         report: &mut Report,
+        stop: &Stop,
     ) -> Result<()> {
         let mut told = 0;
         let which = match &self.variant {
@@ -144,10 +145,10 @@ impl Bench {
                     row.case
                 );
             }
-            interruption(|| format!("{} kernels were timed", report.results.len()))
+            stop.check(|| format!("{} kernels were timed", report.results.len()))
         })?;
-        self.models(models, gpu, effort, report)?;
-        self.methods(models, gpu, effort, report)
+        self.models(models, gpu, effort, report, stop)?;
+        self.methods(models, gpu, effort, report, stop)
     }
 
     /// The kernels that are asked for; none where only models are.
@@ -215,13 +216,14 @@ impl Bench {
         gpu: &Arc<Gpu>,
         effort: Effort,
         report: &mut Report,
+        stop: &Stop,
     ) -> Result<()> {
         for &network in models {
             let size = self.size.unwrap_or(network.input);
             let batch = self.batch;
             let timed = report.models.len();
             let mut open = |phase| {
-                interruption(|| format!("{timed} models were timed"))?;
+                stop.check(|| format!("{timed} models were timed"))?;
                 PhaseGraph::new(network, phase, batch, size)?.session(gpu)
             };
             let (name, ceiling) = (network.name, &report.ceiling);
@@ -245,12 +247,13 @@ impl Bench {
         gpu: &Arc<Gpu>,
         effort: Effort,
         report: &mut Report,
+        stop: &Stop,
     ) -> Result<()> {
         let methods = cam::find_all(&self.methods)?;
         for &network in models {
             let size = self.size.unwrap_or(network.input);
             for method in &methods {
-                interruption(|| format!("{} methods were timed", report.methods.len()))?;
+                stop.check(|| format!("{} methods were timed", report.methods.len()))?;
                 let batch = self.batch;
                 let timed = bench::time_method(gpu, network, method, batch, size, effort)?;
                 crate::console::note!(

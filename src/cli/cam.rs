@@ -27,7 +27,6 @@ use crate::nets::images::grey::resize_plane;
 use crate::nets::images::{Colour, Grey};
 use crate::nets::models::{Mode, Model};
 use crate::nets::refine::{Recipe, Refiner};
-use crate::nets::train::interruption;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -201,7 +200,7 @@ impl Cam {
         'images: for some in images.chunks(batch) {
             let written =
                 || format!("{} of {} heatmaps were written", documents.len(), images.len());
-            if let Err(stop) = interruption(written) {
+            if let Err(stop) = global.stop.check(written) {
                 failures.stop(stop);
                 break;
             }

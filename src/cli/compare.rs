@@ -88,8 +88,9 @@ impl Compare {
             [] => METHODS.iter().collect(),
             names => cam::find_all(&distinct(names))?,
         };
-        let setup =
-            |name: &String| -> Result<Setup> { self.training.setup(models::find(name)?, None) };
+        let setup = |name: &String| -> Result<Setup> {
+            self.training.setup(models::find(name)?, None, &global.stop)
+        };
         let options = Options {
             data: self.data.clone(),
             out: self.out.clone(),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cam;
+mod choices;
 mod classes;
 mod compare;
 mod data;
@@ -18,6 +19,7 @@ mod reproduce;
 mod score;
 mod segment;
 mod steps;
+mod terminal;
 mod train;
 mod tune;
 mod weak;
@@ -25,14 +27,14 @@ mod weights;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::console;
 use crate::engine::gpu::{self, Backend, Choice, Gpu, Precision};
 use crate::error::{Error, Result};
 use crate::lab::run_folder::Again;
-use crate::nets::train::INTERRUPTED;
+use crate::stop::Stop;
 
 /// Train image classifiers on any GPU, explain them with Grad-CAM, and score the heatmaps as
 /// segmentations.
@@ -65,6 +67,9 @@ pub struct Global {
     /// Leave what `parula tune` has found aside
     #[arg(long, global = true)]
     no_tuning: bool,
+    /// Set by Ctrl-C.
+    #[arg(skip)]
+    stop: Stop,
 }
 
 /// The precision, for commands that run networks.
@@ -153,11 +158,13 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    console::install(Box::new(terminal::Terminal::default()));
     environment::prepare();
     let cli = Cli::parse();
     // A second Ctrl-C ends the process at once. Without a handler the first one does.
-    let _ = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+    let stop = cli.global.stop.clone();
+    let _ = ctrlc::set_handler(move || {
+        if stop.ask() {
             std::process::exit(130);
         }
         crate::console::note!("\nstopping after this step; Ctrl-C again stops at once");

@@ -6,7 +6,7 @@ use super::images::{Found, Images};
 use super::network::Source;
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
-use crate::nets::train::{Classifier, interruption};
+use crate::nets::train::Classifier;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -33,7 +33,7 @@ impl Predict {
         let mut documents = Vec::new();
         for (number, some) in images.chunks(batch).enumerate() {
             let seen = || format!("{} of {} images were looked at", number * batch, images.len());
-            if let Err(stop) = interruption(seen) {
+            if let Err(stop) = global.stop.check(seen) {
                 failures.stop(stop);
                 break;
             }

@@ -65,7 +65,7 @@ impl Reproduce {
         let setup = |name: &String| -> Result<Setup> {
             let network = models::find(name)?;
             let start = self.weights.as_deref().map(|path| weights_of(path, name)).transpose()?;
-            self.training.setup(network, start.as_deref())
+            self.training.setup(network, start.as_deref(), &global.stop)
         };
         let options = Options {
             data: self.data.clone(),

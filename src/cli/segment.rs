@@ -14,7 +14,7 @@ use crate::lab::experiment::Saved;
 use crate::lab::segment::{Pseudo, Recipe, pseudo};
 use crate::nets::images::Grey;
 use crate::nets::images::grey::resize_plane;
-use crate::nets::train::{Segmenter, interruption};
+use crate::nets::train::Segmenter;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -78,7 +78,9 @@ impl Segment {
         // Images in whose heatmaps nothing speaks for a lesion.
         let mut blind = 0;
         'images: for some in images.chunks(batch) {
-            if let Err(stop) = interruption(|| format!("{} masks are written", documents.len())) {
+            if let Err(stop) =
+                global.stop.check(|| format!("{} masks are written", documents.len()))
+            {
                 failures.stop(stop);
                 break;
             }
@@ -96,7 +98,7 @@ impl Segment {
                 Masker::Heatmaps(heatmaps) => {
                     let (classifier, recipe) = &**heatmaps;
                     let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
-                    let found = pseudo(&gpu, classifier, &greys, recipe, size)?;
+                    let found = pseudo(&gpu, classifier, &greys, recipe, size, &global.stop)?;
                     let one = |Pseudo { heatmap, belief }| Likely {
                         probability: belief,
                         all_zero: heatmap.iter().all(|&value| value == 0.0),

@@ -22,6 +22,7 @@ use crate::nets::keras;
 use crate::nets::models::{self, Head, Mode, Network, Output};
 use crate::nets::train::{Preset, Schedule, Statistics, TrainOptions, save, train_after};
 use crate::nets::weights::{Format, Raw};
+use crate::stop::Stop;
 
 /// How to train.
 #[derive(Clone, Debug, Args)]
@@ -107,7 +108,12 @@ impl Training {
     }
 
     /// How `network` is trained, from scratch or from the weights in `start`.
-    pub fn setup(&self, network: &'static Network, start: Option<&Path>) -> Result<Setup> {
+    pub fn setup(
+        &self,
+        network: &'static Network,
+        start: Option<&Path>,
+        stop: &Stop,
+    ) -> Result<Setup> {
         let invalid = |what: &str| Err(Error::usage(what.to_owned(), "see --help"));
         let mut setup = Setup::new(network, self.preset);
         if let Some(size) = self.size {
@@ -134,6 +140,7 @@ impl Training {
             },
             augment: self.augment(usual.augment),
             statistics: self.batch_norm_statistics.unwrap_or(usual.statistics),
+            stop: stop.clone(),
             ..usual
         };
         if train.epochs == 0 {
@@ -150,7 +157,12 @@ impl Training {
     }
 
     /// How the model of the file `file` is trained further: with its own head, size and weights.
-    fn fine_tuning(&self, file: keras::File, scaling: Option<Scaling>) -> Result<Setup> {
+    fn fine_tuning(
+        &self,
+        file: keras::File,
+        scaling: Option<Scaling>,
+        stop: &Stop,
+    ) -> Result<Setup> {
         let (network, path) = (file.network, file.raw.path.clone());
         let head = match (network.classes, network.output()) {
             (1, Output::Usual | Output::Sigmoid) => Head::Sigmoid,
@@ -167,7 +179,7 @@ impl Training {
             return Err(Error::usage("the file has a head of its own", "leave out --head"));
         }
         let options = Training { head: Some(head), ..self.clone() };
-        let mut setup = options.setup(network, None)?;
+        let mut setup = options.setup(network, None, stop)?;
         if self.size.is_none() {
             setup.size = (network.input[0], network.input[1]);
         }
@@ -289,10 +301,10 @@ impl Files {
 
 impl Train {
     /// How which network is trained, whose weights are written in `format`.
-    fn setup(&self, format: Format) -> Result<Setup> {
+    fn setup(&self, format: Format, stop: &Stop) -> Result<Setup> {
         let Some(path) = self.weights.as_deref().filter(|_| self.model.is_none()) else {
             let network = models::find(self.model.as_deref().unwrap_or_default())?;
-            return self.training.setup(network, self.weights.as_deref());
+            return self.training.setup(network, self.weights.as_deref(), stop);
         };
         let raw = Raw::read(path)?;
         if raw.format != Format::KerasArchive || !keras::describes(&raw) {
@@ -310,7 +322,7 @@ impl Train {
         }
         let size = self.training.size.map(|size| [size; 2]);
         let file = keras::open_frozen(raw, size, &self.freeze)?;
-        self.training.fine_tuning(file, self.scaling)
+        self.training.fine_tuning(file, self.scaling, stop)
     }
 
     pub fn run(&self, global: &Global) -> Result<()> {
@@ -323,7 +335,7 @@ impl Train {
             read.extend(layout::list(outlines)?.files);
         }
         outputs::expect_apart(read.iter().chain(&self.weights), written)?;
-        let setup = self.setup(format)?;
+        let setup = self.setup(format, &global.stop)?;
         let network = setup.network;
         let again = self.repeat.again();
         let gpu = global.open(self.numbers.precision)?;

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::lab::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::lab::tune::{self, Report, Tuned, Tuning};
 use crate::nets::models::{NETWORKS, Network};
-use crate::nets::train::interruption;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula tune\n  \
@@ -79,7 +78,7 @@ impl Tune {
         let mut tell = |tuned: &Tuned, done: usize, known: &Tuning| {
             crate::console::note!("{done}/{count}: {}: {}", tuned.case, words(tuned));
             known.write(&path)?;
-            interruption(|| format!("{done} of {count} operations were tuned and are kept"))
+            global.stop.check(|| format!("{done} of {count} operations were tuned and are kept"))
         };
         let operations = tune::tune(&gpu, &layers, effort, &mut known, &mut tell)?;
         let report = Report::new(&gpu, &path, known_before, operations);

@@ -89,7 +89,7 @@ impl RecipeArgs {
 impl Weak {
     pub fn run(&self, global: &Global) -> Result<()> {
         let recipe = self.recipe.get(self.training.whole)?;
-        let mut classifier = self.training.setup(models::find(&self.model)?, None)?;
+        let mut classifier = self.training.setup(models::find(&self.model)?, None, &global.stop)?;
         // Few whole images are normal: the highest accuracy is often that of an epoch which calls nearly
         // everything abnormal, and shows nothing (docs/weak.md).
         let usual = if self.training.whole { Keep::Last } else { Keep::Best };

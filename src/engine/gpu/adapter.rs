@@ -10,7 +10,7 @@ use crate::engine::ops::Capabilities;
 use crate::error::{Error, Result};
 
 /// The graphics interface that a GPU is reached through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// Linux, Windows, Android.
@@ -26,7 +26,7 @@ pub enum Backend {
 /// How activations and their gradients are stored between kernels. Weights, statistics, sums, gradients
 /// of weights and the optimiser's memory have 32 bits in any case, and so has arithmetic, but for the
 /// factors of convolutions on matrix units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// In 32 bits.
     #[default]

@@ -1,6 +1,5 @@
 //! Whole models: a forward pass, a Grad-CAM, a training step.
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Ceiling;
@@ -9,7 +8,7 @@ use crate::engine::session::Session;
 use crate::error::Result;
 
 /// What a model is run for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// From images to logits.

@@ -3,12 +3,11 @@
 //! As in the experiment, all ROIs are filtered by the map of the class `abnormal`, normal ones too: a
 //! filter chosen by the label would carry the label.
 
-use indicatif::ProgressBar;
-
 use super::maps::Map;
 use super::results::Retrained;
 use super::unit::Job;
 use super::{checkpoint, file};
+use crate::console;
 use crate::error::Result;
 use crate::lab::data::Class;
 use crate::lab::experiment::filter::times;
@@ -22,13 +21,13 @@ impl Job<'_> {
         let rois = &self.material.rois;
         let all: Vec<usize> = (0..rois.len()).collect();
         let mut heatmaps = self.heatmaps(map, rois.iter())?;
-        let bar = ProgressBar::new(all.len() as u64);
+        let bar = console::bar("", all.len() as u64);
         let mut images: Vec<Grey> = Vec::with_capacity(all.len());
-        self.each(&mut heatmaps, &all, &bar, &mut 0.0, |_, index, heatmap| {
+        self.each(&mut heatmaps, &all, &*bar, &mut 0.0, |_, index, heatmap| {
             images.push(times(&rois[index].image, &heatmap));
             Ok(())
         })?;
-        bar.finish_and_clear();
+        drop(bar);
         drop(heatmaps);
         let black = |class: Class| {
             let is_black = |image: &Grey| image.pixels.iter().all(|&value| value == 0);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 
 use super::chosen::Chosen;
@@ -13,6 +12,7 @@ use super::metric::{METRICS, Score};
 use super::network::Trained;
 use super::results::Unit;
 use super::{Material, Options, file, heatmap, since};
+use crate::console::{self, Bar};
 use crate::engine::gpu::Gpu;
 use crate::error::Result;
 use crate::lab::data::Roi;
@@ -26,7 +26,6 @@ use crate::lab::run_folder::RunFolder;
 use crate::nets::cam::dice::{self, Scores, best_threshold};
 use crate::nets::cam::levels::Levels;
 use crate::nets::images::{Grey, Split};
-use crate::nets::train::interruption;
 use crate::provenance::Items;
 
 /// A line of a unit's table of Dice by threshold: the mean over the scored ROIs.
@@ -109,13 +108,13 @@ impl<'a> Job<'a> {
         let rois = &self.material.rois;
         let chosen = self.chosen;
         let every = chosen.training.iter().chain(&chosen.validation);
-        let bar = ProgressBar::new(every.clone().count() as u64);
+        let bar = console::bar("", every.clone().count() as u64);
         let mut heatmaps = self.heatmaps(map, every.map(|&index| &rois[index]))?;
         let mut explaining = 0.0;
 
         let empty_curve = || Curve { sum: vec![0.0; dice::THRESHOLDS], count: 0 };
         let mut training = empty_curve();
-        self.each(&mut heatmaps, &chosen.training, &bar, &mut explaining, |_, index, heatmap| {
+        self.each(&mut heatmaps, &chosen.training, &*bar, &mut explaining, |_, index, heatmap| {
             training.add(&dice::score(&rois[index].mask_or_empty().pixels, &heatmap)?);
             Ok(())
         })?;
@@ -126,7 +125,7 @@ impl<'a> Job<'a> {
         self.each(
             &mut heatmaps,
             &chosen.validation,
-            &bar,
+            &*bar,
             &mut explaining,
             |job, index, levels| {
                 let roi = &rois[index];
@@ -158,7 +157,7 @@ impl<'a> Job<'a> {
                 Ok(())
             },
         )?;
-        bar.finish_and_clear();
+        drop(bar);
         let explained = chosen.training.len() + chosen.validation.len();
         let retrained = match self.options.retrain {
             true => Some(self.retrain(map)?),
@@ -215,7 +214,7 @@ impl<'a> Job<'a> {
         &mut self,
         heatmaps: &mut Heatmaps,
         indices: &[usize],
-        bar: &ProgressBar,
+        bar: &dyn Bar,
         seconds: &mut f64,
         mut take: impl FnMut(&mut Self, usize, Vec<u8>) -> Result<()>,
     ) -> Result<()> {
@@ -226,9 +225,10 @@ impl<'a> Job<'a> {
             let found = heatmaps.of(&of)?;
             *seconds += since(start);
             for (&index, heatmap) in some.iter().zip(found) {
-                interruption(|| "finished units are kept, --resume goes on after them".to_owned())?;
+                let stop = &self.setup.train.stop;
+                stop.check(|| "finished units are kept, --resume goes on after them".to_owned())?;
                 take(self, index, heatmap)?;
-                bar.inc(1);
+                bar.step(1);
             }
         }
         Ok(())

@@ -192,7 +192,7 @@ impl Normals {
 }
 
 /// Which normal ROIs are cut of films of both breasts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NormalRois {
     /// At the mirrored place of the other breast, as in the paper.
     #[default]

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
-
 use super::filter;
 use super::phase::Phase;
 use super::run::Job;
 use super::tables::{self, Score, TRAIN, VALIDATION};
 use super::{Material, Setup, heatmap_folder, scores_file};
+use crate::console;
 use crate::engine::gpu::Gpu;
 use crate::engine::session::Store;
 use crate::error::{Error, Result};
@@ -19,7 +18,6 @@ use crate::nets::cam::normalise::{WAYS, grey_levels};
 use crate::nets::cam::{Explainer, Explanation, Request, Settings, find, npy};
 use crate::nets::images::{Grey, Prepared};
 use crate::nets::models::{Head, Mode};
-use crate::nets::train::interruption;
 use crate::nets::weights::{Raw, Top};
 use crate::provenance::Items;
 
@@ -80,10 +78,13 @@ impl Job<'_> {
         let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
         let origin = self.explained_origin()?;
         self.claim(&chosen, filter)?;
-        let bar = ProgressBar::new(chosen.len() as u64);
+        let bar = console::bar("", chosen.len() as u64);
         let (mut explained, mut empty) = (Vec::new(), 0);
         for chunk in chosen.chunks(batch) {
-            interruption(|| "the weights are written, the heatmaps in part".to_owned())?;
+            self.setup
+                .train
+                .stop
+                .check(|| "the weights are written, the heatmaps in part".to_owned())?;
             let some: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
             let images = some.iter().map(|roi| (&roi.image, 0));
             let scaling = self.setup.scaling;
@@ -116,9 +117,9 @@ impl Job<'_> {
                     explained.push(self.score_and_write(roi, explanation, &origin)?);
                 }
             }
-            bar.inc(chunk.len() as u64);
+            bar.step(chunk.len() as u64);
         }
-        bar.finish_and_clear();
+        drop(bar);
         if empty > 0 {
             let (name, seed, of) = (network.name, self.seed, explained.len());
             crate::console::note!(

@@ -11,7 +11,7 @@ use crate::lab::experiment::Saved;
 use crate::nets::cam::{Explainer, Request, Settings, find};
 use crate::nets::images::Grey;
 use crate::nets::models::Head;
-use crate::nets::train::interruption;
+use crate::stop::Stop;
 
 /// For each image the mean heatmap of the class `abnormal` over `methods` and `looks`, at (height,
 /// width) `size`, [0, 1].
@@ -25,6 +25,7 @@ pub fn heatmaps(
     methods: &[String],
     looks: &[Look],
     size: [usize; 2],
+    stop: &Stop,
 ) -> Result<Vec<Vec<f32>>> {
     let class = Head::of(classifier.model.classes).unit(Class::Abnormal.index());
     let mut means = vec![Mean::new(size); images.len()];
@@ -41,7 +42,7 @@ pub fn heatmaps(
             let parts = images.chunks(batch).zip(means.chunks_mut(batch));
             for (part, (images, means)) in parts.enumerate() {
                 let first = part * batch;
-                interruption(|| "the heatmaps are not finished".to_owned())?;
+                stop.check(|| "the heatmaps are not finished".to_owned())?;
                 let seen: Vec<Grey> = images.iter().map(|image| look.at(image)).collect();
                 let numbers = classifier.prepare(seen.iter().map(|image| (image, 0)));
                 let (length, numbers) = (numbers.image_len(), numbers.all());

@@ -29,7 +29,6 @@ use crate::error::Result;
 use crate::lab::data::{ReadOptions, RoiOptions, duplicates};
 use crate::lab::experiment::{Material, Setup, earlier, origins, synthetic, tables};
 use crate::lab::run_folder::{Again, RunFolder};
-use crate::nets::train::interruption;
 use crate::provenance::difference;
 
 pub use look::Look;
@@ -142,7 +141,11 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
             job.forget_states()?;
             continue;
         }
-        interruption(|| format!("{} seeds were finished", results.seeds.len()))?;
+        options
+            .classifier
+            .train
+            .stop
+            .check(|| format!("{} seeds were finished", results.seeds.len()))?;
         let done = job.run(&origin)?;
         results.seeds.push(done);
         results.summary = summary(&results, &options.out)?;

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::lab::experiment::Saved;
 use crate::nets::images::{Grey, Prepared, Scaling};
 use crate::nets::refine::{Refined, Refiner};
+use crate::stop::Stop;
 
 /// What is believed of an image, at the size of the segmenter's input.
 #[derive(Clone, Debug)]
@@ -26,15 +27,16 @@ pub const BATCH: usize = 32;
 /// What `classifier` and `recipe` make of `images`, at (height, width) `size`.
 ///
 /// # Errors
-/// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not; those of the GPU.
+/// [`Error::Usage`](crate::error::Error::Usage) for a method that there is not, that of `stop`; those of the GPU.
 pub fn pseudo(
     gpu: &Arc<Gpu>,
     classifier: &Saved,
     images: &[&Grey],
     recipe: &Recipe,
     size: [usize; 2],
+    stop: &Stop,
 ) -> Result<Vec<Pseudo>> {
-    let heatmaps = heatmaps(gpu, classifier, images, &recipe.methods, &recipe.looks, size)?;
+    let heatmaps = heatmaps(gpu, classifier, images, &recipe.methods, &recipe.looks, size, stop)?;
     let pixels = size[0] * size[1];
     let labelled = images.iter().map(|&image| (image, 0));
     let grey = Prepared::from_images(labelled, (size[0], size[1]), 1, Scaling::None).images;

@@ -72,7 +72,14 @@ impl Job<'_> {
             (0..images.len()).filter(|&at| images[at].class == Class::Abnormal).collect();
         let greys: Vec<&Grey> = abnormal.iter().map(|&at| images[at].image).collect();
         let size = [self.options.segmenter.size.0, self.options.segmenter.size.1];
-        let found = pseudo(self.gpu, &classifier, &greys, &self.options.recipe, size)?;
+        let found = pseudo(
+            self.gpu,
+            &classifier,
+            &greys,
+            &self.options.recipe,
+            size,
+            &self.options.classifier.train.stop,
+        )?;
         drop(classifier);
         let mut beliefs: Vec<Option<Pseudo>> = vec![None; images.len()];
         abnormal.iter().zip(found).for_each(|(&at, pseudo)| beliefs[at] = Some(pseudo));

@@ -11,14 +11,13 @@
 //! ```
 //! Where a divisor is not positive all levels are 0.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ops::resized;
 use crate::engine::tensor::Tensor;
 
 /// How a map becomes grey levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalisation {
     /// Negative values to 0 at the layer's size, then divided by the maximum of the resized map.

@@ -45,7 +45,7 @@ pub struct Settings {
 }
 
 /// How several maps, each from 0 to 1, become one: position by position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fusion {
     /// The largest value: what any layer shows (Jiang and others 2021, there for LayerCAM).
     #[default]
@@ -57,7 +57,7 @@ pub enum Fusion {
 }
 
 /// What stands for "nothing" in an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
     /// Pixels of 0.
     Black,

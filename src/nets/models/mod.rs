@@ -16,7 +16,6 @@ mod xception;
 
 use std::collections::BTreeMap;
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::engine::graph::{Graph, Role, Value};
@@ -71,7 +70,7 @@ fn shrinking_pad(size: [usize; 2], kernel: usize) -> [[usize; 2]; 2] {
 }
 
 /// How the last layer's units are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Head {
     /// A unit for each class, which compete.

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::graph::inputs;
 use super::job::Job;
 use super::state::{self, Configuration, Progress, Restored};
 use super::statistics::Reestimation;
 use super::steps::{Lesson, Steps};
 use super::{Best, Classifier, EarlyStopping, Schedule, Scores, TrainOptions, Trained};
+use crate::console::{self, Bar};
 use crate::engine::gpu::Gpu;
 use crate::engine::session::{Arena, Store};
 use crate::error::{Error, Result};
@@ -89,7 +88,7 @@ pub fn train_after(
         batch,
         steps_an_epoch,
         class_weights: class_weights(prepared, split, options),
-        bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
+        bar: console::bar(title, u64::from(options.epochs) * steps_an_epoch),
         start,
         model,
         store,
@@ -120,7 +119,7 @@ struct Run<'a> {
     batch: usize,
     steps_an_epoch: u64,
     class_weights: [f32; 2],
-    bar: ProgressBar,
+    bar: Box<dyn Bar>,
     start: Instant,
     model: Model,
     store: Store,
@@ -164,8 +163,7 @@ impl Run<'_> {
         };
         self.steps.go_on_after(done * self.steps_an_epoch, progress.loss_scale);
         self.progress = progress;
-        self.bar.set_position(done * self.steps_an_epoch);
-        self.bar.reset_eta();
+        self.bar.start_at(done * self.steps_an_epoch);
         let title = self.title;
         if self.finished_by(done) {
             let epochs = self.options.epochs;
@@ -184,7 +182,7 @@ impl Run<'_> {
             }
             _ => "",
         };
-        self.bar.suspend(|| crate::console::note!("{title}: going on after epoch {done}{more}"));
+        crate::console::note!("{title}: going on after epoch {done}{more}");
         Ok(())
     }
 
@@ -217,7 +215,7 @@ impl Run<'_> {
         let mut batches = Batches::new(self.prepared, &self.split.train, order);
         let mut batch = batches.next();
         while let Some(images) = batch {
-            super::interruption(|| self.finished())?;
+            options.stop.check(|| self.finished())?;
             let targets = targets(&images, options.head, self.class_weights);
             let name = |index: usize| self.prepared.name(images.indices[index]);
             let (count, numbers) = (images.labels.len(), &images.images);
@@ -226,7 +224,7 @@ impl Run<'_> {
             if let Some((_, answer)) = taken {
                 seen.add(&answer, &images.labels);
             }
-            self.bar.inc(1);
+            self.bar.step(1);
             batch = next;
         }
         self.tell_skipped(skipped, epoch);
@@ -238,7 +236,7 @@ impl Run<'_> {
         if let Some(reestimation) = &mut self.reestimation {
             // The epoch's own batches, once more: nothing is drawn that a resumed training would not draw.
             let again = Batches::new(self.prepared, &self.split.train, order);
-            reestimation.run(again, &finished)?;
+            reestimation.run(again, || options.stop.check(|| finished.clone()))?;
         }
         let validation = self.classifier.score(self.prepared, &self.split.validation)?;
         let record = EpochRecord {
@@ -278,22 +276,20 @@ impl Run<'_> {
         let skipped = self.steps.skipped() - before;
         if skipped > 0 {
             let (title, of) = (self.title, self.steps_an_epoch);
-            self.bar.suspend(|| {
-                crate::console::note!(
-                    "{title}: epoch {epoch}: {skipped} of {of} steps were left out, because a number \
+            crate::console::note!(
+                "{title}: epoch {epoch}: {skipped} of {of} steps were left out, because a number \
                      overflowed in 16 bits"
-                );
-            });
+            );
         }
     }
 
     /// Shows what an epoch reached, and how long the rest takes at most.
     fn tell(&self, record: &EpochRecord) {
-        self.bar.set_message(format!(
+        self.bar.message(&format!(
             "loss {:.3}, accuracy {:.3}, validation {:.3}",
             record.loss, record.accuracy, record.val_accuracy
         ));
-        if self.bar.is_hidden() {
+        if !self.bar.is_shown() {
             let EpochRecord { epoch, loss, accuracy, val_loss, val_accuracy } = *record;
             let epochs = self.options.epochs;
             let seconds = self.seconds();
@@ -308,7 +304,6 @@ impl Run<'_> {
 
     /// The best epoch's weights, in the store again.
     fn finish(self, gpu: &Arc<Gpu>) -> Result<Trained> {
-        self.bar.finish_and_clear();
         let time = Duration::from_secs_f64(self.seconds());
         let now = self.weights()?;
         let Run { model, store, kept, progress, best, prepared, split, .. } = self;
@@ -378,18 +373,4 @@ fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> 
         return [1.0; 2];
     }
     counts.map(|count| split.train.len() as f32 / (2.0 * count as f32))
-}
-
-/// The bar of a training of so many steps.
-pub fn progress(title: &str, steps: u64) -> ProgressBar {
-    let bar = ProgressBar::new(steps);
-    // The template is a constant that is known to parse.
-    if let Ok(style) = ProgressStyle::with_template(
-        "{prefix} {bar:30} {pos}/{len} steps, {elapsed} gone, {eta} left  {msg}",
-    ) {
-        bar.set_style(style);
-    }
-    bar.set_prefix(title.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
 }

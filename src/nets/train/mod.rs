@@ -16,11 +16,10 @@ mod steps;
 mod stopping;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::engine::session::Store;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
 use crate::nets::models::Model;
 use crate::nets::train::record::EpochRecord;
@@ -69,15 +68,4 @@ pub fn save(path: &Path, weights: &Weights, model: &Model) -> Result<()> {
         Some(bytes) => files::write(path, &bytes),
         None => weights::save(path, weights, &model.layers, None),
     }
-}
-
-/// Set by Ctrl-C; long work stops at the next step that looks.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether the user wants to stop.
-///
-/// # Errors
-/// [`Error::Interrupted`] with `finished` in words.
-pub fn interruption(finished: impl FnOnce() -> String) -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) { Err(Error::Interrupted(finished())) } else { Ok(()) }
 }

@@ -10,6 +10,7 @@ use crate::engine::ops::Optimizer;
 use crate::nets::images::{Augment, Flips, Scaling};
 use crate::nets::models::{Head, Network};
 use crate::nets::weights::Weights;
+use crate::stop::Stop;
 
 /// How to train.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct TrainOptions {
     pub state: Option<PathBuf>,
     /// What else decides the images, by name, so that a state of other ones can say why: how they were read and cut.
     pub pictures: Map<String, Value>,
+    /// Whether to stop before the next step.
+    pub stop: Stop,
     /// Whether a training in [`TrainOptions::state`] that is finished may be gone on with for more epochs. The
     /// schedule is then that of all epochs, from here on: only a constant learning rate gives the bits of as
     /// many epochs from the start.
@@ -72,13 +75,14 @@ impl Default for TrainOptions {
             start: None,
             state: None,
             pictures: Map::new(),
+            stop: Stop::default(),
             longer: false,
         }
     }
 }
 
 /// A set of options with a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
     /// The likely set-up of the paper's first author, as in his other public classifier of DDSM: one
     /// sigmoid unit, Nadam at 1e-4, batches of 26, 320 x 320 pixels as they are, no augmentation, no
@@ -172,6 +176,7 @@ impl TrainOptions {
             start,
             state: _,
             pictures,
+            stop: _,
             longer: _,
         } = self;
         let start = start.as_ref().map(|weights| {

@@ -1,7 +1,7 @@
 //! How the learning rate changes over training.
 
 /// The factor on the learning rate, step by step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Always 1.

@@ -6,15 +6,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::epochs::progress;
 use super::graph::inputs;
 use super::job::Job;
 use super::state::{self, Configuration, Progress};
 use super::steps::{Lesson, Steps};
-use super::{TrainOptions, digest, interruption, probabilities};
+use super::{TrainOptions, digest, probabilities};
+use crate::console::{self, Bar};
 use crate::engine::gpu::Gpu;
 use crate::engine::plan;
 use crate::engine::session::{self, Arena, Session, Store};
@@ -95,7 +94,7 @@ pub fn train_segmenter(
         title,
         batch,
         steps_an_epoch,
-        bar: progress(title, u64::from(options.epochs) * steps_an_epoch),
+        bar: console::bar(title, u64::from(options.epochs) * steps_an_epoch),
         start,
         model: job.model,
         configuration: configuration(gpu, network, images, targets, &all, options),
@@ -134,7 +133,7 @@ struct Run<'a> {
     title: &'a str,
     batch: usize,
     steps_an_epoch: u64,
-    bar: ProgressBar,
+    bar: Box<dyn Bar>,
     start: Instant,
     model: Model,
     configuration: Configuration,
@@ -155,9 +154,8 @@ impl Run<'_> {
         self.progress = restored.progress;
         let done = self.progress.records.len() as u64;
         self.steps.go_on_after(done * self.steps_an_epoch, self.progress.loss_scale);
-        self.bar.set_position(done * self.steps_an_epoch);
-        self.bar.reset_eta();
-        self.bar.suspend(|| crate::console::note!("{}: going on after epoch {done}", self.title));
+        self.bar.start_at(done * self.steps_an_epoch);
+        crate::console::note!("{}: going on after epoch {done}", self.title);
         Ok(())
     }
 
@@ -177,7 +175,7 @@ impl Run<'_> {
         let mut batches = Batches::new(self.images, &self.indices, order);
         let mut now = batches.next();
         while let Some(batch) = now {
-            interruption(|| self.finished())?;
+            options.stop.check(|| self.finished())?;
             let targets = self.targets_of(&batch);
             let count = batch.indices.len();
             let name = |index: usize| self.images.name(batch.indices[index]);
@@ -187,7 +185,7 @@ impl Run<'_> {
                 sum += f64::from(loss) * count as f64;
                 seen += count;
             }
-            self.bar.inc(1);
+            self.bar.step(1);
             now = next;
         }
         if seen == 0 {
@@ -203,8 +201,8 @@ impl Run<'_> {
             let weights = Weights::of(&self.model, &self.store)?;
             state::save(path, &self.configuration, &progress, &weights, None, &self.store)?;
         }
-        self.bar.set_message(format!("loss {loss:.3}"));
-        if self.bar.is_hidden() {
+        self.bar.message(&format!("loss {loss:.3}"));
+        if !self.bar.is_shown() {
             let (epochs, seconds) = (options.epochs, self.seconds());
             let left = seconds / f64::from(epoch) * f64::from(epochs - epoch);
             crate::console::note!(
@@ -236,7 +234,6 @@ impl Run<'_> {
     }
 
     fn finish(self, gpu: &Arc<Gpu>) -> Result<TrainedSegmenter> {
-        self.bar.finish_and_clear();
         let time = Duration::from_secs_f64(self.seconds());
         let mut weights = Weights::of(&self.model, &self.store)?;
         if let Some(layer) = weights.not_finite() {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::interruption;
 use crate::engine::gpu::Gpu;
 use crate::engine::graph::Value;
 use crate::engine::plan::{self, Plan};
@@ -13,7 +12,7 @@ use crate::nets::images::Batch;
 use crate::nets::models::{IMAGES, Mode, Network};
 
 /// What means and variances batch normalisation goes by outside training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Statistics {
     /// Averages that every step moves a little, as in Keras.
@@ -102,18 +101,21 @@ impl Reestimation {
     }
 
     /// Gives the running statistics in the store the average over the first of `batches`. One of another
-    /// size, the last of an epoch, is left out; without any the statistics stay as they are. `finished`
-    /// is what an interruption says.
+    /// size, the last of an epoch, is left out; without any the statistics stay as they are. `check` is
+    /// called before each.
     ///
     /// # Errors
-    /// [`Error::Interrupted`](crate::error::Error::Interrupted) after Ctrl-C, with nothing changed, and
-    /// those of the GPU.
-    pub fn run(&mut self, batches: impl Iterator<Item = Batch>, finished: &str) -> Result<()> {
+    /// That of `check`, with nothing changed, and those of the GPU.
+    pub fn run(
+        &mut self,
+        batches: impl Iterator<Item = Batch>,
+        check: impl Fn() -> Result<()>,
+    ) -> Result<()> {
         let names: Vec<&str> = self.layers.iter().map(|layer| layer.statistics.as_str()).collect();
         let mut sums: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
         let mut count = 0.0;
         for batch in batches.filter(|batch| batch.indices.len() == self.batch).take(BATCHES) {
-            interruption(|| finished.to_owned())?;
+            check()?;
             self.session.set(IMAGES, &batch.images)?;
             self.session.run()?;
             for (sum, found) in sums.iter_mut().zip(self.session.read_all(&names)?) {

@@ -30,7 +30,7 @@ impl EarlyStopping {
 }
 
 /// Which epoch's weights are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// That with the highest validation accuracy. Where one class is much rarer than the other, this may be one
