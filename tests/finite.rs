@@ -15,7 +15,7 @@ use parula::engine::tensor::Tensor;
 use parula::error::Error;
 use parula::nets::images::{Augment, Grey, Prepared, Scaling, Split};
 use parula::nets::models::{self, IMAGES, Mode};
-use parula::nets::train::{Classifier, TrainOptions, TrainingGraph, train};
+use parula::nets::train::{Predictor, TrainOptions, TrainingGraph, train};
 use parula::nets::weights::Weights;
 
 const NETWORK: &str = "compact-resnet";
@@ -80,7 +80,7 @@ fn scores_that_are_not_finite_are_no_scores() {
         let model = models::find(NETWORK).unwrap().build(Mode::Inference, 4, [24, 24], 2).unwrap();
         let store = Store::new(&gpu, &model.graph, 0).unwrap();
         weights(&gpu, ending, value).put(&store).unwrap();
-        let mut classifier = Classifier::new(&gpu, model, &store).unwrap();
+        let mut classifier = Predictor::new(&gpu, model, &store).unwrap();
         let prepared = images(6);
         let scored = classifier.score(&prepared, &[1, 2]).map(drop);
         let predicted = classifier.predict(&prepared, &[1, 2]).map(drop);

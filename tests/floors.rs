@@ -30,7 +30,21 @@ const FLOORS: [(u8, &str, &[&str]); 8] = [
     (2, "engine", &["graph", "ops", "shaders"]),
     (3, "engine", &["plan", "gpu"]),
     (4, "engine", &["session"]),
-    (5, "nets", &["cam", "images", "keras", "models", "refine", "train", "weights"]),
+    (
+        5,
+        "nets",
+        &[
+            "cam",
+            "classes",
+            "classifier",
+            "images",
+            "keras",
+            "models",
+            "refine",
+            "train",
+            "weights",
+        ],
+    ),
     (
         6,
         "lab",

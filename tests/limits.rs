@@ -27,7 +27,7 @@ use parula::nets::cam::{self, Explainer, Request, Settings};
 use parula::nets::images::{Grey, Prepared, Scaling, Split};
 use parula::nets::models::{self, IMAGES, Mode, Model};
 use parula::nets::refine::{Recipe, Refiner};
-use parula::nets::train::{self, Classifier, Statistics, Targets, TrainOptions, train_segmenter};
+use parula::nets::train::{self, Predictor, Statistics, Targets, TrainOptions, train_segmenter};
 
 /// Mesa's software drivers.
 fn software() -> Capabilities {
@@ -180,7 +180,7 @@ fn sizes_that_no_tensor_has_are_refused_where_a_graph_begins() {
     ));
     // From a batch that no number of bytes holds to the one that fits, at once.
     let gpu = noop(Capabilities::default());
-    let plan = |batch| Classifier::plan(&gpu, &network.build(Mode::Inference, batch, [64, 64], 2)?);
+    let plan = |batch| Predictor::plan(&gpu, &network.build(Mode::Inference, batch, [64, 64], 2)?);
     let text = fitting(1 << 55, plan).unwrap_err().to_string();
     let named = text.rsplit("use a batch of ").next().unwrap().split(' ').next().unwrap();
     plan(named.parse().unwrap()).unwrap();
@@ -274,7 +274,7 @@ fn sessions_that_take_turns_in_an_arena_give_the_bits_of_sessions_with_their_own
     let whole = model("compact-resnet", Mode::Inference, 4, [40, 40]);
     let part = model("compact-resnet", Mode::Inference, 1, [40, 40]);
     let store = Store::new(&gpu, &whole.graph, 7).unwrap();
-    let plan = |model: &Model| Classifier::plan(&gpu, model).unwrap();
+    let plan = |model: &Model| Predictor::plan(&gpu, model).unwrap();
     let plans = [plan(&whole), plan(&part)];
     assert!(plans.iter().any(|plan| !plan.setup.is_empty()), "something is computed once");
     let images = |batch: usize, turn: usize| -> Vec<f32> {

@@ -1,17 +1,19 @@
 //! Plans without a GPU: every case is planned, compiled and bound on wgpu's `noop` backend, which has
 //! WebGPU's default limits and checks what a driver would; and memory stays near what is alive.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parula::engine::gpu::{self, Gpu};
 use parula::engine::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
 use parula::engine::ops::{
-    Capabilities, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill, Instruction,
-    Needs, Optimizer, Padding, REGISTRY, Window,
+    self, Alias, Capabilities, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill,
+    Instruction, Lowered, Lowering, Needs, Operation, Optimizer, Padding, REGISTRY, Variant,
+    Window,
 };
-use parula::engine::plan::{self, Memory, Options, Plan, Reach};
+use parula::engine::plan::{self, Memory, Options, PlanData, Reach};
 use parula::engine::session::{Session, Store, evaluate};
+use parula::engine::shape::Shape;
 use parula::engine::tensor::Tensor;
 use parula::error::Error;
 use parula::lab::bench::Subject;
@@ -23,7 +25,7 @@ fn cases() -> impl Iterator<Item = (&'static str, Case)> {
 }
 
 /// The rules that every plan keeps on an adapter with default limits.
-fn check(plan: &Plan) -> Result<(), String> {
+fn check(plan: &PlanData) -> Result<(), String> {
     let size = |memory: Memory| match memory {
         Memory::Slot(index) => plan.slots[index],
         Memory::Input(index) => plan.inputs[index].place.bytes,
@@ -440,6 +442,100 @@ fn fused_graphs_compute_the_same() {
     }
 }
 
+/// A variant that lowers to what another one does would be timed, and might win, as the kernel that it is not.
+#[test]
+fn no_two_variants_are_one_kernel() {
+    let gpu = Capabilities {
+        subgroup: Some((32, 32)),
+        f16: true,
+        rounding: true,
+        cooperative: Some(16),
+        ..Capabilities::default()
+    };
+    let adapters =
+        [gpu, Capabilities { subgroup: Some((8, 8)), cooperative: Some(8), ..software() }];
+    // For each pair of an operation's variants: whether both did some case, and whether some case tells them apart.
+    let mut pairs: BTreeMap<(&str, &str, &str), (bool, bool)> = BTreeMap::new();
+    for (_, case) in cases() {
+        let subject = Subject::new(&case).unwrap();
+        for adapter in &adapters {
+            let lowered: Vec<_> = case
+                .operation
+                .variants()
+                .iter()
+                .filter_map(|variant| {
+                    let plan = subject.plan(adapter, Some(variant.name)).ok()?;
+                    let own = |step: &plan::Step| step.variant == variant.name;
+                    let steps = plan.steps.iter().filter(|step| own(step));
+                    let dispatches = steps.flat_map(|step| step.dispatches.clone());
+                    Some((variant.name, dispatches.collect::<Vec<_>>()))
+                })
+                .collect();
+            for (index, (a, of_a)) in lowered.iter().enumerate() {
+                for (b, of_b) in &lowered[index + 1..] {
+                    let (both, apart) = pairs.entry((case.operation.name(), *a, *b)).or_default();
+                    *both = true;
+                    *apart |= of_a != of_b;
+                }
+            }
+        }
+    }
+    let same: Vec<_> = pairs.iter().filter(|(_, (both, apart))| *both && !apart).collect();
+    assert!(pairs.len() > 50, "{} pairs of variants were compared", pairs.len());
+    assert!(same.is_empty(), "these lower to the same dispatches on every case: {same:?}");
+}
+
+/// An operation that says what is not so: that its output lies in its input, behind the input's end.
+#[derive(Debug)]
+struct Foreign(Elementwise);
+
+impl Operation for Foreign {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn infer(&self, inputs: &[&Shape]) -> Result<Shape, Error> {
+        self.0.infer(inputs)
+    }
+
+    fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
+        self.0.reference(inputs)
+    }
+
+    fn alias(&self, _inputs: &[&Shape]) -> Alias {
+        Alias::Within { offset: 1 << 20, keeps_stride: false }
+    }
+
+    fn variants(&self) -> &'static [Variant] {
+        self.0.variants()
+    }
+
+    fn lower(&self, lowering: &Lowering) -> Result<Lowered, Error> {
+        let mut lowered = self.0.lower(lowering)?;
+        lowered.dispatches.iter_mut().for_each(|dispatch| dispatch.workgroups = [1000, 1, 1]);
+        Ok(lowered)
+    }
+}
+
+#[test]
+fn an_operation_of_another_crate_is_checked_and_has_memory_of_its_own() {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 4, 4, 8]).unwrap();
+    let y = graph.add("y", Foreign(Elementwise::relu()), &[x]).unwrap();
+    let z = graph.add("z", Elementwise::relu(), &[y]).unwrap();
+    let options = Options::default();
+    let plan = plan::build(&graph, &[z], &[], &Capabilities::default(), &options).unwrap();
+    check(&plan).unwrap();
+    let checked = |layer: &str| {
+        let step = plan.steps.iter().find(|step| step.layer == layer).unwrap();
+        step.dispatches.iter().map(|dispatch| dispatch.checked).collect::<Vec<_>>()
+    };
+    assert_eq!((checked("y"), checked("z")), (vec![true], vec![false]));
+    for (_, case) in cases() {
+        assert!(ops::own(&*case.operation), "{} is not in ops::OWN", case.operation.name());
+    }
+}
+
 // ---- the checker itself ----
 
 #[test]
@@ -451,21 +547,21 @@ fn a_plan_that_breaks_a_rule_is_found() {
     let capabilities = Capabilities::default();
     let good = plan::build(&graph, &[z], &[], &capabilities, &Options::default()).unwrap();
     check(&good).unwrap();
-    let broken = |change: &dyn Fn(&mut Plan)| {
-        let mut plan = good.clone();
+    let broken = |change: &dyn Fn(&mut PlanData)| {
+        let mut plan = PlanData::clone(&good);
         change(&mut plan);
         check(&plan).unwrap_err()
     };
-    let same = |plan: &mut Plan| {
+    let same = |plan: &mut PlanData| {
         let dispatch = &mut plan.steps[1].dispatches[0];
         for bound in &mut dispatch.bindings {
             bound.memory = Memory::Slot(0);
         }
     };
     assert!(broken(&same).contains("reads and writes slot 0"));
-    let grid = |plan: &mut Plan| plan.steps[0].dispatches[0].workgroups[1] = 65536;
+    let grid = |plan: &mut PlanData| plan.steps[0].dispatches[0].workgroups[1] = 65536;
     assert!(broken(&grid).contains("workgroups"));
-    let outside = |plan: &mut Plan| plan.steps[0].dispatches[0].bindings[0].start = 1 << 30;
+    let outside = |plan: &mut PlanData| plan.steps[0].dispatches[0].bindings[0].start = 1 << 30;
     assert!(broken(&outside).contains("Bound"));
     assert!(broken(&|plan| plan.peak_bytes = 1).contains("alive"));
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::images::{Found, Image, Images};
-use super::network::{Loaded, Source};
+use super::network::{self, Source};
 use super::steps;
 use super::{Global, Numbers, print, print_json};
 use crate::engine::gpu::Gpu;
@@ -23,6 +23,7 @@ use crate::nets::cam::{
     Argument, Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
     npy,
 };
+use crate::nets::classifier::Classifier;
 use crate::nets::images::grey::resize_plane;
 use crate::nets::images::{Colour, Grey};
 use crate::nets::models::{Mode, Model};
@@ -157,7 +158,7 @@ impl Cam {
         let gpu = global.open(self.numbers.precision)?;
         let loaded =
             self.source.load(self.images.model(), &gpu, found.images.len(), global.seed)?;
-        loaded.expect_finite(&found.images)?;
+        network::expect_finite(&loaded, &found.images)?;
         let largest =
             found.images.iter().map(|image| image.size[0] * image.size[1]).max().unwrap_or(1);
         let layer = match (method.of_layer(), &self.layer[..]) {
@@ -204,7 +205,7 @@ impl Cam {
                 failures.stop(stop);
                 break;
             }
-            let (found, prepared) = loaded.read_each(some, &mut failures);
+            let (found, prepared) = network::read_each(&loaded, some, &mut failures);
             if found.is_empty() {
                 continue;
             }
@@ -357,11 +358,11 @@ impl Cam {
         ))
     }
 
-    fn settings(&self, global: &Global, loaded: &Loaded) -> Result<Settings> {
+    fn settings(&self, global: &Global, loaded: &Classifier) -> Result<Settings> {
         let background = match &self.background[..] {
             [] => Vec::new(),
             paths => {
-                let prepared = loaded.read(paths)?;
+                let prepared = network::read(loaded, paths)?;
                 prepared.all().chunks(prepared.image_len()).map(<[f32]>::to_vec).collect()
             }
         };

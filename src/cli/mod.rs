@@ -3,7 +3,6 @@
 mod bench;
 mod cam;
 mod choices;
-mod classes;
 mod compare;
 mod data;
 mod devices;

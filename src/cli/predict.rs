@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::images::{Found, Images};
-use super::network::Source;
+use super::network::{self, Source};
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
-use crate::nets::train::Classifier;
+use crate::nets::train::Predictor;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -27,9 +27,9 @@ impl Predict {
         let gpu = global.open(self.numbers.precision)?;
         let model = self.images.model();
         let loaded = self.source.load(model, &gpu, images.len(), global.seed)?;
-        loaded.expect_finite(&images)?;
+        network::expect_finite(&loaded, &images)?;
         let batch = loaded.model.batch;
-        let mut classifier = Classifier::new(&gpu, loaded.model.clone(), &loaded.store)?;
+        let mut classifier = Predictor::new(&gpu, loaded.model.clone(), &loaded.store)?;
         let mut documents = Vec::new();
         for (number, some) in images.chunks(batch).enumerate() {
             let seen = || format!("{} of {} images were looked at", number * batch, images.len());
@@ -37,7 +37,7 @@ impl Predict {
                 failures.stop(stop);
                 break;
             }
-            let (found, prepared) = loaded.read_each(some, &mut failures);
+            let (found, prepared) = network::read_each(&loaded, some, &mut failures);
             if found.is_empty() {
                 continue;
             }

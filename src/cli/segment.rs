@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::images::{Found, Image, Images};
-use super::network::{Loaded, Source};
+use super::network::{self, Source};
 use super::weak::RecipeArgs;
 use super::{Global, print, print_json};
 use crate::engine::gpu::Precision;
 use crate::error::{Error, Result};
 use crate::lab::experiment::Saved;
 use crate::lab::segment::{Pseudo, Recipe, pseudo};
+use crate::nets::classifier::Classifier;
 use crate::nets::images::Grey;
 use crate::nets::images::grey::resize_plane;
 use crate::nets::train::Segmenter;
@@ -60,7 +61,7 @@ impl Segment {
         let gpu = global.open(Precision::F32)?;
         let loaded =
             self.source.load_any(self.images.model(), &gpu, found.images.len(), global.seed)?;
-        loaded.expect_finite(&found.images)?;
+        network::expect_finite(&loaded, &found.images)?;
         let mut masker = match loaded.network.segments() {
             true => {
                 let model = loaded.model.clone();
@@ -84,7 +85,7 @@ impl Segment {
                 failures.stop(stop);
                 break;
             }
-            let (found, prepared) = loaded.read_each(some, &mut failures);
+            let (found, prepared) = network::read_each(&loaded, some, &mut failures);
             if found.is_empty() {
                 continue;
             }
@@ -193,7 +194,7 @@ fn of_image(error: Error, image: &Image) -> Error {
 }
 
 /// A classifier whose second class is what is to be outlined.
-fn classifier(loaded: &Loaded) -> Result<Saved> {
+fn classifier(loaded: &Classifier) -> Result<Saved> {
     if loaded.model.classes > 2 {
         return Err(Error::usage(
             format!(

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::images::Image;
-use super::network::Loaded;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::report::steps::{Subject, document, page};
 use crate::nets::cam::{Stepper, Steps, npy};
+use crate::nets::classifier::Classifier;
 use crate::nets::images::{Colour, Grey};
 use crate::nets::models::Mode;
 
@@ -59,7 +59,12 @@ pub struct Writer {
 
 impl Writer {
     /// For the network `loaded`, at `layer` or its own.
-    pub fn new(folder: &Path, loaded: &Loaded, layer: Option<&str>, against: bool) -> Result<Self> {
+    pub fn new(
+        folder: &Path,
+        loaded: &Classifier,
+        layer: Option<&str>,
+        against: bool,
+    ) -> Result<Self> {
         let model = &loaded.model;
         let model = loaded.network.build(Mode::Inference, 1, model.size, model.classes)?;
         let sign = if against { -1.0 } else { 1.0 };
@@ -71,7 +76,7 @@ impl Writer {
     /// levels are `heatmap`.
     pub fn write(
         &mut self,
-        loaded: &Loaded,
+        loaded: &Classifier,
         (image, colour, input): (&Image, &Colour, &[f32]),
         class: usize,
         heatmap: &[u8],

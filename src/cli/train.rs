@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::network::{another_size, fitted, scaling};
+use super::network::scaling;
 use super::pictures::Pictures;
 use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
 use crate::engine::graph::Role;
@@ -17,6 +17,7 @@ use crate::lab::data::{RoiOptions, Rois, layout, split};
 use crate::lab::experiment::{Setup, pictures};
 use crate::lab::report::curves;
 use crate::lab::run_folder::{Again, RunFolder};
+use crate::nets::classifier::{another_size, fitted};
 use crate::nets::images::{Augment, Flips, Jitter, Scaling};
 use crate::nets::keras;
 use crate::nets::models::{self, Head, Mode, Network, Output};

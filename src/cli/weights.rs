@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::network::units;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files::{self, outputs};
+use crate::nets::classifier::units;
 use crate::nets::keras;
 use crate::nets::models::{self, Mode, Network};
 use crate::nets::weights::{self, Format, Raw, Top};

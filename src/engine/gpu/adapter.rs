@@ -258,6 +258,16 @@ fn nothing_found(backend: Option<Backend>, others: &[AdapterReport]) -> Error {
     Error::Adapter { problem, hint }
 }
 
+impl Gpu {
+    /// The best adapter there is, as `parula devices` marks it, for what runs in 32 bits. [`open`] takes wishes.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] when there is none, with what to install.
+    pub fn open() -> Result<Arc<Gpu>> {
+        open(&Choice::default()).map(Arc::new)
+    }
+}
+
 /// Opens the adapter that `choice` names, or the best.
 ///
 /// # Errors

@@ -17,11 +17,11 @@ pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, ope
 pub(crate) use disk::parse as pipelines_of;
 pub use environment::environment;
 use meter::{Measured, Meter};
-pub use pipeline::{Bindable, Key, Pipeline, Resource};
+pub(crate) use pipeline::{Bindable, Key, Pipeline, Resource};
 
 /// Memory on the GPU. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Buffer(Arc<HeldBuffer>);
+pub(crate) struct Buffer(Arc<HeldBuffer>);
 
 #[derive(Debug)]
 struct HeldBuffer {
@@ -39,7 +39,7 @@ impl Buffer {
 /// A texture that tensors are copied into to be read: four elements a texel, rows of
 /// [`TEXELS_PER_ROW`].
 #[derive(Clone, Debug)]
-pub struct Texture(Arc<HeldTexture>);
+pub(crate) struct Texture(Arc<HeldTexture>);
 
 #[derive(Debug)]
 struct HeldTexture {
@@ -58,7 +58,7 @@ fn texture_format(element: Element) -> wgpu::TextureFormat {
 
 /// Something that is ready to be recorded.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// A kernel, its bindings, its grid.
     Dispatch {
         /// The kernel.
@@ -163,7 +163,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the driver has not enough.
-    pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer> {
+    pub(crate) fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let buffer = self.allocate(label, bytes, usage)?;
         let _measured = Measured::new(&self.meter, buffer.size());
@@ -174,7 +174,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the driver has not enough.
-    pub fn uniforms(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
+    pub(crate) fn uniforms(&self, label: &str, bytes: &[u8]) -> Result<Buffer> {
         let buffer = self.allocate(label, bytes.len() as u64, wgpu::BufferUsages::UNIFORM)?;
         self.queue.write_buffer(&buffer, 0, bytes);
         let _measured = Measured::new(&self.meter, 0);
@@ -185,7 +185,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the driver has not enough memory.
-    pub fn texture(&self, label: &str, bytes: u64, element: Element) -> Result<Texture> {
+    pub(crate) fn texture(&self, label: &str, bytes: u64, element: Element) -> Result<Texture> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let texture = self.device.create_texture(&wgpu::TextureDescriptor {
@@ -234,7 +234,7 @@ impl Gpu {
     }
 
     /// Records `commands` in order and submits them once. Returns without waiting.
-    pub fn submit(&self, commands: &[Command]) {
+    pub(crate) fn submit(&self, commands: &[Command]) {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         record(&mut encoder, commands, None);
         self.queue.submit([encoder.finish()]);

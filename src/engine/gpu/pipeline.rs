@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// What a pipeline is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(crate) struct Key {
     /// The shader's file stem.
     pub shader: &'static str,
     /// The entry point.
@@ -25,9 +25,16 @@ pub struct Key {
     pub texels: bool,
     /// The tensors that it reaches in 16 bits.
     pub halves: Vec<&'static str>,
+    /// Whether it is compiled with bounds checks, whatever [`Gpu::check_shaders`] says.
+    pub checked: bool,
 }
 
 impl Key {
+    /// The same with bounds checks, or without.
+    pub fn checked(self, checked: bool) -> Self {
+        Key { checked, ..self }
+    }
+
     /// A key from constants as numbers.
     pub fn new(
         shader: &'static str,
@@ -38,13 +45,14 @@ impl Key {
         halves: &[&'static str],
     ) -> Self {
         let constants = constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
-        Key { shader, entry, constants, tiles: tiles.to_vec(), texels, halves: halves.to_vec() }
+        let (tiles, halves) = (tiles.to_vec(), halves.to_vec());
+        Key { shader, entry, constants, tiles, texels, halves, checked: false }
     }
 }
 
 /// A compiled kernel.
 #[derive(Debug)]
-pub struct Pipeline {
+pub(crate) struct Pipeline {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
     label: String,
@@ -62,12 +70,12 @@ type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool, Vec<&'static str
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     modules: HashMap<ModuleKey, wgpu::ShaderModule>,
-    pipelines: HashMap<(Key, bool), Arc<Pipeline>>,
+    pipelines: HashMap<Key, Arc<Pipeline>>,
 }
 
 /// What stands behind `@binding(index)`.
 #[derive(Clone, Copy, Debug)]
-pub struct Resource<'a> {
+pub(crate) struct Resource<'a> {
     /// `@binding(index)`.
     pub index: u32,
     /// A range of a buffer, or a texture.
@@ -76,7 +84,7 @@ pub struct Resource<'a> {
 
 /// Memory that a kernel can be given.
 #[derive(Clone, Copy, Debug)]
-pub enum Bindable<'a> {
+pub(crate) enum Bindable<'a> {
     /// `bytes` of `buffer` from `start`.
     Range {
         /// The buffer.
@@ -99,18 +107,19 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the shader does not compile for this adapter.
-    pub fn pipeline(&self, key: &Key) -> Result<Arc<Pipeline>> {
+    pub(crate) fn pipeline(&self, key: &Key) -> Result<Arc<Pipeline>> {
         let mut cache = self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let full = (key.clone(), self.checked);
+        let checked = self.checked || key.checked;
+        let full = key.clone().checked(checked);
         if let Some(found) = cache.pipelines.get(&full) {
             return Ok(found.clone());
         }
         let (tiles, halves) = (key.tiles.clone(), key.halves.clone());
-        let module_key = (key.shader, tiles, key.texels, halves, self.checked);
+        let module_key = (key.shader, tiles, key.texels, halves, checked);
         let module = match cache.modules.get(&module_key) {
             Some(module) => module.clone(),
             None => {
-                let module = self.compile_module(key)?;
+                let module = self.compile_module(key, checked)?;
                 cache.modules.insert(module_key, module.clone());
                 module
             }
@@ -126,7 +135,7 @@ impl Gpu {
     }
 
     #[allow(unsafe_code)]
-    fn compile_module(&self, key: &Key) -> Result<wgpu::ShaderModule> {
+    fn compile_module(&self, key: &Key, checked: bool) -> Result<wgpu::ShaderModule> {
         let mut text = shaders::source_with(key.shader, &key.tiles, key.texels, &key.halves)?;
         if self.capabilities.subgroup.is_none() {
             text = shaders::without_subgroups(&text).into();
@@ -139,7 +148,7 @@ impl Gpu {
             source: wgpu::ShaderSource::Wgsl(text),
         };
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = if self.checked {
+        let module = if checked {
             self.device.create_shader_module(descriptor)
         } else {
             // SAFETY: the checks that this leaves out keep indices inside arrays and loops finite.
@@ -227,7 +236,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when they do not fit the kernel.
-    pub fn command(
+    pub(crate) fn command(
         &self,
         pipeline: &Arc<Pipeline>,
         resources: &[Resource],

@@ -10,7 +10,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when it does not fit the buffer.
-    pub fn write(&self, buffer: &Buffer, offset: u64, data: &[f32]) -> Result<()> {
+    pub(crate) fn write(&self, buffer: &Buffer, offset: u64, data: &[f32]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         if offset + bytes.len() as u64 > buffer.bytes() {
             return Err(Error::Gpu {
@@ -27,7 +27,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the device was lost or a kernel failed.
-    pub fn read(&self, ranges: &[(&Buffer, u64, usize)]) -> Result<Vec<Vec<f32>>> {
+    pub(crate) fn read(&self, ranges: &[(&Buffer, u64, usize)]) -> Result<Vec<Vec<f32>>> {
         let total: u64 = ranges.iter().map(|range| 4 * range.2 as u64).sum();
         if total == 0 {
             return Ok(vec![Vec::new(); ranges.len()]);
@@ -96,7 +96,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the device was lost.
-    pub fn time_copy(&self, from: &Buffer, to: &Buffer, repeats: usize) -> Result<Duration> {
+    pub(crate) fn time_copy(&self, from: &Buffer, to: &Buffer, repeats: usize) -> Result<Duration> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let bytes = from.bytes().min(to.bytes());
         for _ in 0..repeats.max(1) {
@@ -114,7 +114,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Gpu`] when the device was lost or a kernel failed.
-    pub fn time(&self, commands: &[Command], repeats: usize) -> Result<Duration> {
+    pub(crate) fn time(&self, commands: &[Command], repeats: usize) -> Result<Duration> {
         let repeated: Vec<Command> = (0..repeats).flat_map(|_| commands.iter().cloned()).collect();
         self.wait()?;
         let repeats = repeats.max(1) as u32;

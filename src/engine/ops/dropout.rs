@@ -108,11 +108,11 @@ impl Operation for Dropout {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
+        rows::FLAT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(&Lowering { inputs: &lowering.inputs[..1], ..*lowering })
+        rows::choose_flat(&Lowering { inputs: &lowering.inputs[..1], ..*lowering })
     }
 
     fn halves(&self) -> &'static [&'static str] {

@@ -108,7 +108,7 @@ impl Operation for Expand {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        &rows::LADDER[..2]
+        rows::FLAT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {

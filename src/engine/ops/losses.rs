@@ -42,11 +42,11 @@ pub struct SigmoidCrossEntropy;
 
 /// (logits, labels, dloss (1)) -> (N, K).
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct SoftmaxCrossEntropyGradient;
+pub(super) struct SoftmaxCrossEntropyGradient;
 
 /// (logits, labels, weights, dloss (1)) -> (N, K).
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct SigmoidCrossEntropyGradient;
+pub(super) struct SigmoidCrossEntropyGradient;
 
 /// Checks logits and labels; `weighted`: and one weight a row. Returns (N, K).
 fn expect_rows(name: &str, inputs: &[&Shape], weighted: bool) -> Result<[usize; 2]> {

@@ -55,7 +55,7 @@ mod top_class;
 mod view;
 mod window;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,54 +64,21 @@ use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 
-pub use activate::{Activate, ActivateGradient};
 pub use activation::{Activation, Curve};
-pub use batch_norm::{
-    BatchNormGradientSums, BatchNormInputGradient, BatchNormNormalize, BatchNormStatistics,
-    MovingAverage,
-};
-pub use blend::{Blend, Noise};
-pub use blur::Blur;
+pub use blend::Noise;
 pub use case::{Case, Fill};
-pub use channel_affine::{BatchNormFold, ChannelAffine, ChannelScale};
-pub use channel_sum::{ChannelSum, LargestMagnitude};
-pub use channel_weights::ChannelWeights;
 pub use choices::Choices;
-pub use components::{Components, Keep};
-pub use contrast::{Contrast, Levels};
-pub use conv2d::Conv2d;
-pub use conv2d_gradients::{Conv2dInputGradient, Conv2dWeightGradient};
-pub use cover::Cover;
-pub use dense::Dense;
-pub use depthwise_conv2d::DepthwiseConv2d;
-pub use depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
-pub use dice::{DiceThresholds, HeatmapToGray};
-pub use dropout::{Dropout, Together};
-pub use elementwise::{Elementwise, Instruction};
-pub use evidence::Evidence;
-pub use expand::Expand;
-pub use finite::Finite;
-pub use global_pool::{GlobalAveragePool, SpreadMean};
-pub use losses::{SigmoidCrossEntropy, SoftmaxCrossEntropy};
+pub use components::Keep;
+pub use dropout::Together;
+pub use elementwise::Instruction;
 pub use lower::{
     Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
-pub use mean_field::MeanField;
-pub use morphology::Morphology;
-pub use normalize::{Norm, Normalize, NormalizeGradient};
-pub use optimizer::{Optimize, Optimizer, UNSCALE};
-pub use pad::{Crop, ZeroPad};
-pub use pool::{AveragePoolGradient, MaxPoolGradient, Pool, PoolKind};
-pub use principal::Principal;
-pub use proposals::Proposals;
-pub use resize::{ResizeBilinear, ResizeToRegions, resized};
-pub use sigmoid::Sigmoid;
+pub use normalize::Norm;
+pub use optimizer::{Optimizer, UNSCALE};
+pub use pool::PoolKind;
+pub use resize::resized;
 pub use spec::{CaseSpec, custom_case};
-pub use stretch::Stretch;
-pub use sum_rows::SumRows;
-pub use superpixels::{Slic, SuperpixelMean};
-pub use top_class::TopClass;
-pub use view::{Concat, Copy, Pack, Reshape, Row, SliceChannels};
 pub use window::{Geometry, Padding, Window};
 
 /// One operation: what it computes, how it is differentiated, and how it runs.
@@ -296,49 +263,77 @@ pub struct Entry {
     pub cases: fn() -> Vec<Case>,
 }
 
-/// Every operation. To add one: its file, its shader, a line here.
-pub const REGISTRY: &[Entry] = &[
-    Entry { name: "activate", cases: activate::cases },
-    Entry { name: "batch_norm", cases: batch_norm::cases },
-    Entry { name: "blend", cases: blend::cases },
-    Entry { name: "blur", cases: blur::cases },
-    Entry { name: "channel_affine", cases: channel_affine::cases },
-    Entry { name: "channel_sum", cases: channel_sum::cases },
-    Entry { name: "channel_weights", cases: channel_weights::cases },
-    Entry { name: "components", cases: components::cases },
-    Entry { name: "contrast", cases: contrast::cases },
-    Entry { name: "conv2d", cases: conv2d::cases },
-    Entry { name: "conv2d_input_gradient", cases: conv2d_gradients::input_cases },
-    Entry { name: "conv2d_weight_gradient", cases: conv2d_gradients::weight_cases },
-    Entry { name: "copy", cases: view::cases },
-    Entry { name: "cover", cases: cover::cases },
-    Entry { name: "dense", cases: dense::cases },
-    Entry { name: "depthwise_conv2d", cases: depthwise_conv2d::cases },
-    Entry { name: "depthwise_conv2d_input_gradient", cases: depthwise_gradients::input_cases },
-    Entry { name: "depthwise_conv2d_weight_gradient", cases: depthwise_gradients::weight_cases },
-    Entry { name: "dice", cases: dice::cases },
-    Entry { name: "dropout", cases: dropout::cases },
-    Entry { name: "elementwise", cases: elementwise::cases },
-    Entry { name: "evidence", cases: evidence::cases },
-    Entry { name: "expand", cases: expand::cases },
-    Entry { name: "finite", cases: finite::cases },
-    Entry { name: "global_pool", cases: global_pool::cases },
-    Entry { name: "losses", cases: losses::cases },
-    Entry { name: "mean_field", cases: mean_field::cases },
-    Entry { name: "morphology", cases: morphology::cases },
-    Entry { name: "normalize", cases: normalize::cases },
-    Entry { name: "optimizer", cases: optimizer::cases },
-    Entry { name: "pad", cases: pad::cases },
-    Entry { name: "pool", cases: pool::cases },
-    Entry { name: "principal", cases: principal::cases },
-    Entry { name: "proposals", cases: proposals::cases },
-    Entry { name: "resize", cases: resize::cases },
-    Entry { name: "sigmoid", cases: sigmoid::cases },
-    Entry { name: "stretch", cases: stretch::cases },
-    Entry { name: "sum_rows", cases: sum_rows::cases },
-    Entry { name: "superpixels", cases: superpixels::cases },
-    Entry { name: "top_class", cases: top_class::cases },
-];
+/// From a row for each module: what it exports, the registry, and the list of operations that run unchecked.
+macro_rules! operations {
+    ($($module:ident {$($public:ident)+ $(; $($private:ident)+)?} $($name:literal $cases:ident)+,)+) => {
+        $(pub use $module::{$($public),+};)+
+
+        /// Every operation, by name, with its cases.
+        pub const REGISTRY: &[Entry] = &[$($(Entry { name: $name, cases: $module::$cases },)+)+];
+
+        /// The operations of this crate, by type. Their kernels run without bounds checks: tests hold that what they
+        /// lower to stays within its tensors.
+        const OWN: &[fn() -> TypeId] = &[
+            $($(TypeId::of::<$module::$public>,)+ $($(TypeId::of::<$module::$private>,)+)?)+
+        ];
+    };
+}
+
+// The module, its operations (after a semicolon those that only gradients use), and the names and cases that tests and
+// bench know them by. To add one: its file, its shader, a row here.
+operations! {
+    activate { Activate ActivateGradient } "activate" cases,
+    batch_norm { BatchNormGradientSums BatchNormInputGradient BatchNormNormalize BatchNormStatistics MovingAverage } "batch_norm" cases,
+    blend { Blend } "blend" cases,
+    blur { Blur } "blur" cases,
+    channel_affine { BatchNormFold ChannelAffine ChannelScale } "channel_affine" cases,
+    channel_sum { ChannelSum LargestMagnitude } "channel_sum" cases,
+    channel_weights { ChannelWeights } "channel_weights" cases,
+    components { Components } "components" cases,
+    contrast { Contrast Levels } "contrast" cases,
+    conv2d { Conv2d } "conv2d" cases,
+    conv2d_gradients { Conv2dInputGradient Conv2dWeightGradient } "conv2d_input_gradient" input_cases "conv2d_weight_gradient" weight_cases,
+    view { Concat Copy Pack Reshape Row SliceChannels } "copy" cases,
+    cover { Cover } "cover" cases,
+    dense { Dense } "dense" cases,
+    depthwise_conv2d { DepthwiseConv2d } "depthwise_conv2d" cases,
+    depthwise_gradients { DepthwiseConv2dInputGradient DepthwiseConv2dWeightGradient } "depthwise_conv2d_input_gradient" input_cases "depthwise_conv2d_weight_gradient" weight_cases,
+    dice { DiceThresholds HeatmapToGray } "dice" cases,
+    dropout { Dropout } "dropout" cases,
+    elementwise { Elementwise } "elementwise" cases,
+    evidence { Evidence } "evidence" cases,
+    expand { Expand } "expand" cases,
+    finite { Finite } "finite" cases,
+    global_pool { GlobalAveragePool SpreadMean } "global_pool" cases,
+    losses { SigmoidCrossEntropy SoftmaxCrossEntropy ; SigmoidCrossEntropyGradient SoftmaxCrossEntropyGradient } "losses" cases,
+    mean_field { MeanField } "mean_field" cases,
+    morphology { Morphology } "morphology" cases,
+    normalize { Normalize NormalizeGradient } "normalize" cases,
+    optimizer { Optimize } "optimizer" cases,
+    pad { Crop ZeroPad } "pad" cases,
+    pool { AveragePoolGradient MaxPoolGradient Pool } "pool" cases,
+    principal { Principal } "principal" cases,
+    proposals { Proposals } "proposals" cases,
+    resize { ResizeBilinear ResizeToRegions ; ResizeBilinearGradient } "resize" cases,
+    sigmoid { Sigmoid } "sigmoid" cases,
+    stretch { Stretch } "stretch" cases,
+    sum_rows { SumRows } "sum_rows" cases,
+    superpixels { Slic SuperpixelMean } "superpixels" cases,
+    top_class { TopClass } "top_class" cases,
+}
+
+/// Whether `operation` is one of this crate. What another crate's lowers to runs with bounds checks, and it has memory
+/// of its own.
+pub fn own(operation: &dyn Operation) -> bool {
+    let any: &dyn Any = operation;
+    let id = any.type_id();
+    OWN.iter().any(|own| own() == id)
+}
+
+/// [`Operation::alias`], as far as it is believed.
+pub(crate) fn alias(operation: &dyn Operation, inputs: &[&Shape]) -> Alias {
+    if own(operation) { operation.alias(inputs) } else { Alias::None }
+}
 
 /// Checks how many inputs an operation was given.
 pub(crate) fn expect_inputs(name: &str, inputs: &[&Shape], count: usize) -> Result<()> {

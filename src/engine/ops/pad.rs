@@ -103,11 +103,11 @@ impl Operation for ZeroPad {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
+        rows::FLAT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        rows::choose_flat(lowering)
     }
 
     fn halves(&self) -> &'static [&'static str] {
@@ -179,11 +179,11 @@ impl Operation for Crop {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
+        rows::FLAT
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        rows::choose_flat(lowering)
     }
 
     fn halves(&self) -> &'static [&'static str] {

@@ -33,7 +33,7 @@ pub struct ResizeBilinear {
 /// The adjoint of [`ResizeBilinear`]: (N, h, w, C) -> (N, height, width, C), the gradient of the
 /// output to that of the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct ResizeBilinearGradient {
+pub(super) struct ResizeBilinearGradient {
     height: usize,
     width: usize,
 }

@@ -13,6 +13,14 @@ pub(super) const LADDER: &[Variant] = &[
     Variant { name: "strip", needs: Needs::Nothing },
 ];
 
+/// The ladder of kernels in which every invocation computes one result: there are no rows to take one after another.
+pub(super) const FLAT: &[Variant] = LADDER.split_at(2).0;
+
+/// The best of [`FLAT`] for these views.
+pub(super) fn choose_flat(lowering: &Lowering) -> &'static str {
+    if lowering.is_vec4() { "quad" } else { "naive" }
+}
+
 /// The best of [`LADDER`] for these views.
 pub(super) fn choose(lowering: &Lowering) -> &'static str {
     match (lowering.is_vec4(), lowering.capabilities.software) {

@@ -7,7 +7,7 @@ use super::layout::{Layout, Root, VariableLayout};
 use super::memory::{live_bytes, pack};
 use super::operations::Wanted;
 use super::place::Places;
-use super::{Plan, Port, halves, lifetimes, staging};
+use super::{Plan, PlanData, Port, halves, lifetimes, staging};
 use crate::engine::graph::{Graph, Kind, Value};
 use crate::engine::ops::{
     self, Alias, Capabilities, Choices, Copy, Element, Lowering, Operation, View,
@@ -157,7 +157,7 @@ pub fn build(
             hint: "use a smaller input, or fewer images at once".to_owned(),
         });
     }
-    Ok(Plan {
+    Ok(Plan(PlanData {
         setup,
         steps,
         inputs,
@@ -167,7 +167,7 @@ pub fn build(
         staging: staged.textures,
         slots: packing.buffers,
         variables,
-    })
+    }))
 }
 
 /// The kernels to run, in order. `constant`: nothing changes variables, so what depends on them
@@ -195,7 +195,7 @@ fn jobs<'a>(
         };
         let (setup, single) = (fixed[value.index()], single[value.index()]);
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
-        match operation.alias(&shapes) {
+        match ops::alias(&**operation, &shapes) {
             Alias::None => jobs.push(Job {
                 layer: node.name.clone(),
                 operation: operation.as_ref(),

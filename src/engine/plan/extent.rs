@@ -86,11 +86,11 @@ pub fn together<'a>(plans: impl IntoIterator<Item = &'a Plan> + Clone) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::plan::VariableLayout;
+    use crate::engine::plan::{PlanData, VariableLayout};
 
     fn plan(slots: &[u64], staging: &[(u64, Element)]) -> Plan {
         let staging = staging.iter().map(|&(bytes, element)| Staging { bytes, element }).collect();
-        Plan {
+        Plan(PlanData {
             setup: Vec::new(),
             steps: Vec::new(),
             slots: slots.to_vec(),
@@ -100,7 +100,7 @@ mod tests {
             variables: VariableLayout::default(),
             peak_bytes: 0,
             live_bytes: 0,
-        }
+        })
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::extent::allocation;
 use crate::engine::graph::{Graph, Kind, Role, Value};
-use crate::engine::ops::{Alias, Capabilities, Pack, View};
+use crate::engine::ops::{self, Alias, Capabilities, Pack, View};
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 
@@ -151,7 +151,7 @@ impl<'a> Layout<'a> {
                 continue;
             }
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
-            if let Alias::Within { offset, keeps_stride } = operation.alias(&shapes) {
+            if let Alias::Within { offset, keeps_stride } = ops::alias(&**operation, &shapes) {
                 let parent = node.inputs[0];
                 let dense = layout.spot(parent).view.is_dense(graph.shape(parent));
                 // A strided tensor has no dense view: it is copied instead.
@@ -167,7 +167,7 @@ impl<'a> Layout<'a> {
             }
             let Some(operation) = node.operation() else { continue };
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
-            if let Alias::Gather { offsets, keeps_stride } = operation.alias(&shapes) {
+            if let Alias::Gather { offsets, keeps_stride } = ops::alias(&**operation, &shapes) {
                 layout.gather(value, &offsets, keeps_stride, live);
             }
         }
@@ -202,7 +202,8 @@ impl<'a> Layout<'a> {
     pub fn is_view(&self, value: Value) -> bool {
         let node = self.graph.node(value);
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| self.graph.shape(i)).collect();
-        node.operation().is_some_and(|op| matches!(op.alias(&shapes), Alias::Within { .. }))
+        node.operation()
+            .is_some_and(|op| matches!(ops::alias(&**op, &shapes), Alias::Within { .. }))
             && self.links[value.index()].is_some_and(|link| link.parent == node.inputs[0])
     }
 
@@ -299,7 +300,7 @@ impl<'a> Layout<'a> {
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| self.graph.shape(i)).collect();
             let own = self.spot(value);
             let mut inputs = node.inputs.iter().enumerate();
-            match operation.alias(&shapes) {
+            match ops::alias(&**operation, &shapes) {
                 Alias::None => inputs.any(|(_, &input)| self.spot(input).root == own.root),
                 Alias::Within { .. } => {
                     let copied = !self.is_view(value);

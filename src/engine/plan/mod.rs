@@ -15,6 +15,7 @@ mod staging;
 mod testing;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use crate::engine::graph::Role;
 use crate::engine::ops::{Element, View};
@@ -105,6 +106,8 @@ pub struct Dispatch {
     pub texels: bool,
     /// The tensors that it reaches in 16 bits, by name, in alphabetical order.
     pub halves: Vec<&'static str>,
+    /// Whether it runs with bounds checks: what an operation of another crate lowers to.
+    pub checked: bool,
     /// Storage and texture bindings, by index.
     pub bindings: Vec<Bound>,
     /// `@binding(index)` of the uniform block and its bytes.
@@ -156,9 +159,22 @@ pub struct Port {
     pub place: Place,
 }
 
-/// Everything that a session needs.
+/// Everything that a session needs: what is in it, to be read. Kernels run without bounds checks because plans are
+/// right, so nobody can make one but [`build`], or change one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct Plan(PlanData);
+
+impl Deref for Plan {
+    type Target = PlanData;
+
+    fn deref(&self) -> &PlanData {
+        &self.0
+    }
+}
+
+/// What is in a [`Plan`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanData {
     /// Steps that depend on variables alone; run when variables have changed.
     pub setup: Vec<Step>,
     /// Steps of every run.
@@ -180,7 +196,7 @@ pub struct Plan {
     pub live_bytes: u64,
 }
 
-impl Plan {
+impl PlanData {
     /// Floating point operations of one run.
     pub fn flops(&self) -> u64 {
         self.steps.iter().map(|step| step.flops).sum()
@@ -196,7 +212,7 @@ impl Plan {
         let mut keys = BTreeMap::new();
         for dispatch in self.setup.iter().chain(&self.steps).flat_map(|step| &step.dispatches) {
             let constants = format!("{:?}{:?}", dispatch.constants, dispatch.tiles);
-            let form = (dispatch.texels, &dispatch.halves);
+            let form = (dispatch.texels, &dispatch.halves, dispatch.checked);
             keys.insert((dispatch.shader, dispatch.entry, constants, form), ());
         }
         keys.len()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Options;
 use crate::engine::graph::{Graph, Kind, Value, fuse};
-use crate::engine::ops::{Alias, Operation};
+use crate::engine::ops::{self, Alias, Operation};
 use crate::engine::shape::Shape;
 use crate::error::Result;
 
@@ -39,7 +39,7 @@ pub fn operations(
     for (_, node) in wanted.graph.nodes().filter(|(value, _)| live[value.index()]) {
         let Some(operation) = node.operation() else { continue };
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| wanted.graph.shape(i)).collect();
-        if operation.alias(&shapes) == Alias::None {
+        if ops::alias(&**operation, &shapes) == Alias::None {
             let is_variable =
                 |&at: &usize| matches!(wanted.graph.node(node.inputs[at]).kind, Kind::Variable(_));
             found.push(Work {

@@ -243,6 +243,7 @@ impl Places<'_> {
             tiles: dispatch.tiles.clone(),
             texels,
             halves,
+            checked: !ops::own(job.operation),
             bindings,
             uniform: uniform.map(|index| (index, block)),
             workgroups: dispatch.workgroups,

@@ -18,6 +18,7 @@ pub fn step(dispatches: Vec<Vec<Bound>>) -> Step {
         tiles: Vec::new(),
         texels: true,
         halves: Vec::new(),
+        checked: false,
         bindings,
         uniform: None,
         workgroups: [1; 3],

@@ -88,7 +88,8 @@ impl Session {
                         &dispatch.tiles,
                         dispatch.texels,
                         &dispatch.halves,
-                    );
+                    )
+                    .checked(dispatch.checked);
                     let pipeline = gpu.pipeline(&key)?;
                     let mut resources = Vec::new();
                     for bound in &dispatch.bindings {

@@ -14,7 +14,7 @@ use crate::lab::metrics::deletion::{area, blurred, part, ranked};
 use crate::lab::metrics::road::imputed;
 use crate::nets::images::{Grey, Scaling};
 use crate::nets::models::Head;
-use crate::nets::train::{Classifier, probabilities};
+use crate::nets::train::{Predictor, probabilities};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +40,7 @@ enum Change {
 
 /// A network ready to judge changed ROIs.
 pub struct Faithfulness {
-    classifier: Classifier,
+    classifier: Predictor,
     batch: usize,
     copies: Vec<Change>,
     steps: usize,
@@ -64,7 +64,7 @@ impl Faithfulness {
             // As many batches as it takes, and those all of one size.
             let batch = copies.len().div_ceil(copies.len().div_ceil(most));
             let model = trained.of_batch(batch)?;
-            match Classifier::new(gpu, model, &trained.store) {
+            match Predictor::new(gpu, model, &trained.store) {
                 Err(Error::TooLarge { .. }) if batch > 1 => most = batch / 2,
                 Err(error) => return Err(error),
                 Ok(classifier) => {

@@ -13,7 +13,7 @@ use crate::lab::data::Class;
 use crate::lab::experiment::filter::times;
 use crate::lab::experiment::tables::{self, Prediction};
 use crate::nets::images::Grey;
-use crate::nets::train::{Classifier, TrainOptions, train};
+use crate::nets::train::{Predictor, TrainOptions, train};
 
 impl Job<'_> {
     /// Filters all ROIs by `map`, trains, and writes what the network says of the validation side.
@@ -49,7 +49,7 @@ impl Job<'_> {
         let title = format!("{name} seed {}, ROIs x {}", self.seed, map.name());
         let trained = train(self.gpu, self.setup.network, &prepared, self.split, &options, &title)?;
         let validation = &self.split.validation;
-        let mut classifier = Classifier::new(self.gpu, trained.model, &trained.store)?;
+        let mut classifier = Predictor::new(self.gpu, trained.model, &trained.store)?;
         let rows = classifier.predict(&prepared, validation)?;
         let lines: Vec<Prediction> = validation
             .iter()

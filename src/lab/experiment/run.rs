@@ -24,7 +24,7 @@ use crate::nets::cam::dice::best_threshold;
 use crate::nets::cam::normalise::WAYS;
 use crate::nets::images::{Grey, Prepared, Split};
 use crate::nets::train::record::EpochRecord;
-use crate::nets::train::{Classifier, TrainOptions, Trained, train};
+use crate::nets::train::{Predictor, TrainOptions, Trained, train};
 use crate::nets::weights;
 use crate::provenance::Items;
 
@@ -164,7 +164,7 @@ impl Job<'_> {
         origin: &Items,
     ) -> Result<()> {
         let indices = &self.split.validation;
-        let mut classifier = Classifier::new(self.gpu, trained.model.clone(), &trained.store)?;
+        let mut classifier = Predictor::new(self.gpu, trained.model.clone(), &trained.store)?;
         let rows = classifier.predict(prepared, indices)?;
         let line =
             |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);

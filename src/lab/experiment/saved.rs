@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::lab::run_folder::RunFolder;
 use crate::nets::images::{Grey, Prepared, Scaling, Split};
 use crate::nets::models::{Mode, Model};
-use crate::nets::train::{Classifier, TrainOptions, train};
+use crate::nets::train::{Predictor, TrainOptions, train};
 use crate::nets::weights::{self, Raw, Top};
 use crate::provenance::Items;
 
@@ -67,9 +67,9 @@ impl Saved {
             let numbers = prepared.numbers(first);
             self.model.expect_finite(gpu, &self.store, &prepared.name(first), &numbers)?;
         }
-        let plan = |batch| Classifier::plan(gpu, &self.of_batch(batch)?);
+        let plan = |batch| Predictor::plan(gpu, &self.of_batch(batch)?);
         let (batch, _) = halving(self.model.batch, plan)?;
-        let mut classifier = Classifier::new(gpu, self.of_batch(batch)?, &self.store)?;
+        let mut classifier = Predictor::new(gpu, self.of_batch(batch)?, &self.store)?;
         Ok(classifier.score(prepared, indices)?.accuracy())
     }
 }

@@ -26,8 +26,8 @@ impl Colour {
     ///
     /// # Errors
     /// [`crate::error::Error::File`] when it cannot be read, [`crate::error::Error::Content`] for what [`Grey::decode`] refuses.
-    pub fn read(path: &Path) -> Result<Self> {
-        Self::read_with(path, None)
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read_with(path.as_ref(), None)
     }
 
     /// [`Colour::read`], with the levels of 16-bit pictures that are black and white.

@@ -62,8 +62,8 @@ impl Grey {
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read, else as [`Grey::decode`].
-    pub fn read(path: &Path) -> Result<Self> {
-        Self::read_with(path, None)
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read_with(path.as_ref(), None)
     }
 
     /// [`Grey::read`], with the levels of 16-bit pictures that are black and white.
@@ -131,7 +131,8 @@ impl Grey {
     ///
     /// # Errors
     /// As [`files::write`] and [`Grey::encode`].
-    pub fn write(&self, path: &Path) -> Result<()> {
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
         files::write(path, &self.encode(path)?)
     }
 

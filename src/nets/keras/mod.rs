@@ -27,7 +27,6 @@ use crate::engine::graph::{Graph, Kind, Role, Value};
 use crate::engine::ops::{Activate, Curve, Norm, Normalize, downcast};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor as Numbers;
-use crate::engine::tensor::Tensor as Numbers;
 use crate::error::{Error, Result};
 use crate::nets::models::{
     BatchNorm, Build, Description, Heads, Layer, Layers, Mode, Network, Output, Preprocessing,

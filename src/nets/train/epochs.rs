@@ -8,7 +8,7 @@ use super::job::Job;
 use super::state::{self, Configuration, Progress, Restored};
 use super::statistics::Reestimation;
 use super::steps::{Lesson, Steps};
-use super::{Best, Classifier, EarlyStopping, Schedule, Scores, TrainOptions, Trained};
+use super::{Best, EarlyStopping, Predictor, Schedule, Scores, TrainOptions, Trained};
 use crate::console::{self, Bar};
 use crate::engine::gpu::Gpu;
 use crate::engine::session::{Arena, Store};
@@ -68,7 +68,7 @@ pub fn train_after(
         weights.put(&store)?;
     }
     let model = job.model;
-    let classifier = Classifier::within(gpu, model.clone(), job.inference, &store, &arena)?;
+    let classifier = Predictor::within(gpu, model.clone(), job.inference, &store, &arena)?;
     let reestimation = match job.reestimation {
         None => None,
         Some(planned) => Some(Reestimation::new(gpu, planned, &store, &arena)?),
@@ -126,7 +126,7 @@ struct Run<'a> {
     steps: Steps,
     /// Where running statistics are not those of the steps.
     reestimation: Option<Reestimation>,
-    classifier: Classifier,
+    classifier: Predictor,
     configuration: Configuration,
     /// Without the time of this process.
     progress: Progress,

@@ -81,7 +81,7 @@ impl Scores {
 
 /// A model ready to give class scores, in batches of a fixed size.
 #[derive(Debug)]
-pub struct Classifier {
+pub struct Predictor {
     gpu: Arc<Gpu>,
     store: Store,
     model: Model,
@@ -89,7 +89,7 @@ pub struct Classifier {
     logits: String,
 }
 
-impl Classifier {
+impl Predictor {
     /// Prepares `model`, built for inference, with the variables of `store`.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Classifier {
     ) -> Result<Self> {
         let session = Session::within(gpu, plan, store, arena)?;
         let logits = model.graph.node(model.heads.logits).name.clone();
-        Ok(Classifier { gpu: gpu.clone(), store: store.clone(), model, session, logits })
+        Ok(Predictor { gpu: gpu.clone(), store: store.clone(), model, session, logits })
     }
 
     /// Class scores of one batch of scaled images, (batch, H, W, C).

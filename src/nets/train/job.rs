@@ -3,7 +3,7 @@
 
 use super::graph::TrainingGraph;
 use super::statistics::{Planned, Reestimation, Statistics};
-use super::{Classifier, TrainOptions, steps};
+use super::{Predictor, TrainOptions, steps};
 use crate::engine::gpu::Gpu;
 use crate::engine::plan::{self, Plan, fitting};
 use crate::error::{Error, Result};
@@ -96,7 +96,7 @@ impl Job {
             steps.push(step(tail)?);
         }
         let model = network.build(Mode::Inference, batch, size, classes)?;
-        let inference = Classifier::plan(gpu, &model)?;
+        let inference = Predictor::plan(gpu, &model)?;
         let validates = !network.segments();
         let reestimation = match options.statistics {
             Statistics::Reestimated if validates => {

@@ -26,7 +26,7 @@ use crate::nets::train::record::EpochRecord;
 use crate::nets::weights::{self, Weights};
 
 pub use epochs::{train, train_after};
-pub use evaluate::{Classifier, Scores, probabilities, softmax};
+pub use evaluate::{Predictor, Scores, probabilities, softmax};
 pub use graph::TrainingGraph;
 pub use job::expect;
 pub use options::{Preset, TrainOptions};

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::network::units;
+use super::classifier::units;
 use crate::error::{Error, Result};
 use crate::files;
 
 /// Names of all classes, or of none.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ClassNames {
     names: Vec<String>,
     /// Units of the head.
