@@ -11,12 +11,16 @@ use parula::engine::gpu::{self, Choice, Gpu};
 use parula::engine::session::Store;
 use parula::engine::tensor::Tensor;
 use parula::error::Error;
+use parula::lab::metrics::baselines::Baseline as Trivial;
+use parula::nets::cam::Stepper;
 use parula::nets::cam::dice;
 use parula::nets::cam::normalise::{Normalisation, levels};
 use parula::nets::cam::{
     Baseline, Explainer, Explanation, Fusion, METHODS, Method, Request, Settings, find,
 };
+use parula::nets::images::Grey;
 use parula::nets::models::{self, Mode, Model};
+use parula::{Classifier, Colour};
 
 /// As in the script.
 const NETWORK: &str = "mobilenet-v2";
@@ -364,4 +368,68 @@ fn what_cannot_be_explained_is_refused_with_what_to_try() {
     }
     let error = explain(&gpu, &of("gradcam"), &[CLASSES]).unwrap_err().to_string();
     assert!(error.contains("10 classes"), "{error}");
+}
+
+/// Every number of docs/tutorial.md, as it stands there, is what the network of docs/tutorial gives.
+#[test]
+fn the_tutorial_says_what_the_network_computes() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let text = std::fs::read_to_string(folder.join("tutorial.md")).unwrap();
+    let file = |name: &str| folder.join("tutorial").join(name);
+    let gpu = Arc::new(gpu::open(&Choice::default()).unwrap());
+    let classifier = Classifier::open(&gpu, file("compact-xception.safetensors")).unwrap();
+    let image = Colour::read(file("roi.png")).unwrap();
+    let mut stepper =
+        Stepper::new(&gpu, classifier.model(), classifier.store(), None, 1.0).unwrap();
+    let steps = stepper.run(&classifier.numbers(&image), None).unwrap();
+    let explained = classifier.explain(&image, "gradcam", None).unwrap();
+    assert_eq!((steps.class, explained.class), (1, 1));
+    assert_eq!(steps.shape(), [12, 12, 256]);
+
+    let says = |what: &str| assert!(text.contains(what), "the tutorial does not say: {what}");
+    says(&format!("| 0, normal | {:.3} |", steps.logits[0]));
+    says(&format!("| 1, abnormal | {:.3} |", steps.logits[1]));
+    says(&format!("= {:.5} for \"abnormal\"", explained.probability));
+    let (row, column) = (5, 4);
+    let at = row * 12 + column;
+    let of = |channel: usize| {
+        (steps.weights.data()[channel], steps.activation.data()[at * 256 + channel])
+    };
+    let top = &steps.ranked()[..5];
+    for &channel in top {
+        let (weight, value) = of(channel);
+        says(&format!("| {channel} | {weight:.6} | {value:.3} | {:.5} |", weight * value));
+    }
+    let weight = steps.weights.data()[top[0]];
+    says(&format!("{:.4} / 144 = {weight:.6}", weight * 144.0));
+    let sum = |channels: &[usize]| -> f32 { channels.iter().map(|&c| of(c).0 * of(c).1).sum() };
+    let largest = steps.map.data().iter().fold(0.0f32, |most, &value| most.max(value));
+    assert_eq!(steps.map.data()[at], largest);
+    says(&format!("the five channels above add {:.4}, and all 256 add {largest:.4}", sum(top)));
+    let smallest = steps.sum.data().iter().fold(0.0f32, |least, &value| least.min(value));
+    let cut = steps.sum.data().iter().filter(|&&value| value <= 0.0).count();
+    says(&format!("The smallest sum is {smallest:.4}"));
+    says(&format!("at {cut} of the 144 positions"));
+    for row in [5, 6] {
+        let of = |column: usize| steps.map.data()[row * 12 + column];
+        says(&format!("| row {row} | {:.4} | {:.4} |", of(5), of(6)));
+    }
+    let heatmap = &explained.heatmap;
+    assert_eq!((heatmap.height, heatmap.width), (102, 146));
+    says(&format!("level {} of 255", heatmap.at(73, 51)));
+
+    let mask = Grey::read(file("mask.png")).unwrap();
+    let scores = dice::score(&mask.pixels, &heatmap.pixels).unwrap();
+    says(&format!("The lesion has {} pixels", scores.mask_pixels));
+    for threshold in [0, 64, scores.best_threshold, 200] {
+        let pairs = || heatmap.pixels.iter().zip(&mask.pixels).filter(|(h, _)| **h > threshold);
+        let both = pairs().filter(|(_, m)| **m != 0).count();
+        let dice = scores.dice[usize::from(threshold)];
+        says(&format!("| {threshold} | {} | {both} | {dice:.3} |", pairs().count()));
+    }
+    says(&format!("The best threshold is {}", scores.best_threshold));
+    says(&format!("mean-Dice, {:.3}", scores.mean_dice));
+    let ellipse = Trivial::Ellipse.heatmap(146, 102);
+    let ellipse = dice::score(&mask.pixels, &ellipse).unwrap();
+    says(&format!("has {:.3} here", ellipse.mean_dice));
 }
