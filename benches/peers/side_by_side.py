@@ -205,7 +205,7 @@ def whole(parula, rounds, name, ours, network, batch, size):
     turns = {"forward": [], "training-step": []}
     for _ in range(rounds):
         sizes = ["--batch", str(batch), "--size", str(size)]
-        report = parula.bench("--model", ours, *sizes, "--phases", "forward,training-step")
+        report = parula.bench("--model", ours, *sizes, "--for", "forward,training-step")
         found = report["models"][0]
         turns["forward"].append((own(found["forward"]), timed(forward, 2)))
         turns["training-step"].append((own(found["training_step"]), timed(step, 2)))

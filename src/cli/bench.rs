@@ -28,10 +28,10 @@ use crate::stop::Stop;
     parula bench conv2d --case n=8,h=19,w=19,cin=728,cout=728,k=1,s=1,g=1\n  \
     parula bench --layers xception --batch 4 --csv xception.csv\n  \
     parula bench --model compact-xception --batch 32\n  \
-    parula bench --model xception,nasnet-mobile --batch 1 --phases forward,grad-cam\n  \
+    parula bench --model xception,nasnet-mobile --batch 1 --for scores,cam\n  \
     parula bench --model my.keras --batch 32\n  \
-    parula bench --model compact-xception --methods all --phases forward\n  \
-    parula bench --model resnet50-v2 --size 96 --batch 4 --phases training-step --profile\n  \
+    parula bench --model compact-xception --methods all --for scores\n  \
+    parula bench --model resnet50-v2 --size 96 --batch 4 --for training --profile\n  \
     parula bench dice_thresholds --json > old.json; parula bench dice_thresholds --compare old.json")]
 pub struct Bench {
     /// Operations, such as conv2d, conv2d_input_gradient, depthwise_conv2d_weight_gradient; without
@@ -39,7 +39,7 @@ pub struct Bench {
     kernels: Vec<String>,
     /// Time whole models, by name or in a file of Keras's, .keras or .h5: forward pass, Grad-CAM, training
     /// step; weights are drawn, since time does not depend on them
-    #[arg(long, value_name = "NAME|FILE", value_delimiter = ',')]
+    #[arg(long, visible_alias = "models", value_name = "NAME|FILE", value_delimiter = ',')]
     model: Vec<String>,
     /// Time every layer shape of these models instead of the usual shapes, forward and backward; of all
     /// models by `all`
@@ -52,7 +52,13 @@ pub struct Bench {
     #[arg(long, value_parser = size)]
     size: Option<[usize; 2]>,
     /// What models are run for
-    #[arg(long, value_delimiter = ',', default_value = "forward,grad-cam,training-step")]
+    #[arg(
+        long = "for",
+        alias = "phases",
+        value_name = "PHASES",
+        value_delimiter = ',',
+        default_value = "scores,cam,training"
+    )]
     phases: Vec<Phase>,
     /// Time these methods of explanation on the models, or `all`
     #[arg(long, value_delimiter = ',', requires = "model")]

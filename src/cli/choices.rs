@@ -101,9 +101,25 @@ choices! {
         Drop "drop" "One of each group is kept, the one with the most pixels",
         Keep "keep" "They are treated as different scans; `leakage` counts what that costs",
     }
-    Phase {
-        Forward "forward" "From images to logits",
-        GradCam "grad-cam" "From images to heatmaps; it includes the forward pass",
-        TrainingStep "training-step" "Forward, loss, gradients and the optimiser's updates",
+}
+
+/// What a network is run for, in the same words in every command. Each command had its own once.
+impl ValueEnum for Phase {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Phase::Forward, Phase::GradCam, Phase::TrainingStep]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Phase::Forward => PossibleValue::new("scores")
+                .aliases(["forward", "inference"])
+                .help("From images to class scores"),
+            Phase::GradCam => PossibleValue::new("cam")
+                .alias("grad-cam")
+                .help("From images to Grad-CAM heatmaps; it includes the scores"),
+            Phase::TrainingStep => PossibleValue::new("training")
+                .alias("training-step")
+                .help("A training step: scores, loss, gradients and the optimiser's updates"),
+        })
     }
 }

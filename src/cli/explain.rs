@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::network::size;
@@ -35,7 +35,7 @@ pub struct Explain {
     batch: usize,
     /// What is computed
     #[arg(long = "for", default_value = "scores")]
-    purpose: Purpose,
+    purpose: Phase,
     /// The same as --for training
     #[arg(long)]
     train: bool,
@@ -50,16 +50,6 @@ pub struct Explain {
     baseline: bool,
     #[command(flatten)]
     numbers: Numbers,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Purpose {
-    /// Class scores
-    Scores,
-    /// Class scores and their Grad-CAM
-    Cam,
-    /// A training step
-    Training,
 }
 
 impl Explain {
@@ -142,12 +132,7 @@ impl Explain {
         options: &Options,
     ) -> Result<(Graph, Plan)> {
         let size = self.size.unwrap_or(network.input);
-        let phase = match self.purpose {
-            _ if self.train => Phase::TrainingStep,
-            Purpose::Scores => Phase::Forward,
-            Purpose::Cam => Phase::GradCam,
-            Purpose::Training => Phase::TrainingStep,
-        };
+        let phase = if self.train { Phase::TrainingStep } else { self.purpose };
         fitting(self.batch, |batch| {
             let graph = PhaseGraph::new(network, phase, batch, size)?;
             let plan = graph.plan(capabilities, options)?;

@@ -50,6 +50,7 @@ struct Cli {
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The GPU to use: a part of its name, or its number in `parula devices`
     #[arg(long, global = true, value_name = "NAME|INDEX")]

@@ -16,6 +16,7 @@ use crate::nets::weights::{Format, Raw};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "The network and its input")]
 pub struct Source {
     /// The network, see `parula models`; not where the file of the weights says what the model is
     #[arg(long)]

@@ -10,6 +10,7 @@ use crate::nets::images::Window;
 
 /// What the files of pictures and masks leave open.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Pictures and masks")]
 pub struct Pictures {
     /// The levels of 16-bit pictures that are black and white [each picture's lowest and highest]
     #[arg(long, value_name = "LOW,HIGH")]

@@ -27,6 +27,7 @@ use crate::stop::Stop;
 
 /// How to train.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Training")]
 pub struct Training {
     /// A set of the options below, each of which can still be given. paper: the likely set-up of the
     /// paper's first author. modern: two softmax units, Adam along a cosine, mirrored images. Without it

@@ -1,6 +1,6 @@
 //! `parula tune`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::bench::networks;
 use super::network::size;
@@ -14,7 +14,7 @@ use crate::nets::models::{NETWORKS, Network};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula tune\n  \
-    parula tune --models xception,nasnet-mobile --for inference,cam --batch 1\n  \
+    parula tune --models xception,nasnet-mobile --for scores,cam --batch 1\n  \
     parula tune --op conv2d --case n=8,h=19,w=19,cin=728,cout=728\n\n\
     What is found is kept in a file for this adapter and driver, in the system's folder for caches or in \
     the one that PARULA_CACHE names, and is used from then on; --no-tuning leaves it aside. Batches of \
@@ -37,8 +37,8 @@ pub struct Tune {
     #[arg(long, value_parser = size)]
     size: Option<[usize; 2]>,
     /// What the networks are run for
-    #[arg(long = "for", value_delimiter = ',', default_value = "inference,training")]
-    purposes: Vec<Purpose>,
+    #[arg(long = "for", value_delimiter = ',', default_value = "scores,training")]
+    purposes: Vec<Phase>,
     /// Less time on each
     #[arg(long)]
     quick: bool,
@@ -47,16 +47,6 @@ pub struct Tune {
     again: bool,
     #[command(flatten)]
     numbers: Numbers,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Purpose {
-    /// Class scores
-    Inference,
-    /// A training step
-    Training,
-    /// Class scores and their Grad-CAM
-    Cam,
 }
 
 impl Tune {
@@ -99,10 +89,9 @@ impl Tune {
             [] => NETWORKS.iter().filter(|one| one.name.starts_with("compact-")).collect(),
             names => networks(names, self.size)?,
         };
-        let phases: Vec<Phase> = self.purposes.iter().map(|purpose| purpose.phase()).collect();
         let mut layers: Vec<Layer> = Vec::new();
         for &batch in &self.batch {
-            let of = |batch| bench::layers(&networks, &phases, batch, self.size);
+            let of = |batch| bench::layers(&networks, &self.purposes, batch, self.size);
             let found = fitting(batch, of)?;
             let new = |layer: &Layer| layers.iter().all(|known| known.key != layer.key);
             let new: Vec<Layer> = found.into_iter().filter(new).collect();
@@ -117,16 +106,6 @@ impl Tune {
             return Err(Error::usage("nothing to tune", hint));
         }
         Ok(layers)
-    }
-}
-
-impl Purpose {
-    fn phase(self) -> Phase {
-        match self {
-            Purpose::Inference => Phase::Forward,
-            Purpose::Training => Phase::TrainingStep,
-            Purpose::Cam => Phase::GradCam,
-        }
     }
 }
 

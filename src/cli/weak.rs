@@ -64,7 +64,7 @@ pub struct Weak {
 pub struct RecipeArgs {
     /// The methods of explanation whose heatmaps are averaged [gradcam; of whole images
     /// layercam]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long = "methods", alias = "method", value_delimiter = ',')]
     method: Vec<String>,
     /// Of whole images: lesions are brighter than what is around them, as in mammograms, not darker
     #[arg(long)]
