@@ -758,3 +758,36 @@ fn a_tensor_that_does_not_fit_is_refused_with_the_batch_that_would() {
     let message = failure(&[&plan[..], &["--baseline"]].concat());
     assert!(message.contains("in one binding") && message.contains("use a batch of"), "{message}");
 }
+
+#[test]
+fn the_shader_that_is_printed_is_wgsl_with_its_entry_point() {
+    for arguments in [&["shader", "conv2d"][..], &["shader", "conv2d", "--variant", "naive"]] {
+        let kernels = json(arguments);
+        let kernels = kernels.as_array().unwrap();
+        assert!(!kernels.is_empty());
+        for kernel in kernels {
+            let module = naga::front::wgsl::parse_str(kernel["wgsl"].as_str().unwrap()).unwrap();
+            let entry = kernel["entry"].as_str().unwrap();
+            assert!(module.entry_points.iter().any(|point| point.name == entry), "{entry}");
+            for (tile, value) in kernel["tiles"].as_object().unwrap() {
+                let (_, constant) = module
+                    .constants
+                    .iter()
+                    .find(|(_, constant)| constant.name.as_ref() == Some(tile))
+                    .unwrap();
+                let literal = &module.global_expressions[constant.init];
+                let wanted = value.as_f64().unwrap() as u32;
+                let naga::Expression::Literal(naga::Literal::U32(found)) = literal else {
+                    panic!("{tile} is {literal:?}");
+                };
+                assert_eq!(*found, wanted, "{tile}");
+            }
+        }
+    }
+    let text = parula(&["shader", "dice", "--variant", "naive"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    naga::front::wgsl::parse_str(&text).unwrap();
+    assert!(text.starts_with("// naive on "), "{text}");
+    assert!(failure(&["shader", "conv3d"]).contains("conv2d"));
+    assert!(failure(&["shader", "conv2d", "--variant", "best"]).contains("naive"));
+}

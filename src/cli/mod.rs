@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod score;
 mod segment;
+mod shader;
 mod steps;
 mod terminal;
 mod train;
@@ -152,6 +153,8 @@ enum Command {
     Explain(explain::Explain),
     /// Time kernels and models on this GPU
     Bench(bench::Bench),
+    /// Print the WGSL that the driver is given for an operation
+    Shader(shader::Shader),
     /// Find the fastest variant of each kernel on this GPU, and use it from then on
     Tune(tune::Tune),
 }
@@ -186,6 +189,7 @@ pub fn run() -> ExitCode {
         Command::Score(command) => command.run(global),
         Command::Explain(command) => command.run(global),
         Command::Bench(command) => command.run(global),
+        Command::Shader(command) => command.run(global),
         Command::Tune(command) => command.run(global),
     };
     match done {

@@ -1,5 +1,6 @@
 //! Pipelines, one a kernel variant and never one a tensor shape, and their bindings.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -129,6 +130,28 @@ impl Gpu {
         Ok(pipeline)
     }
 
+    /// The WGSL of a shader with these register tiles, as it is compiled for this adapter: `texels`, whether it reads
+    /// through textures, and `halves`, the tensors that it reaches in 16 bits, are those of a plan's dispatch.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a shader or a tile that is not there.
+    pub fn wgsl(
+        &self,
+        shader: &'static str,
+        tiles: &[(&'static str, u32)],
+        texels: bool,
+        halves: &[&'static str],
+    ) -> Result<Cow<'static, str>> {
+        let mut text = shaders::source_with(shader, tiles, texels, halves)?;
+        if self.capabilities.subgroup.is_none() {
+            text = shaders::without_subgroups(&text).into();
+        }
+        if !self.device.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            text = shaders::without_cooperative(&text).into();
+        }
+        Ok(text)
+    }
+
     /// How many pipelines have been compiled.
     pub fn compiled(&self) -> usize {
         self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pipelines.len()
@@ -136,13 +159,7 @@ impl Gpu {
 
     #[allow(unsafe_code)]
     fn compile_module(&self, key: &Key, checked: bool) -> Result<wgpu::ShaderModule> {
-        let mut text = shaders::source_with(key.shader, &key.tiles, key.texels, &key.halves)?;
-        if self.capabilities.subgroup.is_none() {
-            text = shaders::without_subgroups(&text).into();
-        }
-        if !self.device.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
-            text = shaders::without_cooperative(&text).into();
-        }
+        let text = self.wgsl(key.shader, &key.tiles, key.texels, &key.halves)?;
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(key.shader),
             source: wgpu::ShaderSource::Wgsl(text),
