@@ -38,8 +38,6 @@ use crate::nets::refine::{Recipe, Refiner};
     parula cam --model xception --weights xception.h5 --method layercam \\\n      \
     --layer block4_sepconv2_bn,block14_sepconv2_act elephant.png --out maps")]
 pub struct Cam {
-    #[command(flatten)]
-    source: Source,
     /// The method
     #[arg(long, default_value = "gradcam", value_parser = methods())]
     method: String,
@@ -100,6 +98,8 @@ pub struct Cam {
     /// is of the signed map, and NAME.png, 8-bit grey at the image's size
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    source: Source,
     #[command(flatten)]
     numbers: Numbers,
 }

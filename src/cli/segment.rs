@@ -22,8 +22,6 @@ use crate::nets::train::Segmenter;
     parula segment --model compact-unet --weights weak/weights/0.weak.safetensors roi.png --out masks\n  \
     parula segment --model compact-xception --weights xception.safetensors roi.png --out masks")]
 pub struct Segment {
-    #[command(flatten)]
-    source: Source,
     /// The probability above which a pixel is in the mask
     #[arg(long, default_value_t = 0.5)]
     threshold: f32,
@@ -37,6 +35,8 @@ pub struct Segment {
     /// Where to write; for each image NAME.png, 255 in the mask and 0 elsewhere, at the image's size
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    source: Source,
 }
 
 /// How the output of an image ends.

@@ -387,7 +387,7 @@ fn intervals() -> Value {
 /// `results.json` of an experiment.
 pub fn results() -> Value {
     let trivial = json!({"ones": 0.5, "gaussian": 0.6, "ellipse": 0.8});
-    let (sign, scaling) = ("for", "relu_max");
+    let (sign, scaling) = ("for", "relu-max");
     let run = json!({
         "model": "compact-resnet", "seed": 0, "val_acc": 0.5, "mean_dice": 0.2,
         "mean_dice_validation": 0.1,

@@ -5,8 +5,8 @@
 //! ROI's size, and levels are floor(255 v + 1/2) of values v cut off at [0, 1].
 //!
 //! ```text
-//! relu_max   v = u / max u                     u = up(max(0, map))
-//! min_max    v = (u - min u) / (max u - min u)     u = up(map)
+//! relu-max   v = u / max u                     u = up(max(0, map))
+//! min-max    v = (u - min u) / (max u - min u)     u = up(map)
 //! max        v = u / max u, 0 where negative   u = up(map)
 //! ```
 //! Where a divisor is not positive all levels are 0.
@@ -18,11 +18,13 @@ use crate::engine::tensor::Tensor;
 
 /// How a map becomes grey levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Normalisation {
     /// Negative values to 0 at the layer's size, then divided by the maximum of the resized map.
+    #[serde(alias = "relu_max")]
     ReluMax,
     /// From the minimum of the resized signed map to its maximum.
+    #[serde(alias = "min_max")]
     MinMax,
     /// Divided by the maximum of the resized signed map, negative values then to 0.
     Max,
@@ -49,18 +51,18 @@ pub const WAYS: [(Sign, Normalisation); 6] = [
 ];
 
 impl Normalisation {
-    /// The name in tables and files.
+    /// The name on the command line, in tables and in files; files of earlier versions have `relu_max` and `min_max`.
     pub fn name(self) -> &'static str {
         match self {
-            Normalisation::ReluMax => "relu_max",
-            Normalisation::MinMax => "min_max",
+            Normalisation::ReluMax => "relu-max",
+            Normalisation::MinMax => "min-max",
             Normalisation::Max => "max",
         }
     }
 }
 
 impl Sign {
-    /// The name in tables and files.
+    /// The name on the command line, in tables and in files; files of earlier versions have `relu_max` and `min_max`.
     pub fn name(self) -> &'static str {
         match self {
             Sign::For => "for",

@@ -222,8 +222,8 @@ pub fn runs(run: &Run) -> String {
 /// A normalisation in words.
 fn scaling(name: &str) -> &str {
     match name {
-        "relu_max" => "negative to 0, by the maximum",
-        "min_max" => "from minimum to maximum",
+        "relu-max" | "relu_max" => "negative to 0, by the maximum",
+        "min-max" | "min_max" => "from minimum to maximum",
         "max" => "by the maximum",
         other => other,
     }
