@@ -1,7 +1,7 @@
 //! Pooling, over windows and over whole images.
 
 use super::{Kind, kind};
-use crate::engine::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reshape, Window};
+use crate::engine::ops::{GlobalAveragePool, Pool, PoolKind, Reshape};
 use crate::error::Result;
 use crate::nets::keras::site::{Site, Tensor};
 
