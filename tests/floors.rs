@@ -373,7 +373,7 @@ fn imports_that_go_down_or_stay_are_allowed() {
     let source = "use crate::error::{Error, Result};\nuse crate::engine::{graph, ops::conv};\n\
                   use crate::{console, engine::{graph::Graph, shaders}};\n\
                   pub(crate) fn f() -> crate::engine::shape::Shape { super::super::tensor::zero() }\n";
-    assert_eq!(problems("engine/ops/pool.rs", source), Vec::<String>::new());
+    assert_eq!(problems("engine/ops/pooling/pool.rs", source), Vec::<String>::new());
     assert_eq!(problems("cli/train.rs", "use crate::lab::report::table;"), Vec::<String>::new());
 }
 

@@ -409,7 +409,7 @@ fn in_halves() -> Option<Gpu> {
     }
 }
 
-/// Bindings that the kernel for cooperative matrices alone has in 16 bits: shaders/conv2d_cooperative.wgsl.
+/// Bindings that the kernel for cooperative matrices alone has in 16 bits: shaders/convolution/conv2d_cooperative.wgsl.
 const OF_MATRICES: [&str; 3] = ["left", "right", "out"];
 
 /// Inputs are exact in 16 bits and sums are in 32, so all that differs from the reference is that results

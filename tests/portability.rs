@@ -316,11 +316,19 @@ fn files_without_their_subgroup_kernels_need_no_feature() {
 
 #[test]
 fn every_file_is_registered_and_every_entry_point_is_run() {
-    let mut files: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders"))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "wgsl"))
-        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+    let shaders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let list = |folder: &std::path::Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    // Each file is in a folder of its family.
+    let mut files: Vec<String> = list(&shaders)
+        .iter()
+        .flat_map(|folder| list(folder))
+        .map(|file| {
+            assert!(file.extension().is_some_and(|e| e == "wgsl"), "{}", file.display());
+            let inside = file.strip_prefix(&shaders).unwrap().with_extension("");
+            inside.to_string_lossy().replace('\\', "/")
+        })
         .collect();
     files.sort();
     let mut registered: Vec<&str> = FILES.iter().copied().flatten().copied().collect();

@@ -22,68 +22,86 @@ mod rewrite;
 pub use rewrite::{TEXELS_PER_ROW, rewrite, row_bytes, texture_bytes};
 
 macro_rules! sources {
-    ($($name:literal $(with $($part:literal)+)?),* $(,)?) => {
+    ($($folder:literal {$($name:literal $(with $($part:literal)+)?,)+})+) => {
         /// Every shader: its name, which is its first file's stem, and its text.
-        pub const SOURCES: &[(&str, &str)] = &[$((
+        pub const SOURCES: &[(&str, &str)] = &[$($((
             $name,
             concat!(
-                include_str!(concat!("../../shaders/", $name, ".wgsl")),
+                include_str!(concat!("../../shaders/", $folder, "/", $name, ".wgsl")),
                 $($("\n", include_str!(concat!("../../shaders/", $part, ".wgsl")),)+)?
             ),
-        )),*];
+        ),)+)+];
 
-        /// The files that each is made of, in order, without their ending.
-        pub const FILES: &[&[&str]] = &[$(&[$name, $($($part),+)?]),*];
+        /// The files that each is made of, in order, below shaders/ and without their ending.
+        pub const FILES: &[&[&str]] = &[$($(&[concat!($folder, "/", $name), $($($part),+)?],)+)+];
     };
 }
 
-// A shader is a file, or a file with others that are parts of it, read as one.
-sources![
-    "activate" with "activation",
-    "batch_norm" with "batch_norm_group" "activation",
-    "blend",
-    "blur",
-    "ceiling",
-    "channel_affine" with "activation",
-    "channel_sum",
-    "channel_weights",
-    "components",
-    "contrast",
-    "conv2d" with "conv2d_tiles" "conv2d_subgroup" "tile" "activation",
-    "conv2d_cooperative" with "activation",
-    "conv2d_input_gradient" with "conv2d_input_gradient_tiles" "conv2d_input_gradient_subgroup" "tile",
-    "conv2d_weight_gradient" with "conv2d_weight_gradient_tiles" "conv2d_weight_gradient_subgroup" "tile",
-    "conv2d_winograd" with "conv2d_winograd_subgroup" "conv2d_winograd_weight" "activation",
-    "copy",
-    "cover",
-    "depthwise_conv2d" with "activation",
-    "depthwise_conv2d_input_gradient",
-    "depthwise_conv2d_weight_gradient",
-    "dice",
-    "dropout",
-    "elementwise",
-    "evidence",
-    "expand",
-    "finite",
-    "global_pool",
-    "losses",
-    "mean_field",
-    "morphology",
-    "normalize",
-    "optimizer",
-    "pad",
-    "padded",
-    "pool",
-    "pool_strip",
-    "principal",
-    "proposals",
-    "resize",
-    "sigmoid",
-    "stretch",
-    "sum_rows",
-    "superpixels",
-    "top_class",
-];
+// By folder. A shader is a file, or a file with others that are parts of it, read as one.
+sources! {
+    "bench" {
+        "ceiling",
+    }
+    "channels" {
+        "channel_sum",
+        "channel_weights",
+        "principal",
+        "top_class",
+    }
+    "convolution" {
+        "conv2d" with "convolution/conv2d_tiles" "convolution/conv2d_subgroup" "convolution/tile" "pointwise/activation",
+        "conv2d_cooperative" with "pointwise/activation",
+        "conv2d_input_gradient" with "convolution/conv2d_input_gradient_tiles" "convolution/conv2d_input_gradient_subgroup" "convolution/tile",
+        "conv2d_weight_gradient" with "convolution/conv2d_weight_gradient_tiles" "convolution/conv2d_weight_gradient_subgroup" "convolution/tile",
+        "conv2d_winograd" with "convolution/conv2d_winograd_subgroup" "convolution/conv2d_winograd_weight" "pointwise/activation",
+        "depthwise_conv2d" with "pointwise/activation",
+        "depthwise_conv2d_input_gradient",
+        "depthwise_conv2d_weight_gradient",
+        "padded",
+    }
+    "image" {
+        "blur",
+        "contrast",
+        "cover",
+        "pad",
+        "resize",
+    }
+    "normalisation" {
+        "batch_norm" with "normalisation/batch_norm_group" "pointwise/activation",
+        "channel_affine" with "pointwise/activation",
+        "normalize",
+    }
+    "pointwise" {
+        "activate" with "pointwise/activation",
+        "blend",
+        "copy",
+        "dropout",
+        "elementwise",
+        "expand",
+        "sigmoid",
+        "stretch",
+    }
+    "pooling" {
+        "global_pool",
+        "pool",
+        "pool_strip",
+        "sum_rows",
+    }
+    "region" {
+        "components",
+        "dice",
+        "evidence",
+        "mean_field",
+        "morphology",
+        "proposals",
+        "superpixels",
+    }
+    "training" {
+        "finite",
+        "losses",
+        "optimizer",
+    }
+}
 
 /// How an entry point uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ precision, on MobileNetV2 at 96x96, or 32x32, with 10 classes and seeded weights
 
 Written from the papers and from what each file of `src/nets/cam/` says of its method: nothing is shared with
 them but the seeded weights and images, and the recipe of random draws. What is drawn is drawn here again:
-`rank` is that of `src/draw.rs`, `normal` is what `shaders/blend.wgsl` says.
+`rank` is that of `src/draw.rs`, `normal` is what `shaders/pointwise/blend.wgsl` says.
 """
 
 import json

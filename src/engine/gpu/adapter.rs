@@ -353,7 +353,7 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
         return wgpu::ExperimentalFeatures::disabled();
     }
     // SAFETY: what wgpu asks for here is to know that the feature, cooperative matrices, may have bugs.
-    // One kernel uses it, shaders/conv2d_cooperative.wgsl. tests/kernels.rs runs it checked where there is such an
+    // One kernel uses it, shaders/convolution/conv2d_cooperative.wgsl. tests/kernels.rs runs it checked where there is such an
     // adapter, which scripts/test makes sure of; it was right on Mesa's lavapipe and on an NVIDIA H100.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }

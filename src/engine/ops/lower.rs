@@ -84,7 +84,7 @@ impl Needs {
             Needs::Nothing => true,
             Needs::Subgroup => capabilities.subgroup.is_some(),
             Needs::Cooperative => {
-                let bytes = super::conv2d_cooperative::cooperative_bytes;
+                let bytes = crate::engine::ops::convolution::conv2d_cooperative::cooperative_bytes;
                 capabilities.f16
                     && capabilities.rounding
                     && capabilities.subgroup.is_some_and(|(least, most)| {

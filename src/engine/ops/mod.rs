@@ -1,57 +1,18 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
-mod activate;
-mod activation;
-mod batch_norm;
-mod blend;
-mod blur;
 mod case;
-mod channel_affine;
-mod channel_sum;
-mod channel_weights;
+mod channels;
 mod choices;
-mod components;
-mod contrast;
-mod conv2d;
-mod conv2d_cooperative;
-mod conv2d_gradients;
-mod conv2d_padded;
-mod conv2d_winograd;
-mod conv2d_winograd_weight;
-mod cover;
-mod dense;
-mod depthwise_conv2d;
-mod depthwise_gradients;
-mod depthwise_strip;
-mod dice;
-mod dropout;
-mod elementwise;
-mod epilogue;
-mod evidence;
-mod expand;
-mod finite;
-mod global_pool;
-mod losses;
+mod convolution;
+mod image;
 mod lower;
-mod mean_field;
-mod morphology;
-mod normalize;
-mod optimizer;
-mod pad;
-mod padded;
-mod pool;
-mod principal;
-mod proposals;
-mod regions;
-mod resize;
+mod normalisation;
+mod pointwise;
+mod pooling;
+mod region;
 mod rows;
-mod sigmoid;
 mod spec;
-mod stretch;
-mod sum_rows;
-mod superpixels;
-mod tiles;
-mod top_class;
+mod training;
 mod view;
 mod window;
 
@@ -64,21 +25,21 @@ use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 
-pub use activation::{Activation, Curve};
-pub use blend::Noise;
 pub use case::{Case, Fill};
 pub use choices::Choices;
-pub use components::Keep;
-pub use dropout::Together;
-pub use elementwise::Instruction;
+pub use image::resize::resized;
 pub use lower::{
     Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
 };
-pub use normalize::Norm;
-pub use optimizer::{Optimizer, UNSCALE};
-pub use pool::PoolKind;
-pub use resize::resized;
+pub use normalisation::normalize::Norm;
+pub use pointwise::activation::{Activation, Curve};
+pub use pointwise::blend::Noise;
+pub use pointwise::dropout::Together;
+pub use pointwise::elementwise::Instruction;
+pub use pooling::pool::PoolKind;
+pub use region::components::Keep;
 pub use spec::{CaseSpec, custom_case};
+pub use training::optimizer::{Optimizer, UNSCALE};
 pub use window::{Geometry, Padding, Window};
 
 /// One operation: what it computes, how it is differentiated, and how it runs.
@@ -265,61 +226,83 @@ pub struct Entry {
 
 /// From a row for each module: what it exports, the registry, and the list of operations that run unchecked.
 macro_rules! operations {
-    ($($module:ident {$($public:ident)+ $(; $($private:ident)+)?} $($name:literal $cases:ident)+,)+) => {
-        $(pub use $module::{$($public),+};)+
+    ($($family:tt {
+        $($module:ident {$($public:ident)+ $(; $($private:ident)+)?} $($name:literal $cases:ident)+,)+
+    })+) => {
+        $($(pub use $family::$module::{$($public),+};)+)+
 
         /// Every operation, by name, with its cases.
-        pub const REGISTRY: &[Entry] = &[$($(Entry { name: $name, cases: $module::$cases },)+)+];
+        pub const REGISTRY: &[Entry] =
+            &[$($($(Entry { name: $name, cases: $family::$module::$cases },)+)+)+];
 
         /// The operations of this crate, by type. Their kernels run without bounds checks: tests hold that what they
         /// lower to stays within its tensors.
-        const OWN: &[fn() -> TypeId] = &[
-            $($(TypeId::of::<$module::$public>,)+ $($(TypeId::of::<$module::$private>,)+)?)+
-        ];
+        const OWN: &[fn() -> TypeId] = &[$($(
+            $(TypeId::of::<$family::$module::$public>,)+
+            $($(TypeId::of::<$family::$module::$private>,)+)?
+        )+)+];
     };
 }
 
-// The module, its operations (after a semicolon those that only gradients use), and the names and cases that tests and
-// bench know them by. To add one: its file, its shader, a row here.
+// By family: the module, its operations (after a semicolon those that only gradients use), and the names and cases that
+// tests and bench know them by. To add one: its file, its shader, a row here.
 operations! {
-    activate { Activate ActivateGradient } "activate" cases,
-    batch_norm { BatchNormGradientSums BatchNormInputGradient BatchNormNormalize BatchNormStatistics MovingAverage } "batch_norm" cases,
-    blend { Blend } "blend" cases,
-    blur { Blur } "blur" cases,
-    channel_affine { BatchNormFold ChannelAffine ChannelScale } "channel_affine" cases,
-    channel_sum { ChannelSum LargestMagnitude } "channel_sum" cases,
-    channel_weights { ChannelWeights } "channel_weights" cases,
-    components { Components } "components" cases,
-    contrast { Contrast Levels } "contrast" cases,
-    conv2d { Conv2d } "conv2d" cases,
-    conv2d_gradients { Conv2dInputGradient Conv2dWeightGradient } "conv2d_input_gradient" input_cases "conv2d_weight_gradient" weight_cases,
-    view { Concat Copy Pack Reshape Row SliceChannels } "copy" cases,
-    cover { Cover } "cover" cases,
-    dense { Dense } "dense" cases,
-    depthwise_conv2d { DepthwiseConv2d } "depthwise_conv2d" cases,
-    depthwise_gradients { DepthwiseConv2dInputGradient DepthwiseConv2dWeightGradient } "depthwise_conv2d_input_gradient" input_cases "depthwise_conv2d_weight_gradient" weight_cases,
-    dice { DiceThresholds HeatmapToGray } "dice" cases,
-    dropout { Dropout } "dropout" cases,
-    elementwise { Elementwise } "elementwise" cases,
-    evidence { Evidence } "evidence" cases,
-    expand { Expand } "expand" cases,
-    finite { Finite } "finite" cases,
-    global_pool { GlobalAveragePool SpreadMean } "global_pool" cases,
-    losses { SigmoidCrossEntropy SoftmaxCrossEntropy ; SigmoidCrossEntropyGradient SoftmaxCrossEntropyGradient } "losses" cases,
-    mean_field { MeanField } "mean_field" cases,
-    morphology { Morphology } "morphology" cases,
-    normalize { Normalize NormalizeGradient } "normalize" cases,
-    optimizer { Optimize } "optimizer" cases,
-    pad { Crop ZeroPad } "pad" cases,
-    pool { AveragePoolGradient MaxPoolGradient Pool } "pool" cases,
-    principal { Principal } "principal" cases,
-    proposals { Proposals } "proposals" cases,
-    resize { ResizeBilinear ResizeToRegions ; ResizeBilinearGradient } "resize" cases,
-    sigmoid { Sigmoid } "sigmoid" cases,
-    stretch { Stretch } "stretch" cases,
-    sum_rows { SumRows } "sum_rows" cases,
-    superpixels { Slic SuperpixelMean } "superpixels" cases,
-    top_class { TopClass } "top_class" cases,
+    channels {
+        channel_sum { ChannelSum LargestMagnitude } "channel_sum" cases,
+        channel_weights { ChannelWeights } "channel_weights" cases,
+        principal { Principal } "principal" cases,
+        top_class { TopClass } "top_class" cases,
+    }
+    convolution {
+        conv2d { Conv2d } "conv2d" cases,
+        conv2d_gradients { Conv2dInputGradient Conv2dWeightGradient } "conv2d_input_gradient" input_cases "conv2d_weight_gradient" weight_cases,
+        dense { Dense } "dense" cases,
+        depthwise_conv2d { DepthwiseConv2d } "depthwise_conv2d" cases,
+        depthwise_gradients { DepthwiseConv2dInputGradient DepthwiseConv2dWeightGradient } "depthwise_conv2d_input_gradient" input_cases "depthwise_conv2d_weight_gradient" weight_cases,
+    }
+    image {
+        blur { Blur } "blur" cases,
+        contrast { Contrast Levels } "contrast" cases,
+        cover { Cover } "cover" cases,
+        pad { Crop ZeroPad } "pad" cases,
+        resize { ResizeBilinear ResizeToRegions ; ResizeBilinearGradient } "resize" cases,
+    }
+    normalisation {
+        batch_norm { BatchNormGradientSums BatchNormInputGradient BatchNormNormalize BatchNormStatistics MovingAverage } "batch_norm" cases,
+        channel_affine { BatchNormFold ChannelAffine ChannelScale } "channel_affine" cases,
+        normalize { Normalize NormalizeGradient } "normalize" cases,
+    }
+    pointwise {
+        activate { Activate ActivateGradient } "activate" cases,
+        blend { Blend } "blend" cases,
+        dropout { Dropout } "dropout" cases,
+        elementwise { Elementwise } "elementwise" cases,
+        expand { Expand } "expand" cases,
+        sigmoid { Sigmoid } "sigmoid" cases,
+        stretch { Stretch } "stretch" cases,
+    }
+    pooling {
+        global_pool { GlobalAveragePool SpreadMean } "global_pool" cases,
+        pool { AveragePoolGradient MaxPoolGradient Pool } "pool" cases,
+        sum_rows { SumRows } "sum_rows" cases,
+    }
+    region {
+        components { Components } "components" cases,
+        dice { DiceThresholds HeatmapToGray } "dice" cases,
+        evidence { Evidence } "evidence" cases,
+        mean_field { MeanField } "mean_field" cases,
+        morphology { Morphology } "morphology" cases,
+        proposals { Proposals } "proposals" cases,
+        superpixels { Slic SuperpixelMean } "superpixels" cases,
+    }
+    self {
+        view { Concat Copy Pack Reshape Row SliceChannels } "copy" cases,
+    }
+    training {
+        finite { Finite } "finite" cases,
+        losses { SigmoidCrossEntropy SoftmaxCrossEntropy ; SigmoidCrossEntropyGradient SoftmaxCrossEntropyGradient } "losses" cases,
+        optimizer { Optimize } "optimizer" cases,
+    }
 }
 
 /// Whether `operation` is one of this crate. What another crate's lowers to runs with bounds checks, and it has memory

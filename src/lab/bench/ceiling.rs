@@ -32,7 +32,7 @@ impl Ceiling {
     }
 }
 
-/// Invocations of a workgroup in `shaders/ceiling.wgsl`.
+/// Invocations of a workgroup in `shaders/bench/ceiling.wgsl`.
 const GROUP: usize = 64;
 
 /// Measures both ceilings.
@@ -109,7 +109,7 @@ fn copy_kernel(gpu: &Gpu, effort: Effort, from: &Buffer, to: &Buffer) -> Result<
     Ok(32.0 * count as f64 / timing.ms_min / 1e6)
 }
 
-/// A run of `entry` of `shaders/ceiling.wgsl`.
+/// A run of `entry` of `shaders/bench/ceiling.wgsl`.
 pub(super) fn command(
     gpu: &Gpu,
     entry: &'static str,

@@ -8,7 +8,7 @@
 //! to 20 %. 50 samples. Of the size of the network's input; both signs have the same map.
 //!
 //! Noise n has the key rank(seed, "smoothgrad/n") / 2^40 (`data/draw.rs`) for every image, and
-//! `shaders/blend.wgsl` says how a key becomes noise.
+//! `shaders/pointwise/blend.wgsl` says how a key becomes noise.
 
 use super::sampled::{Argument, Copies, Layout, Reads, Sampling, Subject, map_of};
 use super::{Kind, Method};

@@ -1,0 +1,168 @@
+//! Convolution and its gradients on cooperative matrices, with factors of 16 bits and sums of 32: see
+//! `shaders/convolution/conv2d_cooperative.wgsl`.
+
+use super::conv2d::{Sizes, needs_fours};
+use super::conv2d_gradients::split;
+use super::epilogue::Epilogue;
+use super::tiles::{Mode, Product};
+use crate::engine::ops::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
+use crate::error::{Error, Result};
+
+/// Subgroups of a workgroup.
+const SUBGROUPS: usize = 4;
+
+/// Whether `variant` is one of this file.
+pub(in crate::engine::ops) fn is_cooperative(variant: &str) -> bool {
+    variant == "cooperative_fours"
+}
+
+/// Bytes of workgroup memory that matrices of `size` x `size` take at most: two
+/// steps of 8 x 4 matrices with what is between them, what is written down of the sums, and some to spare.
+pub(in crate::engine::ops) fn cooperative_bytes(size: u32) -> u32 {
+    let (rows, columns, steps, between) = (8 * size, 4 * size, 2 * size, 8);
+    let rights = steps * (columns + between) + columns * between;
+    2 * (rows * (steps + between) + rights) + 4 * (4 * size * steps) + 256
+}
+
+/// The side of the matrices for which `cooperative_fours` was timed, and the least of its tiles and of their
+/// contents for which it is chosen.
+const TIMED: u32 = 16;
+const FEWEST_TILES: usize = 64;
+const FULLEST: f64 = 0.4;
+
+/// `cooperative_fours`, where factors may be rounded and a GPU has matrices of 16 x 16, for products that fill some
+/// of its tiles: three to five times as fast as `fours` on an H100 (`benches/NOTES.md`, A GPU). `wide`: whether all
+/// tensors lie in fours.
+pub(in crate::engine::ops) fn cooperative(
+    product: &Product,
+    sizes: &Sizes,
+    wide: bool,
+    capabilities: &Capabilities,
+) -> Option<&'static str> {
+    let takes = capabilities.cooperative == Some(TIMED) && !capabilities.software && wide;
+    let takes = takes && sizes.groups == 1;
+    if !takes || (product.mode == Mode::Input && sizes.window.stride != [1, 1]) {
+        return None;
+    }
+    let (height, width) = (8 * TIMED as usize, 4 * TIMED as usize);
+    let tiles = product.rows.div_ceil(height) * product.columns.div_ceil(width);
+    let filled = (product.rows * product.columns) as f64 / (tiles * height * width) as f64;
+    // A gradient of weights is split into as many parts as it takes.
+    let enough = product.mode == Mode::Weight || tiles >= FEWEST_TILES;
+    (enough && filled >= FULLEST).then_some("cooperative_fours")
+}
+
+/// The dispatches of `lowering.variant`: the product of inputs 0 and 1, and what follows it. `wide`: whether all
+/// tensors lie in fours.
+pub(in crate::engine::ops) fn lower(
+    name: &str,
+    lowering: &Lowering,
+    sizes: &Sizes,
+    mode: Mode,
+    epilogue: &Epilogue,
+    wide: bool,
+) -> Result<Lowered> {
+    let refuse = |why: &str| Err(Error::shape(name, format!("{} {why}", lowering.variant)));
+    if sizes.groups != 1 {
+        return refuse("takes one group of channels");
+    }
+    let capabilities = lowering.capabilities;
+    if !wide || (mode == Mode::Input && sizes.window.stride != [1, 1]) {
+        let takes = format!("{}, to the input with a stride of 1,", lowering.variant);
+        return Err(needs_fours(name, &takes));
+    }
+    let (Some(size), Some((lanes, _))) = (capabilities.cooperative, capabilities.subgroup) else {
+        return refuse("takes an adapter with cooperative matrices");
+    };
+    let (size, invocations) = (size as usize, SUBGROUPS * lanes as usize);
+    let [kh, kw] = sizes.window.size;
+    let (taps, pixels) = (kh * kw, sizes.output().rows());
+    let (channels, out_channels) = (sizes.in_channels, sizes.out_channels);
+    let [rows, columns, depth] = match mode {
+        Mode::Forward => [pixels, out_channels, taps * channels],
+        Mode::Input => [sizes.input().rows(), channels, taps * out_channels],
+        Mode::Weight => [taps * channels, out_channels, pixels],
+    };
+    // What a workgroup computes, and how many steps of the sum it takes at a time.
+    let (height, width, steps) = (8 * size, 4 * size, 2 * size);
+    let squares = rows.div_ceil(height) * columns.div_ceil(width);
+    // Gathering, multiplying, and the steps themselves.
+    let gathered = 2 * (height * steps).div_ceil(invocations);
+    let rounds = gathered + steps * (1 + height * width / invocations) + 1;
+    let units = depth.div_ceil(steps).max(1);
+    let (splits, each) = match mode {
+        Mode::Weight => split(units, rounds, squares, capabilities),
+        Mode::Forward | Mode::Input => (1, units),
+    };
+    let start = |dispatch| {
+        sizes
+            .channel_params(sizes.params(dispatch))
+            .param("splits", splits)
+            .param("split_pixels", each * steps)
+    };
+    let product = Dispatch::new("conv2d_cooperative", lowering.variant)
+        .tile("SIZE", size as u32)
+        .tile("INVOCATIONS", invocations as u32)
+        .constant("MODE", mode as u32)
+        .bind("left", Operand::Input(0))
+        .bind("right", Operand::Input(1))
+        .param("rows", rows)
+        .param("columns", columns)
+        .param("depth", depth)
+        .rounds(each * rounds + height * width / invocations)
+        .workgroups(grid(squares * splits, capabilities.max_workgroups));
+    let product = epilogue.bind(start(product));
+    if splits == 1 {
+        return Ok(product.bind("out", Operand::Output).into());
+    }
+    let count = lowering.output.elements();
+    let reduce = start(Dispatch::new("conv2d_weight_gradient", "reduce"))
+        .bind("parts", Operand::Scratch(0))
+        .bind("dw", Operand::Output)
+        .workgroups(grid(count.div_ceil(64), capabilities.max_workgroups));
+    Ok(Lowered {
+        dispatches: vec![product.bind("out", Operand::Scratch(0)), reduce],
+        scratch: vec![splits * count],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ops::{Padding, Window};
+
+    #[test]
+    fn gpus_take_cooperative_matrices_where_factors_may_be_rounded_and_tiles_are_filled() {
+        let gpu = Capabilities {
+            subgroup: Some((32, 32)),
+            cooperative: Some(16),
+            ..Capabilities::default()
+        };
+        let chosen = |images, side, from, to, stride, mode, capabilities: &Capabilities| {
+            let window = Window::square(3, stride, Padding::Same);
+            let sizes = Sizes::new("", window, [images, side, side], from, to, 1).unwrap();
+            let pixels = sizes.output().rows();
+            let [rows, columns, depth] = match mode {
+                Mode::Forward => [pixels, to, 9 * from],
+                Mode::Input => [images * side * side, from, 9 * to],
+                Mode::Weight => [9 * from, to, pixels],
+            };
+            let product = Product { rows, columns, depth, times: 1, mode, pointwise: false };
+            cooperative(&product, &sizes, true, capabilities).is_some()
+        };
+        for mode in [Mode::Forward, Mode::Input, Mode::Weight] {
+            assert!(chosen(32, 28, 128, 128, 1, mode, &gpu), "{mode:?}");
+            for other in [
+                Capabilities { cooperative: None, ..gpu },
+                Capabilities { software: true, ..gpu },
+                Capabilities { cooperative: Some(8), ..gpu },
+            ] {
+                assert!(!chosen(32, 28, 128, 128, 1, mode, &other), "{mode:?} {other:?}");
+            }
+            assert_eq!(chosen(32, 28, 128, 128, 2, mode, &gpu), mode != Mode::Input);
+        }
+        // Few tiles; narrow ones.
+        assert!(!chosen(1, 14, 64, 64, 1, Mode::Forward, &gpu));
+        assert!(!chosen(32, 56, 16, 16, 1, Mode::Forward, &gpu));
+    }
+}

@@ -1,0 +1,409 @@
+//! Convolution of 3x3 by Winograd's minimal filtering, and its input gradient: see
+//! `shaders/convolution/conv2d_winograd.wgsl`.
+
+use super::conv2d::{Sizes, choose_forward, lower_forward, needs_fours};
+use super::epilogue::Epilogue;
+use super::tiles::{self, Product, Tile, cost, moved, shared};
+use crate::engine::ops::{
+    Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid,
+};
+use crate::error::Result;
+
+/// Whether `variant` is one of this file.
+pub(in crate::engine::ops) fn is_winograd(variant: &str) -> bool {
+    matches!(variant, "winograd" | "subgroup_winograd")
+}
+
+/// Which of the two convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::ops) enum Mode {
+    Forward,
+    Input,
+}
+
+/// The side of a tile of output pixels.
+const TILE: usize = 4;
+/// Products that a channel of a tile takes.
+pub(in crate::engine::ops) const POINTS: usize = 36;
+/// What is left of them after the first half of the transform back.
+const SIDES: usize = 24;
+/// Bytes of transformed tiles that are held at once, unless one tile takes more: enough to keep an adapter
+/// busy, and not much memory beside what networks take.
+const HELD: u64 = 64 << 20;
+/// The same on a processor, where what is in its caches is read sooner.
+const HELD_IN_CACHE: u64 = 3 << 20;
+
+/// What a processor takes, in the multiply-adds of `tiles.rs` that follow each other: to transform and store a
+/// number of the kernel, one of the tiles, one of what is left of the products, and for a term of the products.
+/// Fitted to Mesa's lavapipe (`benches/NOTES.md`, Winograd).
+const PRICES: [f64; 4] = [1.5, 1.7, 1.1, 0.068];
+/// What it has to save: it takes more memory, and rounds more.
+pub(in crate::engine::ops) const WORTH_IT: f64 = 5.0 / 6.0;
+
+/// Where the transforms are, in the order of the scratch memory.
+const U: Operand = Operand::Scratch(0);
+const V: Operand = Operand::Scratch(1);
+const M: Operand = Operand::Scratch(2);
+
+/// A convolution of either mode as one of `channels` to `out_channels`.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine::ops) struct Plain {
+    batch: usize,
+    from: [usize; 2],
+    to: [usize; 2],
+    /// Rows above and columns to the left of the image; below 0, what is cut off.
+    before: [i32; 2],
+    pub(in crate::engine::ops) channels: usize,
+    pub(in crate::engine::ops) out_channels: usize,
+}
+
+impl Plain {
+    pub(in crate::engine::ops) fn new(sizes: &Sizes, mode: Mode) -> Self {
+        let Sizes { batch, in_channels, out_channels, .. } = *sizes;
+        let image = [sizes.height, sizes.width];
+        let before = sizes.geometry.before.map(|rows| rows as i32);
+        match mode {
+            Mode::Forward => Plain {
+                batch,
+                from: image,
+                to: sizes.geometry.output,
+                before,
+                channels: in_channels,
+                out_channels,
+            },
+            // dx[i] sees dy[i + before - tap], that is dy[i - (2 - before) + turned tap].
+            Mode::Input => Plain {
+                batch,
+                from: sizes.geometry.output,
+                to: image,
+                before: before.map(|rows| 2 - rows),
+                channels: out_channels,
+                out_channels: in_channels,
+            },
+        }
+    }
+
+    /// Of an image.
+    fn image_tiles(&self) -> usize {
+        self.to[0].div_ceil(TILE) * self.to[1].div_ceil(TILE)
+    }
+
+    /// Of all images.
+    pub(in crate::engine::ops) fn tiles(&self) -> usize {
+        self.batch * self.image_tiles()
+    }
+
+    /// The images of input number `input` that `tiles` tiles from `first` on lie in, and what number the first
+    /// tile has in them: what is bound is what is copied where reads go through textures.
+    pub(in crate::engine::ops) fn images(
+        &self,
+        input: usize,
+        first: usize,
+        tiles: usize,
+    ) -> (Operand, usize) {
+        let each = self.image_tiles();
+        let image = first / each;
+        let count = (first + tiles).div_ceil(each) - image;
+        (Operand::Images { input, first: image, count }, first - image * each)
+    }
+
+    /// Into how many tiles at a time the work is cut.
+    pub(in crate::engine::ops) fn at_once(&self, capabilities: &Capabilities) -> usize {
+        let each = (4 * POINTS * self.channels.max(self.out_channels)) as u64;
+        let held = if capabilities.software { HELD_IN_CACHE } else { HELD };
+        let most = (capabilities.max_binding.min(held) / each).max(1) as usize;
+        // Parts of the same size, but the products take tiles in multiples of 32.
+        let tiles = self.tiles();
+        let part = tiles.div_ceil(tiles.div_ceil(most));
+        let whole = part.next_multiple_of(32);
+        if whole <= most { whole.min(tiles) } else { part }
+    }
+
+    /// What `subgroup_winograd` takes on a processor, in the unit of [`cost`]; none without subgroups.
+    fn processor_price(&self, capabilities: &Capabilities) -> Option<f64> {
+        let tile = Tile::of("subgroup", capabilities)?;
+        let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
+        let amounts = [
+            POINTS * channels * out_channels,
+            POINTS * tiles * channels,
+            SIDES * tiles * out_channels,
+            POINTS
+                * tiles.next_multiple_of(tile.rows)
+                * channels
+                * out_channels.next_multiple_of(tile.columns),
+        ];
+        Some(amounts.into_iter().zip(PRICES).map(|(count, each)| count as f64 * each).sum())
+    }
+
+    /// What `winograd` takes on a GPU: what its transforms read and write, and the products.
+    fn gpu_price(&self, capabilities: &Capabilities) -> Option<f64> {
+        let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
+        // The kernel and its transform, which is read again; the same of the tiles, and of the products.
+        let numbers = (9 + 2 * POINTS) * channels * out_channels
+            + (TILE * TILE + 2 * POINTS) * tiles * (channels + out_channels);
+        let at_once = self.at_once(capabilities);
+        let parts = tiles.div_ceil(at_once);
+        let product = Product {
+            rows: at_once,
+            columns: out_channels,
+            depth: channels,
+            times: POINTS,
+            mode: tiles::Mode::Forward,
+            pointwise: true,
+        };
+        let tile = Tile::of(shared(&product, true, capabilities), capabilities)?;
+        let products = parts as f64 * cost(&product, &tile, capabilities);
+        Some(moved(numbers, 1 + 3 * parts) + products)
+    }
+
+    pub(in crate::engine::ops) fn params(
+        &self,
+        dispatch: Dispatch,
+        in_subgroups: bool,
+    ) -> Dispatch {
+        let (channels, out_channels) = (self.channels, self.out_channels);
+        // `products` takes one matrix after the other, a convolution all of them as its columns.
+        let [point, channel] = match in_subgroups {
+            true => [channels * out_channels, out_channels],
+            false => [out_channels, POINTS * out_channels],
+        };
+        dispatch
+            .param("u_point", point)
+            .param("u_channel", channel)
+            .param("height", self.from[0])
+            .param("width", self.from[1])
+            .param("in_channels", self.channels)
+            .param("out_height", self.to[0])
+            .param("out_width", self.to[1])
+            .param("out_channels", self.out_channels)
+            .param("pad_top", self.before[0])
+            .param("pad_left", self.before[1])
+    }
+}
+
+/// Whether a convolution of these sizes can be done so, where tensors lie in fours.
+pub(in crate::engine::ops) fn fits(capabilities: &Capabilities, sizes: &Sizes) -> bool {
+    let Window { size, stride, dilation, .. } = sizes.window;
+    let kernel = 4 * (POINTS * sizes.in_channels * sizes.out_channels) as u64;
+    let most = sizes.in_channels.max(sizes.out_channels);
+    (size, stride, dilation) == ([3, 3], [1, 1], [1, 1])
+        && sizes.groups == 1
+        && sizes.in_channels.is_multiple_of(4)
+        && sizes.out_channels.is_multiple_of(4)
+        && kernel <= capabilities.max_binding
+        && rounds(most, 32) as u64 <= capabilities.longest_loop
+}
+
+/// Rounds of the loops of `products`.
+fn rounds(channels: usize, rows: usize) -> usize {
+    POINTS * (channels / 4 + 1) + 6 * (rows + 1)
+}
+
+/// The variant of a convolution whose tensors lie in fours: `direct`, or one of this file where it is
+/// expected to be clearly faster.
+pub(in crate::engine::ops) fn or_direct(
+    direct: &'static str,
+    product: &Product,
+    sizes: &Sizes,
+    mode: Mode,
+    capabilities: &Capabilities,
+) -> &'static str {
+    if !fits(capabilities, sizes) {
+        return direct;
+    }
+    let plain = Plain::new(sizes, mode);
+    let (variant, price) = if capabilities.software {
+        ("subgroup_winograd", plain.processor_price(capabilities))
+    } else {
+        ("winograd", plain.gpu_price(capabilities))
+    };
+    let usual = Tile::of(direct, capabilities).map(|tile| cost(product, &tile, capabilities));
+    match (price, usual) {
+        (Some(price), Some(usual)) if price < WORTH_IT * usual => variant,
+        _ => direct,
+    }
+}
+
+/// The dispatches of either convolution: inputs 0 and 1 are x, or dy, and the kernel. `fours`: whether they
+/// and the output lie in fours.
+pub(in crate::engine::ops) fn lower(
+    name: &str,
+    lowering: &Lowering,
+    sizes: &Sizes,
+    mode: Mode,
+    epilogue: &Epilogue,
+    fours: bool,
+) -> Result<Lowered> {
+    let capabilities = lowering.capabilities;
+    if !fours || !fits(capabilities, sizes) {
+        let takes = format!("{} takes 3x3, stride 1, one group, and", lowering.variant);
+        return Err(needs_fours(name, &takes));
+    }
+    let in_subgroups = lowering.variant == "subgroup_winograd";
+    // As many rows as a processor's stack holds, or a GPU's registers.
+    let like = if capabilities.software { "subgroup" } else { "subgroup_1" };
+    let tile = Tile::of(like, capabilities).filter(|_| in_subgroups);
+    if in_subgroups && tile.is_none() {
+        return Err(needs_fours(name, lowering.variant));
+    }
+    let plain = Plain::new(sizes, mode);
+    let (channels4, columns4) = (plain.channels / 4, plain.out_channels / 4);
+    let limit = capabilities.max_workgroups;
+    let start = |entry| Dispatch::new("conv2d_winograd", entry);
+    let finish = |dispatch, [first, tiles]: [usize; 2], invocations: usize| {
+        plain
+            .params(dispatch, in_subgroups)
+            .param("first_tile", first)
+            .param("tiles", tiles)
+            .workgroups(grid(invocations.div_ceil(64), limit))
+    };
+    let turned = mode == Mode::Input;
+    let kernel = start(if turned { "kernel_turned" } else { "kernel" });
+    let kernel = kernel.bind("w", Operand::Input(1)).bind("u", U);
+    let mut dispatches = vec![finish(kernel, [0, 0], plain.channels * columns4)];
+    let at_once = plain.at_once(capabilities);
+    for first in (0..plain.tiles()).step_by(at_once) {
+        let tiles = at_once.min(plain.tiles() - first);
+        let (x, from) = plain.images(0, first, tiles);
+        let input = start("input").bind("x", x).bind("v", V);
+        dispatches.push(finish(input, [from, tiles], tiles * channels4));
+        let output = if let Some(tile) = &tile {
+            let products = tile
+                .set_row_blocks(capabilities, start("products"))
+                .bind("left", V)
+                .bind("right", U)
+                .bind("sides", M)
+                .rounds(rounds(plain.channels, tile.rows));
+            let products = finish(products, [first, tiles], 0);
+            let groups = tile.count(tiles, plain.out_channels);
+            dispatches.push(products.workgroups(grid(groups, limit)));
+            start("output_sides").bind("parts", M)
+        } else {
+            dispatches.extend(products(name, &plain, tiles, capabilities)?);
+            start("output").bind("m", M)
+        };
+        let output = epilogue.bind(output.bind("y", Operand::Output));
+        dispatches.push(finish(output, [first, tiles], tiles * columns4));
+    }
+    let points = if in_subgroups { SIDES } else { POINTS };
+    Ok(Lowered {
+        dispatches,
+        scratch: vec![
+            POINTS * plain.channels * plain.out_channels,
+            POINTS * at_once * plain.channels,
+            points * at_once * plain.out_channels,
+        ],
+    })
+}
+
+/// v and u to m: for each of the points a product of matrices, as the groups of a convolution of 1x1.
+fn products(
+    name: &str,
+    plain: &Plain,
+    tiles: usize,
+    capabilities: &Capabilities,
+) -> Result<Vec<Dispatch>> {
+    let (wide, wide_out) = (POINTS * plain.channels, POINTS * plain.out_channels);
+    let window = Window::square(1, 1, Padding::Valid);
+    let sizes = Sizes::new(name, window, [1, 1, tiles], wide, wide_out, POINTS)?;
+    let (v, u, m) = (sizes.input(), sizes.kernel(), sizes.output());
+    let mut lowering = Lowering {
+        inputs: &[&v, &u],
+        views: &[View::dense(&v), View::dense(&u)],
+        output: &m,
+        output_view: View::dense(&m),
+        capabilities,
+        variant: "",
+    };
+    let nothing = Epilogue::default();
+    lowering.variant = choose_forward(&lowering, &sizes, &nothing);
+    let mut dispatches = lower_forward(&lowering, &sizes, &nothing)?.dispatches;
+    for dispatch in &mut dispatches {
+        for (_, operand) in &mut dispatch.bindings {
+            *operand = match operand {
+                Operand::Input(0) => V,
+                Operand::Input(_) => U,
+                _ => M,
+            };
+        }
+        dispatch.params.extend([("x_stride", wide.into()), ("y_stride", wide_out.into())]);
+    }
+    Ok(dispatches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a processor, or a GPU, is given for `images` of `side` x `side` pixels, channels `from` to `to`, and for
+    /// the gradient on the way back.
+    fn chosen(
+        software: bool,
+        images: usize,
+        side: usize,
+        from: usize,
+        to: usize,
+        stride: usize,
+    ) -> [&'static str; 2] {
+        let capabilities = Capabilities {
+            subgroup: Some(if software { (8, 8) } else { (32, 32) }),
+            software,
+            longest_loop: 65_535,
+            ..Capabilities::default()
+        };
+        let window = Window::square(3, stride, Padding::Same);
+        let sizes = Sizes::new("", window, [images, side, side], from, to, 1).unwrap();
+        let forward = sizes.product();
+        let backward = Product {
+            rows: images * side * side,
+            columns: from,
+            depth: 9 * to,
+            mode: tiles::Mode::Input,
+            ..forward
+        };
+        [(forward, Mode::Forward), (backward, Mode::Input)].map(|(product, mode)| {
+            let direct = match software {
+                true => tiles::subgroup(&product, &capabilities),
+                false => tiles::shared(&product, true, &capabilities),
+            };
+            or_direct(direct, &product, &sizes, mode, &capabilities)
+        })
+    }
+
+    #[test]
+    fn gpus_take_it_for_all_but_few_channels() {
+        let both = ["winograd"; 2];
+        for (images, side, from, to) in
+            [(32, 56, 64, 64), (32, 14, 256, 256), (32, 7, 512, 512), (1, 28, 128, 128)]
+        {
+            let what = format!("{images}x{side}x{side}x{from}");
+            assert_eq!(chosen(false, images, side, from, to, 1), both, "{what}");
+        }
+        for (images, side, from, to, stride) in [(32, 48, 8, 8, 1), (32, 56, 64, 64, 2)] {
+            let what = format!("{images}x{side}x{side}x{from}, stride {stride}");
+            let chosen = chosen(false, images, side, from, to, stride);
+            assert!(chosen.iter().all(|name| name.starts_with("fours")), "{what}: {chosen:?}");
+        }
+    }
+
+    #[test]
+    fn processors_take_it_for_many_channels_and_many_tiles() {
+        let both = ["subgroup_winograd"; 2];
+        for (images, side, from, to) in [(8, 56, 64, 64), (8, 28, 128, 128), (4, 24, 64, 64)] {
+            assert_eq!(
+                chosen(true, images, side, from, to, 1),
+                both,
+                "{images}x{side}x{side}x{from}"
+            );
+        }
+        let neither = ["subgroup"; 2];
+        // Few channels; few tiles, whose kernel takes longer to transform than it saves; another stride; a
+        // kernel that no binding holds.
+        for (images, side, from, to, stride) in
+            [(32, 48, 32, 32, 1), (1, 14, 256, 256, 1), (8, 56, 64, 64, 2), (64, 24, 1024, 1024, 1)]
+        {
+            let what = format!("{images}x{side}x{side}x{from} to {to}, stride {stride}");
+            assert_eq!(chosen(true, images, side, from, to, stride), neither, "{what}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The weight gradient of a 3x3 convolution by Winograd's minimal filtering: see
+//! `shaders/convolution/conv2d_winograd.wgsl`.
+
+use super::conv2d::{Sizes, needs_fours};
+use super::conv2d_gradients::Conv2dWeightGradient;
+use super::conv2d_winograd::{Mode, POINTS, Plain, WORTH_IT, fits};
+use super::tiles::{self, Product, Tile, cost, moved, shared, subgroup};
+use crate::engine::ops::{
+    Capabilities, Dispatch, Lowered, Lowering, Operand, Operation, Padding, View, Window, grid,
+};
+use crate::error::Result;
+
+/// What a processor takes, in the multiply-adds of `tiles.rs` that follow each other: to transform and store a
+/// number of x or of dy, and to read one of the products' sums and transform it back. Fitted to Mesa's
+/// lavapipe (`benches/NOTES.md`, Winograd).
+const PRICES: [f64; 2] = [1.9, 3.7];
+
+/// Where the transforms are, in the order of the scratch memory; the last is the products' own.
+const V: Operand = Operand::Scratch(0);
+const Z: Operand = Operand::Scratch(1);
+const Q: Operand = Operand::Scratch(2);
+const PARTS: Operand = Operand::Scratch(3);
+
+/// The products of `tiles` tiles as the gradient of the kernel of a convolution of 1x1.
+fn product(plain: &Plain, tiles: usize) -> Product {
+    Product {
+        rows: plain.channels,
+        columns: plain.out_channels,
+        depth: tiles,
+        times: POINTS,
+        mode: tiles::Mode::Weight,
+        pointwise: true,
+    }
+}
+
+/// The variant of a weight gradient whose tensors lie in fours: `direct`, or `winograd` where it is expected to
+/// be clearly faster.
+pub(in crate::engine::ops) fn or_direct(
+    direct: &'static str,
+    usual: &Product,
+    sizes: &Sizes,
+    capabilities: &Capabilities,
+) -> &'static str {
+    if !fits(capabilities, sizes) {
+        return direct;
+    }
+    let plain = Plain::new(sizes, Mode::Forward);
+    let (tiles, at_once) = (plain.tiles(), plain.at_once(capabilities));
+    let parts = tiles.div_ceil(at_once);
+    let inner = product(&plain, at_once);
+    let variant = match capabilities.software {
+        true => subgroup(&inner, capabilities),
+        false => shared(&inner, true, capabilities),
+    };
+    let price = |variant, product| {
+        Tile::of(variant, capabilities).map(|tile| cost(product, &tile, capabilities))
+    };
+    let (Some(usual), Some(products)) = (price(direct, usual), price(variant, &inner)) else {
+        return direct;
+    };
+    let Plain { channels, out_channels, .. } = plain;
+    let (transformed, back) =
+        (POINTS * tiles * (channels + out_channels), parts * POINTS * channels * out_channels);
+    let transforms = match capabilities.software {
+        true => transformed as f64 * PRICES[0] + back as f64 * PRICES[1],
+        // All are written and read again; of x and dy 16 numbers a tile are read.
+        false => moved(2 * transformed + transformed * 16 / POINTS + 2 * back, 3 * parts),
+    };
+    let price = transforms + parts as f64 * products;
+    if price < WORTH_IT * usual { "winograd" } else { direct }
+}
+
+/// The dispatches of the gradient: inputs 0 and 1 are x and dy. `fours`: whether they and the output lie in
+/// fours.
+pub(in crate::engine::ops) fn lower(
+    name: &str,
+    lowering: &Lowering,
+    sizes: &Sizes,
+    fours: bool,
+) -> Result<Lowered> {
+    let capabilities = lowering.capabilities;
+    if !fours || !fits(capabilities, sizes) {
+        return Err(needs_fours(name, "winograd takes 3x3, stride 1, one group, and"));
+    }
+    let plain = Plain::new(sizes, Mode::Forward);
+    let Plain { channels, out_channels, .. } = plain;
+    let start = |entry| Dispatch::new("conv2d_winograd", entry);
+    let at_once = plain.at_once(capabilities);
+    let (mut dispatches, mut parts) = (Vec::new(), 0);
+    for first in (0..plain.tiles()).step_by(at_once) {
+        let tiles = at_once.min(plain.tiles() - first);
+        let finish = |dispatch, first_tile: usize, invocations: usize| {
+            plain
+                .params(dispatch, false)
+                .param("first_tile", first_tile)
+                .param("tiles", tiles)
+                .workgroups(grid(invocations.div_ceil(64), capabilities.max_workgroups))
+        };
+        let (x, from) = plain.images(0, first, tiles);
+        let (dy, _) = plain.images(1, first, tiles);
+        let input = start("input").bind("x", x).bind("v", V);
+        let gradient = start("gradient").bind("dy", dy).bind("z", Z);
+        let back = start("kernel_gradient").bind("q", Q).bind("dw", Operand::Output);
+        dispatches.push(finish(input, from, tiles * channels / 4));
+        dispatches.push(finish(gradient, from, tiles * out_channels / 4));
+        let products = products(name, &plain, tiles, capabilities)?;
+        parts = parts.max(products.scratch.iter().sum());
+        dispatches.extend(products.dispatches);
+        dispatches.push(finish(back, first, channels * out_channels / 4));
+    }
+    let mut scratch = vec![
+        POINTS * at_once * channels,
+        POINTS * at_once * out_channels,
+        POINTS * channels * out_channels,
+    ];
+    scratch.extend((parts > 0).then_some(parts));
+    Ok(Lowered { dispatches, scratch })
+}
+
+/// v and z to q.
+fn products(
+    name: &str,
+    plain: &Plain,
+    tiles: usize,
+    capabilities: &Capabilities,
+) -> Result<Lowered> {
+    let (wide, wide_out) = (POINTS * plain.channels, POINTS * plain.out_channels);
+    let window = Window::square(1, 1, Padding::Valid);
+    let sizes = Sizes::new(name, window, [1, 1, tiles], wide, wide_out, POINTS)?;
+    let (v, z, q) = (sizes.input(), sizes.output(), sizes.kernel());
+    let operation = Conv2dWeightGradient::new(window, POINTS);
+    let mut lowering = Lowering {
+        inputs: &[&v, &z],
+        views: &[View::dense(&v), View::dense(&z)],
+        output: &q,
+        output_view: View::dense(&q),
+        capabilities,
+        variant: "",
+    };
+    lowering.variant = operation.choose(&lowering);
+    let mut lowered = operation.lower(&lowering)?;
+    for dispatch in &mut lowered.dispatches {
+        for (_, operand) in &mut dispatch.bindings {
+            *operand = match operand {
+                Operand::Input(0) => V,
+                Operand::Input(_) => Z,
+                Operand::Output => Q,
+                _ => PARTS,
+            };
+        }
+        dispatch.params.extend([("x_stride", wide.into()), ("dy_stride", wide_out.into())]);
+    }
+    Ok(lowered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_taken_for_many_tiles_and_not_too_many_channels() {
+        let capabilities = Capabilities {
+            subgroup: Some((8, 8)),
+            software: true,
+            longest_loop: 65_535,
+            ..Capabilities::default()
+        };
+        let chosen = |images, side, from, to, capabilities: &Capabilities| {
+            let window = Window::square(3, 1, Padding::Same);
+            let sizes = Sizes::new("", window, [images, side, side], from, to, 1).unwrap();
+            let product = Product {
+                rows: 9 * from,
+                columns: to,
+                depth: images * side * side,
+                times: 1,
+                mode: tiles::Mode::Weight,
+                pointwise: false,
+            };
+            let direct = match capabilities.software {
+                true => "subgroup",
+                false => shared(&product, true, capabilities),
+            };
+            or_direct(direct, &product, &sizes, capabilities)
+        };
+        for (images, side, from, to) in
+            [(8, 56, 64, 64), (8, 28, 128, 128), (32, 12, 128, 128), (1, 56, 64, 64)]
+        {
+            let found = chosen(images, side, from, to, &capabilities);
+            assert_eq!(found, "winograd", "{images}x{side}x{side}x{from} to {to}");
+        }
+        // Few channels make long transforms for short products; of many, the sums take long to turn back.
+        for (images, side, from, to) in
+            [(32, 48, 32, 32), (4, 6, 256, 256), (16, 8, 512, 512), (8, 56, 8, 32)]
+        {
+            let found = chosen(images, side, from, to, &capabilities);
+            assert_eq!(found, "subgroup", "{images}x{side}x{side}x{from} to {to}");
+        }
+        let gpu = Capabilities { software: false, ..capabilities };
+        for (images, side, from, to) in [(32, 56, 64, 64), (32, 7, 512, 512), (32, 28, 192, 48)] {
+            let found = chosen(images, side, from, to, &gpu);
+            assert_eq!(found, "winograd", "GPU, {images}x{side}x{side}x{from} to {to}");
+        }
+        assert!(chosen(32, 48, 8, 8, &gpu).starts_with("fours"));
+    }
+}

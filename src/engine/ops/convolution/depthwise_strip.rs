@@ -1,0 +1,151 @@
+//! What the depthwise convolution and its gradients share: their variants, which of them is chosen, and how long
+//! the strips are that `strip` goes along.
+
+use super::conv2d::{Sizes, needs_fours};
+use super::depthwise_conv2d::kernel;
+use super::epilogue::Epilogue;
+use super::padded::{Block, Padded};
+use super::tiles::Mode;
+use crate::engine::ops::{Capabilities, Dispatch, Lowered, Lowering, Needs, Variant, View, Window};
+use crate::engine::shape::Shape;
+use crate::error::Result;
+
+pub(in crate::engine::ops) const VARIANTS: &[Variant] = &[
+    Variant { name: "naive", needs: Needs::Nothing },
+    Variant { name: "padded", needs: Needs::Nothing },
+    Variant { name: "strip", needs: Needs::Nothing },
+];
+
+/// Whether `strip` can do it: what its constants allow, and four channels at a time.
+fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
+    // A kernel (kh, kw, C, 1) is dense, and its rows are single numbers.
+    let aligned = |view: &View, shape: &Shape| match shape.channels() {
+        1 => view.offset.is_multiple_of(4),
+        _ => view.is_vec4(shape),
+    };
+    let mut inputs = lowering.views.iter().zip(lowering.inputs);
+    is_strip(window)
+        && lowering.inputs[0].channels().is_multiple_of(4)
+        && aligned(&lowering.output_view, lowering.output)
+        && inputs.all(|(view, shape)| aligned(view, shape))
+}
+
+/// The same, as an error that says what it takes.
+pub(in crate::engine::ops) fn check_strip(
+    name: &str,
+    lowering: &Lowering,
+    window: &Window,
+) -> Result<()> {
+    match (is_strip(window), fits_strip(lowering, window)) {
+        (false, _) => Err(needs_fours(name, STRIP_WINDOWS)),
+        (_, false) => Err(needs_fours(name, "strip")),
+        _ => Ok(()),
+    }
+}
+
+const STRIP_WINDOWS: &str =
+    "strip takes square kernels of 2 to 7, a stride of up to 4, no dilation, and";
+
+/// Whether the constants of `strip` allow a window.
+fn is_strip(window: &Window) -> bool {
+    window.size[0] == window.size[1]
+        && window.stride[0] == window.stride[1]
+        && (2..=7).contains(&window.size[0])
+        && window.stride[0] <= 4
+        && window.dilation == [1, 1]
+}
+
+/// What a multiply-add of `naive` takes a processor, in those of `tiles.rs`, forward, to the input and to the
+/// weights; and one of `strip` (`benches/NOTES.md`, Channels not in fours).
+const NAIVE: [f64; 3] = [8.0, 16.0, 5.0];
+const STRIPPED: f64 = 1.0;
+
+/// The convolution with its channels in fours, for windows that `strip` takes.
+fn padded(lowering: &Lowering, sizes: &Sizes, mode: Mode, epilogue: &Epilogue) -> Padded {
+    let channels = sizes.in_channels.next_multiple_of(4);
+    let (in_channels, out_channels, groups) = (channels, channels, channels);
+    let wide = Sizes { in_channels, out_channels, groups, ..*sizes };
+    let x = Block::activation(&sizes.input(), 1, wide.input());
+    let w = Block::depthwise_kernel(sizes, kernel(&wide));
+    let y = Block::activation(&sizes.output(), 1, wide.output());
+    Padded::new(lowering, mode.tensors(x, w, y), epilogue)
+}
+
+pub(in crate::engine::ops) fn choose(
+    lowering: &Lowering,
+    sizes: Result<Sizes>,
+    mode: Mode,
+    epilogue: &Epilogue,
+) -> &'static str {
+    let Ok(sizes) = sizes else { return "naive" };
+    if fits_strip(lowering, &sizes.window) {
+        return "strip";
+    }
+    // A GPU computes enough numbers side by side.
+    let capabilities = lowering.capabilities;
+    if !capabilities.software || !is_strip(&sizes.window) {
+        return "naive";
+    }
+    let work = (sizes.flops() / 2) as f64;
+    let worth_it = |copies| copies + work * STRIPPED < work * NAIVE[mode as usize];
+    match padded(lowering, &sizes, mode, epilogue).price(capabilities) {
+        Some(copies) if worth_it(copies) => "padded",
+        _ => "naive",
+    }
+}
+
+/// The dispatches of `padded`; `strip`: those of the operation on wide tensors.
+pub(in crate::engine::ops) fn lower_padded(
+    name: &str,
+    lowering: &Lowering,
+    sizes: &Sizes,
+    mode: Mode,
+    epilogue: &Epilogue,
+    strip: impl FnOnce(&Lowering, &Epilogue) -> Result<Lowered>,
+) -> Result<Lowered> {
+    if !is_strip(&sizes.window) {
+        return Err(needs_fours(name, STRIP_WINDOWS));
+    }
+    let padded = padded(lowering, sizes, mode, epilogue);
+    padded.lower(name, lowering, sizes, |inner, epilogue| {
+        strip(&Lowering { variant: "strip", ..*inner }, epilogue)
+    })
+}
+
+/// How many lines of pixels one invocation computes: on a processor `most`. Software drivers compile there as
+/// well, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps for each of four pixels
+/// took seconds. A GPU's compiler unrolls no more than it has registers for, and what is left lies in memory
+/// (`benches/NOTES.md`, What a GPU's compiler makes of it).
+pub(in crate::engine::ops) fn strip(
+    window: &Window,
+    capabilities: &Capabilities,
+    most: usize,
+) -> usize {
+    let taps = window.size[0] * window.size[1];
+    let (held, most) = if capabilities.software { (12 * most, most) } else { (50, 4) };
+    (held / taps.max(1)).clamp(1, most)
+}
+
+/// Lines of a strip on a processor: more of them keep more sums, or pixels, than it has registers for.
+pub(in crate::engine::ops) const STRIP_LINES: usize = 2;
+
+pub(in crate::engine::ops) fn tiles(dispatch: Dispatch, window: &Window, strip: usize) -> Dispatch {
+    dispatch
+        .tile("KERNEL", window.size[0] as u32)
+        .tile("STRIDE", window.stride[0] as u32)
+        .tile("STRIP", strip as u32)
+}
+
+/// How many of `width` columns one invocation of `strip` goes through, so that enough are left to go
+/// through side by side: a multiple of `whole`.
+pub(in crate::engine::ops) fn columns(
+    lowering: &Lowering,
+    width: usize,
+    side_by_side: usize,
+    whole: usize,
+) -> usize {
+    let wanted = if lowering.capabilities.software { 4096 } else { 1 << 17 };
+    let most = (width * side_by_side / wanted).clamp(1, 32);
+    // As even as can be.
+    width.div_ceil(width.div_ceil(most)).next_multiple_of(whole)
+}

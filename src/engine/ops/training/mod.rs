@@ -1,0 +1,5 @@
+//! Losses, optimisers, and the search for what is not finite.
+
+pub(super) mod finite;
+pub(super) mod losses;
+pub(super) mod optimizer;
