@@ -10,10 +10,14 @@ pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Of bytes, as 16 hexadecimal digits.
 pub fn digest_bytes(bytes: impl Iterator<Item = u8>) -> String {
+    format!("{:016x}", fnv(bytes))
+}
+
+/// The same as a number.
+pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     const START: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
-    let number = bytes.fold(START, |state, byte| (state ^ u64::from(byte)).wrapping_mul(PRIME));
-    format!("{number:016x}")
+    bytes.fold(START, |state, byte| (state ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::digest::fnv;
+
 /// The stream of random numbers that belongs to `key` under `seed`.
 pub fn stream(seed: u64, key: &str) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -16,11 +18,9 @@ pub fn rank(seed: u64, key: &str) -> u64 {
     mix(hash(key) ^ mix(seed))
 }
 
-/// FNV-1a: `std`'s hasher may change between Rust versions, and draws must not.
+/// `std`'s hasher may change between Rust versions, and draws must not.
 fn hash(key: &str) -> u64 {
-    key.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    fnv(key.bytes())
 }
 
 /// The finaliser of splitmix64: every bit of the result depends on every bit of `state`.

@@ -33,7 +33,6 @@ pub use lower::{
 };
 pub use normalisation::normalize::Norm;
 pub use pointwise::activation::{Activation, Curve};
-pub use pointwise::blend::Noise;
 pub use pointwise::dropout::Together;
 pub use pointwise::elementwise::Instruction;
 pub use pooling::pool::PoolKind;
@@ -274,7 +273,7 @@ operations! {
     }
     pointwise {
         activate { Activate ActivateGradient } "activate" cases,
-        blend { Blend } "blend" cases,
+        blend { Blend Noise } "blend" cases,
         dropout { Dropout } "dropout" cases,
         elementwise { Elementwise } "elementwise" cases,
         expand { Expand } "expand" cases,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::digest::fnv;
 use crate::engine::gpu::{Buffer, Gpu};
 use crate::engine::graph::{Graph, Init, Kind, Role};
 use crate::engine::plan::{VariableLayout, allocation};
@@ -156,11 +157,8 @@ impl Store {
 }
 
 fn fill(target: &mut [f32], init: &Init, seed: u64, name: &str) {
-    // FNV-1a: a stream for each name, so that adding a layer does not change the others.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ hash);
+    // A stream for each name, so that adding a layer does not change the others.
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ fnv(name.bytes()));
     match init {
         Init::Constant(value) => target.fill(*value),
         Init::Values(values) => {

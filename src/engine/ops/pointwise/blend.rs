@@ -1,5 +1,6 @@
 //! Many changed copies of one image: parts of it covered, faded towards a colour, or under noise.
 
+use super::hash;
 use crate::engine::ops::{
     Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
     expect_nhwc, grid,
@@ -158,13 +159,6 @@ impl Operation for Noise {
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
         20 * output.elements() as u64
     }
-}
-
-/// PCG-RXS-M-XS with 32 bits.
-fn hash(value: u32) -> u32 {
-    let state = value.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
-    (word >> 22) ^ word
 }
 
 /// Masks of each kind, one copy and several, keys at both ends, and noise where its formula ends.

@@ -1,5 +1,6 @@
 //! Dropout, from numbers that depend on nothing but where and when.
 
+use super::hash;
 use crate::engine::graph::Value;
 use crate::engine::ops::rows::{self, Version};
 use crate::engine::ops::{
@@ -35,13 +36,6 @@ pub struct Dropout {
     pub salt: u32,
     /// What is dropped together.
     pub together: Together,
-}
-
-/// The hash of one number.
-fn hash(value: u32) -> u32 {
-    let state = value.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
-    (word >> 22) ^ word
 }
 
 impl Dropout {
