@@ -378,12 +378,11 @@ fn what_cannot_be_run_is_refused_in_one_line() {
     assert!(said.contains("model.save(\"x.keras\")") && !said.contains("cut off"), "{said}");
 }
 
-/// What a head without an activation gives is made a probability here, which is said; what is one already is none of
-/// anything.
+/// What a head without an activation gives is taken for logits, which is said; what is a probability already stays it.
 #[test]
 fn a_head_without_softmax_is_remarked_on_and_a_mean_of_softmaxes_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let remark = "made probabilities by softmax, which is not in the file";
+    let remark = "its scores are taken for logits: it ends without softmax";
     for (name, size, remarked) in [
         ("continued-base.keras", [32, 32, 3], true),
         ("wide.keras", [24, 48, 3], false),

@@ -228,18 +228,9 @@ impl Opening {
         let store = Store::new(gpu, &model.graph, 0)?;
         weights.put(&store)?;
         let [height, width] = network.input;
-        let made = match (network.output(), classes) {
-            (Output::Usual, 1) => {
-                ", its score made a probability by sigmoid, which is not in the file"
-            }
-            (Output::Usual, _) => {
-                ", its scores made probabilities by softmax, which is not in the file"
-            }
-            _ => "",
-        };
         let unscaled = scaling == Scaling::None && !file.scales;
         crate::console::note!(
-            "{}: {} at {height}x{width}{}, scaling {}{}{made}",
+            "{}: {} at {height}x{width}{}, scaling {}{}",
             path.display(),
             network.name,
             another_size(file.made_for, network.input),
@@ -250,6 +241,14 @@ impl Opening {
                 ""
             }
         );
+        let logits = match (network.output(), model.classes) {
+            (Output::Usual, 1) => Some("its score is taken for a logit: it ends without sigmoid"),
+            (Output::Usual, _) => Some("its scores are taken for logits: it ends without softmax"),
+            _ => None,
+        };
+        if let Some(logits) = logits {
+            crate::console::note!("{}: {logits}", path.display());
+        }
         Ok(self.loaded(gpu, network, model, store, scaling))
     }
 
