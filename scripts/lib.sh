@@ -119,3 +119,19 @@ find_shellcheck() {
     fi
     printf '%s\n' "$tools/bin/shellcheck"
 }
+
+# The npm package $1 in folder $2, of the version that scripts/dawn/package.json wants. Fails with a sentence.
+fetch_npm() {
+    local name="$1" folder="$2" wanted present
+    mkdir -p "$folder"
+    wanted="$(node -p "require('./scripts/dawn/package.json').devDependencies['$name']")"
+    present="$(node -p "require('./$folder/node_modules/$name/package.json').version" 2>/dev/null || true)"
+    [[ "$present" != "$wanted" ]] || return 0
+    cp scripts/dawn/package.json "$folder"
+    (cd "$folder" && npm install --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
+        >npm.log 2>&1) || {
+        cat "$folder/npm.log" >&2
+        say "npm could not fetch $name $wanted"
+        return 1
+    }
+}
