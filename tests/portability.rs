@@ -566,6 +566,48 @@ fn what_dx12_refuses_is_found() {
     assert!(refused(&text).contains("f reaches before the start"));
 }
 
+// ---- what is known of Metal without a Mac ----
+
+/// Words of Metal's language, and macros of its headers. Functions and types of the namespace `metal`, which naga does
+/// not open, may be names of ours.
+const MSL_WORDS: &str = "kernel vertex fragment device constant thread threadgroup threadgroup_imageblock ray_data \
+    object_data metal half bfloat uint ushort ulong uchar packed_float4 half4 float4 float4x4 size_t int8_t uint32_t \
+    INFINITY NAN HUGE_VALF MAXFLOAT M_PI_F M_E_F M_PI_H FLT_MAX FLT_MIN FLT_EPSILON HALF_MAX INT_MAX UINT_MAX CHAR_BIT \
+    assert main signed unsigned short long float double bool char int auto class template typename namespace using \
+    typedef union enum goto operator static extern inline register volatile mutable new delete this throw try catch \
+    private protected public friend explicit virtual alignas alignof decltype noexcept nullptr constexpr sizeof \
+    as_type and or not xor bitand bitor compl and_eq or_eq xor_eq not_eq";
+
+/// What the MSL of naga calls a function named `word`.
+fn in_msl(word: &str) -> Option<String> {
+    let text = format!(
+        "fn {word}() -> u32 {{ return 7u; }}\n\
+         @group(0) @binding(0) var<storage, read_write> marked_buffer: array<u32>;\n\
+         @compute @workgroup_size(8) fn marked_entry() {{ marked_buffer[0] = {word}(); }}"
+    );
+    let module = naga::front::wgsl::parse_str(&text).ok()?;
+    let info = validator(false, Allowed::empty()).validate(&module).ok()?;
+    let options = msl::Options { lang_version: (2, 4), ..Default::default() };
+    let point = msl::PipelineOptions::default();
+    let (metal, _) = msl::write_string(&module, &info, &options, &point).ok()?;
+    let declared = metal.split("\nuint ").nth(1)?;
+    Some(declared.split('(').next()?.trim().to_owned())
+}
+
+#[test]
+fn no_global_name_is_a_word_of_metal() {
+    let left: BTreeSet<&str> =
+        MSL_WORDS.split_whitespace().filter(|word| in_msl(word).as_deref() == Some(word)).collect();
+    assert_eq!(in_msl("marked").as_deref(), Some("marked"));
+    assert_eq!(in_msl("kernel").as_deref(), Some("kernel_"));
+    for_each(with_defaults().into_iter().chain(kernels().into_keys()), |_, module, _| {
+        match global_names(module).find(|name| left.contains(name)) {
+            Some(name) => Err(format!("{name} is a word of Metal")),
+            None => Ok(()),
+        }
+    });
+}
+
 /// Apple's GPUs by Metal's feature tables: 31 buffers, one of which wgpu may need for sizes; 32 KiB of
 /// threadgroup memory; 1024 invocations.
 fn within_apples(kernel: &Kernel, module: &Module, info: &ModuleInfo) -> Result<(), String> {
