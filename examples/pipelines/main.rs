@@ -8,14 +8,14 @@ mod hlsl;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use parula::lab::bench::Subject;
-use parula::nets::cam;
-use parula::error::Error;
 use parula::engine::graph::gradients;
-use parula::nets::models::{Mode, NETWORKS};
 use parula::engine::ops::{Capabilities, Needs, Optimizer, REGISTRY};
 use parula::engine::plan::{self, Dispatch, Options, Plan};
 use parula::engine::shaders;
+use parula::error::Error;
+use parula::lab::bench::Subject;
+use parula::nets::cam;
+use parula::nets::models::{Mode, NETWORKS};
 use parula::nets::train::TrainingGraph;
 use serde_json::{Map, Value, json};
 
