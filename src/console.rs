@@ -27,7 +27,7 @@ pub trait Bar {
     /// What the last part of it reached.
     fn message(&self, text: &str);
 
-    /// Whether a person sees it. Where not, [`line`] is called for what the bar would show.
+    /// Whether a person sees it. Where not, [`line()`] is called for what the bar would show.
     fn is_shown(&self) -> bool;
 }
 
@@ -68,7 +68,7 @@ impl Bar for Nobody {
     }
 }
 
-/// [`line`], with the arguments of `format!`.
+/// [`line()`], with the arguments of `format!`.
 macro_rules! note {
     ($($argument:tt)*) => { $crate::console::line(::std::format_args!($($argument)*)) };
 }

@@ -162,7 +162,7 @@ fn the_experiment_writes_what_can_be_scored_again() {
         let [name, split, mean, at_best, ..] = line.split(',').collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
-        let read = |what: &str| Grey::read(&folder.join(format!("{name}.{what}.png"))).unwrap();
+        let read = |what: &str| Grey::read(folder.join(format!("{name}.{what}.png"))).unwrap();
         let (roi, mask, heatmap) = (read("roi"), read("mask"), read("heatmap"));
         assert_eq!((roi.width, roi.height), (heatmap.width, heatmap.height));
         let mut sum = 0.0;
@@ -261,7 +261,7 @@ fn the_experiment_writes_what_can_be_scored_again() {
         of(&["--refine", known, "--fuse", "mean", "--layer", "conv3_block1_out,post_relu"]);
         let stem = Path::new(found[0]["png"].as_str().unwrap()).with_extension("");
         for (ending, levels) in [("refined", 256), ("mask", 2)] {
-            let refined = Grey::read(&stem.with_extension(format!("{ending}.png"))).unwrap();
+            let refined = Grey::read(stem.with_extension(format!("{ending}.png"))).unwrap();
             assert_eq!((refined.width, refined.height), (original.width, original.height));
             let mut seen = refined.pixels.clone();
             seen.sort_unstable();
@@ -425,7 +425,7 @@ fn the_numbers_of_a_map_are_those_of_its_picture() {
             raw[length..].chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
         let numbers: Vec<f32> = numbers.collect();
         let side = numbers.len().isqrt();
-        (Tensor::new([side, side], numbers).unwrap(), Grey::read(&file("png")).unwrap())
+        (Tensor::new([side, side], numbers).unwrap(), Grey::read(file("png")).unwrap())
     };
     for (name, normalisation) in [("min-max", Normalisation::MinMax), ("max", Normalisation::Max)] {
         let (map, picture) = map(name, name);

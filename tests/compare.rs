@@ -95,7 +95,7 @@ fn a_comparison_has_every_metric_of_every_map_and_goes_on() {
     let table = std::fs::read_to_string(whole.join("compare.md")).unwrap();
     assert!(maps.iter().all(|map| table.contains(&format!("| {map}"))), "{table}");
     for figure in ["bars.png", "dice.png", "gallery-compact-resnet.png"] {
-        assert!(Grey::read(&whole.join("figures").join(figure)).unwrap().width > 700, "{figure}");
+        assert!(Grey::read(whole.join("figures").join(figure)).unwrap().width > 700, "{figure}");
     }
 
     // One method first, the other later: as if they had been asked for at once.

@@ -189,7 +189,7 @@ fn a_tree_is_inspected_and_cut() {
     let width: usize = field(1, "width").parse().unwrap();
     assert_eq!(x(2), COLUMNS - x(1) - width);
     for name in ["image", "mask"] {
-        assert_eq!(Grey::read(&out.join(field(1, name))).unwrap().width, width);
+        assert_eq!(Grey::read(out.join(field(1, name))).unwrap().width, width);
     }
     let none = failure(&[&rois[..], &["--views", "MLO"]].concat());
     assert!(none.contains("class abnormal has no images"), "{none}");
@@ -243,7 +243,7 @@ fn films_of_mias_have_circles_or_the_outlines_that_are_given() {
         let out = folder.path().join(out);
         let cut = json(&[&["data", "rois", text(&films), "--out", text(&out)][..], more].concat());
         assert_eq!((&cut["abnormal"], &cut["normal"]), (&1.into(), &1.into()));
-        let read = |name: &str| Grey::read(&out.join(name)).unwrap();
+        let read = |name: &str| Grey::read(out.join(name)).unwrap();
         (cut, read("abnormal/mdb001.png"), read("abnormal/mdb001_mask.png"))
     };
     let (circles, image, mask) = cut("circles", &[]);
@@ -261,7 +261,7 @@ fn films_of_mias_have_circles_or_the_outlines_that_are_given() {
         if inside { 255 } else { 0 }
     });
     let square = Grey { width: 64, height: 64, pixels: pixels.collect() };
-    square.write(&outlines.join("mdb001.png")).unwrap();
+    square.write(outlines.join("mdb001.png")).unwrap();
     let (outlined, image, mask) = cut("outlined", &["--outlines", text(&outlines)]);
     assert_eq!(
         (&outlined["truth"]["circles"], &outlined["truth"]["outlines"]),

@@ -97,8 +97,8 @@ fn masks_come_of_labels_and_no_truth_is_read_in_training() {
     for (name, origin, dice, _) in
         table.iter().filter(|line| ["pseudo", "weak", "supervised"].contains(&line.1.as_str()))
     {
-        let mask = Grey::read(&out.join(format!("masks/0/{name}.{origin}.png"))).unwrap();
-        let truth = Grey::read(&rois.join(format!("abnormal/{name}_mask.png"))).unwrap();
+        let mask = Grey::read(out.join(format!("masks/0/{name}.{origin}.png"))).unwrap();
+        let truth = Grey::read(rois.join(format!("abnormal/{name}_mask.png"))).unwrap();
         assert_eq!((mask.width, mask.height), (truth.width, truth.height));
         assert!(mask.pixels.iter().all(|pixel| [0, 255].contains(pixel)));
         let both = mask.pixels.iter().zip(&truth.pixels).filter(|(a, b)| **a & **b > 0).count();
@@ -194,7 +194,7 @@ fn whole_images_are_segmented_and_a_finished_run_is_not_run_again() {
     assert_eq!(results["config"]["training"]["keep"], "last");
     assert_eq!(results["dataset"]["abnormal"], results["dataset"]["normal"]);
     let mask = scores(&out)[0].0.clone();
-    let mask = Grey::read(&out.join(format!("masks/0/{mask}.weak.png"))).unwrap();
+    let mask = Grey::read(out.join(format!("masks/0/{mask}.weak.png"))).unwrap();
     assert_eq!(mask.height, 96, "an image, not an ROI");
     let before = weights(&out, "weak");
     let whole = ["--whole", "--bright", "--method", "gradcam,layercam", "--resume"];

@@ -312,11 +312,11 @@ impl Cam {
         }
         if let Some(refiner) = refiner {
             let [refined, mask] = refine(refiner, colour, explained.heatmap.clone())?;
-            refined.write(&file("refined.png"))?;
-            mask.write(&file("mask.png"))?;
+            refined.write(file("refined.png"))?;
+            mask.write(file("mask.png"))?;
         }
         let (width, height) = (colour.width, colour.height);
-        Grey { width, height, pixels: explained.heatmap }.write(&file("png"))?;
+        Grey { width, height, pixels: explained.heatmap }.write(file("png"))?;
         Ok([file("npy"), file("png")])
     }
 

@@ -110,7 +110,7 @@ impl Writer {
         for (name, tensor) in tensors {
             files::write(&folder.join(format!("{name}.npy")), &npy(tensor))?;
         }
-        Grey { width, height, pixels: heatmap.to_vec() }.write(&folder.join("heatmap.png"))?;
+        Grey { width, height, pixels: heatmap.to_vec() }.write(folder.join("heatmap.png"))?;
         files::write_json(&folder.join("steps.json"), &document(&steps, &subject))?;
         files::write(&folder.join("steps.html"), page(&steps, &subject)?.as_bytes())
     }

@@ -154,7 +154,7 @@ impl Gpu {
         self.timestamps
     }
 
-    /// How [`Self::time`] takes time, in words.
+    /// How time is taken on it, in words.
     pub fn timer(&self) -> &'static str {
         if self.timestamps { "gpu timestamps" } else { "host clock" }
     }

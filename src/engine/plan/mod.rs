@@ -30,9 +30,9 @@ pub use operations::{Work, operations};
 /// Which buffer a range of memory is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Memory {
-    /// Number i of [`Plan::slots`]: computed values, shared by those that are not alive together.
+    /// Number i of [`PlanData::slots`]: computed values, shared by those that are not alive together.
     Slot(usize),
-    /// Number i of [`Plan::inputs`].
+    /// Number i of [`PlanData::inputs`].
     Input(usize),
     /// All variables of one role.
     Variables(Role),
@@ -64,7 +64,7 @@ pub enum Reach {
     Read,
     /// A storage binding, read and written.
     Write,
-    /// Texture number `staging` of [`Plan::staging`]; `copy`: the tensor must be copied into it
+    /// Texture number `staging` of [`PlanData::staging`]; `copy`: the tensor must be copied into it
     /// first, because it does not hold it already.
     Texels {
         /// Which texture.

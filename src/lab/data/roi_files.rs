@@ -35,8 +35,8 @@ pub fn write(rois: &[Roi], out: &Path) -> Result<PathBuf> {
     let mut index = format!("{COLUMNS}\n");
     for roi in rois {
         let [image, mask] = pair(roi);
-        roi.image.write(&out.join(&image))?;
-        roi.mask_or_empty().write(&out.join(&mask))?;
+        roi.image.write(out.join(&image))?;
+        roi.mask_or_empty().write(out.join(&mask))?;
         index.push_str(&line(roi, &image, &mask));
     }
     let path = out.join(INDEX);

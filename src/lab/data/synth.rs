@@ -83,10 +83,10 @@ pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
             if folder == MASS {
                 let mass = Mass::draw(&film, &mut random);
                 let mask = film.add(&mass);
-                turned(mask, on_left).write(&out.join(format!("{folder}/{name}_mask.png")))?;
+                turned(mask, on_left).write(out.join(format!("{folder}/{name}_mask.png")))?;
             }
             let path = format!("{folder}/{name}.png");
-            turned(film.develop(&mut random), on_left).write(&out.join(&path))?;
+            turned(film.develop(&mut random), on_left).write(out.join(&path))?;
             table.push_str(&format!("{path},{}\n", patient.name));
         }
     }

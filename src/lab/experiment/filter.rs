@@ -83,7 +83,7 @@ pub fn export_masked(
         out.claim(rois.iter().map(path))?;
         files::create_folder(&folder)?;
         for (roi, image) in rois.iter().zip(&images) {
-            image.write(&path(roi))?;
+            image.write(path(roi))?;
             out.made(&path(roi), origin)?;
         }
     }

@@ -59,7 +59,7 @@ fn rois_hold_their_lesion_and_the_classes_are_equal() {
     assert_eq!(roi::counts(&rois), [7, 7]);
     let (mut drawn, mut of_source) = (Vec::new(), std::collections::BTreeMap::new());
     for roi in &rois {
-        let image = Grey::read(&folder.path().join(&roi.file)).unwrap();
+        let image = Grey::read(folder.path().join(&roi.file)).unwrap();
         assert_eq!(roi.image, image.crop(roi.rect), "{}", roi.name);
         assert_eq!((roi.image.width, roi.image.height), (roi.rect.width, roi.rect.height));
         if roi.class == Class::Abnormal {
@@ -94,7 +94,7 @@ fn whole_images_are_taken_as_they_are() {
     let rois = roi::build(&set, &options).unwrap();
     assert_eq!(roi::counts(&rois), [4, 4]);
     for roi in &rois {
-        let image = Grey::read(&folder.path().join(&roi.file)).unwrap();
+        let image = Grey::read(folder.path().join(&roi.file)).unwrap();
         assert_eq!(roi.image, image, "{}", roi.name);
         assert_eq!((roi.padding, roi.rect.x, roi.rect.y), ([0.0; 4], 0, 0));
         assert_eq!(roi.mask, (roi.class == Class::Abnormal).then(lesion));

@@ -19,7 +19,7 @@ fn folder() -> tempfile::TempDir {
             Grey { width, height, pixels }
         };
         let write = |what: &str, grey: &Grey| {
-            grey.write(&heatmaps.join(format!("{name}.{what}.png"))).unwrap()
+            grey.write(heatmaps.join(format!("{name}.{what}.png"))).unwrap()
         };
         let mask = picture(|x, y| if (4..12).contains(&x) && y > 3 { 255 } else { 0 });
         let heatmap = picture(|x, y| (x * 9 + y * 5) % 256);
@@ -102,7 +102,7 @@ fn the_numbers_are_those_of_the_files() {
     for roi in rois {
         let read = |what: &str| {
             let name = roi["name"].as_str().unwrap();
-            Grey::read(&folder.path().join(format!("heatmaps/xception/7/{name}.{what}.png")))
+            Grey::read(folder.path().join(format!("heatmaps/xception/7/{name}.{what}.png")))
                 .unwrap()
         };
         let (mask, heatmap) = (read("mask"), read("heatmap"));
