@@ -172,8 +172,7 @@ impl Source {
 
 /// The images in `paths`, all of them resized for the network of `loaded`.
 pub fn read(loaded: &Classifier, paths: &[PathBuf]) -> Result<Prepared> {
-    let images: Vec<Colour> =
-        paths.iter().map(|path| Colour::read_with(path, loaded.window)).collect::<Result<_>>()?;
+    let images: Vec<Colour> = paths.iter().map(|path| loaded.read(path)).collect::<Result<_>>()?;
     Ok(loaded.prepare(images.iter()))
 }
 
@@ -186,7 +185,7 @@ pub fn read_each<'a>(
 ) -> (Vec<(&'a Image, Colour)>, Prepared) {
     let mut found = Vec::with_capacity(images.len());
     for image in images {
-        match Colour::read_with(&image.path, loaded.window) {
+        match loaded.read(&image.path) {
             Ok(colour) => found.push((image, colour)),
             Err(error) => failures.add(error),
         }
@@ -202,9 +201,7 @@ pub fn read_each<'a>(
 /// # Errors
 /// [`Error::Lost`]; those of the GPU.
 pub fn expect_finite(loaded: &Classifier, images: &[Image]) -> Result<()> {
-    let mut read = images
-        .iter()
-        .filter_map(|image| Some((image, Colour::read_with(&image.path, loaded.window).ok()?)));
+    let mut read = images.iter().filter_map(|image| Some((image, loaded.read(&image.path).ok()?)));
     let Some((image, colour)) = read.next() else { return Ok(()) };
     let numbers = loaded.prepare([&colour].into_iter()).all();
     loaded.model.expect_finite(&loaded.gpu, &loaded.store, &image.shown(), &numbers)

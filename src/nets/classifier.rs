@@ -126,6 +126,14 @@ impl Classifier {
         Ok(classifier)
     }
 
+    /// The picture in the file at `path`; of 16 bits with the black and white that the classifier was opened with.
+    ///
+    /// # Errors
+    /// As [`Colour::read`].
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Colour> {
+        Colour::read_with(path.as_ref(), self.window)
+    }
+
     /// The probability of each class for `image`; of a model whose units do not compete, of each unit by itself.
     ///
     /// # Errors
