@@ -1,51 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Wine, and a C compiler for Windows: installed, or unpacked under target/ from the packages of Debian or Ubuntu, which
-# installs nothing and needs no root. To be sourced after lib.sh, from the top of the repository.
-
-# Packages with all that they need, as if nothing were installed, from the mirror that this system uses; of another
-# RELEASE of Debian if that is not empty: unpack FOLDER RELEASE PACKAGE... Fails with a sentence.
-unpack() {
-    local folder="$1" release="$2" package mirror
-    shift 2
-    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-        say "apt-get or dpkg-deb is not here"
-        return 1
-    fi
-    rm -rf "$folder"
-    mkdir -p "$folder"/{cache,packages/partial,root}
-    : >"$folder/status"
-    local apt=(apt-get -qq -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder/cache"
-        -o "Dir::Cache::archives=$folder/packages" -o APT::Sandbox::User= -o Debug::NoLocking=1)
-    if [[ -n "$release" ]]; then
-        # shellcheck disable=SC2016
-        mirror="$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
-            sed -n '/security/d; s/ Debian$//p' | head -n 1)"
-        [[ -n "$mirror" ]] || {
-            say "apt knows no mirror of Debian (apt-get update?)"
-            return 1
-        }
-        mkdir "$folder/lists"
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" >"$folder/sources"
-        apt+=(-o "Dir::State::lists=$folder/lists" -o "Dir::Etc::sourcelist=$folder/sources"
-            -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::trusted=/dev/null)
-        "${apt[@]}" update >&2 || {
-            say "$release could not be read from apt's mirror"
-            return 1
-        }
-    fi
-    say "fetching $*"
-    if ! "${apt[@]}" install -y --no-install-recommends --download-only "$@" >"$folder/log" 2>&1; then
-        cat "$folder/log" >&2
-        say "apt-get could not fetch $* (apt-get update?)"
-        return 1
-    fi
-    for package in "$folder"/packages/*.deb; do
-        dpkg-deb --fsys-tarfile "$package" |
-            tar -xf - -C "$folder/root" --keep-directory-symlink --exclude './usr/share/doc*' --exclude './dev/*' || return 1
-    done
-    rm -rf "$folder"/{cache,packages,lists}
-    touch "$folder/done"
-}
+# installs nothing and needs no root.
+# To be sourced after lib.sh and packages.sh, from the top of the repository.
 
 # Sets `wine`, `windows_cc` and, where that is not on the path, `windows_cc_folder`. Fails with a sentence as the last line.
 find_wine() {
