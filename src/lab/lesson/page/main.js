@@ -1,0 +1,200 @@
+// Opens the lesson, and computes again whenever something changes that the numbers depend on.
+
+import { h, find, fill } from 'lesson/dom.js';
+import { state, set, on } from 'lesson/state.js';
+import { app, where } from 'lesson/app.js';
+import { openLesson } from 'lesson/compute.js';
+import { diceCurve, greyLevels, trivialMaps, ordered } from 'lesson/maths.js';
+import { TURN_ON } from 'lesson/text.js';
+import { format } from 'lesson/inspector.js';
+import { controls } from 'lesson/views/controls.js';
+import { openIncluded, covering, pictureView } from 'lesson/views/picture.js';
+import { networkView } from 'lesson/views/network.js';
+import { scoreView } from 'lesson/views/score.js';
+import { gradientView } from 'lesson/views/gradient.js';
+import { weightsView } from 'lesson/views/weights.js';
+import { sumView } from 'lesson/views/sum.js';
+import { reluView } from 'lesson/views/relu.js';
+import { upsampleView } from 'lesson/views/upsample.js';
+import { levelsView } from 'lesson/views/levels.js';
+import { diceView } from 'lesson/views/dice.js';
+import { trivialView } from 'lesson/views/trivial.js';
+import { doubtView } from 'lesson/views/doubt.js';
+import { kernelsView } from 'lesson/views/kernels.js';
+import { exercisesView } from 'lesson/views/exercises.js';
+import { trainView } from 'lesson/views/train.js';
+import { benchView } from 'lesson/views/bench.js';
+
+const VIEWS = {
+  picture: pictureView, network: networkView, score: scoreView, gradient: gradientView, weights: weightsView, sum: sumView,
+  relu: reluView, upsample: upsampleView, levels: levelsView, dice: diceView, trivial: trivialView, doubt: doubtView,
+  kernels: kernelsView, exercises: exercisesView, train: trainView, bench: benchView,
+};
+
+app.say = (text, kind = 'note') => {
+  const box = h('p', { class: `message ${kind}` }, text, h('button', { type: 'button', 'aria-label': 'Close', onclick: () => box.remove() }, '×'));
+  // One sentence of a kind at a time: the newest says how things are.
+  find('messages').querySelectorAll(`.${kind}`).forEach((old) => old.remove());
+  find('messages').append(box);
+};
+
+/** What `lesson.explain` is asked. */
+function request(cover) {
+  const { picture } = state;
+  const changed = cover && state.covered;
+  return {
+    pixels: changed ? covering(picture, state.covered) : picture.pixels, width: picture.width, height: picture.height,
+    picture: changed || picture.own ? null : picture.id,
+    class: state.class, sign: state.sign, layer: state.layer, method: state.method, normalisation: state.normalisation,
+  };
+}
+
+/** What the numbers depend on beside kernels and weights. */
+app.key = () => JSON.stringify([state.picture?.id, state.picture?.title, state.covered?.length, state.covered?.reduce((sum, one, i) => sum + one * (i % 9973), 0), state.class, state.sign, state.layer, state.method, state.normalisation, [...state.randomised]]);
+/** The last explanation by the original kernels, and its key: what edited kernels are compared with. */
+app.reference = null;
+
+let running = null;
+let again = false;
+
+/** Computes the explanation for what is chosen now. While it runs, further calls are joined into one. */
+app.refresh = async () => {
+  again = true;
+  if (!state.picture) return undefined;
+  running ??= compute().finally(() => {
+    running = null;
+    set({ busy: false });
+  });
+  return running;
+};
+
+async function compute() {
+  set({ busy: true });
+  while (again) {
+    again = false;
+    try {
+      const { method, sign } = state;
+      const explanation = await app.lesson.explain(request(true));
+      explanation.method ??= method;
+      explanation.sign ??= sign;
+      const first = state.explanation === null || state.explanation.shape.join() !== explanation.shape.join();
+      const channels = explanation.shape[2];
+      const patch = { explanation };
+      if (!state.covered) patch.uncovered = explanation;
+      if (first || state.channel >= channels) patch.channel = ordered(explanation, 'effect')[0];
+      if (first || state.count > channels) patch.count = channels;
+      if (state.edited.size === 0) app.reference = { key: app.key(), explanation };
+      set(patch);
+      await measure(explanation);
+    } catch (error) {
+      if (error.kind === 'lost') await reopen(error.message);
+      else app.say(error.message, 'error');
+    }
+  }
+}
+
+/** Grey levels and their scores. */
+async function measure(explanation) {
+  const { picture } = state;
+  const levels = explanation.levels ?? greyLevels(explanation.sum, explanation.shape, [picture.height, picture.width], state.normalisation).levels;
+  const patch = { levels, scores: null, trivial: [] };
+  const { truth } = state;
+  if (truth?.some((one) => one)) {
+    patch.scores = await app.lesson.dice(levels, truth);
+    patch.trivial = trivialMaps(picture.width, picture.height).map((map) => ({ ...map, scores: diceCurve(map.levels, truth) }));
+  }
+  if (state.truth === truth && state.picture === picture) set(patch);
+}
+
+async function reopen(reason) {
+  app.say(`${reason} The page opens it again …`, 'error');
+  try {
+    app.lesson = await app.lesson.reopen({ onProgress: progress });
+    watch();
+    state.edited.clear();
+    state.randomised.clear();
+    set({ edited: state.edited, randomised: state.randomised });
+    status();
+    app.say('The GPU is back. Edited kernels and random weights are as they were in the beginning.', 'done');
+    again = true;
+  } catch (error) {
+    app.say(`The GPU does not come back: ${error.message} Reload the page to go on; everything but the numbers still works.`, 'error');
+  }
+}
+
+function watch() {
+  app.lesson.lost?.then(({ reason, message } = {}) => {
+    if (reason !== 'destroyed') reopen(message || 'The browser took the GPU away.').then(() => app.refresh());
+  });
+}
+
+function progress(done, total, name) {
+  const share = total ? done / total : 0;
+  fill(find('status'), h('p', {}, `Compiling the kernels: ${done} of ${total}${name ? ` (${name})` : ''}`), h('progress', { max: 1, value: share, 'aria-label': 'Compiling' }));
+}
+
+function status() {
+  const { lesson } = app;
+  const { explanation } = state;
+  const line = lesson.mode === 'webgpu'
+    ? h('p', { class: 'where' }, h('b', {}, 'On your GPU: '), lesson.adapter, explanation ? `. The last map took ${format(explanation.milliseconds, 3)} ms.` : '.')
+    : h('div', {}, h('p', { class: 'where' }, h('b', {}, 'Recorded: '), `${lesson.reason ?? 'WebGPU is not there.'} You see values that the native program recorded for the included pictures${explanation?.where === 'processor' ? '; those of this picture are computed on your processor' : ''}. Kernels, exercises, training and the bench need WebGPU.`),
+      h('details', {}, h('summary', {}, 'How to turn WebGPU on'), h('ul', {}, ...TURN_ON.map((text) => h('li', {}, text)))));
+  fill(find('status'), line);
+}
+
+function summary() {
+  const { explanation, scores, trivial, busy } = state;
+  const box = find('summary');
+  box.classList.toggle('busy', busy);
+  if (!explanation) return;
+  const parts = [`${app.classes[explanation.class]}: score ${format(explanation.score)}`];
+  if (scores) parts.push(h('b', {}, `mean-Dice ${format(scores.meanDice, 3)}`), ...trivial.map(({ name, scores: own }) => `${name} ${format(own.meanDice, 3)}`));
+  else parts.push('no outline: draw one in step 1 to get a score');
+  parts.push(where(explanation.where));
+  fill(box, ...parts.map((part) => h('span', {}, part)));
+}
+
+function contents() {
+  const links = [...document.querySelectorAll('main > section > h2')].map((title) => {
+    const number = title.querySelector('span')?.textContent;
+    const name = { picture: 'Picture', network: 'Network', score: 'Score', gradient: 'Gradient', weights: 'Weights', sum: 'Sum', relu: 'ReLU', upsample: 'Resize', levels: 'Heatmap', dice: 'Dice', trivial: 'Trivial maps', doubt: 'Doubt', kernels: 'Kernels', exercises: 'Exercises', train: 'Train', bench: 'Bench', sources: 'Words' }[title.parentElement.id];
+    return h('a', { href: `#${title.parentElement.id}` }, number ? h('span', {}, number) : null, name);
+  });
+  fill(find('contents'), ...links);
+}
+
+async function start() {
+  contents();
+  app.data = JSON.parse(find('lesson-data').textContent);
+  app.lesson = await openLesson(app.data, { onProgress: progress });
+  app.classes = app.lesson.classes ?? app.data.network.classes;
+  app.layers = app.lesson.layers ?? app.data.network.layers;
+  app.methods = app.lesson.methods;
+  const [height, width] = app.data.network.input;
+  find('input-size').textContent = `${height} × ${width}`;
+  const explainable = app.layers.filter((layer) => layer.explainable);
+  set({ layer: app.lesson.layer ?? app.data.network.camLayer ?? explainable.at(-1)?.name, shown: app.lesson.layer ?? explainable.at(-1)?.name });
+  watch();
+  status();
+  if (window.matchMedia('(max-width: 40rem)').matches) find('settings').open = false;
+  controls(find('controls'));
+  for (const [name, view] of Object.entries(VIEWS)) {
+    const place = document.querySelector(`[data-view="${name}"]`);
+    try {
+      view(place);
+    } catch (error) {
+      console.error(error);
+      fill(place, h('p', { class: 'message error' }, `This part could not be opened: ${error.message}`));
+    }
+  }
+  on(['explanation'], status);
+  on(['explanation', 'scores', 'trivial', 'busy'], summary);
+  on(['truth'], () => state.explanation && measure(state.explanation).catch((error) => app.say(error.message, 'error')));
+  await openIncluded(app.data.pictures[0].id);
+}
+
+start().catch((error) => {
+  console.error(error);
+  fill(find('status'), h('p', { class: 'message error' }, `The page could not open: ${error.message}`));
+});
