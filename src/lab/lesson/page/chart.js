@@ -73,7 +73,7 @@ export function curves(list, { last, low = 0, high = 1, x = 'threshold t', y = '
   const steps = ticks ?? [0, 1, 2, 3, 4].map((i) => Math.round((last * i) / 4));
   const rows = [0, 1, 2, 3, 4].map((i) => low + ((high - low) * i) / 4);
   const svg = s('svg', { class: 'curves', viewBox: `0 0 ${W} ${H}`, role: 'img', 'aria-label': label || `${y} against ${x}` },
-    ...rows.map((value) => [s('path', { class: 'grid', d: `M${left} ${py(value)}H${W - right}` }), s('text', { x: left - 6, y: py(value) + 4, 'text-anchor': 'end' }, format(value, 3).replace(/0+$/, '0'))]),
+    ...rows.map((value) => [s('path', { class: 'grid', d: `M${left} ${py(value)}H${W - right}` }), s('text', { x: left - 6, y: py(value) + 4, 'text-anchor': 'end' }, String(Number(value.toPrecision(3))))]),
     ...steps.map((value) => s('text', { x: px(value), y: H - bottom + 16, 'text-anchor': 'middle' }, String(value))),
     s('text', { x: (W + left) / 2, y: H - 2, 'text-anchor': 'middle', class: 'axis' }, x),
     s('text', { x: left, y: top + 4, class: 'axis', dx: 6 }, y),

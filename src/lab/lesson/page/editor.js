@@ -11,7 +11,7 @@ export class Editor {
     this.lines = h('pre', { class: 'lines', 'aria-hidden': true });
     this.colours = h('pre', { class: 'colours', 'aria-hidden': true });
     this.list = h('ul', { class: 'errors', role: 'alert' });
-    this.element = h('div', { class: 'editor' }, h('div', { class: 'code' }, this.lines, h('div', { class: 'under' }, this.colours, this.area)), this.list);
+    this.element = h('div', { class: 'editor' }, h('div', { class: 'code' }, h('div', { class: 'gutter' }, this.lines), h('div', { class: 'under' }, this.colours, this.area)), this.list);
     this.area.addEventListener('input', () => this.draw());
     this.area.addEventListener('scroll', () => this.scroll());
     this.area.addEventListener('keydown', (event) => {

@@ -54,6 +54,9 @@ app.key = () => JSON.stringify([state.picture?.id, state.picture?.title, state.c
 /** The last explanation by the original kernels, and its key: what edited kernels are compared with. */
 app.reference = null;
 
+/** What the numbers are of; `good` is what they were last computed for. */
+const CHOICES = ['picture', 'truth', 'truthFrom', 'covered', 'class', 'sign', 'layer', 'method', 'normalisation'];
+let good = null;
 let running = null;
 let again = false;
 
@@ -73,10 +76,10 @@ async function compute() {
   while (again) {
     again = false;
     try {
-      const { method, sign } = state;
+      const chosen = Object.fromEntries(CHOICES.map((key) => [key, state[key]]));
       const explanation = await app.lesson.explain(request(true));
-      explanation.method ??= method;
-      explanation.sign ??= sign;
+      if (chosen.picture !== state.picture) continue;
+      Object.assign(explanation, { of: chosen.picture, method: chosen.method, sign: chosen.sign });
       const first = state.explanation === null || state.explanation.shape.join() !== explanation.shape.join();
       const channels = explanation.shape[2];
       const patch = { explanation };
@@ -85,10 +88,15 @@ async function compute() {
       if (first || state.count > channels) patch.count = channels;
       if (state.edited.size === 0) app.reference = { key: app.key(), explanation };
       set(patch);
+      good = chosen;
       await measure(explanation);
     } catch (error) {
       if (error.kind === 'lost') await reopen(error.message);
-      else app.say(error.message, 'error');
+      else {
+        // What could not be computed is not shown as chosen: the page goes back to what it has numbers of.
+        app.say(error.message, 'error');
+        if (good) set(good);
+      }
     }
   }
 }
@@ -96,6 +104,7 @@ async function compute() {
 /** Grey levels and their scores. */
 async function measure(explanation) {
   const { picture } = state;
+  if (explanation.of !== picture) return;
   const levels = explanation.levels ?? greyLevels(explanation.sum, explanation.shape, [picture.height, picture.width], state.normalisation).levels;
   const patch = { levels, scores: null, trivial: [] };
   const { truth } = state;
@@ -190,7 +199,10 @@ async function start() {
   }
   on(['explanation'], status);
   on(['explanation', 'scores', 'trivial', 'busy'], summary);
-  on(['truth'], () => state.explanation && measure(state.explanation).catch((error) => app.say(error.message, 'error')));
+  on(['truth'], () => {
+    if (good && state.explanation?.of === state.picture) Object.assign(good, { truth: state.truth, truthFrom: state.truthFrom });
+    if (state.explanation) measure(state.explanation).catch((error) => app.say(error.message, 'error'));
+  });
   await openIncluded(app.data.pictures[0].id);
 }
 

@@ -7,10 +7,11 @@ import { drawPixels, outline } from 'lesson/draw.js';
 import { MapView } from 'lesson/map.js';
 import { activation, greyOf } from 'lesson/made.js';
 import { range } from 'lesson/maths.js';
+import { sizeOf } from 'lesson/size.js';
 
 /** The longer side that a picture of one's own is brought to, and the most that a file may hold. */
 const LONGEST = 320;
-const MOST_PIXELS = 50e6;
+const MOST_PIXELS = 49e6;
 
 /** What covers a part of the picture: its mean grey. */
 export function covering(picture, covered) {
@@ -25,16 +26,15 @@ export function covering(picture, covered) {
 /** A Blob of a picture to {width, height, pixels}; at most LONGEST pixels a side unless `whole`. */
 async function decode(blob, whole = false) {
   let bitmap;
+  // Before it is decoded: what is too large might not fit into memory.
+  check(sizeOf(new Uint8Array(await blob.slice(0, 1 << 18).arrayBuffer())));
   try {
     bitmap = await createImageBitmap(blob);
   } catch {
     throw new Error(`${blob.name ? `“${blob.name}”` : 'This'} is not a picture that the browser can read. PNG, JPEG, WebP and GIF work.`);
   }
   const { width, height } = bitmap;
-  if (width * height > MOST_PIXELS) {
-    bitmap.close();
-    throw new Error(`This picture has ${Math.round((width * height) / 1e6)} megapixels; the page takes up to ${MOST_PIXELS / 1e6}. Please make it smaller first.`);
-  }
+  check([width, height]);
   const share = whole ? 1 : Math.min(1, LONGEST / Math.max(width, height));
   const [w, hh] = [Math.max(1, Math.round(width * share)), Math.max(1, Math.round(height * share))];
   const canvas = h('canvas', { width: w, height: hh });
@@ -46,6 +46,10 @@ async function decode(blob, whole = false) {
   context.drawImage(bitmap, 0, 0, w, hh);
   bitmap.close();
   return { width: w, height: hh, pixels: context.getImageData(0, 0, w, hh).data, shrunk: share < 1 };
+}
+
+function check(size) {
+  if (size && size[0] * size[1] > MOST_PIXELS) throw new Error(`This picture has ${Math.round((size[0] * size[1]) / 1e6)} megapixels; the page takes up to ${Math.round(MOST_PIXELS / 1e6)}. Please make it smaller first.`);
 }
 
 /** Opens one of the included pictures, and its outline. */
@@ -79,7 +83,11 @@ export function pictureView(root) {
     const image = h('img', { src: one.png, alt: '', loading: 'lazy' });
     return h('button', { type: 'button', 'data-id': one.id, 'aria-label': `Picture ${i + 1}, ${app.classes[one.class] ?? ''}`, onclick: () => openIncluded(one.id) }, image, h('span', {}, app.classes[one.class] ?? ''));
   }));
-  const file = h('input', { type: 'file', accept: 'image/*', id: 'own-file', onchange: (event) => event.target.files[0] && openOwn(event.target.files[0]) });
+  const file = h('input', { type: 'file', accept: 'image/*', id: 'own-file', onchange: (event) => {
+    const [chosen] = event.target.files;
+    event.target.value = '';
+    if (chosen) openOwn(chosen);
+  } });
   const sources = h('div', { class: 'row' }, h('label', { class: 'button', for: 'own-file' }, 'Open a picture …'), file, cameraButton(), h('span', { class: 'note' }, 'or drop one on the page, or paste it'));
 
   const board = paintBoard();

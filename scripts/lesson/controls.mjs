@@ -1,0 +1,303 @@
+// Drives lesson.html in Chromium as a reader would: every control changes what it should, exercises pass and fail, bad
+// input gets a sentence, the recorded page works without WebGPU, nothing is written to the console, nothing is requested.
+//
+//   node controls.mjs LESSON.html [--only webgpu|recorded] [--shots DIR]
+//
+// It needs playwright-core (NODE_PATH or beside it) and CHROMIUM, the browser's path. One line a check; exit code 1
+// where one fails.
+
+import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import path from 'node:path';
+
+const require = createRequire(import.meta.url);
+const { chromium } = require('playwright-core');
+
+const [file, ...flags] = process.argv.slice(2);
+const option = (name) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : null);
+const shots = option('--shots');
+const BASE = ['--headless=new', '--no-sandbox', '--disable-gpu-sandbox', '--disable-gpu-watchdog', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+const SLOW = 240_000;
+
+let failed = 0;
+function check(name, ok, detail = '') {
+  console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}${detail ? `: ${detail}` : ''}`);
+  if (!ok) failed += 1;
+}
+
+/** Opens the page and waits for its first map. */
+async function open(mode, { scheme = 'light', size = [1280, 900], touch = false } = {}) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: false, args: [...BASE, ...(mode === 'webgpu' ? WEBGPU : [])] });
+  const context = await browser.newContext({ viewport: { width: size[0], height: size[1] }, colorScheme: scheme, reducedMotion: 'reduce', hasTouch: touch, acceptDownloads: true });
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
+  page.on('pageerror', (error) => problems.push(error.message));
+  page.on('request', (request) => { if (!/^(file|data|blob):/.test(request.url())) problems.push(`request ${request.url()}`); });
+  if (mode === 'recorded') await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined }));
+  const began = Date.now();
+  await page.goto(pathToFileURL(path.resolve(file)).href);
+  await page.waitForFunction(() => document.querySelector('#summary')?.children.length > 1 && !document.querySelector('#summary.busy'), null, { timeout: SLOW });
+  return { browser, page, problems, opened: Date.now() - began };
+}
+
+const summary = (page) => page.$eval('#summary', (box) => box.textContent);
+const idle = (page) => page.waitForFunction(() => !document.querySelector('#summary.busy'), null, { timeout: SLOW });
+/** The pixels of a canvas as one number. */
+const ink = (page, selector) => page.$eval(selector, (canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let hash = canvas.width * 31 + canvas.height;
+  for (const value of data) hash = (Math.imul(hash, 31) + value) | 0;
+  return hash;
+});
+const heatmap = '[data-view="levels"] canvas.squares, [data-view="levels"] .frame canvas';
+const sumMap = '[data-view="sum"] .frame canvas';
+
+/** Does `action`, and says whether what `look` sees has changed. */
+async function changes(page, name, action, look) {
+  const before = await look();
+  await action();
+  await page.waitForTimeout(60);
+  await idle(page);
+  await page.waitForTimeout(60);
+  const after = await look();
+  check(name, JSON.stringify(before) !== JSON.stringify(after), JSON.stringify(before) === JSON.stringify(after) ? 'nothing changed' : '');
+}
+
+async function everywhere(page, mode) {
+  await changes(page, 'a picture of the shelf', () => page.click('.shelf button:nth-child(2)'), () => ink(page, heatmap));
+  await changes(page, 'a picture of the list', () => page.selectOption('#choose-picture', { index: 0 }), () => ink(page, heatmap));
+  await changes(page, 'the other class', () => page.selectOption('#choose-class', '0'), () => summary(page));
+  await changes(page, 'the class of the highest score', () => page.selectOption('#choose-class', ''), () => summary(page));
+  for (const way of ['min-max', 'max', 'relu-max']) await changes(page, `grey levels by ${way}`, () => page.check(`input[name="way"][value="${way}"]`), () => ink(page, heatmap));
+  await changes(page, 'the threshold', () => page.fill('#threshold', '40'), () => page.$eval('[data-view="dice"] .results', (box) => box.textContent));
+  await changes(page, 'the best threshold', () => page.click('#best-threshold'), () => page.inputValue('#threshold'));
+  await changes(page, 'a click on the curve', () => page.click('[data-view="dice"] .curves', { position: { x: 100, y: 60 } }), () => page.inputValue('#threshold'));
+  await changes(page, 'channels of the sum', () => page.fill('#sum-count', '5'), () => ink(page, sumMap));
+  await changes(page, 'the order of channels', () => page.selectOption('[data-view="sum"] select', 'index'), () => ink(page, sumMap));
+  await changes(page, 'a bar', () => page.click('[data-view="weights"] .chartbox', { position: { x: 20, y: 50 } }), () => page.$eval('.chosen', (box) => box.textContent));
+  await page.focus('[data-view="weights"] .chartbox');
+  await changes(page, 'a bar by the keyboard', () => page.keyboard.press('ArrowRight'), () => page.$eval('.chosen', (box) => box.textContent));
+  await page.focus('[data-view="upsample"] .frame');
+  await changes(page, 'the position by the keyboard', () => page.keyboard.press('ArrowDown'), () => page.$eval('[data-view="upsample"] table', (box) => box.textContent));
+  await changes(page, 'a layer of the graph', () => page.click('.graph li:nth-child(3) button'), () => page.$eval('#layer-panel h3', (box) => box.textContent));
+  await changes(page, 'opacity', () => page.fill('[data-view="levels"] input[type="range"]', '90'), () => ink(page, '[data-view="levels"] .row > div canvas'));
+
+  // A number is followed to the numbers that it was made of.
+  await page.click('[data-view="dice"] .big .num >> nth=1');
+  const first = await page.$eval('#inspector', (box) => box.textContent);
+  check('mean-Dice shows its formula', /256/.test(first) && /mean-Dice/.test(first));
+  await page.click('#inspector .num');
+  await page.waitForTimeout(80);
+  check('and leads to Dice at t = 0', /\|A/.test(await page.$eval('#inspector', (box) => box.textContent)));
+  await page.click('#inspector .inspector-bar button');
+  await page.waitForTimeout(80);
+  check('and back', (await page.$eval('#inspector', (box) => box.textContent)) === first);
+  await page.keyboard.press('Escape');
+  check('Escape closes it', await page.$eval('#inspector', (box) => box.hidden));
+  await page.click('[data-view="levels"] .value .num');
+  const titles = [];
+  for (let depth = 0; depth < 9; depth += 1) {
+    await page.waitForTimeout(150);
+    titles.push(await page.$eval('#inspector h3', (title) => title.textContent));
+    // The last number of a table of products is the value of the largest one.
+    const next = (await page.$('#inspector tbody tr:first-child td:nth-child(3) button.num')) ?? (await page.$('#inspector button.num'));
+    if (!next) break;
+    await next.click();
+  }
+  check('a grey level leads down to products', titles.length >= (mode === 'webgpu' ? 6 : 4), titles.join(' → '));
+  await page.keyboard.press('Escape');
+
+  // A truth that is drawn.
+  const board = await page.$('.board');
+  await board.scrollIntoViewIfNeeded();
+  await page.click('#clear-outline');
+  await page.waitForTimeout(100);
+  check('without an outline there is no score, and the page says so', /draw one/.test(await summary(page)));
+  await page.check('input[name="tool"][value="draw"]');
+  const box = await board.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
+  await page.mouse.down();
+  for (let step = 0; step <= 10; step += 1) await page.mouse.move(box.x + box.width * (0.4 + 0.02 * step), box.y + box.height * (0.4 + 0.02 * step));
+  await page.mouse.up();
+  await page.waitForTimeout(150);
+  check('a drawn outline has a score', /mean-Dice/.test(await summary(page)), await summary(page));
+  if (shots) await page.screenshot({ path: `${shots}/drawn-${mode}.png` });
+  await page.click('#restore-outline');
+  await idle(page);
+  await page.check('input[name="tool"][value="point"]');
+
+  // A file that is no picture, and one that is too large.
+  await page.setInputFiles('#own-file', { name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no picture at all') });
+  await page.waitForSelector('#messages .error', { timeout: 10_000 });
+  check('a file that is no picture gets a sentence', /not a picture/.test(await page.textContent('#messages .error')), (await page.textContent('#messages .error')).slice(0, 80));
+  await page.click('#messages .error button');
+  await page.setInputFiles('#own-file', { name: 'huge.png', mimeType: 'image/png', buffer: hugePng() });
+  await page.waitForSelector('#messages .error', { timeout: 60_000 });
+  check('64 megapixels get a sentence', /megapixels/.test(await page.textContent('#messages .error')), (await page.textContent('#messages .error')).slice(0, 80));
+  if (shots) await page.screenshot({ path: `${shots}/error-${mode}.png` });
+  await page.click('#messages .error button');
+}
+
+/** A PNG of 8000 x 8000 black pixels, compressed to a few kilobytes. */
+function hugePng() {
+  const zlib = require('node:zlib');
+  const side = 8000;
+  const crcs = Array.from({ length: 256 }, (_, n) => { let c = n; for (let k = 0; k < 8; k += 1) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1; return c >>> 0; });
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]);
+    let crc = 0xffffffff;
+    for (const byte of body) crc = crcs[(crc ^ byte) & 255] ^ (crc >>> 8);
+    const out = Buffer.alloc(8 + body.length);
+    out.writeUInt32BE(data.length, 0);
+    body.copy(out, 4);
+    out.writeUInt32BE((crc ^ 0xffffffff) >>> 0, 4 + body.length);
+    return out;
+  };
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(side, 0);
+  head.writeUInt32BE(side, 4);
+  head.set([1, 0, 0, 0, 0], 8);
+  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', head), chunk('IDAT', zlib.deflateSync(Buffer.alloc((side / 8 + 1) * side))), chunk('IEND', Buffer.alloc(0))]);
+}
+
+async function exercises(page) {
+  for (const card of await page.$$('.exercise')) {
+    const id = await card.getAttribute('id');
+    await card.evaluate((details) => { details.open = true; });
+    const verdict = async () => {
+      await card.$eval('.check', (button) => button.click());
+      await page.waitForFunction((name) => !document.querySelector(`#${name} .check`).disabled, id, { timeout: 60_000 });
+      return card.$eval('.output', (box) => box.textContent);
+    };
+    const before = await verdict();
+    check(`${id}: the start fails`, /Not yet/.test(before), before.slice(0, 120));
+    if (shots && id === 'exercise-mean') await card.screenshot({ path: `${shots}/exercise-failed.png` });
+    await card.$eval('.take', (button) => button.click());
+    const after = await verdict();
+    check(`${id}: the solution passes`, /^Passed/.test(after), after.slice(0, 120));
+    if (shots && id === 'exercise-mean') await card.screenshot({ path: `${shots}/exercise-passed.png` });
+    await card.$eval('textarea', (area) => {
+      area.value = `${area.value}\nfn broken( {`;
+      area.dispatchEvent(new Event('input'));
+    });
+    const broken = await verdict();
+    check(`${id}: an error stands at its line`, /does not compile/.test(broken) && (await card.$$('.errors li')).length > 0, (await card.$eval('.errors', (list) => list.textContent)).slice(0, 90));
+  }
+  // A loop that never ends is stopped, and the page lives.
+  const card = await page.$('#exercise-relu');
+  await card.$eval('textarea', (area) => {
+    area.value = area.value.replace(/\nfn broken\( \{/, '').replace('let i = id.x;', 'let i = id.x;\n    loop { }');
+    area.dispatchEvent(new Event('input'));
+  });
+  await card.$eval('.check', (button) => button.click());
+  await page.waitForFunction(() => !document.querySelector('#exercise-relu .check').disabled, null, { timeout: 60_000 });
+  const text = await card.$eval('.output', (box) => box.textContent);
+  check('a loop without an end is stopped', /stopped|turned/.test(text), text.slice(0, 120));
+}
+
+async function gpuOnly(page) {
+  const methods = await page.$$eval('#choose-method option', (options) => options.map(({ value }) => value));
+  check('at least nine methods', methods.length >= 9, methods.join(', '));
+  for (const method of methods.filter((name) => name !== 'gradcam')) await changes(page, `method ${method}`, () => page.selectOption('#choose-method', method), () => ink(page, heatmap));
+  await page.selectOption('#choose-method', 'gradcam');
+  await idle(page);
+  await changes(page, 'what speaks against the class', () => page.selectOption('#choose-sign', '-1'), () => ink(page, heatmap));
+  await page.selectOption('#choose-sign', '1');
+  await idle(page);
+  const layers = await page.$$eval('#choose-layer option', (options) => options.map(({ value }) => value));
+  const layer = await page.inputValue('#choose-layer');
+  await changes(page, 'another layer', () => page.selectOption('#choose-layer', layers[Math.floor(layers.length / 2)]), () => ink(page, heatmap));
+  await page.selectOption('#choose-layer', layer);
+  await idle(page);
+
+  await changes(page, 'covering what is bright', () => page.click('#cover-bright'), () => summary(page));
+  await changes(page, 'covering nothing', () => page.click('#cover-nothing'), () => summary(page));
+  const square = await page.$('.map.cover .frame');
+  await square.scrollIntoViewIfNeeded();
+  await changes(page, 'a square under the pointer', () => square.hover(), () => page.$eval('[data-view="doubt"] .results', (box) => box.textContent));
+  await page.waitForTimeout(2500);
+
+  await changes(page, 'one random layer', () => page.click('#randomise-next'), () => summary(page));
+  await changes(page, 'the trained weights again', () => page.click('#randomise-none'), () => summary(page));
+
+  // A picture that is not included: a file, and the camera.
+  const picture = await page.$eval('.board canvas', (canvas) => canvas.toDataURL('image/png'));
+  await changes(page, 'a file of one’s own', () => page.setInputFiles('#own-file', { name: 'own.png', mimeType: 'image/png', buffer: Buffer.from(picture.split(',')[1], 'base64') }), () => page.inputValue('#choose-picture'));
+  await changes(page, 'a pasted picture', () => page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(90, 70);
+    canvas.getContext('2d').fillRect(20, 20, 30, 30);
+    const data = new DataTransfer();
+    data.items.add(new File([await canvas.convertToBlob()], 'pasted.png', { type: 'image/png' }));
+    document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));
+    await new Promise((resume) => { setTimeout(resume, 300); });
+  }), () => ink(page, heatmap));
+  await page.selectOption('#choose-picture', { index: 0 });
+  await idle(page);
+
+  // An edited kernel: an error, a fault that is found, and the original again.
+  const panel = '[data-view="kernels"] .kernelpanel';
+  await page.waitForSelector(panel, { timeout: 20_000 });
+  const original = await page.inputValue(`${panel} textarea`);
+  const put = (text) => page.$eval(`${panel} textarea`, (area, value) => {
+    area.value = value;
+    area.dispatchEvent(new Event('input'));
+  }, text);
+  const press = async (name) => {
+    await page.click(`${panel} button:has-text("${name}")`);
+    await page.waitForFunction((selector) => ![...document.querySelectorAll(`${selector} > .row button`)].some((button) => button.disabled), panel, { timeout: SLOW });
+    await idle(page);
+    return page.$eval(`${panel} .output`, (box) => box.textContent);
+  };
+  await put(original.replace('fn ', 'fnn '));
+  check('an edited kernel with an error is refused', /does not compile/.test(await press('Compile and use')));
+  await put(`${original}\n// the same\n`);
+  const same = await press('Compile and use');
+  check('an edited kernel that computes the same is equal', /Equal to the reference/.test(same), same.slice(0, 120));
+  await put(original.replace(/params\.factor \* /g, '0.5 * params.factor * '));
+  const other = await press('Compile and use');
+  check('one that computes something else is found', /something else/.test(other), other.slice(0, 120));
+  const timed = await press('Time both');
+  check('both are timed', /ms/.test(timed) && /edited/.test(timed), timed.slice(0, 120));
+  if (shots) await (await page.$(panel)).screenshot({ path: `${shots}/kernel.png` });
+  await press('Original');
+  check('the original is in use again', (await page.inputValue(`${panel} textarea`)) === original);
+}
+
+async function training(page) {
+  await page.click('#train-step');
+  await page.waitForFunction(() => /Step 1/.test(document.querySelector('[data-view="train"] .note').textContent), null, { timeout: SLOW });
+  check('one step of training', true, await page.$eval('[data-view="train"] .note', (box) => box.textContent));
+  check('four held-out maps', (await page.$$('[data-view="train"] .card canvas')).length === 4);
+  await page.click('#train-reset');
+  await page.waitForTimeout(500);
+}
+
+const only = option('--only');
+if (shots) mkdirSync(shots, { recursive: true });
+for (const mode of ['webgpu', 'recorded'].filter((one) => !only || only === one)) {
+  console.log(`# ${mode}`);
+  const { browser, page, problems, opened } = await open(mode);
+  const parts = mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training] : [everywhere];
+  console.log(`     the first map after ${opened} ms: ${await summary(page)}`);
+  check('it says where it computes', (mode === 'webgpu' ? /On your GPU/ : /Recorded/).test(await page.textContent('#status')), (await page.textContent('#status')).trim().slice(0, 90));
+  for (const part of parts) {
+    try {
+      await part(page, mode);
+    } catch (error) {
+      check(part.name, false, error.message.split('\n')[0]);
+    }
+  }
+  if (mode === 'recorded') {
+    const dead = await page.$$eval('main button:not(:disabled), main select:not(:disabled)', (all) => all.filter((one) => one.offsetParent !== null && one.textContent.trim() === '' && !one.getAttribute('aria-label')).length);
+    check('no control without a name', dead === 0);
+    check('what needs WebGPU says so', await page.evaluate(() => ['#exercises', '#train', '#bench', '#kernels'].every((id) => /WebGPU/.test(document.querySelector(id).textContent))));
+  }
+  check('nothing on the console, and no request', problems.length === 0, problems.slice(0, 3).join(' | ').slice(0, 400));
+  await browser.close();
+}
+process.exitCode = failed ? 1 : 0;
+console.log(failed ? `${failed} failed` : 'all passed');
