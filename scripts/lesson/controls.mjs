@@ -133,7 +133,7 @@ async function everywhere(page, mode) {
   // A file that is no picture, and one that is too large.
   await page.setInputFiles('#own-file', { name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no picture at all') });
   await page.waitForSelector('#messages .error', { timeout: 10_000 });
-  check('a file that is no picture gets a sentence', /not a picture/.test(await page.textContent('#messages .error')), (await page.textContent('#messages .error')).slice(0, 80));
+  check('a file that is no picture gets a sentence', /no picture/.test(await page.textContent('#messages .error')), (await page.textContent('#messages .error')).slice(0, 80));
   await page.click('#messages .error button');
   await page.setInputFiles('#own-file', { name: 'huge.png', mimeType: 'image/png', buffer: hugePng() });
   await page.waitForSelector('#messages .error', { timeout: 60_000 });

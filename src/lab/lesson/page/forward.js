@@ -12,7 +12,10 @@ export async function forward(data, weightOf, input) {
     const sources = layer.inputs.map((name) => tensors.get(name));
     const run = OPERATIONS[layer.details?.kind];
     if (sources.length === 0) tensors.set(layer.name, { data: input, shape });
-    else if (run && sources.every(Boolean)) tensors.set(layer.name, run(sources, layer.details, weightOf, layer.shape));
+    else if (run && sources.every(Boolean)) {
+      const made = run(sources, layer.details, weightOf, layer.shape);
+      if (made) tensors.set(layer.name, made);
+    }
     if (performance.now() - rested > 40) {
       // The page answers meanwhile.
       await new Promise((resume) => setTimeout(resume));
@@ -33,9 +36,11 @@ const OPERATIONS = {
   global_average_pool: ([x], _, __, shape) => average(x, shape),
 };
 
-// y[i, j, o] = bias[o] + sum over a, b, c of x[i s + a - top, j s + b - left, c] * w[a, b, c, o]
-function convolution({ data: x, shape: [H, W, C] }, { kernel: [kh, kw], stride, dilation = [1, 1], pad, weights, bias }, weightOf, shape) {
+// y[i, j, o] = bias[o] + sum over a, b, c of x[i s + a - top, j s + b - left, c] * w[a, b, c, o]; with groups, a share of
+// the outputs sees a share of the channels.
+function convolution({ data: x, shape: [H, W, all] }, { kernel: [kh, kw], stride, dilation = [1, 1], pad, weights, bias, groups = 1 }, weightOf, shape) {
   const [height, width, O] = shape;
+  const [C, own] = [all / groups, O / groups];
   const w = weightOf(weights).data;
   const b = bias ? weightOf(bias).data : null;
   const y = new Float32Array(height * width * O);
@@ -50,12 +55,13 @@ function convolution({ data: x, shape: [H, W, C] }, { kernel: [kh, kw], stride, 
         for (let d = 0; d < kw; d += 1) {
           const column = j * stride[1] + d * dilation[1] - pad[1];
           if (column < 0 || column >= W) continue;
-          const from = (row * W + column) * C;
-          for (let c = 0; c < C; c += 1) {
+          const from = (row * W + column) * all;
+          for (let c = 0; c < all; c += 1) {
             const value = x[from + c];
             if (value === 0) continue;
-            const at = ((a * kw + d) * C + c) * O;
-            for (let o = 0; o < O; o += 1) sums[o] += value * w[at + o];
+            const at = ((a * kw + d) * C + (c % C)) * O;
+            const first = Math.floor(c / C) * own;
+            for (let o = first; o < first + own; o += 1) sums[o] += value * w[at + o];
           }
         }
       }
@@ -118,20 +124,28 @@ function batchNorm({ data: x }, details, weightOf, shape) {
   return { data: y, shape };
 }
 
-/** One step of a chain of operations on single numbers. */
-export const POINTWISE = {
+/** One step of a chain of operations on single numbers: a name, {scale} or {offset}; null where it is unknown. */
+export function pointwise(step) {
+  if (step.scale !== undefined) return (value) => value * step.scale;
+  if (step.offset !== undefined) return (value) => value + step.offset;
+  return POINTWISE[step] ?? null;
+}
+
+const POINTWISE = {
   relu: (value) => Math.max(0, value),
   relu6: (value) => Math.min(6, Math.max(0, value)),
-  sigmoid: (value) => 1 / (1 + Math.exp(-value)),
   add: (value, other) => value + other,
+  subtract: (value, other) => value - other,
   multiply: (value, other) => value * other,
+  maximum: (value, other) => Math.max(value, other),
+  minimum: (value, other) => Math.min(value, other),
 };
 
 function elementwise(sources, { chain }, shape) {
   const y = Float32Array.from(sources[0].data);
   let next = 1;
   for (const name of chain) {
-    const step = POINTWISE[name];
+    const step = pointwise(name);
     const other = step?.length === 2 ? sources[next++]?.data : null;
     if (!step || (step.length === 2 && !other)) return null;
     for (let i = 0; i < y.length; i += 1) y[i] = step(y[i], other?.[i]);

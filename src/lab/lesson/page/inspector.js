@@ -154,7 +154,7 @@ class Inspector {
     }
     const at = this.owner.getBoundingClientRect();
     const own = this.box.getBoundingClientRect();
-    const left = Math.max(8, Math.min(at.left, window.innerWidth - own.width - 8));
+    const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - own.width - 8));
     const below = at.bottom + 6 + own.height < window.innerHeight;
     const top = below ? at.bottom + 6 : Math.max(8, at.top - own.height - 6);
     style.left = `${left + window.scrollX}px`;

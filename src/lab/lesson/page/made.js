@@ -187,24 +187,39 @@ export async function activation(layer, index) {
 const follow = (term) => ({ ...term, make: term.at ? () => activation(...term.at) : null });
 
 function networkInput([i, j, k]) {
-  const { input: [H, W, C] } = app.data.network;
+  const { input: [H, W, C], order, affine } = app.data.network;
   const value = e().input?.[(i * W + j) * C + (k ?? 0)];
   const [height, width] = [picture().height, picture().width];
   const [row, column] = [tap(i, height, H), tap(j, width, W)];
-  const grey = (y, x) => greyOf(picture().pixels, y * width + x);
+  // The picture as it was given to the network, covered parts and all.
+  const pixels = state.covered ? covering(picture(), state.covered) : picture().pixels;
+  const plane = order === 'bgr' ? 2 - k : k;
+  const level = (y, x) => (order === 'rgb' || order === 'bgr' ? pixels[4 * (y * width + x) + plane] : greyOf(pixels, y * width + x));
   const corners = [[row.low, column.low, (1 - row.share) * (1 - column.share)], [row.low, column.high, (1 - row.share) * column.share], [row.high, column.low, row.share * (1 - column.share)], [row.high, column.high, row.share * column.share]];
-  const mixed = corners.reduce((sum, [y, x, weight]) => sum + weight * grey(y, x), 0);
+  const mixed = corners.reduce((sum, [y, x, weight]) => sum + weight * level(y, x), 0);
+  const [factor, summand] = affine?.[k ?? 0] ?? [1 / 127.5, -1];
   return {
     title: `Input at row ${i}, column ${j}`,
     parts: [
       line(`The picture's ${height} × ${width} pixels are resized to ${H} × ${W}:`),
-      sumTable(corners.map(([y, x, weight]) => ({ label: `pixel at row ${y}, column ${x}`, weight, value: grey(y, x) })), { names: ['pixel', 'weight', 'grey level', 'product'] }),
-      app.data.network.scaling === 'tf' ? line(`x = level / 127.5 − 1 = ${format(mixed)} / 127.5 − 1 = `, h('b', {}, format(value ?? mixed / 127.5 - 1))) : value === undefined ? null : line('after scaling: ', h('b', {}, format(value))),
+      sumTable(corners.map(([y, x, weight]) => ({ label: `pixel at row ${y}, column ${x}`, weight, value: level(y, x) })), { names: ['pixel', 'weight', 'grey level', 'product'] }),
+      line(app.data.network.scaling === 'tf' ? `x = level / 127.5 − 1 = ${format(mixed)} / 127.5 − 1 = ` : `x = ${format(factor)} · level + (${format(summand)}) = `, h('b', {}, format(value ?? factor * mixed + summand))),
     ],
   };
 }
 
-export const greyOf = (pixels, i) => Math.round(0.299 * pixels[4 * i] + 0.587 * pixels[4 * i + 1] + 0.114 * pixels[4 * i + 2]);
+/** The grey level of a pixel, as the native program has it. */
+export const greyOf = (pixels, i) => Math.floor((299 * pixels[4 * i] + 587 * pixels[4 * i + 1] + 114 * pixels[4 * i + 2] + 500) / 1000);
+
+/** The picture where some of it is covered with its mean grey. */
+export function covering(from, covered) {
+  const pixels = new Uint8ClampedArray(from.pixels);
+  let sum = 0;
+  for (let i = 0; i < pixels.length / 4; i += 1) sum += greyOf(pixels, i);
+  const mean = Math.round(sum / (pixels.length / 4));
+  for (let i = 0; i < covered.length; i += 1) if (covered[i]) pixels.set([mean, mean, mean], 4 * i);
+  return pixels;
+}
 
 export async function score(c) {
   const { logits } = e();

@@ -8,7 +8,8 @@ import { diceCurve, greyLevels, trivialMaps, ordered } from 'lesson/maths.js';
 import { TURN_ON } from 'lesson/text.js';
 import { format } from 'lesson/inspector.js';
 import { controls } from 'lesson/views/controls.js';
-import { openIncluded, covering, pictureView } from 'lesson/views/picture.js';
+import { covering } from 'lesson/made.js';
+import { openIncluded, pictureView } from 'lesson/views/picture.js';
 import { networkView } from 'lesson/views/network.js';
 import { scoreView } from 'lesson/views/score.js';
 import { gradientView } from 'lesson/views/gradient.js';
@@ -160,8 +161,7 @@ function summary() {
   const parts = [`${app.classes[explanation.class]}: score ${format(explanation.score)}`];
   if (scores) parts.push(h('b', {}, `mean-Dice ${format(scores.meanDice, 3)}`), ...trivial.map(({ name, scores: own }) => `${name} ${format(own.meanDice, 3)}`));
   else parts.push('no outline: draw one in step 1 to get a score');
-  parts.push(where(explanation.where));
-  fill(box, ...parts.map((part) => h('span', {}, part)));
+  fill(box, ...parts.map((part) => h('span', {}, part)), h('span', { class: 'place' }, where(explanation.where)));
 }
 
 function contents() {

@@ -17,8 +17,9 @@ export function describe(layer) {
     case 'global_average_pool': return 'Takes the mean of each feature map: one number a channel, and the place is forgotten.';
     case 'elementwise': return (details.chain ?? []).map((name) => ({
       relu: 'Sets negative numbers to 0.', relu6: 'Cuts numbers off below 0 and above 6.', add: 'Adds two tensors, number by number: a shortcut past some layers.',
-      multiply: 'Multiplies two tensors, number by number.', sigmoid: 'Squeezes each number between 0 and 1.',
-    })[name] ?? `Applies ${name} to each number.`).join(' ');
+      multiply: 'Multiplies two tensors, number by number.',
+      subtract: 'Subtracts one tensor from another, number by number.', maximum: 'Takes the larger of two numbers.', minimum: 'Takes the smaller of two numbers.',
+    })[name] ?? (typeof name === 'string' ? `Applies ${name} to each number.` : 'Scales or shifts each number.')).join(' ');
     default: return inputs.length === 0 ? 'The picture, resized and scaled.' : `${layer.operation}.`;
   }
 }
@@ -39,7 +40,7 @@ export const FAMILIES = { picture: 'the picture', weights: 'convolution or dense
 export function short(layer) {
   const { kind, kernel, chain } = layer.details ?? {};
   if (layer.inputs.length === 0) return 'input';
-  return { conv2d: `conv ${kernel?.join('×')}`, depthwise_conv2d: `depthwise ${kernel?.join('×')}`, dense: 'dense', batch_norm: 'norm', max_pool: 'max pool', average_pool: 'mean pool', global_average_pool: 'mean', elementwise: chain?.join(', ') }[kind] ?? layer.operation;
+  return { conv2d: `conv ${kernel?.join('×')}`, depthwise_conv2d: `depthwise ${kernel?.join('×')}`, dense: 'dense', batch_norm: 'norm', max_pool: 'max pool', average_pool: 'mean pool', global_average_pool: 'mean', elementwise: chain?.map((one) => (typeof one === 'string' ? one : Object.keys(one)[0])).join(', ') }[kind] ?? layer.operation;
 }
 
 export const shapeText = (shape) => shape.join(' × ');

@@ -1,7 +1,7 @@
 // One number of a feature map, taken apart into the numbers that its layer made it of.
 
 import { app } from 'lesson/app.js';
-import { folded, POINTWISE } from 'lesson/forward.js';
+import { folded, pointwise } from 'lesson/forward.js';
 import { format } from 'lesson/inspector.js';
 
 const tensors = (layer) => Promise.all(layer.inputs.map((name) => app.lesson.activationOf(name)));
@@ -50,11 +50,11 @@ const TAKE = {
     let [value, next] = [values[0], 1];
     const terms = values.map((one, n) => ({ label: layer.inputs[n], weight: 1, value: one, at: [layer.inputs[n], index] }));
     for (const name of layer.details.chain) {
-      const step = POINTWISE[name];
+      const step = pointwise(name);
       if (!step) return null;
       value = step(value, step.length === 2 ? values[next++] : undefined);
     }
-    const only = layer.details.chain.join(', then ');
+    const only = layer.details.chain.map((one) => (typeof one === 'string' ? one : `${Object.keys(one)[0]} by ${format(Object.values(one)[0])}`)).join(', then ');
     return { text: only === 'relu' ? 'y = max(0, x)' : only === 'add' ? 'y = a + b' : `y: ${only}`, terms, sum: terms.reduce((sum, term) => sum + term.value, 0), lines: [], value };
   },
 
@@ -77,10 +77,13 @@ function closed(terms, shift, text) {
 }
 
 function filter(layer, [x], [i, j, o], own) {
-  const { kernel: [kh, kw], stride, dilation = [1, 1], pad, weights, bias } = layer.details;
+  const { kernel: [kh, kw], stride, dilation = [1, 1], pad, weights, bias, groups = 1 } = layer.details;
   const w = app.lesson.weight(weights).data;
-  const [H, W, C] = x.shape;
+  const [H, W, all] = x.shape;
   const O = layer.shape[2];
+  // The channels that this output sees: its own, its group's, or all.
+  const C = own ? all : all / groups;
+  const first = own ? 0 : Math.floor(o / (O / groups)) * C;
   const terms = [];
   let outside = 0;
   for (let a = 0; a < kh; a += 1) {
@@ -90,10 +93,10 @@ function filter(layer, [x], [i, j, o], own) {
         outside += 1;
         continue;
       }
-      for (let c = own ? o : 0; c < (own ? o + 1 : C); c += 1) {
+      for (let c = own ? o : first; c < (own ? o + 1 : first + C); c += 1) {
         terms.push({
           label: `row ${row}, column ${column}, channel ${c}`, at: [layer.inputs[0], [row, column, c]],
-          weight: own ? w[(a * kw + d) * C + o] : w[((a * kw + d) * C + c) * O + o], value: x.data[at3(x.shape, row, column, c)],
+          weight: own ? w[(a * kw + d) * all + o] : w[((a * kw + d) * C + c - first) * O + o], value: x.data[at3(x.shape, row, column, c)],
         });
       }
     }

@@ -6,8 +6,7 @@ import { app } from 'lesson/app.js';
 import { MapView } from 'lesson/map.js';
 import { drawOverlay } from 'lesson/draw.js';
 import { num, format } from 'lesson/inspector.js';
-import { score } from 'lesson/made.js';
-import { covering } from 'lesson/views/picture.js';
+import { covering, score } from 'lesson/made.js';
 
 export function doubtView(root) {
   fill(root, cover(), random());

@@ -5,51 +5,28 @@ import { state, set, on } from 'lesson/state.js';
 import { app } from 'lesson/app.js';
 import { drawPixels, outline } from 'lesson/draw.js';
 import { MapView } from 'lesson/map.js';
-import { activation, greyOf } from 'lesson/made.js';
+import { activation, covering, greyOf } from 'lesson/made.js';
+import { MOST_PIXELS, readPicture } from 'lesson/pixels.js';
 import { range } from 'lesson/maths.js';
 import { sizeOf } from 'lesson/size.js';
 
-/** The longer side that a picture of one's own is brought to, and the most that a file may hold. */
+/** The longer side that a picture of one's own is brought to. */
 const LONGEST = 320;
-const MOST_PIXELS = 49e6;
-
-/** What covers a part of the picture: its mean grey. */
-export function covering(picture, covered) {
-  const pixels = new Uint8ClampedArray(picture.pixels);
-  let sum = 0;
-  for (let i = 0; i < pixels.length; i += 4) sum += pixels[i];
-  const mean = Math.round(sum / (pixels.length / 4));
-  for (let i = 0; i < covered.length; i += 1) if (covered[i]) pixels.set([mean, mean, mean], 4 * i);
-  return pixels;
-}
 
 /** A Blob of a picture to {width, height, pixels}; at most LONGEST pixels a side unless `whole`. */
 async function decode(blob, whole = false) {
-  let bitmap;
   // Before it is decoded: what is too large might not fit into memory.
-  check(sizeOf(new Uint8Array(await blob.slice(0, 1 << 18).arrayBuffer())));
-  try {
-    bitmap = await createImageBitmap(blob);
-  } catch {
-    throw new Error(`${blob.name ? `“${blob.name}”` : 'This'} is not a picture that the browser can read. PNG, JPEG, WebP and GIF work.`);
-  }
-  const { width, height } = bitmap;
-  check([width, height]);
+  const size = sizeOf(new Uint8Array(await blob.slice(0, 1 << 18).arrayBuffer()));
+  if (size && size[0] * size[1] > MOST_PIXELS) throw new Error(`This picture has ${Math.round((size[0] * size[1]) / 1e6)} megapixels; the page takes up to ${MOST_PIXELS / 1e6}. Please make it smaller first.`);
+  const { pixels, width, height } = await readPicture(blob);
   const share = whole ? 1 : Math.min(1, LONGEST / Math.max(width, height));
-  const [w, hh] = [Math.max(1, Math.round(width * share)), Math.max(1, Math.round(height * share))];
-  const canvas = h('canvas', { width: w, height: hh });
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  // What is transparent is shown on white.
-  context.fillStyle = '#fff';
-  context.fillRect(0, 0, w, hh);
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, 0, 0, w, hh);
+  if (share === 1) return { pixels, width, height, shrunk: false };
+  const [w, hh] = [width, height].map((side) => Math.max(1, Math.round(side * share)));
+  const bitmap = await createImageBitmap(new ImageData(pixels, width, height), { resizeWidth: w, resizeHeight: hh, resizeQuality: 'high' });
+  const context = h('canvas', { width: w, height: hh }).getContext('2d', { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  return { width: w, height: hh, pixels: context.getImageData(0, 0, w, hh).data, shrunk: share < 1 };
-}
-
-function check(size) {
-  if (size && size[0] * size[1] > MOST_PIXELS) throw new Error(`This picture has ${Math.round((size[0] * size[1]) / 1e6)} megapixels; the page takes up to ${Math.round(MOST_PIXELS / 1e6)}. Please make it smaller first.`);
+  return { pixels: context.getImageData(0, 0, w, hh).data, width: w, height: hh, shrunk: true };
 }
 
 /** Opens one of the included pictures, and its outline. */

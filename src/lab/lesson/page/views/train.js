@@ -19,8 +19,10 @@ export function trainView(root) {
   const start = h('button', { type: 'button', class: 'primary', id: 'train-start', onclick: () => (running ? pause() : run()) }, 'Start');
   const one = h('button', { type: 'button', id: 'train-step', onclick: () => run(1) }, 'One step');
   const again = h('button', { type: 'button', id: 'train-reset', onclick: () => reset() }, 'From the beginning');
-  const seed = h('input', { type: 'number', id: 'train-seed', min: 0, max: 9999, value: 0, onchange: () => reset() });
-  const rate = h('select', { id: 'train-rate', onchange: () => trainer?.set({ rate: Number(rate.value) }) }, ...[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1].map((value) => h('option', { value, selected: value === 0.001 }, value)));
+  const usual = app.data.training?.rate ?? 0.001;
+  const rates = [...new Set([0.0001, 0.0003, 0.001, 0.003, 0.01, 0.1, usual])].sort((a, b) => a - b);
+  const seed = h('input', { type: 'number', id: 'train-seed', min: 0, max: 9999, value: app.data.training?.seed ?? 0, onchange: () => reset() });
+  const rate = h('select', { id: 'train-rate', onchange: () => trainer?.set({ rate: Number(rate.value) }) }, ...rates.map((value) => h('option', { value, selected: value === usual }, value)));
   const facts = h('p', { class: 'note', role: 'status' });
   const chart = h('div', { class: 'chart' });
   const maps = h('div', { class: 'cards' });
@@ -84,7 +86,7 @@ export function trainView(root) {
     const native = app.data.training?.losses;
     const own = losses.length ? losses : [];
     const shown = [{ name: 'loss in this tab', values: own, class: 'own' }];
-    const same = native && Number(seed.value) === (app.data.training.seed ?? 0) && Number(rate.value) === (app.data.training.rate ?? 0.001);
+    const same = native && Number(seed.value) === (app.data.training.seed ?? 0) && Number(rate.value) === usual;
     if (same) shown.push({ name: `the native program, ${native.length} steps`, values: native, class: 't0' });
     const last = Math.max(20, own.length - 1);
     const high = Math.max(0.8, ...[...own, ...(same ? native : [])].filter(Number.isFinite).map((value) => Math.ceil(value * 5) / 5));
