@@ -6,10 +6,13 @@
 //
 // One counter, private to an invocation, counts for all loops together, so loops inside loops are bounded too. A loop
 // around a barrier is the exception: WGSL wants it to turn equally often for all invocations of a workgroup, and can
-// only see that of a counter of the function's own.
+// only see that of a counter of the function's own. Where a barrier depends on other loops too, all get their own.
 
-/** `{text, column(line, column)}`: the guarded text, and where a column of it was. `flag`: a statement to run on stopping. */
-export function guard(source, { turns = 262144, flag = '' } = {}) {
+/**
+ * `{text, column(line, column)}`: the guarded text, and where a column of it was. `flag`: a statement to run on
+ * stopping. `own`: a counter of its own for each loop.
+ */
+export function guard(source, { turns = 262144, flag = '', own: each = false } = {}) {
   const code = blank(source);
   const functions = bodies(code);
   const together = withBarriers(functions, code);
@@ -18,7 +21,7 @@ export function guard(source, { turns = 262144, flag = '' } = {}) {
   for (const { from, to } of functions) {
     for (const loop of loops(code, from, to)) {
       const inside = code.slice(loop.at, loop.end);
-      const name = together.some((pattern) => pattern.test(inside)) ? `parula_turns${(own += 1)}` : 'parula_turns';
+      const name = each || together.some((pattern) => pattern.test(inside)) ? `parula_turns${(own += 1)}` : 'parula_turns';
       if (name !== 'parula_turns') {
         inserts.push([loop.at, `{ var ${name} = 0u; `], [loop.end, ' }']);
       }
@@ -35,6 +38,20 @@ export function guard(source, { turns = 262144, flag = '' } = {}) {
   }
   text += `${source.slice(last)}\nvar<private> parula_turns: u32;\n`;
   return { text, column: (line, column) => original(source, inserts, line, column) };
+}
+
+/** Guards and hands the text to `compile`, which gives {errors: [{line, column, message}], …}: its answer, in places of `source`. */
+export async function compiled(source, options, compile) {
+  let guarded = guard(source, options);
+  let answer = await compile(guarded.text);
+  if (answer.errors.some(({ message }) => message.includes('uniform'))) {
+    guarded = guard(source, { ...options, own: true });
+    const second = await compile(guarded.text);
+    if (second.errors.length === 0) answer = second;
+  }
+  const last = source.split('\n').length;
+  const errors = answer.errors.map((one) => ({ ...one, line: Math.max(1, Math.min(one.line, last)), column: guarded.column(one.line, one.column ?? 1) }));
+  return { ...answer, errors };
 }
 
 /** The text with comments as spaces, so that places stay. */

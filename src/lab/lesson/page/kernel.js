@@ -4,7 +4,7 @@ import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { app } from 'lesson/app.js';
 import { Editor } from 'lesson/editor.js';
-import { guard } from 'lesson/guard.js';
+import { compiled } from 'lesson/guard.js';
 import { format } from 'lesson/inspector.js';
 import { diceCurve } from 'lesson/maths.js';
 
@@ -81,12 +81,7 @@ export function kernelPanel({ program, shader, wgsl, steps }) {
     for (const one of buttons) one.disabled = !runnable;
   }
 
-  async function compile(text) {
-    const guarded = guard(text);
-    const result = await program.replace(shader, guarded.text);
-    const last = text.split('\n').length;
-    return { ...result, errors: (result.errors ?? []).map((one) => ({ ...one, line: Math.max(1, Math.min(one.line, last)), column: guarded.column(one.line, one.column ?? 1) })) };
-  }
+  const compile = (text) => compiled(text, {}, (guarded) => program.replace(shader, guarded));
 
   async function use() {
     if (editor.text === wgsl) return restore();

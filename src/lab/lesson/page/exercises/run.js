@@ -1,6 +1,6 @@
 // Compiles a kernel of the reader's, runs it on numbers with a known answer, and compares.
 
-import { guard } from 'lesson/guard.js';
+import { compiled } from 'lesson/guard.js';
 
 /** How long a kernel may take before the page stops waiting, in milliseconds. */
 const PATIENCE = 8000;
@@ -11,17 +11,16 @@ const PATIENCE = 8000;
  * Gives {errors} or {outputs: [ArrayBuffer of each 'write' binding, null else], stopped, milliseconds}.
  */
 export async function runKernel(device, { code, bindings, passes, turns = 65536 }) {
-  const guarded = guard(code, { turns, flag: 'parula_stopped = 1u;' });
-  // The flag lies in a group of its own, so the numbers of the exercise's bindings stay free.
-  const text = `${guarded.text}@group(1) @binding(0) var<storage, read_write> parula_stopped: u32;\n`;
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
   const owned = [];
   try {
-    const module = device.createShaderModule({ code: text });
-    const lines = code.split('\n').length;
-    const errors = (await module.getCompilationInfo()).messages.filter(({ type }) => type === 'error')
-      .map(({ lineNum, linePos, message }) => ({ line: Math.max(1, Math.min(lineNum, lines)), column: guarded.column(lineNum, linePos), message }));
+    const { module, errors } = await compiled(code, { turns, flag: 'parula_stopped = 1u;' }, async (guarded) => {
+      // The flag lies in a group of its own, so the numbers of the exercise's bindings stay free.
+      const made = device.createShaderModule({ code: `${guarded}@group(1) @binding(0) var<storage, read_write> parula_stopped: u32;\n` });
+      const { messages } = await made.getCompilationInfo();
+      return { module: made, errors: messages.filter(({ type }) => type === 'error').map(({ lineNum, linePos, message }) => ({ line: lineNum, column: linePos, message })) };
+    });
     if (errors.length) return await closed(device, { errors });
 
     const entry = (binding, kind) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: { uniform: 'uniform', read: 'read-only-storage', write: 'storage' }[kind] } });
