@@ -19,7 +19,7 @@ export function format(value, digits = 4) {
   } else {
     text = value.toFixed(Math.min(7, Math.max(0, digits - 1 - Math.floor(Math.log10(size || 1)))));
     // 0.99998 is not 1: where rounding says so, more digits.
-    if (Number.isInteger(Number(text))) text = value.toFixed(Math.min(9, text.length + 1));
+    if (/^-?1\.0+$/.test(text)) text = value.toFixed(Math.min(9, text.length + 1));
   }
   return text.replace('-', '−');
 }

@@ -66,7 +66,7 @@ export function kernelPanel({ program, shader, wgsl, steps }) {
   const entries = [...wgsl.matchAll(/@compute[^{]*?fn\s+(\w+)/g)].map((match) => ({ name: match[1], line: wgsl.slice(0, match.index + match[0].length).split('\n').length }));
   const ran = new Set(steps.map(({ entry }) => entry));
   const ladder = h('p', { class: 'ladder' }, 'Versions in this file: ', ...entries.flatMap(({ name, line }) => [h('button', { type: 'button', class: ran.has(name) ? 'ran' : '', onclick: () => editor.go(line) }, name), ran.has(name) ? ' (this one ran) ' : ' ']));
-  const shapes = steps.slice(0, 3).map((step) => `${step.operation ?? shader}: ${(step.grid ?? []).join(' × ')} workgroups, ${[].concat(step.inputs ?? []).join(', ')} → ${step.output ?? ''}`);
+  const shapes = steps.slice(0, 3).map((step) => `${step.operation ?? shader}: ${(step.grid ?? []).join(' × ')} workgroups, ${[].concat(step.inputs ?? []).join(', ')} → ${step.output?.name ?? step.output ?? ''}`);
   const button = (label, action, primary = false) => h('button', { type: 'button', class: primary ? 'primary' : null, disabled: runnable ? null : true, onclick: () => busy(action) }, label);
   const buttons = [button('Compile and use', use, true), button('Original', restore), button('Time both', time)];
   editor.area.addEventListener('input', () => drafts.set(shader, editor.text));

@@ -102,8 +102,23 @@ async function compute() {
   }
 }
 
-/** Grey levels and their scores. */
+/** Grey levels and their scores. While a brush draws an outline, only its newest form is scored. */
 async function measure(explanation) {
+  newest = explanation;
+  measuring ??= (async () => {
+    while (newest) {
+      const now = newest;
+      newest = null;
+      await measureOnce(now);
+    }
+  })().finally(() => { measuring = null; });
+  return measuring;
+}
+
+let newest = null;
+let measuring = null;
+
+async function measureOnce(explanation) {
   const { picture } = state;
   if (explanation.of !== picture) return;
   const levels = explanation.levels ?? greyLevels(explanation.sum, explanation.shape, [picture.height, picture.width], state.normalisation).levels;

@@ -15,7 +15,7 @@ export function controls(root) {
     app.refresh();
   };
   const picture = h('select', { id: 'choose-picture', onchange: (event) => openIncluded(event.target.value) },
-    ...app.data.pictures.map((one, i) => h('option', { value: one.id }, one.title ?? `${i + 1}: ${app.classes[one.class] ?? one.name}`)));
+    ...app.data.pictures.map((one, i) => h('option', { value: one.id }, `${i + 1}: ${one.title ?? app.classes[one.class] ?? one.id}`)));
   const classes = h('select', { id: 'choose-class', onchange: change('class', (value) => (value === '' ? null : Number(value))) },
     h('option', { value: '' }, 'the highest score'), ...app.classes.map((name, c) => h('option', { value: c }, `${c}: ${name}`)));
   const sign = h('select', { id: 'choose-sign', onchange: change('sign', Number) }, h('option', { value: 1 }, 'for it'), h('option', { value: -1 }, 'against it'));
