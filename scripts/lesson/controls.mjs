@@ -265,6 +265,11 @@ async function gpuOnly(page) {
   await put(original.replace(/params\.factor \* /g, '0.5 * params.factor * '));
   const other = await press('Compile and use');
   check('one that computes something else is found', /something else/.test(other), other.slice(0, 120));
+  await put(original.replace(/(fn sum_\w+\([^{]*\{)/g, '$1 loop { } '));
+  const endless = await press('Compile and use');
+  check('one that loops for ever ends, and the page lives', /something else/.test(endless), endless.slice(0, 120));
+  await put(`${original}\n// the same\n`);
+  await press('Compile and use');
   const timed = await press('Time both');
   check('both are timed', /ms/.test(timed) && /edited/.test(timed), timed.slice(0, 120));
   if (shots) await (await page.$(panel)).screenshot({ path: `${shots}/kernel.png` });
@@ -281,12 +286,20 @@ async function training(page) {
   await page.waitForTimeout(500);
 }
 
+async function lost(page) {
+  await page.evaluate(async () => (await window.parula.lesson).device.destroy());
+  await page.waitForFunction(() => /The GPU is back/.test(document.querySelector('#messages').textContent), null, { timeout: SLOW });
+  await idle(page);
+  check('a lost device comes back', true);
+  await changes(page, 'and computes', () => page.selectOption('#choose-picture', { index: 2 }), () => ink(page, heatmap));
+}
+
 const only = option('--only');
 if (shots) mkdirSync(shots, { recursive: true });
 for (const mode of ['webgpu', 'recorded'].filter((one) => !only || only === one)) {
   console.log(`# ${mode}`);
   const { browser, page, problems, opened } = await open(mode);
-  const parts = mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training] : [everywhere];
+  const parts = mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training, lost] : [everywhere];
   console.log(`     the first map after ${opened} ms: ${await summary(page)}`);
   check('it says where it computes', (mode === 'webgpu' ? /On your GPU/ : /Recorded/).test(await page.textContent('#status')), (await page.textContent('#status')).trim().slice(0, 90));
   for (const part of parts) {
@@ -302,6 +315,12 @@ for (const mode of ['webgpu', 'recorded'].filter((one) => !only || only === one)
     check('what needs WebGPU says so', await page.evaluate(() => ['#exercises', '#train', '#bench', '#kernels'].every((id) => /WebGPU/.test(document.querySelector(id).textContent))));
   }
   check('nothing on the console, and no request', problems.length === 0, problems.slice(0, 3).join(' | ').slice(0, 400));
+  await browser.close();
+}
+if (!only) {
+  const { browser, page, problems } = await open('recorded', { size: [390, 844], touch: true });
+  check('on a phone nothing is wider than the screen', await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  check('and nothing is on the console', problems.length === 0);
   await browser.close();
 }
 process.exitCode = failed ? 1 : 0;

@@ -8,11 +8,14 @@
 // around a barrier is the exception: WGSL wants it to turn equally often for all invocations of a workgroup, and can
 // only see that of a counter of the function's own. Where a barrier depends on other loops too, all get their own.
 
+/** No kernel of the project turns its loops more often in one invocation. */
+export const TURNS = 65536;
+
 /**
  * `{text, column(line, column)}`: the guarded text, and where a column of it was. `flag`: a statement to run on
  * stopping. `own`: a counter of its own for each loop.
  */
-export function guard(source, { turns = 262144, flag = '', own: each = false } = {}) {
+export function guard(source, { turns = TURNS, flag = '', own: each = false } = {}) {
   const code = blank(source);
   const functions = bodies(code);
   const together = withBarriers(functions, code);

@@ -4,7 +4,7 @@ import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { app } from 'lesson/app.js';
 import { Editor } from 'lesson/editor.js';
-import { compiled } from 'lesson/guard.js';
+import { compiled, TURNS } from 'lesson/guard.js';
 import { format } from 'lesson/inspector.js';
 import { diceCurve } from 'lesson/maths.js';
 
@@ -97,7 +97,7 @@ export function kernelPanel({ program, shader, wgsl, steps }) {
     set({ edited: state.edited });
     const reference = app.reference;
     await app.refresh();
-    fill(output, h('p', { class: 'message done' }, 'It compiles and is in use. Loops stop after 262,144 turns.'), await compared(reference));
+    fill(output, h('p', { class: 'message done' }, `It compiles and is in use. Its loops end after ${TURNS.toLocaleString('en')} turns, whatever it says.`), await compared(reference));
   }
 
   async function restore() {

@@ -153,7 +153,7 @@ export function gradientAt(i, j, k) {
 }
 
 /** The dense layer's weight of channel k for the class, where a mean and a dense layer follow A directly. */
-function headWeight(k) {
+export function headWeight(k) {
   const mean = app.layers.find((layer) => layer.inputs[0] === e().layer && layer.details?.kind === 'global_average_pool');
   const dense = mean && app.layers.find((layer) => layer.details?.kind === 'dense' && behind(mean.name).has(layer.name));
   if (!dense) return null;

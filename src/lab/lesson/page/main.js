@@ -131,25 +131,33 @@ async function measureOnce(explanation) {
   if (state.truth === truth && state.picture === picture) set(patch);
 }
 
-async function reopen(reason) {
-  app.say(`${reason} The page opens it again …`, 'error');
-  try {
-    app.lesson = await app.lesson.reopen({ onProgress: progress });
-    watch();
-    state.edited.clear();
-    state.randomised.clear();
-    set({ edited: state.edited, randomised: state.randomised });
-    status();
-    app.say('The GPU is back. Edited kernels and random weights are as they were in the beginning.', 'done');
-    again = true;
-  } catch (error) {
-    app.say(`The GPU does not come back: ${error.message} Reload the page to go on; everything but the numbers still works.`, 'error');
-  }
+let reopening = null;
+
+/** A lost device: a new one is asked for, once. */
+function reopen(reason) {
+  reopening ??= (async () => {
+    app.say(`${reason} The page opens it again …`, 'error');
+    try {
+      app.lesson = await app.lesson.reopen({ onProgress: progress });
+      watch();
+      state.edited.clear();
+      state.randomised.clear();
+      set({ edited: state.edited, randomised: state.randomised });
+      status();
+      find('messages').querySelectorAll('.error').forEach((box) => box.remove());
+      app.say('The GPU is back. Edited kernels and random weights are as they were in the beginning.', 'done');
+      again = true;
+    } catch (error) {
+      app.say(`The GPU does not come back: ${error.message} Reload the page to go on; everything that is on it can still be read.`, 'error');
+    }
+  })().finally(() => { reopening = null; });
+  return reopening;
 }
 
 function watch() {
-  app.lesson.lost?.then(({ reason, message } = {}) => {
-    if (reason !== 'destroyed') reopen(message || 'The browser took the GPU away.').then(() => app.refresh());
+  const { lesson } = app;
+  lesson.lost?.then((info) => {
+    if (app.lesson === lesson) reopen(info?.message || 'The browser took the GPU away.').then(() => app.refresh());
   });
 }
 
@@ -188,6 +196,14 @@ function contents() {
   fill(find('contents'), ...links);
 }
 
+/** Sentences of the page that depend on the network and on the pictures. */
+function words() {
+  const { input: [height, width], scaling } = app.data.network;
+  find('input-size').textContent = `${height} × ${width}`;
+  if (app.data.standard === false) find('included').textContent = 'The pictures on the shelf were given to the program that made this page.';
+  if (scaling !== 'tf') fill(find('scaling'), h('p', { class: 'formula' }, 'x = factor · level + constant, one of each a channel'), h('span', {}, '(1)'));
+}
+
 async function start() {
   contents();
   app.data = JSON.parse(find('lesson-data').textContent);
@@ -195,8 +211,7 @@ async function start() {
   app.classes = app.lesson.classes ?? app.data.network.classes;
   app.layers = app.lesson.layers ?? app.data.network.layers;
   app.methods = app.lesson.methods;
-  const [height, width] = app.data.network.input;
-  find('input-size').textContent = `${height} × ${width}`;
+  words();
   const explainable = app.layers.filter((layer) => layer.explainable);
   set({ layer: app.lesson.layer ?? app.data.network.camLayer ?? explainable.at(-1)?.name, shown: app.lesson.layer ?? explainable.at(-1)?.name });
   watch();

@@ -1,6 +1,6 @@
 // Compiles a kernel of the reader's, runs it on numbers with a known answer, and compares.
 
-import { compiled } from 'lesson/guard.js';
+import { compiled, TURNS } from 'lesson/guard.js';
 
 /** How long a kernel may take before the page stops waiting, in milliseconds. */
 const PATIENCE = 8000;
@@ -10,7 +10,7 @@ const PATIENCE = 8000;
  * `passes`: [{entry, groups}] one after the other. `turns`: how often an invocation's loops may turn in all.
  * Gives {errors} or {outputs: [ArrayBuffer of each 'write' binding, null else], stopped, milliseconds}.
  */
-export async function runKernel(device, { code, bindings, passes, turns = 65536 }) {
+export async function runKernel(device, { code, bindings, passes, turns = TURNS }) {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
   const owned = [];
@@ -100,7 +100,7 @@ export async function check(device, exercise, code, explanation) {
     const { errors, outputs, stopped, milliseconds } = await runKernel(device, { code, ...one, passes: one.passes });
     if (errors) return { passed: false, errors, reports };
     const got = new Float32Array(outputs[one.output]);
-    const { text, ok } = stopped ? { ok: false, text: one.stopped ?? `A loop was stopped: an invocation turned ${one.turns ?? 65536} times.` } : compare(got, one.expected, one.place);
+    const { text, ok } = stopped ? { ok: false, text: one.stopped ?? `A loop was stopped: an invocation turned ${one.turns ?? TURNS} times.` } : compare(got, one.expected, one.place);
     reports.push({ name: one.name, ok, text, milliseconds });
     if (!ok) break;
   }

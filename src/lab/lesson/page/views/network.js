@@ -125,14 +125,16 @@ function layerPanel() {
     fill(facts, h('b', {}, shapeText(layer.shape)), layer.shape.length === 3 ? ' (rows × columns × channels). ' : ' numbers. ', describe(layer), layer.parameters ? ` It has ${layer.parameters.toLocaleString('en')} learned numbers.` : '');
     fill(actions, ...buttons(layer));
     fill(kernels, layerKernels(layer));
+    note.textContent = 'The feature maps are being read …';
+    if (!state.explanation) return;
+    let found = null;
     try {
-      const found = await app.lesson.activationOf(layer.name);
-      if (mine !== asked) return;
-      tensor = found?.data ? found : null;
-    } catch {
-      tensor = null;
+      found = await app.lesson.activationOf(layer.name);
+    } catch (error) {
+      note.textContent = error.message;
     }
-    note.textContent = 'The feature maps of this layer are not recorded for this picture. The layer that is explained is, and with WebGPU all are computed.';
+    if (mine !== asked) return;
+    tensor = found?.data ? found : null;
     draw();
   };
   on(['shown'], () => { count = 64; load(); });

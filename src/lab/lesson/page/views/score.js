@@ -4,7 +4,7 @@ import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { app } from 'lesson/app.js';
 import { num, format } from 'lesson/inspector.js';
-import { score, probability } from 'lesson/made.js';
+import { headWeight, score, probability } from 'lesson/made.js';
 
 export function scoreView(root) {
   const table = h('div', { class: 'scroll' });
@@ -23,6 +23,7 @@ export function scoreView(root) {
         h('td', { class: 'barcell' }, h('span', { class: `bar ${logits[c] < 0 ? 'against' : 'for'}`, style: { width: `${(100 * Math.abs(logits[c])) / most}%` } })),
         h('td', {}, num(probabilities[c], () => probability(c))),
         h('td', {}, c === chosen ? h('span', { class: 'note' }, 'explained') : h('button', { type: 'button', onclick: () => { set({ class: c }); app.refresh(); } }, 'Explain this')))))));
-    fill(note, 'Softmax turns the scores into probabilities that add up to 1. Grad-CAM explains the score ', h('i', {}, 'y'), h('sup', {}, 'c'), ` = ${format(logits[chosen])} of “${app.classes[chosen] ?? chosen}”.`);
+    fill(note, 'Softmax turns the scores into probabilities that add up to 1. Grad-CAM explains the score ', h('i', {}, 'y'), h('sup', {}, 'c'), ` = ${format(logits[chosen])} of “${app.classes[chosen] ?? chosen}”.`,
+      headWeight(0) === null ? ' More than a mean and a dense layer lies between the layer that is explained and the score, so equation 2 is only the last part of the way.' : '');
   });
 }
