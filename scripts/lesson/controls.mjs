@@ -116,11 +116,11 @@ async function everywhere(page, mode) {
 
   // A truth that is drawn.
   const board = await page.$('.board');
-  await board.scrollIntoViewIfNeeded();
   await page.click('#clear-outline');
   await page.waitForTimeout(100);
   check('without an outline there is no score, and the page says so', /draw one/.test(await summary(page)));
   await page.check('input[name="tool"][value="draw"]');
+  await board.evaluate((element) => element.scrollIntoView({ block: 'center', behavior: 'instant' }));
   const box = await board.boundingBox();
   await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
   await page.mouse.down();

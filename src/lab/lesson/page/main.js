@@ -65,39 +65,41 @@ let again = false;
 app.refresh = async () => {
   again = true;
   if (!state.picture) return undefined;
-  running ??= compute().finally(() => {
-    running = null;
-    set({ busy: false });
-  });
+  running ??= (async () => {
+    set({ busy: true });
+    try {
+      while (again) await compute();
+    } finally {
+      running = null;
+      set({ busy: false });
+    }
+  })();
   return running;
 };
 
 async function compute() {
-  set({ busy: true });
-  while (again) {
-    again = false;
-    try {
-      const chosen = Object.fromEntries(CHOICES.map((key) => [key, state[key]]));
-      const explanation = await app.lesson.explain(request(true));
-      if (chosen.picture !== state.picture) continue;
-      Object.assign(explanation, { of: chosen.picture, method: chosen.method, sign: chosen.sign });
-      const first = state.explanation === null || state.explanation.shape.join() !== explanation.shape.join();
-      const channels = explanation.shape[2];
-      const patch = { explanation };
-      if (!state.covered) patch.uncovered = explanation;
-      if (first || state.channel >= channels) patch.channel = ordered(explanation, 'effect')[0];
-      if (first || state.count > channels) patch.count = channels;
-      if (state.edited.size === 0) app.reference = { key: app.key(), explanation };
-      set(patch);
-      good = chosen;
-      await measure(explanation);
-    } catch (error) {
-      if (error.kind === 'lost') await reopen(error.message);
-      else {
-        // What could not be computed is not shown as chosen: the page goes back to what it has numbers of.
-        app.say(error.message, 'error');
-        if (good) set(good);
-      }
+  again = false;
+  try {
+    const chosen = Object.fromEntries(CHOICES.map((key) => [key, state[key]]));
+    const explanation = await app.lesson.explain(request(true));
+    if (chosen.picture !== state.picture) return;
+    Object.assign(explanation, { of: chosen.picture, method: chosen.method, sign: chosen.sign });
+    const first = state.explanation === null || state.explanation.shape.join() !== explanation.shape.join();
+    const channels = explanation.shape[2];
+    const patch = { explanation };
+    if (!state.covered) patch.uncovered = explanation;
+    if (first || state.channel >= channels) patch.channel = ordered(explanation, 'effect')[0];
+    if (first || state.count > channels) patch.count = channels;
+    if (state.edited.size === 0) app.reference = { key: app.key(), explanation };
+    set(patch);
+    good = chosen;
+    await measure(explanation);
+  } catch (error) {
+    if (error.kind === 'lost') await reopen(error.message);
+    else {
+      // What could not be computed is not shown as chosen: the page goes back to what it has numbers of.
+      app.say(error.message, 'error');
+      if (good) set(good);
     }
   }
 }
@@ -106,12 +108,16 @@ async function compute() {
 async function measure(explanation) {
   newest = explanation;
   measuring ??= (async () => {
-    while (newest) {
-      const now = newest;
-      newest = null;
-      await measureOnce(now);
+    try {
+      while (newest) {
+        const now = newest;
+        newest = null;
+        await measureOnce(now);
+      }
+    } finally {
+      measuring = null;
     }
-  })().finally(() => { measuring = null; });
+  })();
   return measuring;
 }
 
