@@ -120,14 +120,14 @@ find_shellcheck() {
     printf '%s\n' "$tools/bin/shellcheck"
 }
 
-# The npm package $1 in folder $2, of the version that scripts/dawn/package.json wants. Fails with a sentence.
+# The npm package $1 in folder $2, of the version that $3, without it scripts/dawn/package.json, wants. Fails with a sentence.
 fetch_npm() {
-    local name="$1" folder="$2" wanted present
+    local name="$1" folder="$2" list="${3:-scripts/dawn/package.json}" wanted present
     mkdir -p "$folder"
-    wanted="$(node -p "require('./scripts/dawn/package.json').devDependencies['$name']")"
+    wanted="$(node -p "require('./$list').devDependencies['$name']")"
     present="$(node -p "require('./$folder/node_modules/$name/package.json').version" 2>/dev/null || true)"
     [[ "$present" != "$wanted" ]] || return 0
-    cp scripts/dawn/package.json "$folder"
+    cp "$list" "$folder/package.json"
     (cd "$folder" && npm install --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
         >npm.log 2>&1) || {
         cat "$folder/npm.log" >&2

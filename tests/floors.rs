@@ -53,6 +53,7 @@ const FLOORS: [(u8, &str, &[&str]); 8] = [
             "compare",
             "data",
             "experiment",
+            "lesson",
             "metrics",
             "report",
             "run_folder",

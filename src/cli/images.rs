@@ -23,6 +23,14 @@ pub struct Images {
 /// The endings of files that are models, and no images.
 const MODELS: [&str; 3] = ["keras", "h5", "hdf5"];
 
+/// The model's file, where one stands before the images among `paths`.
+pub fn model_of(paths: &[PathBuf]) -> Option<&Path> {
+    let first = paths.first()?;
+    let ending = first.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let model = MODELS.iter().any(|model| ending.eq_ignore_ascii_case(model));
+    (model && !first.is_dir()).then_some(first)
+}
+
 /// An image that can be worked on.
 pub struct Image {
     /// The file.
@@ -53,10 +61,7 @@ pub struct Found {
 impl Images {
     /// The model's file, where one stands before the images.
     pub fn model(&self) -> Option<&Path> {
-        let first = self.images.first()?;
-        let ending = first.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let model = MODELS.iter().any(|model| ending.eq_ignore_ascii_case(model));
-        (model && !first.is_dir()).then_some(first)
+        model_of(&self.images)
     }
 
     /// Every image. All are looked at before the first is computed, and what is wrong with some is said at

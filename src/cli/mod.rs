@@ -9,6 +9,7 @@ mod devices;
 mod environment;
 mod explain;
 mod images;
+mod lesson;
 mod models;
 mod network;
 mod pictures;
@@ -149,6 +150,8 @@ enum Command {
     Weights(weights::Weights),
     /// Dice of a heatmap against a mask at all 256 thresholds
     Score(score::Score),
+    /// Grad-CAM in a browser: one page that computes on the reader's GPU
+    Lesson(lesson::LessonOf),
     /// A network's graph and plan in words
     Explain(explain::Explain),
     /// Time kernels and models on this GPU
@@ -187,6 +190,7 @@ pub fn run() -> ExitCode {
         Command::Segment(command) => command.run(global),
         Command::Weights(command) => command.run(global),
         Command::Score(command) => command.run(global),
+        Command::Lesson(command) => command.run(global),
         Command::Explain(command) => command.run(global),
         Command::Bench(command) => command.run(global),
         Command::Shader(command) => command.run(global),

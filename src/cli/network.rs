@@ -69,6 +69,11 @@ pub fn scaling(text: &str) -> std::result::Result<Scaling, String> {
 }
 
 impl Source {
+    /// Whether neither a network nor a file is named.
+    pub fn is_empty(&self) -> bool {
+        self.model.is_none() && self.weights.is_none()
+    }
+
     /// The file of the weights, which may be the model `described` by itself.
     pub fn weights<'a>(&'a self, described: Option<&'a Path>) -> &'a Path {
         described.or(self.weights.as_deref()).unwrap_or(Path::new(""))

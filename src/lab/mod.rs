@@ -1,10 +1,12 @@
 //! What one does with networks: data sets and ROIs, the paper's experiment, comparisons of methods, segmentation
-//! without outlines, metrics, reports, benchmarks and tuning.
+//! without outlines, metrics, reports, benchmarks, tuning, and Grad-CAM as a lesson
+//! in a browser.
 
 pub mod bench;
 pub mod compare;
 pub mod data;
 pub mod experiment;
+pub mod lesson;
 pub mod metrics;
 pub mod report;
 pub mod run_folder;

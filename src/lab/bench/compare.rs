@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::report::table::Table;
 
+/// The runtime of a report that a page made.
+const BROWSER: &str = "browser";
+
 /// An older report, as far as it is compared.
 #[derive(Clone, Debug)]
 pub struct Old {
@@ -24,6 +27,9 @@ struct OldReport {
     adapter: String,
     timer: String,
     version: String,
+    /// `browser`, where the lesson's page made it.
+    #[serde(default)]
+    runtime: Option<String>,
     results: Vec<OldRow>,
     #[serde(default)]
     models: Vec<OldModel>,
@@ -125,7 +131,8 @@ pub struct Comparison {
 }
 
 impl Old {
-    /// Reads what `parula bench --json` has printed on the adapter and with the timer of `now`.
+    /// Reads what `parula bench --json` has printed on the adapter and with the timer of `now`, or what the page of
+    /// `parula lesson` gave: a browser names adapters and takes times in its own way.
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Content`] when it is something else, or was
@@ -138,6 +145,15 @@ impl Old {
         })?;
         let hint = "times of two adapters or two clocks say nothing of parula: compare with a report of \
                     this one";
+        if report.runtime.as_deref() == Some(BROWSER) {
+            crate::console::note!(
+                "{}: measured in a browser, on {} by {}",
+                path.display(),
+                report.adapter,
+                report.timer
+            );
+            return Ok(Old { path: path.to_owned(), report });
+        }
         for (what, then, now) in
             [("on", report.adapter.as_str(), adapter), ("by", report.timer.as_str(), timer)]
         {
@@ -299,6 +315,23 @@ mod tests {
         assert_eq!((changed.rows[0].verdict, changed.rows[0].ratio), (Verdict::Faster, 0.25));
         let text = changed.to_string();
         assert!(text.contains("faster") && text.contains("1 only there, 1 only here"), "{text}");
+    }
+
+    #[test]
+    fn a_report_of_a_browser_is_compared_whatever_it_calls_the_adapter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("browser.json");
+        let now = report();
+        let mut document = serde_json::to_value(&now).unwrap();
+        document["runtime"] = "browser".into();
+        document["adapter"] = "google swiftshader".into();
+        document["timer"] = "host clock of a tab".into();
+        std::fs::write(&path, document.to_string()).unwrap();
+        let same = Old::read(&path, &now.adapter, now.timer).unwrap().compare(&now);
+        assert_eq!((same.rows.len(), same.only_old, same.only_new), (2, 0, 0));
+        document["runtime"] = "elsewhere".into();
+        std::fs::write(&path, document.to_string()).unwrap();
+        assert!(Old::read(&path, &now.adapter, now.timer).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::{Fusion, Kind, Method, Site};
 use crate::engine::graph::{Backward, Graph, Value, gradients_by};
-use crate::engine::ops::{Elementwise, Instruction, ResizeBilinear, Stretch};
+use crate::engine::ops::{ChannelSum, Elementwise, Instruction, ResizeBilinear, Stretch};
 use crate::error::{Error, Result};
 use crate::nets::models::{IMAGES, Model};
 
@@ -109,6 +109,68 @@ pub(super) fn add(
         })
         .collect::<Result<Vec<Value>>>()?;
     combine(graph, &maps, fusion).map(Some)
+}
+
+/// A method's map of one layer from tensors that are there already, and what it was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct OfTensors {
+    /// What the channels were weighted by, (N, C) or (N, h, w, C), where the method weights them.
+    pub weights: Option<Value>,
+    /// The map before its ReLU, (N, h, w, 1).
+    pub sum: Value,
+    /// The map as its method defines it, of the same shape.
+    pub map: Value,
+}
+
+/// Adds the map of `method` from an `activation` and the `gradient` at it, (N, h, w, C) both; of a method of images
+/// the two are of the images. `sign`: -1 where the gradient is that of minus the score. None for a method that needs
+/// more than these: samples, or the weights of the network (`cam`).
+///
+/// # Errors
+/// [`Error::Shape`] when the two differ in shape.
+pub fn of_tensors(
+    graph: &mut Graph,
+    method: &Method,
+    activation: Value,
+    gradient: Value,
+    sign: f32,
+) -> Result<Option<OfTensors>> {
+    let map = match method.kind {
+        Kind::Sampled(_) => return Ok(None),
+        Kind::Layer(_) if method.name == super::cam_of_head::METHOD.name => return Ok(None),
+        Kind::Layer(map) | Kind::Input(_, map) => map,
+    };
+    // These look at the two tensors alone; the scores are the network's, which is not here.
+    let site = Site { activation, gradient, logits: gradient, seed: gradient, sign };
+    let sum = map(graph, &site)?;
+    let weights = graph.node(sum).inputs.get(1).copied();
+    finished(graph, method, weights, sum).map(Some)
+}
+
+/// The same of `cam`, whose `weights` (N, C) are the gradient at the pooled activation.
+///
+/// # Errors
+/// [`Error::Shape`] when the two do not fit.
+pub fn of_weights(graph: &mut Graph, activation: Value, weights: Value) -> Result<OfTensors> {
+    let name = graph.unique("cam");
+    let sum = graph.add(name, ChannelSum { factor: 1.0 }, &[activation, weights])?;
+    finished(graph, &super::cam_of_head::METHOD, Some(weights), sum)
+}
+
+fn finished(
+    graph: &mut Graph,
+    method: &Method,
+    weights: Option<Value>,
+    sum: Value,
+) -> Result<OfTensors> {
+    let map = match method.relu {
+        true => {
+            let name = graph.unique("map");
+            graph.add(name, Elementwise::relu(), &[sum])?
+        }
+        false => sum,
+    };
+    Ok(OfTensors { weights, sum, map })
 }
 
 /// Of several maps one: each cut off at 0, resized to the largest, divided by its maximum; then

@@ -39,6 +39,7 @@ use crate::error::{Error, Result};
 
 pub use explainer::{Explainer, Explanation, Request};
 pub use gradcam::grad_cam;
+pub use maps::{OfTensors, of_tensors, of_weights};
 pub use npy::npy;
 pub use sampled::Argument;
 pub use settings::{Baseline, Fusion, Settings};
@@ -122,6 +123,15 @@ impl Method {
                 argument == Argument::Copies || sampling.arguments().contains(&argument)
             }
             Kind::Layer(_) | Kind::Input(..) => false,
+        }
+    }
+
+    /// By which rule the gradient goes back, and whether to the images; none for a method of samples.
+    pub fn gradient(&self) -> Option<(Backward, bool)> {
+        match self.kind {
+            Kind::Layer(_) => Some((Backward::Exact, false)),
+            Kind::Input(backward, _) => Some((backward, true)),
+            Kind::Sampled(_) => None,
         }
     }
 

@@ -31,13 +31,19 @@ impl Conv2d {
         Conv2d { window, groups: 1, epilogue: Epilogue::default() }
     }
 
+    /// Where its kernel stands.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// In how many groups of channels it works.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
     /// Channels in `groups` that do not see each other.
     pub fn with_groups(self, groups: usize) -> Self {
         Conv2d { groups, ..self }
-    }
-
-    pub(in crate::engine::ops) fn window(&self) -> Window {
-        self.window
     }
 
     /// The same with another window: a padding or a stride taken over from the operation before.

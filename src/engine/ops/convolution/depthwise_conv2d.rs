@@ -32,7 +32,8 @@ impl DepthwiseConv2d {
         DepthwiseConv2d { window, epilogue: Epilogue::default() }
     }
 
-    pub(in crate::engine::ops) fn window(&self) -> Window {
+    /// Where its kernel stands.
+    pub fn window(&self) -> Window {
         self.window
     }
 

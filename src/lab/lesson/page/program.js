@@ -1,0 +1,338 @@
+// A plan bound to a device: buffers, pipelines and bind groups are made once; a run records the list of dispatches.
+//
+// Two programs on one device share compiled kernels, and those with the same variables share these, too.
+
+import { Plans, elements } from 'lesson/plan.js';
+import { problem, watched } from 'lesson/device.js';
+
+/** What programs on a device share: modules and pipelines of a document, and variables by name. */
+const shared = new WeakMap();
+
+function cache(device, plans) {
+  if (!shared.has(device)) shared.set(device, new Map());
+  const of = shared.get(device);
+  if (!of.has(plans.document)) of.set(plans.document, { modules: new Map(), pipelines: new Map(), variables: new Map() });
+  return of.get(plans.document);
+}
+
+/** The variables of a network on a device. `version` counts changes: what was derived from them is then stale. */
+export class Variables {
+  constructor(device, plans, name) {
+    this.device = device;
+    this.plans = plans;
+    this.name = name;
+    this.version = 0;
+    this.banks = plans.banks(name);
+    this.buffers = new Map();
+    for (const [role, data] of this.banks) {
+      const size = Math.max(256, Math.ceil(data.byteLength / 256) * 256);
+      this.buffers.set(role, device.createBuffer({ label: `${name}: ${role}`, size, usage: STORAGE }));
+    }
+    this.reset();
+  }
+
+  /** The numbers that the page came with. */
+  reset() {
+    this.banks = this.plans.banks(this.name);
+    for (const [role, data] of this.banks) this.device.queue.writeBuffer(this.buffers.get(role), 0, data);
+    this.version += 1;
+  }
+
+  find(name) {
+    const found = this.plans.tensors(this.name).find((tensor) => tensor.name === name);
+    if (!found) throw new Error(`There is no variable ${name}.`);
+    return found;
+  }
+
+  write(name, data) {
+    const { role, offset } = this.find(name);
+    this.banks.get(role).set(data, offset);
+    this.device.queue.writeBuffer(this.buffers.get(role), 4 * offset, data);
+    this.version += 1;
+  }
+
+  /** The numbers that were written last; a training changes them on the device alone. */
+  get(name) {
+    const { role, offset, shape } = this.find(name);
+    return { data: this.banks.get(role).subarray(offset, offset + elements(shape)), shape };
+  }
+}
+
+const STORAGE = 0x80 | 0x4 | 0x8; // STORAGE | COPY_SRC | COPY_DST
+const UNIFORM = 0x40 | 0x8;
+const READ = 0x1 | 0x8;
+
+export class Program {
+  /** Compiles all kernels of a plan at once and allocates its memory. */
+  static async create(device, plans, name, { onProgress = () => {} } = {}) {
+    const program = new Program(device, plans instanceof Plans ? plans : new Plans(plans), name);
+    await watched(device, `Preparing ${name}`, () => program.#open(onProgress));
+    return program;
+  }
+
+  constructor(device, plans, name) {
+    this.device = device;
+    this.plans = plans;
+    this.plan = plans.plan(name);
+    this.name = name;
+    this.cache = cache(device, plans);
+    this.replaced = new Map();
+    this.once = -1;
+  }
+
+  async #open(onProgress) {
+    const { device, plan, plans } = this;
+    if (plan.variables) {
+      const { variables } = this.cache;
+      if (!variables.has(plan.variables)) variables.set(plan.variables, new Variables(device, plans, plan.variables));
+      this.variables = variables.get(plan.variables);
+    }
+    this.buffers = plan.buffers.map(({ of, role, bytes }) => (
+      of === 'variables' ? this.variables.buffers.get(role) : device.createBuffer({ label: `${this.name}: ${of}`, size: bytes, usage: STORAGE })));
+    await this.#compile(onProgress);
+    this.#uniforms();
+    this.#bind();
+    this.tensors = new Map([...plan.inputs, ...plan.outputs].map((port) => [port.name, port.shape]));
+    this.steps = plan.steps.map((step, index) => this.#describe(step, index));
+  }
+
+  #dispatches() {
+    return this.plan.dispatches;
+  }
+
+  async #compile(onProgress) {
+    const numbers = [...new Set(this.#dispatches().map(({ pipeline }) => pipeline))];
+    let done = 0;
+    await Promise.all(numbers.map(async (number) => {
+      const { pipelines } = this.cache;
+      if (!pipelines.has(number)) pipelines.set(number, this.#pipeline(number, this.#module(this.plans.document.pipelines[number].shader)));
+      await pipelines.get(number).catch((error) => {
+        pipelines.delete(number);
+        throw error;
+      });
+      done += 1;
+      onProgress(done, numbers.length, this.plans.document.pipelines[number].entry);
+    }));
+    this.pipelines = new Map(await Promise.all(numbers.map(async (number) => [number, await this.cache.pipelines.get(number)])));
+  }
+
+  #module(shader) {
+    const { modules } = this.cache;
+    const { name, wgsl } = this.plans.document.shaders[shader];
+    if (!modules.has(shader)) modules.set(shader, this.device.createShaderModule({ label: name, code: wgsl }));
+    return modules.get(shader);
+  }
+
+  #pipeline(number, module) {
+    const { entry, constants } = this.plans.document.pipelines[number];
+    return this.device.createComputePipelineAsync({ label: entry, layout: 'auto', compute: { module, entryPoint: entry, constants } });
+  }
+
+  // All uniform blocks stand in one buffer, 256 bytes apart at least.
+  #uniforms() {
+    const all = this.#dispatches();
+    let at = 0;
+    this.uniformAt = new Map();
+    for (const dispatch of all) {
+      if (!dispatch.uniform) continue;
+      this.uniformAt.set(dispatch, at);
+      at = Math.ceil((at + 4 * dispatch.uniform[1].length) / 256) * 256;
+    }
+    const words = new Uint32Array(Math.max(64, at / 4));
+    for (const [dispatch, start] of this.uniformAt) words.set(dispatch.uniform[1], start / 4);
+    this.uniforms = this.device.createBuffer({ label: `${this.name}: uniforms`, size: words.byteLength, usage: UNIFORM });
+    this.device.queue.writeBuffer(this.uniforms, 0, words);
+  }
+
+  #group(dispatch, pipeline) {
+    const entries = dispatch.bindings.map(([binding, buffer, offset, size]) => ({ binding, resource: { buffer: this.buffers[buffer], offset, size } }));
+    if (dispatch.uniform) {
+      const [binding, words] = dispatch.uniform;
+      entries.push({ binding, resource: { buffer: this.uniforms, offset: this.uniformAt.get(dispatch), size: 4 * words.length } });
+    }
+    return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  }
+
+  #bind() {
+    const all = this.plan.dispatches.map((dispatch) => {
+      const pipeline = this.pipelines.get(dispatch.pipeline);
+      return { pipeline, group: this.#group(dispatch, pipeline), workgroups: dispatch.workgroups };
+    });
+    const commands = (steps) => steps.map((step) => step.dispatches.map((number) => all[number]));
+    this.onceCommands = commands(this.plan.once);
+    this.commands = commands(this.plan.steps);
+  }
+
+  #describe(step, index) {
+    const { document } = this.plans;
+    const dispatches = step.dispatches.map((number) => this.plan.dispatches[number]);
+    const [first] = dispatches;
+    const pipeline = first && document.pipelines[first.pipeline];
+    const shader = pipeline && document.shaders[pipeline.shader];
+    return {
+      step: index, layer: step.layer, operation: step.operation, what: step.what, case: step.case, variant: step.variant,
+      shader: shader?.name ?? null, files: shader?.files ?? [], entry: pipeline?.entry ?? null, wgsl: shader?.wgsl ?? '',
+      constants: pipeline?.constants ?? {}, inputs: step.inputs, output: { name: step.layer, shape: step.shape },
+      grid: first?.workgroups ?? [0, 0, 0], flops: step.flops, bytes: step.bytes,
+      dispatches: dispatches.map((dispatch) => ({ entry: document.pipelines[dispatch.pipeline].entry, grid: dispatch.workgroups })),
+    };
+  }
+
+  #port(name) {
+    const found = this.plan.outputs.find((port) => port.name === name) ?? this.plan.inputs.find((port) => port.name === name);
+    if (!found) throw new Error(`The plan ${this.name} has no tensor ${name}.`);
+    return found;
+  }
+
+  /** Whether the host may read a tensor of this name. */
+  has(name) {
+    return this.tensors.has(name);
+  }
+
+  /** Writes an input. */
+  write(name, data) {
+    const { buffer, offset, shape } = this.#port(name);
+    if (data.length > elements(shape)) throw new Error(`${name} takes ${elements(shape)} numbers, ${data.length} were given.`);
+    this.device.queue.writeBuffer(this.buffers[buffer], 4 * offset, data);
+  }
+
+  /** Runs the steps from `from` up to, and without, `to`. */
+  async run({ from = 0, to = this.commands.length } = {}) {
+    await watched(this.device, `Running ${this.name}`, () => this.submit({ from, to }));
+  }
+
+  /** The same without looking for errors. */
+  submit({ from = 0, to = this.commands.length } = {}) {
+    const encoder = this.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    if (from === 0 && this.once !== (this.variables?.version ?? 0)) {
+      this.onceCommands.flat().forEach((command) => record(pass, command));
+      this.once = this.variables?.version ?? 0;
+    }
+    this.commands.slice(from, to).flat().forEach((command) => record(pass, command));
+    pass.end();
+    this.device.queue.submit([encoder.finish()]);
+  }
+
+  /** A tensor of the last run, its rows side by side. */
+  async read(name) {
+    return (await this.readAll([name]))[0];
+  }
+
+  /** Several with one transfer. */
+  async readAll(names) {
+    const ports = names.map((name) => this.#port(name));
+    let at = 0;
+    const ranges = ports.map(({ offset, stride, shape }) => {
+      const channels = shape.at(-1) ?? 1;
+      const rows = elements(shape) / Math.max(1, channels);
+      const range = { at, rows, channels, stride, offset, bytes: 4 * (Math.max(0, rows - 1) * stride + channels) };
+      at += Math.ceil(range.bytes / 8) * 8;
+      return range;
+    });
+    const staging = this.device.createBuffer({ label: 'read', size: Math.max(8, at), usage: READ });
+    const encoder = this.device.createCommandEncoder();
+    ranges.forEach((range, i) => encoder.copyBufferToBuffer(this.buffers[ports[i].buffer], 4 * range.offset, staging, range.at, range.bytes));
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(1);
+    } catch (error) {
+      throw problem('lost', 'The GPU was lost while its numbers were read.');
+    }
+    const all = staging.getMappedRange();
+    const found = ranges.map((range) => {
+      const raw = new Float32Array(all, range.at, range.bytes / 4);
+      if (range.stride === range.channels) return raw.slice();
+      const dense = new Float32Array(range.rows * range.channels);
+      for (let row = 0; row < range.rows; row += 1) dense.set(raw.subarray(row * range.stride, row * range.stride + range.channels), row * range.channels);
+      return dense;
+    });
+    staging.unmap();
+    staging.destroy();
+    return found;
+  }
+
+  /**
+   * Compiles `text` in the place of a shader and uses it in this program until `restore`.
+   * `{ok, errors: [{line, column, message}]}`: where it does not compile, nothing changes.
+   */
+  async replace(shader, text) {
+    const { document } = this.plans;
+    const numbers = [...this.pipelines.keys()].filter((number) => document.shaders[document.pipelines[number].shader].name === shader);
+    if (numbers.length === 0) return { ok: false, errors: [{ line: 1, column: 1, message: `${this.name} runs no kernel of ${shader}` }] };
+    const before = new Map(this.pipelines);
+    const { device } = this;
+    device.pushErrorScope('validation');
+    const module = device.createShaderModule({ label: `${shader}, edited`, code: text });
+    const info = await module.getCompilationInfo();
+    const refused = await device.popErrorScope();
+    const errors = info.messages.filter(({ type }) => type === 'error').map(({ lineNum, linePos, message }) => ({ line: lineNum || 1, column: linePos || 1, message }));
+    if (errors.length === 0 && refused) errors.push({ line: 1, column: 1, message: refused.message });
+    if (errors.length > 0) return { ok: false, errors };
+    try {
+      const made = await Promise.all(numbers.map(async (number) => [number, await this.#pipeline(number, module)]));
+      await watched(device, shader, async () => {
+        made.forEach(([number, pipeline]) => this.pipelines.set(number, pipeline));
+        this.#bind();
+      });
+    } catch (error) {
+      this.pipelines = before;
+      this.#bind();
+      return { ok: false, errors: [{ line: 1, column: 1, message: error.message }] };
+    }
+    this.once = -1;
+    this.replaced.set(shader, text);
+    return { ok: true, errors: [] };
+  }
+
+  /** The shader as it came. */
+  async restore(shader) {
+    const { document } = this.plans;
+    for (const number of this.pipelines.keys()) {
+      if (document.shaders[document.pipelines[number].shader].name === shader) this.pipelines.set(number, await this.cache.pipelines.get(number));
+    }
+    this.replaced.delete(shader);
+    this.once = -1;
+    this.#bind();
+  }
+
+  /** Milliseconds that one run of a step takes: by the GPU's timestamps where there are, else by the clock. */
+  async time(step, { repeats = 10 } = {}) {
+    const commands = this.commands[step];
+    if (!commands || commands.length === 0) return 0;
+    const { device } = this;
+    const query = device.features.has('timestamp-query') ? device.createQuerySet({ type: 'timestamp', count: 2 }) : null;
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass(query ? { timestampWrites: { querySet: query, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } } : {});
+    for (let i = 0; i < repeats; i += 1) commands.forEach((command) => record(pass, command));
+    pass.end();
+    if (!query) {
+      await device.queue.onSubmittedWorkDone();
+      const start = performance.now();
+      device.queue.submit([encoder.finish()]);
+      await device.queue.onSubmittedWorkDone();
+      return (performance.now() - start) / repeats;
+    }
+    const resolved = device.createBuffer({ size: 16, usage: 0x200 | 0x4 }); // QUERY_RESOLVE | COPY_SRC
+    const staging = device.createBuffer({ size: 16, usage: READ });
+    encoder.resolveQuerySet(query, 0, 2, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(1);
+    const [from, to] = new BigUint64Array(staging.getMappedRange().slice(0));
+    [staging, resolved, query].forEach((one) => one.destroy());
+    return Number(to - from) / 1e6 / repeats;
+  }
+
+  /** Gives the memory back; variables stay with the programs that share them. */
+  destroy() {
+    this.plan.buffers.forEach(({ of }, i) => of !== 'variables' && this.buffers[i].destroy());
+    this.uniforms.destroy();
+  }
+}
+
+function record(pass, { pipeline, group, workgroups }) {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(...workgroups);
+}
