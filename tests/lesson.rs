@@ -89,13 +89,16 @@ fn consistent(document: &Json) {
         assert!(!text.contains("subgroupAdd(") && !text.contains("enable"), "{entry}");
     }
     for (name, plan) in document["plans"].as_object().unwrap() {
-        let bytes: Vec<u64> =
-            plan["buffers"].as_array().unwrap().iter().map(|b| b["bytes"].as_u64().unwrap()).collect();
+        let bytes: Vec<u64> = plan["buffers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|b| b["bytes"].as_u64().unwrap())
+            .collect();
         for dispatch in plan["dispatches"].as_array().unwrap() {
             assert!(dispatch["pipeline"].as_u64().unwrap() < count(&document["pipelines"]));
             for bound in dispatch["bindings"].as_array().unwrap() {
-                let [_, buffer, start, length] =
-                    [0, 1, 2, 3].map(|at| bound[at].as_u64().unwrap());
+                let [_, buffer, start, length] = [0, 1, 2, 3].map(|at| bound[at].as_u64().unwrap());
                 assert!(start + length <= bytes[buffer as usize], "{name}: {bound}");
                 assert!(start % 256 == 0 && length > 0, "{name}: {bound}");
             }
@@ -105,7 +108,9 @@ fn consistent(document: &Json) {
                 assert!(number.as_u64().unwrap() < count(&plan["dispatches"]), "{name}");
             }
         }
-        for port in plan["inputs"].as_array().unwrap().iter().chain(plan["outputs"].as_array().unwrap()) {
+        for port in
+            plan["inputs"].as_array().unwrap().iter().chain(plan["outputs"].as_array().unwrap())
+        {
             let shape: Vec<u64> =
                 port["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
             let channels = shape.last().copied().unwrap_or(1);
@@ -131,17 +136,23 @@ fn pictures_and_models_of_one_s_own_come_into_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("own.html");
     for file in ["roi.png", "mask.png"] {
-        std::fs::copy(repository().join("docs/tutorial").join(file), folder.path().join(file)).unwrap();
+        std::fs::copy(repository().join("docs/tutorial").join(file), folder.path().join(file))
+            .unwrap();
     }
     std::fs::rename(folder.path().join("mask.png"), folder.path().join("roi_mask.png")).unwrap();
     let roi = folder.path().join("roi.png");
     let weights = repository().join("docs/tutorial/compact-xception.safetensors");
     let named = ["--model", "compact-xception", "--weights", shown(&weights)];
-    done(&[&["lesson", shown(&roi), "--out", shown(&page), "--size", "64x80"][..], &named].concat());
+    done(
+        &[&["lesson", shown(&roi), "--out", shown(&page), "--size", "64x80"][..], &named].concat(),
+    );
     let data = data_of(&page);
     assert_eq!(data["network"]["input"], json!([64, 80, 1]));
     let picture = &data["pictures"][0];
-    assert_eq!((&picture["id"], &picture["width"], &picture["height"]), (&json!("roi"), &json!(146), &json!(102)));
+    assert_eq!(
+        (&picture["id"], &picture["width"], &picture["height"]),
+        (&json!("roi"), &json!(146), &json!(102))
+    );
     assert!(picture["outline"].is_string());
     for name in ["convnext-block", "grey"] {
         let model = repository().join(format!("tests/imported/{name}.keras"));
@@ -159,10 +170,16 @@ fn what_no_page_can_hold_is_refused() {
     std::fs::write(at("text.png"), "no picture").unwrap();
     refused(&["lesson", shown(&at("text.png")), "--out", shown(&page)], &["text.png"]);
     std::fs::copy(repository().join("docs/tutorial/roi.png"), at("roi.png")).unwrap();
-    refused(&["lesson", shown(&at("roi.png")), "--out", shown(&at("roi.png"))], &["roi.png", "another --out"]);
+    refused(
+        &["lesson", shown(&at("roi.png")), "--out", shown(&at("roi.png"))],
+        &["roi.png", "another --out"],
+    );
     let wide = parula::nets::images::Grey { width: 5000, height: 1000, pixels: vec![0; 5_000_000] };
     wide.write(at("wide.png")).unwrap();
-    refused(&["lesson", shown(&at("wide.png")), "--out", shown(&page)], &["5000 x 1000", "4 megapixels"]);
+    refused(
+        &["lesson", shown(&at("wide.png")), "--out", shown(&page)],
+        &["5000 x 1000", "4 megapixels"],
+    );
     assert!(!page.exists(), "nothing was written");
 }
 
@@ -197,7 +214,9 @@ fn the_cases_of_the_browsers_are_written() {
     let first = &data["pictures"][0];
     let layers = data["network"]["layers"].as_array().unwrap();
     let other = layers.iter().rfind(|layer| {
-        layer["explainable"] == true && layer["name"] != data["network"]["cam"] && layer["operation"] == "Add"
+        layer["explainable"] == true
+            && layer["name"] != data["network"]["cam"]
+            && layer["operation"] == "Add"
     });
     for (at, picture) in data["pictures"].as_array().unwrap().iter().enumerate() {
         let id = picture["id"].as_str().unwrap();
@@ -211,7 +230,8 @@ fn the_cases_of_the_browsers_are_written() {
         let with = json!({"method": method["name"], "class": 1, "recorded": recorded});
         add("roi", None, &roi, Some(&mask), &with);
         if method["family"] == "activation" || method["name"] == "gradcam" {
-            let with = json!({"method": method["name"], "class": 1, "sign": -1, "recorded": recorded});
+            let with =
+                json!({"method": method["name"], "class": 1, "sign": -1, "recorded": recorded});
             add("roi, against", None, &roi, Some(&mask), &with);
         }
     }
@@ -235,8 +255,19 @@ fn case(
     let method = with["method"].as_str().unwrap_or("gradcam");
     let class = with["class"].to_string();
     let mut arguments = vec![
-        "cam", "--json", "--model", "compact-xception", "--weights", shown(&weights), "--method", method, "--class",
-        &class, shown(image), "--out", shown(out.path()),
+        "cam",
+        "--json",
+        "--model",
+        "compact-xception",
+        "--weights",
+        shown(&weights),
+        "--method",
+        method,
+        "--class",
+        &class,
+        shown(image),
+        "--out",
+        shown(out.path()),
     ];
     if with["sign"] == -1 {
         arguments.push("--against");
@@ -254,7 +285,13 @@ fn case(
         serde_json::from_str(&done(&arguments)).unwrap()
     });
     let predicted: Json = serde_json::from_str(&done(&[
-        "predict", "--json", "--model", "compact-xception", "--weights", shown(&weights), shown(image),
+        "predict",
+        "--json",
+        "--model",
+        "compact-xception",
+        "--weights",
+        shown(&weights),
+        shown(image),
     ]))
     .unwrap();
     json!({

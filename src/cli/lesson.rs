@@ -85,15 +85,15 @@ impl LessonOf {
         gpu: &Arc<Gpu>,
         seed: u64,
     ) -> Result<Source> {
-        let mut classifier = match described.is_none() && self.source.is_empty() {
-            true => Source::standard(gpu)?,
-            false => self.source.load(described, gpu, 1, seed)?,
+        let (mut classifier, about) = match described.is_none() && self.source.is_empty() {
+            true => (Source::standard(gpu)?, Some("synthetic mammograms")),
+            false => (self.source.load(described, gpu, 1, seed)?, None),
         };
         let pictures = match paths {
             [] => standard(&mut classifier)?,
             paths => pictures(&classifier, paths)?,
         };
-        Ok(Source { classifier, pictures })
+        Ok(Source { classifier, about, pictures })
     }
 }
 
@@ -119,7 +119,10 @@ fn outline(path: &Path, size: [usize; 2]) -> Result<Option<Grey>> {
         true => Ok(Some(mask)),
         false => Err(Error::content(
             &beside,
-            format!("has {} x {} pixels, its picture {} x {}", mask.width, mask.height, size[1], size[0]),
+            format!(
+                "has {} x {} pixels, its picture {} x {}",
+                mask.width, mask.height, size[1], size[0]
+            ),
             "give an outline of the picture's size, or move it away",
         )),
     }

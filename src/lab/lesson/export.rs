@@ -91,6 +91,9 @@ struct Port {
     offset: u64,
     stride: usize,
     shape: Vec<usize>,
+    /// Of an output: it is there when so many steps have run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<usize>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -260,12 +263,18 @@ impl Document {
             offset: place.start / 4 + place.view.offset as u64,
             stride: place.view.stride,
             shape: place.shape.dims().to_vec(),
+            after: None,
+        };
+        // A view of something else is there at the end at the latest.
+        let after = |own: &str| {
+            let made = plan.steps.iter().rposition(|step| step.layer == own);
+            Some(made.map_or(plan.steps.len(), |at| at + 1))
         };
         let inputs = plan.inputs.iter().map(|input| port(&input.name, &input.place)).collect();
         let found = outputs.iter().map(|(shown, own)| {
             let there = plan.outputs.iter().find(|output| output.name == *own);
             there
-                .map(|output| port(shown, &output.place))
+                .map(|output| Port { after: after(own), ..port(shown, &output.place) })
                 .ok_or_else(|| Error::shape(format!("plan {name}"), format!("it has no {own}")))
         });
         let mut dispatches = Vec::new();
@@ -439,4 +448,3 @@ impl Buffers {
         }
     }
 }
-

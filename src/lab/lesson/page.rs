@@ -16,7 +16,7 @@ use crate::engine::gpu::Gpu;
 use crate::error::{Error, Result};
 use crate::lab::report::html::embed;
 use crate::lab::report::html::page::escape;
-use crate::nets::cam::{Steps, Stepper};
+use crate::nets::cam::{Stepper, Steps};
 use crate::nets::classifier::{Classifier, Opening};
 use crate::nets::images::{Colour, Resize};
 use crate::nets::models::Mode;
@@ -46,6 +46,8 @@ pub struct Lesson {
 pub struct Source {
     /// The network with its weights.
     pub classifier: Classifier,
+    /// What it was trained on, in a few words, where that is known.
+    pub about: Option<&'static str>,
     /// The pictures that the page includes.
     pub pictures: Vec<Picture>,
 }
@@ -83,13 +85,20 @@ impl Lesson {
         }
         if classifier.network.segments() {
             return Err(Error::usage(
-                format!("{} gives masks, and a lesson explains the score of a class", classifier.network.name),
+                format!(
+                    "{} gives masks, and a lesson explains the score of a class",
+                    classifier.network.name
+                ),
                 "give a classifier, see `parula models`",
             ));
         }
         let [height, width] = classifier.model.size;
-        let model =
-            classifier.network.build(Mode::Inference, 1, [height, width], classifier.model.classes)?;
+        let model = classifier.network.build(
+            Mode::Inference,
+            1,
+            [height, width],
+            classifier.model.classes,
+        )?;
         let mut document = Document::default();
         let network = plans::add(&mut document, &model, store)?;
         let mut stepper = Stepper::new(gpu, &model, store, None, 1.0)?;
@@ -117,7 +126,7 @@ impl Lesson {
         Ok(Lesson {
             title: format!("Grad-CAM with {name}"),
             network: json!({
-                "name": name, "input": [height, width, channels],
+                "name": name, "about": source.about, "input": [height, width, channels],
                 "scaling": classifier.scaling.name(), "affine": affine, "order": order,
                 "classes": classes, "output": classifier.network.output(),
                 "parameters": model.parameters(), "cam": network.cam, "logits": network.logits,

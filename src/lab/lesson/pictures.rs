@@ -48,7 +48,9 @@ impl Picture {
             if height.saturating_mul(width) > MOST_PIXELS {
                 return Err(Error::content(
                     path,
-                    format!("{width} x {height} pixels are too many for a page, which holds them as text"),
+                    format!(
+                        "{width} x {height} pixels are too many for a page, which holds them as text"
+                    ),
                     format!("make it smaller: up to {} megapixels", MOST_PIXELS >> 20),
                 ));
             }
@@ -65,7 +67,8 @@ pub(super) fn synthetic(patients: usize, size: usize, seed: u64) -> Result<Vec<R
     let out = folder.path().join("synthetic");
     files::create_folder(&out)?;
     synth::synthesize(&out, &SynthOptions { patients, size, seed })?;
-    let rois = Rois::read(&out, &ReadOptions::default(), &RoiOptions { seed, ..RoiOptions::default() })?;
+    let rois =
+        Rois::read(&out, &ReadOptions::default(), &RoiOptions { seed, ..RoiOptions::default() })?;
     Ok(rois.rois)
 }
 

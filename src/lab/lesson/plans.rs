@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::describe::{self, Layer};
 use super::export::Document;
-use crate::engine::graph::{Graph, Value, gradients, gradients_by};
+use crate::engine::graph::{Backward, Graph, Value, gradients, gradients_by};
 use crate::engine::ops::{
     Dense, DiceThresholds, Elementwise, GlobalAveragePool, HeatmapToGray, ResizeToRegions,
     TopClass, downcast,
@@ -84,8 +84,12 @@ pub fn add(document: &mut Document, model: &Model, store: &Store) -> Result<Netw
         if at_cam && pooled.is_none() {
             continue;
         }
-        if of_image && backward == crate::engine::graph::Backward::Guided {
-            guided(document, model)?;
+        if of_image && backward == Backward::Guided {
+            match guided(document, model) {
+                // A network without a ReLU has no guided gradient, and its page no such method.
+                Err(Error::Usage { .. }) => continue,
+                done => done?,
+            }
         }
         let takes = |layer: &&Layer| match of_image {
             true => layer.name == IMAGES || layer.value == images(model),
@@ -210,8 +214,8 @@ fn guided(document: &mut Document, model: &Model) -> Result<()> {
     let logits = model.heads.logits;
     let class = graph.input(CLASS, [model.batch, model.classes])?;
     let seed = graph.add("top_class", TopClass, &[logits, class])?;
-    let backward = crate::engine::graph::Backward::Guided;
-    let gradient = gradients_by(&mut graph, logits, seed, &[images(model)], backward)?[0];
+    let at = [images(model)];
+    let gradient = gradients_by(&mut graph, logits, seed, &at, Backward::Guided)?[0];
     let outputs = [("logits".to_owned(), logits), ("gradient/images".to_owned(), gradient)];
     add_plan(document, "guided", &graph, &outputs, Some("network"))
 }
@@ -246,8 +250,7 @@ fn levels(document: &mut Document, [h, w]: [usize; 2]) -> Result<()> {
     let map = graph.input("map", [1, h, w, 1])?;
     let regions = graph.input("regions", [1, 3])?;
     let relu = graph.add("relu", Elementwise::relu(), &[map])?;
-    let resized =
-        graph.add("resized", ResizeToRegions { capacity: PIXELS }, &[relu, regions])?;
+    let resized = graph.add("resized", ResizeToRegions { capacity: PIXELS }, &[relu, regions])?;
     let levels = graph.add("levels", HeatmapToGray, &[resized, regions])?;
     let outputs = [("resized".to_owned(), resized), ("levels".to_owned(), levels)];
     add_plan(document, &format!("levels/{h}x{w}"), &graph, &outputs, None)

@@ -79,9 +79,8 @@ pub fn add(document: &mut Document, gpu: &Arc<Gpu>) -> Result<Json> {
     let store = Store::new(gpu, &training.graph, 0)?;
     document.add_variables("training", &training.graph, &store)?;
     let outputs = [("loss", training.loss), ("logits", training.logits)];
-    let names = outputs.map(|(shown, value)| {
-        (shown.to_owned(), training.graph.node(value).name.clone())
-    });
+    let names =
+        outputs.map(|(shown, value)| (shown.to_owned(), training.graph.node(value).name.clone()));
     let values = outputs.map(|(_, value)| value);
     let step = plan::build(
         &training.graph,
@@ -133,7 +132,8 @@ fn material() -> Result<(Vec<Roi>, Vec<Roi>)> {
         of.collect::<Vec<Roi>>()
     });
     let count = of[0].len().min(of[1].len());
-    let aside: Vec<String> = of[0].iter().skip(count - HELD_OUT).map(|r| r.source.clone()).collect();
+    let aside: Vec<String> =
+        of[0].iter().skip(count - HELD_OUT).map(|r| r.source.clone()).collect();
     let mut held_out = Vec::new();
     for (at, source) in aside.iter().enumerate() {
         let from = &of[at % 2];
@@ -160,11 +160,9 @@ fn watch(document: &mut Document) -> Result<()> {
     let gradient = gradients(&mut graph, logits, seed, &[model.heads.cam])?[0];
     let map = grad_cam(&mut graph, model.heads.cam, gradient)?;
     let outputs = [("logits", logits), ("map", map)];
-    let names =
-        outputs.map(|(shown, value)| (shown.to_owned(), graph.node(value).name.clone()));
+    let names = outputs.map(|(shown, value)| (shown.to_owned(), graph.node(value).name.clone()));
     let values = outputs.map(|(_, value)| value);
-    let plan =
-        plan::build(&graph, &values, &[], &Document::capabilities(), &Options::default())?;
+    let plan = plan::build(&graph, &values, &[], &Document::capabilities(), &Options::default())?;
     document.add_plan("watch", &graph, &plan, Some("training"), &names)
 }
 
@@ -202,13 +200,8 @@ fn losses(
 ) -> Result<Vec<f32>> {
     let outputs = [training.loss];
     let options = session::options(gpu);
-    let plan = plan::build(
-        &training.graph,
-        &outputs,
-        &training.updates,
-        gpu.capabilities(),
-        &options,
-    )?;
+    let plan =
+        plan::build(&training.graph, &outputs, &training.updates, gpu.capabilities(), &options)?;
     let loss = training.graph.node(training.loss).name.clone();
     let mut session = Session::new(gpu, plan, store)?;
     let mut losses = Vec::new();

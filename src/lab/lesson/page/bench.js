@@ -50,7 +50,7 @@ async function bench(lesson, { onProgress, signal, most }) {
     whole[name] = { ...timing, images_per_second: 1000 / timing.ms };
   }
   // The forward pass alone has left the gradients of an earlier picture.
-  lesson.last = null;
+  lesson.explainProgram.last = null;
   const json = {
     runtime: 'browser', adapter: lesson.adapter, browser: navigator.userAgent, date: new Date().toISOString().slice(0, 10),
     version: lesson.data.program.made_by.replace(/^parula /, ''), timer: timestamps ? 'gpu timestamps' : 'host clock',

@@ -199,13 +199,20 @@ class OnGpu extends Lesson {
     Object.keys(this.stages).forEach((stage) => this.stages[stage].steps.length === 0 && delete this.stages[stage]);
   }
 
-  // Forward, and back from the class, where that is not what was computed last.
-  async gradients(program, input, wanted, sign) {
-    const one = program === this.explainProgram;
-    const key = `${wanted} ${sign} ${program.variables.version} ${[...program.replaced.keys()].length ? Math.random() : ''}`;
-    const same = (last) => last && last.key === key && last.input.every((value, index) => value === input[index]);
-    if (one && same(this.last)) return this.last;
-    this.last = null;
+  // Forward, and back from the class as far as `names` need it, where that is not what was computed last.
+  async gradients(program, input, wanted, sign, names) {
+    const edited = [...program.replaced].flat().join();
+    const key = `${sign} ${program.variables.version} ${edited}`;
+    const last = program.last;
+    const same = last?.key === key && (last.wanted === wanted || last.class === wanted);
+    const to = Math.max(this.forwardSteps, ...names.map((name) => program.after(name)));
+    if (same && last.input.every((value, index) => value === input[index])) {
+      // The steps go on where they were left: nothing else has run in their memory.
+      if (to > last.to) await program.run({ from: last.to, to });
+      last.to = Math.max(to, last.to);
+      return last;
+    }
+    program.last = null;
     program.write('images', input);
     const seed = new Float32Array(this.classes.length);
     let of = wanted;
@@ -215,11 +222,10 @@ class OnGpu extends Lesson {
     }
     if (of !== null) seed[of] = sign;
     program.write('class', seed);
-    await program.run();
+    await program.run({ to });
     const logits = await program.read('logits');
-    const found = { key, input: input.slice(), logits, class: of ?? this.top(logits) };
-    if (one) this.last = found;
-    return found;
+    program.last = { key, wanted, input: input.slice(), logits, class: of ?? this.top(logits), to };
+    return program.last;
   }
 
   explain(asked) {
@@ -231,11 +237,11 @@ class OnGpu extends Lesson {
       this.asked = request.layer;
       const input = this.input(request);
       const back = request.method === 'guided-backprop' ? await this.programOf('guided') : this.explainProgram;
-      const run = await this.gradients(back, input, request.class, request.sign);
-      this.request = { ...request, input, class: run.class };
       const shape = layer === 'images' ? this.network.input : this.find(layer).shape;
       const names = layer === 'images' ? ['gradient/images'] : [layer, `gradient/${layer}`];
       if (request.method === 'cam') names.push('gradient/pooled');
+      const run = await this.gradients(back, input, request.class, request.sign, names);
+      this.request = { ...request, input, class: run.class };
       const read = await back.readAll(names);
       const [activation, gradient] = layer === 'images' ? [input, read[0]] : read;
       const own = await this.programOf(this.methodPlan(request.method, shape));
@@ -273,7 +279,7 @@ class OnGpu extends Lesson {
     return this.turn(() => this.guard(async () => {
       const start = performance.now();
       const input = this.input(asked);
-      this.last = null;
+      this.explainProgram.last = null;
       this.explainProgram.write('images', input);
       await this.explainProgram.run({ to: this.forwardSteps });
       const logits = await this.explainProgram.read('logits');
@@ -284,7 +290,7 @@ class OnGpu extends Lesson {
   kept(layer) {
     return this.turn(() => this.guard(async () => {
       if (!this.request) throw problem('usage', 'Nothing was explained yet.');
-      await this.gradients(this.explainProgram, this.request.input, this.request.class, this.request.sign);
+      await this.gradients(this.explainProgram, this.request.input, this.request.class, this.request.sign, [layer]);
       return this.explainProgram.read(layer);
     }));
   }
@@ -310,7 +316,6 @@ class OnGpu extends Lesson {
   /** New random weights for a layer; without one all trained weights again. */
   async randomise(layer = null) {
     const { variables } = this.explainProgram;
-    this.last = null;
     if (layer === null) {
       variables.reset();
       this.randomised.clear();

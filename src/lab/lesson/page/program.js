@@ -189,6 +189,11 @@ export class Program {
     return this.tensors.has(name);
   }
 
+  /** After how many steps a tensor is there. */
+  after(name) {
+    return this.#port(name).after ?? 0;
+  }
+
   /** Writes an input. */
   write(name, data) {
     const { buffer, offset, shape } = this.#port(name);
@@ -300,6 +305,8 @@ export class Program {
   async time(step, { repeats = 10 } = {}) {
     const commands = this.commands[step];
     if (!commands || commands.length === 0) return 0;
+    // A step that runs by itself reads what others have left in the memory that they share: results are gone.
+    this.last = null;
     const { device } = this;
     const query = device.features.has('timestamp-query') ? device.createQuerySet({ type: 'timestamp', count: 2 }) : null;
     const encoder = device.createCommandEncoder();

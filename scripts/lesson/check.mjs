@@ -19,6 +19,9 @@ const CHROMIUM = ['--headless=new', '--no-sandbox', '--disable-gpu-sandbox', '--
   '--disable-background-networking', '--disable-component-update', '--disable-sync', '--force-color-profile=srgb'];
 const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
+const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+const apart = (a, b) => (a.length === b.length ? a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index])), 0) : Infinity);
+
 const failures = [];
 const expect = (holds, text) => {
   console.log(`${holds ? 'ok    ' : 'WRONG '} ${text}`);
@@ -90,9 +93,6 @@ async function check() {
   expect(requests.filter((url) => url.startsWith('file:')).length === 1, 'one file is opened');
   expect(messages.length === 0, `no error in the console${messages.length ? `: ${messages.join(' | ')}` : ''}`);
 }
-
-const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-const apart = (a, b) => (a.length === b.length ? a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index])), 0) : Infinity);
 
 async function dataUrl(path) {
   return path && `data:image/png;base64,${(await readFile(path)).toString('base64')}`;
