@@ -2,6 +2,7 @@
 
 import { problem } from 'lesson/device.js';
 import { bytes } from 'lesson/plan.js';
+import { sizeOf } from 'lesson/size.js';
 
 /** A tab has no room for more. */
 export const MOST_PIXELS = 40e6;
@@ -17,7 +18,8 @@ export async function readPicture(source) {
   }
   const blob = typeof source === 'string' ? blobOf(source) : source;
   if (!(blob instanceof Blob)) throw problem('picture', 'This is no picture: give a PNG, JPEG or WebP file.');
-  const claimed = await claims(blob);
+  // By its head, before the browser unpacks all of it.
+  const claimed = sizeOf(new Uint8Array(await blob.slice(0, 1 << 18).arrayBuffer()));
   if (claimed) expectSmall(...claimed);
   let bitmap;
   try {
@@ -45,13 +47,6 @@ function expectSmall(width, height) {
   if (width * height > MOST_PIXELS) {
     throw problem('picture', `The picture has ${Math.round((width * height) / 1e6)} megapixels; this page takes up to ${MOST_PIXELS / 1e6}.`);
   }
-}
-
-// Width and height by the header of a PNG, before the browser unpacks all of it.
-async function claims(blob) {
-  const head = new DataView(await blob.slice(0, 24).arrayBuffer());
-  if (head.byteLength < 24 || head.getUint32(0) !== 0x89504e47) return null;
-  return [head.getUint32(16), head.getUint32(20)];
 }
 
 function blobOf(url) {

@@ -163,6 +163,18 @@ export class Program {
     this.commands = commands(this.plan.steps);
   }
 
+  // Two texts of one file, with other constants in them, are two shaders: `conv2d`, `conv2d 2`.
+  #shaderName(number) {
+    const { shaders } = this.plans.document;
+    const { name } = shaders[number];
+    const before = shaders.slice(0, number).filter((other) => other.name === name).length;
+    return before === 0 ? name : `${name} ${before + 1}`;
+  }
+
+  #pipelinesOf(shader) {
+    return [...this.pipelines.keys()].filter((number) => this.#shaderName(this.plans.document.pipelines[number].shader) === shader);
+  }
+
   #describe(step, index) {
     const { document } = this.plans;
     const dispatches = step.dispatches.map((number) => this.plan.dispatches[number]);
@@ -171,7 +183,7 @@ export class Program {
     const shader = pipeline && document.shaders[pipeline.shader];
     return {
       step: index, layer: step.layer, operation: step.operation, what: step.what, case: step.case, variant: step.variant,
-      shader: shader?.name ?? null, files: shader?.files ?? [], entry: pipeline?.entry ?? null, wgsl: shader?.wgsl ?? '',
+      shader: pipeline ? this.#shaderName(pipeline.shader) : null, tiles: shader?.tiles ?? [], files: shader?.files ?? [], entry: pipeline?.entry ?? null, wgsl: shader?.wgsl ?? '',
       constants: pipeline?.constants ?? {}, inputs: step.inputs, output: { name: step.layer, shape: step.shape },
       grid: first?.workgroups ?? [0, 0, 0], flops: step.flops, bytes: step.bytes,
       dispatches: dispatches.map((dispatch) => ({ entry: document.pipelines[dispatch.pipeline].entry, grid: dispatch.workgroups })),
@@ -262,8 +274,7 @@ export class Program {
    * `{ok, errors: [{line, column, message}]}`: where it does not compile, nothing changes.
    */
   async replace(shader, text) {
-    const { document } = this.plans;
-    const numbers = [...this.pipelines.keys()].filter((number) => document.shaders[document.pipelines[number].shader].name === shader);
+    const numbers = this.#pipelinesOf(shader);
     if (numbers.length === 0) return { ok: false, errors: [{ line: 1, column: 1, message: `${this.name} runs no kernel of ${shader}` }] };
     const before = new Map(this.pipelines);
     const { device } = this;
@@ -292,10 +303,7 @@ export class Program {
 
   /** The shader as it came. */
   async restore(shader) {
-    const { document } = this.plans;
-    for (const number of this.pipelines.keys()) {
-      if (document.shaders[document.pipelines[number].shader].name === shader) this.pipelines.set(number, await this.cache.pipelines.get(number));
-    }
+    for (const number of this.#pipelinesOf(shader)) this.pipelines.set(number, await this.cache.pipelines.get(number));
     this.replaced.delete(shader);
     this.once = -1;
     this.#bind();

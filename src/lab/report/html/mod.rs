@@ -5,11 +5,11 @@
 //! plain HTML and SVG, written here; the script of the page sorts tables and draws the gallery.
 
 mod charts;
-pub(in crate::lab) mod embed;
+pub(crate) mod embed;
 mod figures;
 mod gallery;
 mod numbers;
-pub(in crate::lab) mod page;
+pub(crate) mod page;
 mod paper;
 mod run;
 mod setup;
