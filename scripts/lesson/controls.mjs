@@ -240,6 +240,18 @@ async function gpuOnly(page) {
     document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));
     await new Promise((resume) => { setTimeout(resume, 300); });
   }), () => ink(page, heatmap));
+  await changes(page, 'a dropped picture', () => page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(80, 100);
+    canvas.getContext('2d').fillRect(30, 10, 20, 60);
+    const data = new DataTransfer();
+    data.items.add(new File([await canvas.convertToBlob()], 'dropped.png', { type: 'image/png' }));
+    document.dispatchEvent(new DragEvent('drop', { dataTransfer: data }));
+    await new Promise((resume) => { setTimeout(resume, 300); });
+  }), () => ink(page, heatmap));
+  await page.click('.camera button');
+  const camera = await page.waitForFunction(() => /Take/.test(document.querySelector('.camera button').textContent), null, { timeout: 10_000 }).then(() => true, () => false);
+  if (camera) await changes(page, 'a picture by the camera', async () => { await page.click('.camera button'); await page.waitForTimeout(500); }, () => ink(page, heatmap));
+  else check('without a camera the page says so', /camera/.test(await page.textContent('#messages')), await page.textContent('#messages'));
   await page.selectOption('#choose-picture', { index: 0 });
   await idle(page);
 
@@ -286,6 +298,13 @@ async function training(page) {
   await page.waitForTimeout(500);
 }
 
+async function bench(page) {
+  await page.click('#bench-start');
+  await page.waitForSelector('[data-view="bench"] tbody tr', { timeout: SLOW });
+  const json = JSON.parse(await page.inputValue('[data-view="bench"] textarea'));
+  check('the bench times kernels', json.results.length > 5 && json.results.every(({ ms }) => ms > 0), `${json.results.length} kernels on ${json.adapter}`);
+}
+
 async function lost(page) {
   await page.evaluate(async () => (await window.parula.lesson).device.destroy());
   await page.waitForFunction(() => /The GPU is back/.test(document.querySelector('#messages').textContent), null, { timeout: SLOW });
@@ -299,7 +318,7 @@ if (shots) mkdirSync(shots, { recursive: true });
 for (const mode of ['webgpu', 'recorded'].filter((one) => !only || only === one)) {
   console.log(`# ${mode}`);
   const { browser, page, problems, opened } = await open(mode);
-  const parts = mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training, lost] : [everywhere];
+  const parts = mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training, bench, lost] : [everywhere];
   console.log(`     the first map after ${opened} ms: ${await summary(page)}`);
   check('it says where it computes', (mode === 'webgpu' ? /On your GPU/ : /Recorded/).test(await page.textContent('#status')), (await page.textContent('#status')).trim().slice(0, 90));
   for (const part of parts) {

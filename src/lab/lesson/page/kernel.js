@@ -136,7 +136,7 @@ export function kernelPanel({ program, shader, wgsl, steps }) {
 
   const head = entries.find(({ name }) => ran.has(name));
   if (head) setTimeout(() => editor.show(1));
-  return h('div', { class: 'kernelpanel' }, h('h4', {}, h('code', {}, `${shader}`)), h('p', { class: 'note' }, shapes.join('; '), steps.length > 3 ? `; and ${steps.length - 3} more steps` : ''), entries.length > 1 ? ladder : null, editor.element,
+  return h('div', { class: 'kernelpanel' }, h('h3', {}, h('code', {}, shader)), h('p', { class: 'note' }, shapes.join('; '), steps.length > 3 ? `; and ${steps.length - 3} more steps` : ''), entries.length > 1 ? ladder : null, editor.element,
     h('div', { class: 'row' }, ...buttons, runnable ? h('span', { class: 'note' }, 'Ctrl+Enter compiles') : h('span', { class: 'note' }, 'Compiling needs WebGPU.')), output);
 }
 

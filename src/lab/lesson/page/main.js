@@ -37,6 +37,8 @@ app.say = (text, kind = 'note') => {
   // One sentence of a kind at a time: the newest says how things are.
   find('messages').querySelectorAll(`.${kind}`).forEach((old) => old.remove());
   find('messages').append(box);
+  // What is no error is read and goes.
+  if (kind !== 'error') setTimeout(() => box.remove(), 15_000);
 };
 
 /** What `lesson.explain` is asked. */

@@ -2,7 +2,7 @@
 
 import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
-import { app } from 'lesson/app.js';
+import { app, where } from 'lesson/app.js';
 import { Bars } from 'lesson/chart.js';
 import { MapView } from 'lesson/map.js';
 import { drawOverlay } from 'lesson/draw.js';
@@ -41,7 +41,7 @@ export function levelsView(root) {
     const black = counts[0];
     counts[0] = 0;
     bars.update(counts, state.threshold, (t) => `${counts[t]} pixels have level ${t}`);
-    text.textContent = `${black} of ${levels.length} pixels have level 0 and are left out of the chart.`;
+    text.textContent = `${black} of ${levels.length} pixels have level 0 and are left out of the chart. These levels were computed ${where(state.explanation.levelsWhere ?? state.explanation.where)}.`;
   });
   on(['threshold'], () => bars.mark(state.threshold));
   on(['normalisation'], () => show());

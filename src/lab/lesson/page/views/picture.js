@@ -216,14 +216,20 @@ function paintBoard() {
     clear.disabled = !covered;
     empty.disabled = !truth;
     original.disabled = picture.own || truthFrom === 'included' || !app.data.pictures.find(({ id }) => id === picture.id)?.outline;
-    const [x, y] = [Math.floor(at.x * picture.width), Math.floor(at.y * picture.height)];
-    fill(note, `${picture.height} × ${picture.width} pixels. `, truthFrom === 'included' ? 'The line is the true outline of the mass.' : truthFrom === 'drawn' ? 'The line is the outline that you drew.' : 'No outline is known: draw one to get a score.', ` Grey level at row ${y}, column ${x}: ${greyOf(picture.pixels, y * picture.width + x)}.`);
+    describe();
     place();
+  };
+  const describe = () => {
+    const { picture, truthFrom } = state;
+    if (!picture) return;
+    const [x, y] = [Math.floor(at.x * picture.width), Math.floor(at.y * picture.height)];
+    fill(note, `${picture.height} × ${picture.width} pixels. `, truthFrom === 'included' ? 'The line is the true outline of the mass.' : truthFrom === 'drawn' ? 'The line is the outline that you drew.' : 'No outline belongs to this picture: draw one to get a score.', ` Grey level at row ${y}, column ${x}: ${greyOf(picture.pixels, y * picture.width + x)}.`);
   };
   on(['picture', 'covered', 'truth', 'truthFrom'], draw);
   on(['at'], () => {
     if (mode === 'point') at = { ...state.at };
-    draw();
+    describe();
+    place();
   });
   return h('div', { class: 'boardbox' }, frame, note, tools);
 }
