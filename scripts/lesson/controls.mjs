@@ -122,12 +122,20 @@ async function everywhere(page, mode) {
   await page.check('input[name="tool"][value="draw"]');
   await board.evaluate((element) => element.scrollIntoView({ block: 'center', behavior: 'instant' }));
   const box = await board.boundingBox();
-  await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
+  await page.mouse.move(box.x + box.width * 0.75, box.y + box.height * 0.5);
   await page.mouse.down();
-  for (let step = 0; step <= 10; step += 1) await page.mouse.move(box.x + box.width * (0.4 + 0.02 * step), box.y + box.height * (0.4 + 0.02 * step));
+  // Round a circle: what lies in it belongs to the outline.
+  const round = (angle) => page.mouse.move(box.x + box.width * (0.5 + 0.25 * Math.cos(angle)), box.y + box.height * (0.5 + 0.25 * Math.sin(angle)));
+  for (let step = 0; step <= 40; step += 1) await round((2 * Math.PI * step) / 40);
   await page.mouse.up();
   await page.waitForFunction(() => /mean-Dice/.test(document.querySelector('#summary').textContent), null, { timeout: 30_000 }).catch(() => {});
   check('a drawn outline has a score', /mean-Dice/.test(await summary(page)), await summary(page));
+  await page.waitForTimeout(400);
+  const [inside, all] = await page.evaluate(async () => {
+    const { state } = await import('lesson/state.js');
+    return [state.truth.reduce((sum, one) => sum + one, 0), state.truth.length];
+  });
+  check('what the outline goes round belongs to it', inside > 0.2 * all && inside < 0.5 * all, `${inside} of ${all} pixels`);
   if (shots) await page.screenshot({ path: `${shots}/drawn-${mode}.png` });
   await page.click('#restore-outline');
   await idle(page);

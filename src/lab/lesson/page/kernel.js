@@ -35,7 +35,7 @@ function folded(source, otherwise) {
     if (shown && shown.key === key && shown.program === found?.program) return;
     shown = { key, program: found?.program };
     if (groups.length) fill(place, ...groups.map((group) => kernelPanel(group)));
-    else fill(place, h('p', { class: 'note' }, app.lesson.mode === 'webgpu' || app.lesson.stages ? otherwise : 'The kernels are shown where WebGPU is there to run them.'));
+    else fill(place, h('p', { class: 'note' }, app.lesson.mode === 'webgpu' || app.lesson.stages ? otherwise : 'The kernels run where WebGPU is there. Their text stands in step 13.'));
   };
   details.addEventListener('toggle', build);
   on(['explanation'], build);

@@ -19,17 +19,25 @@ export function kernelsView(root) {
     const group = groups[Number(choose.value)];
     if (group) fill(place, kernelPanel(group));
   };
+  /** Without WebGPU the texts can still be read. */
+  const read = () => {
+    if (groups.length) return;
+    groups = (app.data.program?.shaders ?? []).map(({ name, wgsl }) => ({ program: null, shader: name, wgsl, steps: [] }));
+    fill(choose, ...groups.map(({ shader }, i) => h('option', { value: i }, shader)));
+    choose.selectedIndex = Math.max(0, groups.findIndex(({ shader }) => shader === 'channel_sum'));
+    count.textContent = 'They run, and can be changed, where WebGPU is there. Here is their text.';
+    open();
+  };
   const list = () => {
     const { stages } = app.lesson;
+    if (!stages) {
+      read();
+      return;
+    }
     const found = Object.entries(STAGES).flatMap(([stage, name]) => (stages?.[stage] ? shadersOf(stages[stage]).map((group) => ({ ...group, stage, name })) : []));
     const key = (all) => all.map(({ stage, shader }) => stage + shader).join();
     const changed = key(found) !== key(groups) || found.some((group, i) => group.program !== groups[i]?.program);
     groups = found;
-    if (groups.length === 0) {
-      choose.parentElement.hidden = true;
-      count.textContent = 'The kernels run where WebGPU is there. The exercises below show their text and their solutions in any browser.';
-      return;
-    }
     if (!changed) return;
     const before = choose.selectedIndex;
     fill(choose, ...groups.map(({ name, shader, steps }, i) => h('option', { value: i }, `${name}: ${shader}${steps.length > 1 ? ` (${steps.length} steps)` : ''}`)));

@@ -86,7 +86,7 @@ function layerPanel() {
   const vector = h('div', {});
   const kernels = h('div', {});
   const element = h('div', { class: 'card', id: 'layer-panel' }, title, facts, note, actions, vector,
-    h('div', { class: 'atlasrow' }, h('div', { class: 'grow' }, atlas.element, h('div', { class: 'row tight' }, h('label', {}, common, ' one scale for all'), all)), map.element), kernels);
+    h('div', { class: 'atlasrow', hidden: true }, h('div', { class: 'grow' }, atlas.element, h('div', { class: 'row tight' }, h('label', {}, common, ' one scale for all'), all)), map.element), kernels);
   let tensor = null;
   let layer = null;
   let channel = 0;
@@ -127,9 +127,10 @@ function layerPanel() {
     fill(kernels, layerKernels(layer));
     note.textContent = 'The feature maps are being read …';
     if (!state.explanation) return;
-    let found = null;
+    const { explanation: e } = state;
+    let found = layer.name === e.layer && e.activation ? { data: e.activation, shape: e.shape } : null;
     try {
-      found = await app.lesson.activationOf(layer.name);
+      found ??= await app.lesson.activationOf(layer.name);
     } catch (error) {
       note.textContent = error.message;
     }

@@ -126,6 +126,25 @@ function cameraButton() {
   return h('span', { class: 'camera' }, button, video);
 }
 
+/** What a line goes round belongs to it: all that cannot be reached from the border. */
+function closed(mask, width, height) {
+  const outside = new Uint8Array(mask.length);
+  const next = [];
+  const visit = (x, y) => {
+    const at = y * width + x;
+    if (x < 0 || y < 0 || x >= width || y >= height || mask[at] || outside[at]) return;
+    outside[at] = 1;
+    next.push([x, y]);
+  };
+  for (let x = 0; x < width; x += 1) [0, height - 1].forEach((y) => visit(x, y));
+  for (let y = 0; y < height; y += 1) [0, width - 1].forEach((x) => visit(x, y));
+  while (next.length) {
+    const [x, y] = next.pop();
+    [[1, 0], [-1, 0], [0, 1], [0, -1]].forEach(([dx, dy]) => visit(x + dx, y + dy));
+  }
+  return outside.map((one) => 1 - one);
+}
+
 /** The picture with a brush: it covers the picture, or draws the true outline. */
 function paintBoard() {
   const canvas = h('canvas', { width: 1, height: 1 });
@@ -186,7 +205,13 @@ function paintBoard() {
     move(event);
   });
   frame.addEventListener('pointermove', move);
-  for (const end of ['pointerup', 'pointercancel']) frame.addEventListener(end, () => { painting = false; });
+  for (const end of ['pointerup', 'pointercancel']) {
+    frame.addEventListener(end, () => {
+      const { truth, picture } = state;
+      if (painting && mode === 'draw' && truth) set({ truth: closed(truth, picture.width, picture.height) });
+      painting = false;
+    });
+  }
   frame.addEventListener('keydown', (event) => {
     const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (by) at = { x: Math.min(0.9999, Math.max(0, at.x + by[0] * 0.02)), y: Math.min(0.9999, Math.max(0, at.y + by[1] * 0.02)) };
@@ -223,7 +248,7 @@ function paintBoard() {
     const { picture, truthFrom } = state;
     if (!picture) return;
     const [x, y] = [Math.floor(at.x * picture.width), Math.floor(at.y * picture.height)];
-    fill(note, `${picture.height} × ${picture.width} pixels. `, truthFrom === 'included' ? 'The line is the true outline of the mass.' : truthFrom === 'drawn' ? 'The line is the outline that you drew.' : 'No outline belongs to this picture: draw one to get a score.', ` Grey level at row ${y}, column ${x}: ${greyOf(picture.pixels, y * picture.width + x)}.`);
+    fill(note, `${picture.height} × ${picture.width} pixels. `, truthFrom === 'included' ? 'The line is the true outline of the mass.' : truthFrom === 'drawn' ? 'The line is the outline that you drew; what it goes round belongs to it.' : 'No outline belongs to this picture: draw one to get a score.', ` Grey level at row ${y}, column ${x}: ${greyOf(picture.pixels, y * picture.width + x)}.`);
   };
   on(['picture', 'covered', 'truth', 'truthFrom'], draw);
   on(['at'], () => {
