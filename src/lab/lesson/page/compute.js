@@ -201,30 +201,35 @@ class OnGpu extends Lesson {
 
   // Forward, and back from the class as far as `names` need it, where that is not what was computed last.
   async gradients(program, input, wanted, sign, names) {
-    const edited = [...program.replaced].flat().join();
-    const key = `${sign} ${program.variables.version} ${edited}`;
-    const last = program.last;
-    const same = last?.key === key && (last.wanted === wanted || last.class === wanted);
+    const key = `${program.variables.version} ${[...program.replaced].flat().join()}`;
+    const { last } = program;
     const to = Math.max(this.forwardSteps, ...names.map((name) => program.after(name)));
-    if (same && last.input.every((value, index) => value === input[index])) {
+    const forward = last?.key === key && last.input.every((value, index) => value === input[index]);
+    if (forward && last.sign === sign && (last.wanted === wanted || last.class === wanted)) {
       // The steps go on where they were left: nothing else has run in their memory.
       if (to > last.to) await program.run({ from: last.to, to });
       last.to = Math.max(to, last.to);
       return last;
     }
     program.last = null;
-    program.write('images', input);
-    const seed = new Float32Array(this.classes.length);
-    let of = wanted;
-    if (wanted === null && sign < 0) {
+    // Where all layers are kept, what is there of the forward pass serves another class as well.
+    const kept = forward && program === this.explainProgram && this.layers.every((layer) => layer.kept);
+    if (!kept) program.write('images', input);
+    let from = kept ? this.forwardSteps : 0;
+    let logits = kept ? last.logits : null;
+    if (wanted === null && sign < 0 && !kept) {
       await program.run({ to: this.forwardSteps });
-      of = this.top(await program.read('logits'));
+      logits = await program.read('logits');
+      from = this.forwardSteps;
     }
+    const of = wanted ?? (logits && this.top(logits));
+    const seed = new Float32Array(this.classes.length);
+    // Without a class the plan takes that with the highest score.
     if (of !== null) seed[of] = sign;
     program.write('class', seed);
-    await program.run({ to });
-    const logits = await program.read('logits');
-    program.last = { key, wanted, input: input.slice(), logits, class: of ?? this.top(logits), to };
+    await program.run({ from, to });
+    logits ??= await program.read('logits');
+    program.last = { key, wanted, sign, input: input.slice(), logits, class: of ?? this.top(logits), to };
     return program.last;
   }
 

@@ -41,7 +41,7 @@ export async function openDevice(needs = {}) {
 function describe(info = {}) {
   const { vendor, architecture, device, description } = info;
   const words = [description, [vendor, architecture, device].filter(Boolean).join(' ')].filter(Boolean);
-  return words[0] ? [...new Set(words)].join(', ') : 'a GPU without a name';
+  return words[0] ? [...new Set(words)].join(', ') : 'a GPU that the browser does not name';
 }
 
 function sentence(text, otherwise) {
