@@ -278,3 +278,51 @@ fn add_plan(
     let names: Vec<(String, String)> = outputs.iter().map(named).collect();
     document.add_plan(name, graph, &plan, variables, &names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nets::models::{self, Mode};
+
+    fn model(name: &str) -> Model {
+        let network = models::find(name).unwrap();
+        network.build(Mode::Inference, 1, network.input, network.classes).unwrap()
+    }
+
+    #[test]
+    fn a_network_too_large_for_a_page_is_refused_with_its_size() {
+        let text = expect_small(&model("xception")).unwrap_err().to_string();
+        assert!(text.contains("xception") && text.contains("92 MB in one page"), "{text}");
+        expect_small(&model("mobilenet-v2")).unwrap();
+    }
+
+    #[test]
+    fn layers_are_left_out_until_the_rest_fits() {
+        for (name, all) in [("compact-xception", true), ("densenet121", false)] {
+            let mut layers = describe::layers(&model(name));
+            keep(&mut layers);
+            let kept: usize = layers
+                .iter()
+                .filter(|layer| layer.kept)
+                .map(|l| l.shape.iter().product::<usize>())
+                .sum();
+            assert!(8 * kept as u64 <= MOST_KEPT, "{name}");
+            assert_eq!(layers.iter().all(|layer| layer.kept), all, "{name}");
+            let cam = layers.iter().rfind(|layer| layer.shape.len() == 3).unwrap();
+            assert!(cam.kept && cam.explainable, "{name}: {}", cam.name);
+        }
+    }
+
+    #[test]
+    fn every_method_without_sampling_has_a_family() {
+        let families: Vec<(&str, &str)> = METHODS
+            .iter()
+            .filter(|method| !method.samples())
+            .map(|method| (method.name, family(method)))
+            .collect();
+        assert_eq!(families.len(), 11);
+        let of = |name: &str| families.iter().find(|(own, _)| *own == name).unwrap().1;
+        assert_eq!((of("gradcam"), of("layercam")), ("channels", "positions"));
+        assert_eq!((of("eigencam"), of("saliency")), ("activation", "input"));
+    }
+}
