@@ -91,6 +91,7 @@ async function check() {
     await training(page);
     await edited(page);
     await bench(page);
+    await lost(page);
   }
   const foreign = requests.filter((url) => !url.startsWith('file:') && !url.startsWith('data:') && !url.startsWith('blob:'));
   expect(foreign.length === 0, `no request leaves the page${foreign.length ? `: ${foreign.join(' ')}` : ''}`);
@@ -242,4 +243,19 @@ async function bench(page) {
   const rows = found.json.results;
   expect(rows.length === 4 && rows.every(({ ms, ms_max: most }) => ms > 0 && most >= ms), `the bench times ${rows.length} kernels by ${found.clock}`);
   await writeFile(join(folder, `bench-${browserName}.json`), JSON.stringify(found.json));
+}
+
+async function lost(page) {
+  const found = await page.evaluate(async () => {
+    const lesson = await window.parula.lesson;
+    const before = await window.parula.run();
+    lesson.device.destroy();
+    const { reason } = await lesson.lost;
+    const said = await window.parula.run().then(() => null, (error) => ({ kind: error.kind, message: error.message }));
+    const again = await lesson.reopen();
+    const after = await window.parula.run();
+    return { reason, said, other: again !== lesson, mode: again.mode, same: after.map.every((value, i) => value === before.map[i]) };
+  });
+  expect(found.reason === 'destroyed' && found.said?.kind === 'lost' && !found.said.message.includes('\n'), `a device that is lost is a sentence: ${found.said?.message}`);
+  expect(found.other && found.mode === 'webgpu' && found.same, 'and is opened again');
 }
