@@ -4,20 +4,14 @@
 //
 // FOLDER has cases.json: [{image: file, id: of an included picture or null, mask: file or null, method, layer, cam: the
 // document of `parula cam --json`, map: numbers of the .npy, levels: of the .png, dice: of `parula score` or null}].
-// FIREFOX or CHROMIUM is the path of the browser; FIREFOX_LIBRARIES are folders of libraries that it needs. Prints what it found and exits 1 where something is wrong.
+// Prints what it found and exits 1 where something is wrong.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import puppeteer from 'puppeteer-core';
+import { launch, LIMIT_MS } from './browser.mjs';
 
 const [browserName, file, folder] = process.argv.slice(2);
-const LIMIT_MS = 240_000;
-
-const CHROMIUM = ['--headless=new', '--no-sandbox', '--disable-gpu-sandbox', '--disable-gpu-watchdog', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--force-color-profile=srgb'];
-const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 const apart = (a, b) => (a.length === b.length ? a.reduce((most, value, index) => Math.max(most, Math.abs(value - b[index])), 0) : Infinity);
@@ -28,31 +22,13 @@ const expect = (holds, text) => {
   if (!holds) failures.push(text);
 };
 
-const profile = await mkdtemp(join(tmpdir(), 'parula-browser-'));
-const options = browserName === 'firefox'
-  ? {
-    browser: 'firefox', executablePath: process.env.FIREFOX, headless: true, userDataDir: profile,
-    extraPrefsFirefox: {
-      'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blocklist': true, 'gfx.webgpu.force-enabled': true,
-      'datareporting.policy.dataSubmissionEnabled': false, 'app.update.enabled': false, 'network.captive-portal-service.enabled': false,
-    },
-    env: {
-      ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1', HOME: profile,
-      ...(process.env.FIREFOX_LIBRARIES ? { LD_LIBRARY_PATH: process.env.FIREFOX_LIBRARIES } : {}),
-    },
-  }
-  : {
-    browser: 'chrome', executablePath: process.env.CHROMIUM, headless: false, userDataDir: profile, pipe: true,
-    args: [...CHROMIUM, ...(browserName === 'recorded' ? ['--disable-features=WebGPU'] : WEBGPU)],
-  };
-const browser = await puppeteer.launch({ ...options, protocolTimeout: LIMIT_MS, timeout: 90_000 });
+const { browser, close } = await launch(browserName);
 try {
   await check(browser);
 } catch (error) {
   expect(false, `${browserName}: ${error.stack}`);
 } finally {
-  await browser.close().catch(() => {});
-  await rm(profile, { recursive: true, force: true, maxRetries: 5 }).catch(() => {});
+  await close();
 }
 console.log(failures.length === 0 ? `${browserName}: all is as the native program has it` : `${browserName}: ${failures.length} wrong`);
 process.exit(failures.length === 0 ? 0 : 1);

@@ -1,51 +1,71 @@
-// Drives lesson.html in Chromium as a reader would: every control changes what it should, exercises pass and fail, bad
-// input gets a sentence, the recorded page works without WebGPU, nothing is written to the console, nothing is requested.
+// Drives lesson.html in a browser as a reader would: every control changes what it should, exercises pass and fail, bad
+// input gets a sentence, a lost GPU comes back, nothing is written to the console, nothing is requested.
 //
-//   node controls.mjs LESSON.html [--only webgpu|recorded] [--shots DIR]
+//   node controls.mjs BROWSER PAGE [--shots DIR]     BROWSER: chromium, recorded (Chromium without WebGPU) or firefox
 //
-// It needs playwright-core (NODE_PATH or beside it) and CHROMIUM, the browser's path. One line a check; exit code 1
-// where one fails.
+// Prints one line a check and exits 1 where one fails.
 
-import { createRequire } from 'node:module';
 import { mkdirSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { deflateSync } from 'node:zlib';
+import { launch, LIMIT_MS as SLOW } from './browser.mjs';
 
-const require = createRequire(import.meta.url);
-const { chromium } = require('playwright-core');
-
-const [file, ...flags] = process.argv.slice(2);
-const option = (name) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : null);
-const shots = option('--shots');
-const BASE = ['--headless=new', '--no-sandbox', '--disable-gpu-sandbox', '--disable-gpu-watchdog', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
-const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-const SLOW = 240_000;
+const [name, file, ...flags] = process.argv.slice(2);
+const shots = flags[0] === '--shots' ? flags[1] : null;
+const mode = name === 'recorded' ? 'recorded' : 'webgpu';
 
 let failed = 0;
-function check(name, ok, detail = '') {
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}${detail ? `: ${detail}` : ''}`);
+function check(what, ok, detail = '') {
+  console.log(`${ok ? 'ok    ' : 'WRONG '} ${what}${detail ? `: ${detail}` : ''}`);
   if (!ok) failed += 1;
 }
 
 /** Opens the page and waits for its first map. */
-async function open(mode, { scheme = 'light', size = [1280, 900], touch = false } = {}) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: false, args: [...BASE, ...(mode === 'webgpu' ? WEBGPU : [])] });
-  const context = await browser.newContext({ viewport: { width: size[0], height: size[1] }, colorScheme: scheme, reducedMotion: 'reduce', hasTouch: touch, acceptDownloads: true });
-  const page = await context.newPage();
+async function open(browser, { size = [1280, 900], touch = false } = {}) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  await page.setViewport({ width: size[0], height: size[1], hasTouch: touch });
+  if (name !== 'firefox') await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
   const problems = [];
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('request', (request) => { if (!/^(file|data|blob):/.test(request.url())) problems.push(`request ${request.url()}`); });
-  if (mode === 'recorded') await page.addInitScript(() => Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined }));
+  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('request', (request) => !/^(file|data|blob):/.test(request.url()) && problems.push(`request ${request.url()}`));
   const began = Date.now();
   await page.goto(pathToFileURL(path.resolve(file)).href);
-  await page.waitForFunction(() => document.querySelector('#summary')?.children.length > 1 && !document.querySelector('#summary.busy'), null, { timeout: SLOW });
-  return { browser, page, problems, opened: Date.now() - began };
+  await page.waitForFunction(() => document.querySelector('#summary')?.children.length > 1 && !document.querySelector('#summary.busy'), { timeout: SLOW });
+  return { page, problems, opened: Date.now() - began };
 }
 
-const summary = (page) => page.$eval('#summary', (box) => box.textContent);
-const idle = (page) => page.waitForFunction(() => !document.querySelector('#summary.busy'), null, { timeout: SLOW });
+const wait = (ms) => new Promise((resume) => { setTimeout(resume, ms); });
+const text = (page, selector) => page.$eval(selector, (box) => box.textContent);
+const summary = (page) => text(page, '#summary');
+const idle = (page) => page.waitForFunction(() => !document.querySelector('#summary.busy'), { timeout: SLOW });
+
+/** Clicks in the middle of an element, or at `offset`, where the bar at the top does not cover it. */
+async function click(page, selector, offset = undefined) {
+  const element = typeof selector === 'string' ? await page.waitForSelector(selector) : selector;
+  await element.evaluate((one) => one.scrollIntoView({ block: 'center', behavior: 'instant' }));
+  await element.click({ offset });
+}
+
+/** Sets a slider or a text, as an input by hand would. */
+const fill = (page, selector, value) => page.$eval(selector, (one, to) => {
+  one.value = to;
+  one.dispatchEvent(new Event('input', { bubbles: true }));
+}, value);
+
+/** Chooses an option by its place. */
+const choose = async (page, selector, place) => page.select(selector, await page.$eval(selector, (list, at) => list.options[at].value, place));
+
+/** Gives a file to the page. */
+const give = (page, filename, bytes) => page.$eval('#own-file', (input, title, base64) => {
+  const data = new DataTransfer();
+  data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], title, { type: 'image/png' }));
+  input.files = data.files;
+  input.dispatchEvent(new Event('change'));
+}, filename, Buffer.from(bytes).toString('base64'));
+
 /** The pixels of a canvas as one number. */
 const ink = (page, selector) => page.$eval(selector, (canvas) => {
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -53,73 +73,74 @@ const ink = (page, selector) => page.$eval(selector, (canvas) => {
   for (const value of data) hash = (Math.imul(hash, 31) + value) | 0;
   return hash;
 });
-const heatmap = '[data-view="levels"] canvas.squares, [data-view="levels"] .frame canvas';
+const heatmap = '[data-view="levels"] .frame canvas';
 const sumMap = '[data-view="sum"] .frame canvas';
 
 /** Does `action`, and says whether what `look` sees has changed. */
-async function changes(page, name, action, look) {
+async function changes(page, what, action, look) {
   const before = await look();
   await action();
-  await page.waitForTimeout(60);
+  await wait(60);
   await idle(page);
   let after = await look();
   for (let waited = 0; waited < 20_000 && JSON.stringify(before) === JSON.stringify(after); waited += 250) {
-    await page.waitForTimeout(250);
+    await wait(250);
     after = await look();
   }
-  check(name, JSON.stringify(before) !== JSON.stringify(after), JSON.stringify(before) === JSON.stringify(after) ? 'nothing changed' : '');
+  check(what, JSON.stringify(before) !== JSON.stringify(after), JSON.stringify(before) === JSON.stringify(after) ? 'nothing changed' : '');
 }
 
-async function everywhere(page, mode) {
-  await changes(page, 'a picture of the shelf', () => page.click('.shelf button:nth-child(2)'), () => ink(page, heatmap));
-  await changes(page, 'a picture of the list', () => page.selectOption('#choose-picture', { index: 0 }), () => ink(page, heatmap));
-  await changes(page, 'the other class', () => page.selectOption('#choose-class', '0'), () => summary(page));
-  await changes(page, 'the class of the highest score', () => page.selectOption('#choose-class', ''), () => summary(page));
-  for (const way of ['min-max', 'max', 'relu-max']) await changes(page, `grey levels by ${way}`, () => page.check(`input[name="way"][value="${way}"]`), () => ink(page, heatmap));
-  await changes(page, 'the threshold', () => page.fill('#threshold', '40'), () => page.$eval('[data-view="dice"] .results', (box) => box.textContent));
-  await changes(page, 'the best threshold', () => page.click('#best-threshold'), () => page.inputValue('#threshold'));
-  await changes(page, 'a click on the curve', () => page.click('[data-view="dice"] .curves', { position: { x: 100, y: 60 } }), () => page.inputValue('#threshold'));
-  await changes(page, 'channels of the sum', () => page.fill('#sum-count', '5'), () => ink(page, sumMap));
-  await changes(page, 'the order of channels', () => page.selectOption('[data-view="sum"] select', 'index'), () => ink(page, sumMap));
-  await changes(page, 'a bar', () => page.click('[data-view="weights"] .chartbox', { position: { x: 20, y: 50 } }), () => page.$eval('.chosen', (box) => box.textContent));
+async function everywhere(page) {
+  await changes(page, 'a picture of the shelf', () => click(page, '.shelf button:nth-child(2)'), () => ink(page, heatmap));
+  await changes(page, 'a picture of the list', () => choose(page, '#choose-picture', 0), () => ink(page, heatmap));
+  await changes(page, 'the other class', () => page.select('#choose-class', '0'), () => summary(page));
+  await changes(page, 'the class of the highest score', () => page.select('#choose-class', ''), () => summary(page));
+  for (const way of ['min-max', 'max', 'relu-max']) await changes(page, `grey levels by ${way}`, () => click(page, `input[name="way"][value="${way}"]`), () => ink(page, heatmap));
+  await changes(page, 'the threshold', () => fill(page, '#threshold', '40'), () => page.$eval('[data-view="dice"] .results', (box) => box.textContent));
+  await changes(page, 'the best threshold', () => click(page, '#best-threshold'), () => page.$eval('#threshold', (one) => one.value));
+  await changes(page, 'a click on the curve', () => click(page, '[data-view="dice"] .curves', { x: 100, y: 60 }), () => page.$eval('#threshold', (one) => one.value));
+  await changes(page, 'channels of the sum', () => fill(page, '#sum-count', '5'), () => ink(page, sumMap));
+  await changes(page, 'the order of channels', () => page.select('[data-view="sum"] select', 'index'), () => ink(page, sumMap));
+  await changes(page, 'a bar', () => click(page, '[data-view="weights"] .chartbox', { x: 20, y: 50 }), () => page.$eval('.chosen', (box) => box.textContent));
   await page.focus('[data-view="weights"] .chartbox');
   await changes(page, 'a bar by the keyboard', () => page.keyboard.press('ArrowRight'), () => page.$eval('.chosen', (box) => box.textContent));
   await page.focus('[data-view="upsample"] .frame');
   await changes(page, 'the position by the keyboard', () => page.keyboard.press('ArrowDown'), () => page.$eval('[data-view="upsample"] table', (box) => box.textContent));
-  await changes(page, 'a layer of the graph', () => page.click('.graph li:nth-child(3) button'), () => page.$eval('#layer-panel h3', (box) => box.textContent));
-  await changes(page, 'opacity', () => page.fill('[data-view="levels"] input[type="range"]', '90'), () => ink(page, '[data-view="levels"] .row > div canvas'));
+  await changes(page, 'a layer of the graph', () => click(page, '.graph li:nth-child(3) button'), () => page.$eval('#layer-panel h3', (box) => box.textContent));
+  await changes(page, 'opacity', () => fill(page, '[data-view="levels"] input[type="range"]', '90'), () => ink(page, '[data-view="levels"] .row > div canvas'));
 
   // A number is followed to the numbers that it was made of.
-  await page.click('[data-view="dice"] .big .num >> nth=1');
+  await click(page, (await page.$$('[data-view="dice"] .big .num'))[1]);
+  await wait(150);
   const first = await page.$eval('#inspector', (box) => box.textContent);
   check('mean-Dice shows its formula', /256/.test(first) && /mean-Dice/.test(first));
-  await page.click('#inspector .num');
-  await page.waitForTimeout(80);
+  await click(page, '#inspector .num');
+  await wait(80);
   check('and leads to Dice at t = 0', /\|A/.test(await page.$eval('#inspector', (box) => box.textContent)));
-  await page.click('#inspector .inspector-bar button');
-  await page.waitForTimeout(80);
+  await click(page, '#inspector .inspector-bar button');
+  await wait(80);
   check('and back', (await page.$eval('#inspector', (box) => box.textContent)) === first);
   await page.keyboard.press('Escape');
   check('Escape closes it', await page.$eval('#inspector', (box) => box.hidden));
-  await page.click('[data-view="levels"] .value .num');
+  await click(page, '[data-view="levels"] .value .num');
   const titles = [];
   for (let depth = 0; depth < 9; depth += 1) {
-    await page.waitForTimeout(150);
+    await wait(150);
     titles.push(await page.$eval('#inspector h3', (title) => title.textContent));
     // The last number of a table of products is the value of the largest one.
     const next = (await page.$('#inspector tbody tr:first-child td:nth-child(3) button.num')) ?? (await page.$('#inspector button.num'));
     if (!next) break;
-    await next.click();
+    await next.evaluate((one) => one.click());
   }
   check('a grey level leads down to products', titles.length >= (mode === 'webgpu' ? 6 : 4), titles.join(' → '));
   await page.keyboard.press('Escape');
 
   // A truth that is drawn.
   const board = await page.$('.board');
-  await page.click('#clear-outline');
-  await page.waitForTimeout(100);
+  await click(page, '#clear-outline');
+  await wait(100);
   check('without an outline there is no score, and the page says so', /draw one/.test(await summary(page)));
-  await page.check('input[name="tool"][value="draw"]');
+  await click(page, 'input[name="tool"][value="draw"]');
   await board.evaluate((element) => element.scrollIntoView({ block: 'center', behavior: 'instant' }));
   const box = await board.boundingBox();
   await page.mouse.move(box.x + box.width * 0.75, box.y + box.height * 0.5);
@@ -128,34 +149,33 @@ async function everywhere(page, mode) {
   const round = (angle) => page.mouse.move(box.x + box.width * (0.5 + 0.25 * Math.cos(angle)), box.y + box.height * (0.5 + 0.25 * Math.sin(angle)));
   for (let step = 0; step <= 40; step += 1) await round((2 * Math.PI * step) / 40);
   await page.mouse.up();
-  await page.waitForFunction(() => /mean-Dice/.test(document.querySelector('#summary').textContent), null, { timeout: 30_000 }).catch(() => {});
+  await page.waitForFunction(() => /mean-Dice/.test(document.querySelector('#summary').textContent), { timeout: 30_000 }).catch(() => {});
   check('a drawn outline has a score', /mean-Dice/.test(await summary(page)), await summary(page));
-  await page.waitForTimeout(400);
+  await wait(400);
   const [inside, all] = await page.evaluate(async () => {
     const { state } = await import('lesson/state.js');
     return [state.truth.reduce((sum, one) => sum + one, 0), state.truth.length];
   });
   check('what the outline goes round belongs to it', inside > 0.2 * all && inside < 0.5 * all, `${inside} of ${all} pixels`);
   if (shots) await page.screenshot({ path: `${shots}/drawn-${mode}.png` });
-  await page.click('#restore-outline');
+  await click(page, '#restore-outline');
   await idle(page);
-  await page.check('input[name="tool"][value="point"]');
+  await click(page, 'input[name="tool"][value="point"]');
 
   // A file that is no picture, and one that is too large.
-  await page.setInputFiles('#own-file', { name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no picture at all') });
+  await give(page, 'notes.png', 'no picture at all');
   await page.waitForSelector('#messages .error', { timeout: 10_000 });
-  check('a file that is no picture gets a sentence', /no picture/.test(await page.textContent('#messages .error')), (await page.textContent('#messages .error')).slice(0, 80));
-  await page.click('#messages .error button');
-  await page.setInputFiles('#own-file', { name: 'huge.png', mimeType: 'image/png', buffer: hugePng() });
+  check('a file that is no picture gets a sentence', /no picture/.test(await text(page, '#messages .error')), (await text(page, '#messages .error')).slice(0, 80));
+  await click(page, '#messages .error button');
+  await give(page, 'huge.png', hugePng());
   await page.waitForSelector('#messages .error', { timeout: 60_000 });
-  check('64 megapixels get a sentence', /megapixels/.test(await page.textContent('#messages .error')), (await page.textContent('#messages .error')).slice(0, 80));
+  check('64 megapixels get a sentence', /megapixels/.test(await text(page, '#messages .error')), (await text(page, '#messages .error')).slice(0, 80));
   if (shots) await page.screenshot({ path: `${shots}/error-${mode}.png` });
-  await page.click('#messages .error button');
+  await click(page, '#messages .error button');
 }
 
 /** A PNG of 8000 x 8000 black pixels, compressed to a few kilobytes. */
 function hugePng() {
-  const zlib = require('node:zlib');
   const side = 8000;
   const crcs = Array.from({ length: 256 }, (_, n) => { let c = n; for (let k = 0; k < 8; k += 1) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1; return c >>> 0; });
   const chunk = (type, data) => {
@@ -172,16 +192,16 @@ function hugePng() {
   head.writeUInt32BE(side, 0);
   head.writeUInt32BE(side, 4);
   head.set([1, 0, 0, 0, 0], 8);
-  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', head), chunk('IDAT', zlib.deflateSync(Buffer.alloc((side / 8 + 1) * side))), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), chunk('IHDR', head), chunk('IDAT', deflateSync(Buffer.alloc((side / 8 + 1) * side))), chunk('IEND', Buffer.alloc(0))]);
 }
 
 async function exercises(page) {
   for (const card of await page.$$('.exercise')) {
-    const id = await card.getAttribute('id');
+    const id = await card.evaluate((details) => details.id);
     await card.evaluate((details) => { details.open = true; });
     const verdict = async () => {
       await card.$eval('.check', (button) => button.click());
-      await page.waitForFunction((name) => !document.querySelector(`#${name} .check`).disabled, id, { timeout: 60_000 });
+      await page.waitForFunction((one) => !document.querySelector(`#${one} .check`).disabled, { timeout: 60_000 }, id);
       return card.$eval('.output', (box) => box.textContent);
     };
     const before = await verdict();
@@ -205,9 +225,9 @@ async function exercises(page) {
     area.dispatchEvent(new Event('input'));
   });
   await card.$eval('.check', (button) => button.click());
-  await page.waitForFunction(() => !document.querySelector('#exercise-relu .check').disabled, null, { timeout: 60_000 });
-  const text = await card.$eval('.output', (box) => box.textContent);
-  check('a loop without an end is stopped', /stopped|turned/.test(text), text.slice(0, 120));
+  await page.waitForFunction(() => !document.querySelector('#exercise-relu .check').disabled, { timeout: 60_000 });
+  const stopped = await card.$eval('.output', (box) => box.textContent);
+  check('a loop without an end is stopped', /stopped|turned/.test(stopped), stopped.slice(0, 120));
 }
 
 async function gpuOnly(page) {
@@ -215,31 +235,31 @@ async function gpuOnly(page) {
   check('at least nine methods', methods.length >= 9, methods.join(', '));
   // CAM and Grad-CAM differ by a factor here, which grey levels do not show: the scale of the sum does.
   const shown = async () => [await ink(page, heatmap), await page.$eval('[data-view="relu"] .scale', (scale) => scale.textContent)];
-  for (const method of methods.filter((name) => name !== 'gradcam')) await changes(page, `method ${method}`, () => page.selectOption('#choose-method', method), shown);
-  await page.selectOption('#choose-method', 'gradcam');
+  for (const method of methods.filter((name) => name !== 'gradcam')) await changes(page, `method ${method}`, () => page.select('#choose-method', method), shown);
+  await page.select('#choose-method', 'gradcam');
   await idle(page);
-  await changes(page, 'what speaks against the class', () => page.selectOption('#choose-sign', '-1'), () => ink(page, heatmap));
-  await page.selectOption('#choose-sign', '1');
+  await changes(page, 'what speaks against the class', () => page.select('#choose-sign', '-1'), () => ink(page, heatmap));
+  await page.select('#choose-sign', '1');
   await idle(page);
   const layers = await page.$$eval('#choose-layer option', (options) => options.map(({ value }) => value));
-  const layer = await page.inputValue('#choose-layer');
-  await changes(page, 'another layer', () => page.selectOption('#choose-layer', layers[Math.floor(layers.length / 2)]), () => ink(page, heatmap));
-  await page.selectOption('#choose-layer', layer);
+  const layer = await page.$eval('#choose-layer', (one) => one.value);
+  await changes(page, 'another layer', () => page.select('#choose-layer', layers[Math.floor(layers.length / 2)]), () => ink(page, heatmap));
+  await page.select('#choose-layer', layer);
   await idle(page);
 
-  await changes(page, 'covering what is bright', () => page.click('#cover-bright'), () => summary(page));
-  await changes(page, 'covering nothing', () => page.click('#cover-nothing'), () => summary(page));
+  await changes(page, 'covering what is bright', () => click(page, '#cover-bright'), () => summary(page));
+  await changes(page, 'covering nothing', () => click(page, '#cover-nothing'), () => summary(page));
   const square = await page.$('.map.cover .frame');
-  await square.scrollIntoViewIfNeeded();
+  await square.evaluate((one) => one.scrollIntoView({ block: 'center', behavior: 'instant' }));
   await changes(page, 'a square under the pointer', () => square.hover(), () => page.$eval('[data-view="doubt"] .results', (box) => box.textContent));
-  await page.waitForTimeout(2500);
+  await wait(2500);
 
-  await changes(page, 'one random layer', () => page.click('#randomise-next'), () => summary(page));
-  await changes(page, 'the trained weights again', () => page.click('#randomise-none'), () => summary(page));
+  await changes(page, 'one random layer', () => click(page, '#randomise-next'), () => summary(page));
+  await changes(page, 'the trained weights again', () => click(page, '#randomise-none'), () => summary(page));
 
   // A picture that is not included: a file, and the camera.
   const picture = await page.$eval('.board canvas', (canvas) => canvas.toDataURL('image/png'));
-  await changes(page, 'a file of one’s own', () => page.setInputFiles('#own-file', { name: 'own.png', mimeType: 'image/png', buffer: Buffer.from(picture.split(',')[1], 'base64') }), () => page.inputValue('#choose-picture'));
+  await changes(page, 'a file of one’s own', () => give(page, 'own.png', Buffer.from(picture.split(',')[1], 'base64')), () => page.$eval('#choose-picture', (one) => one.value));
   await changes(page, 'a pasted picture', () => page.evaluate(async () => {
     const canvas = new OffscreenCanvas(90, 70);
     canvas.getContext('2d').fillRect(20, 20, 30, 30);
@@ -256,24 +276,24 @@ async function gpuOnly(page) {
     document.dispatchEvent(new DragEvent('drop', { dataTransfer: data }));
     await new Promise((resume) => { setTimeout(resume, 300); });
   }), () => ink(page, heatmap));
-  await page.click('.camera button');
-  const camera = await page.waitForFunction(() => /Take/.test(document.querySelector('.camera button').textContent), null, { timeout: 10_000 }).then(() => true, () => false);
-  if (camera) await changes(page, 'a picture by the camera', async () => { await page.click('.camera button'); await page.waitForTimeout(500); }, () => ink(page, heatmap));
-  else check('without a camera the page says so', /camera/.test(await page.textContent('#messages')), await page.textContent('#messages'));
-  await page.selectOption('#choose-picture', { index: 0 });
+  await click(page, '.camera button');
+  const camera = await page.waitForFunction(() => /Take/.test(document.querySelector('.camera button').textContent), { timeout: 10_000 }).then(() => true, () => false);
+  if (camera) await changes(page, 'a picture by the camera', async () => { await click(page, '.camera button'); await wait(500); }, () => ink(page, heatmap));
+  else check('without a camera the page says so', /camera/.test(await text(page, '#messages')), await text(page, '#messages'));
+  await choose(page, '#choose-picture', 0);
   await idle(page);
 
   // An edited kernel: an error, a fault that is found, and the original again.
   const panel = '[data-view="kernels"] .kernelpanel';
   await page.waitForSelector(panel, { timeout: 20_000 });
-  const original = await page.inputValue(`${panel} textarea`);
+  const original = await page.$eval(`${panel} textarea`, (one) => one.value);
   const put = (text) => page.$eval(`${panel} textarea`, (area, value) => {
     area.value = value;
     area.dispatchEvent(new Event('input'));
   }, text);
-  const press = async (name) => {
-    await page.click(`${panel} button:has-text("${name}")`);
-    await page.waitForFunction((selector) => ![...document.querySelectorAll(`${selector} > .row button`)].some((button) => button.disabled), panel, { timeout: SLOW });
+  const press = async (label) => {
+    for (const button of await page.$$(`${panel} > .row button`)) if ((await button.evaluate((one) => one.textContent)) === label) await click(page, button);
+    await page.waitForFunction((selector) => ![...document.querySelectorAll(`${selector} > .row button`)].some((button) => button.disabled), { timeout: SLOW }, panel);
     await idle(page);
     return page.$eval(`${panel} .output`, (box) => box.textContent);
   };
@@ -294,61 +314,67 @@ async function gpuOnly(page) {
   check('both are timed', /ms/.test(timed) && /edited/.test(timed), timed.slice(0, 120));
   if (shots) await (await page.$(panel)).screenshot({ path: `${shots}/kernel.png` });
   await press('Original');
-  check('the original is in use again', (await page.inputValue(`${panel} textarea`)) === original);
+  check('the original is in use again', (await page.$eval(`${panel} textarea`, (one) => one.value)) === original);
 }
 
 async function training(page) {
-  await page.click('#train-step');
-  await page.waitForFunction(() => /Step 1/.test(document.querySelector('[data-view="train"] .note').textContent), null, { timeout: SLOW });
+  await click(page, '#train-step');
+  await page.waitForFunction(() => /Step 1/.test(document.querySelector('[data-view="train"] .note').textContent), { timeout: SLOW });
   check('one step of training', true, await page.$eval('[data-view="train"] .note', (box) => box.textContent));
   check('four held-out maps', (await page.$$('[data-view="train"] .card canvas')).length === 4);
-  await page.click('#train-reset');
-  await page.waitForTimeout(500);
+  await click(page, '#train-reset');
+  await wait(500);
 }
 
 async function bench(page) {
-  await page.click('#bench-start');
+  await click(page, '#bench-start');
   await page.waitForSelector('[data-view="bench"] tbody tr', { timeout: SLOW });
-  const json = JSON.parse(await page.inputValue('[data-view="bench"] textarea'));
+  const json = JSON.parse(await page.$eval('[data-view="bench"] textarea', (one) => one.value));
   check('the bench times kernels', json.results.length > 5 && json.results.every(({ ms }) => ms > 0), `${json.results.length} kernels on ${json.adapter}`);
 }
 
 async function lost(page) {
   await page.evaluate(async () => (await window.parula.lesson).device.destroy());
-  await page.waitForFunction(() => /The GPU is back/.test(document.querySelector('#messages').textContent), null, { timeout: SLOW });
+  await page.waitForFunction(() => /The GPU is back/.test(document.querySelector('#messages').textContent), { timeout: SLOW });
   await idle(page);
   check('a lost device comes back', true);
-  await changes(page, 'and computes', () => page.selectOption('#choose-picture', { index: 2 }), () => ink(page, heatmap));
+  await changes(page, 'and computes', () => choose(page, '#choose-picture', 2), () => ink(page, heatmap));
 }
 
-const only = option('--only');
+/** Without WebGPU what cannot work says so. */
+async function without(page) {
+  const dead = await page.$$eval('main button:not(:disabled), main select:not(:disabled)', (all) => all.filter((one) => one.offsetParent !== null && one.textContent.trim() === '' && !one.getAttribute('aria-label')).length);
+  check('no control without a name', dead === 0);
+  check('what needs WebGPU says so', await page.evaluate(() => ['#exercises', '#train', '#bench', '#kernels'].every((id) => /WebGPU/.test(document.querySelector(id).textContent))));
+}
+
+async function phone(browser) {
+  const { page, problems } = await open(browser, { size: [390, 844], touch: true });
+  check('on a phone nothing is wider than the screen', await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
+  check('and nothing is on the console', problems.length === 0);
+}
+
 if (shots) mkdirSync(shots, { recursive: true });
-for (const mode of ['webgpu', 'recorded'].filter((one) => !only || only === one)) {
-  console.log(`# ${mode}`);
-  const { browser, page, problems, opened } = await open(mode);
-  const parts = mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training, bench, lost] : [everywhere];
-  console.log(`     the first map after ${opened} ms: ${await summary(page)}`);
-  check('it says where it computes', (mode === 'webgpu' ? /On your GPU/ : /Recorded/).test(await page.textContent('#status')), (await page.textContent('#status')).trim().slice(0, 90));
-  for (const part of parts) {
+const { browser, close } = await launch(name);
+try {
+  const { page, problems, opened } = await open(browser);
+  console.log(`       the first map after ${opened} ms: ${await summary(page)}`);
+  const status = (await text(page, '#status')).trim();
+  check('it says where it computes', (mode === 'webgpu' ? /On your GPU/ : /Recorded/).test(status), status.slice(0, 90));
+  for (const part of mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training, bench, lost] : [everywhere, without]) {
     try {
-      await part(page, mode);
+      await part(page);
     } catch (error) {
       check(part.name, false, error.message.split('\n')[0]);
     }
   }
-  if (mode === 'recorded') {
-    const dead = await page.$$eval('main button:not(:disabled), main select:not(:disabled)', (all) => all.filter((one) => one.offsetParent !== null && one.textContent.trim() === '' && !one.getAttribute('aria-label')).length);
-    check('no control without a name', dead === 0);
-    check('what needs WebGPU says so', await page.evaluate(() => ['#exercises', '#train', '#bench', '#kernels'].every((id) => /WebGPU/.test(document.querySelector(id).textContent))));
-  }
   check('nothing on the console, and no request', problems.length === 0, problems.slice(0, 3).join(' | ').slice(0, 400));
-  await browser.close();
+  await page.close();
+  if (mode === 'recorded') await phone(browser);
+} catch (error) {
+  check(name, false, error.stack);
+} finally {
+  await close();
 }
-if (!only) {
-  const { browser, page, problems } = await open('recorded', { size: [390, 844], touch: true });
-  check('on a phone nothing is wider than the screen', await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
-  check('and nothing is on the console', problems.length === 0);
-  await browser.close();
-}
-process.exitCode = failed ? 1 : 0;
-console.log(failed ? `${failed} failed` : 'all passed');
+console.log(failed ? `${name}: ${failed} wrong` : `${name}: every control does what it should`);
+process.exit(failed ? 1 : 0);

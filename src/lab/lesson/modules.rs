@@ -49,6 +49,7 @@ modules! {
     "views/doubt.js"
     "views/exercises.js"
     "views/gradient.js"
+    "views/hero.js"
     "views/kernels.js"
     "views/levels.js"
     "views/network.js"

@@ -10,6 +10,7 @@ import { format } from 'lesson/inspector.js';
 import { controls } from 'lesson/views/controls.js';
 import { covering } from 'lesson/made.js';
 import { openIncluded, pictureView } from 'lesson/views/picture.js';
+import { heroView } from 'lesson/views/hero.js';
 import { networkView } from 'lesson/views/network.js';
 import { scoreView } from 'lesson/views/score.js';
 import { gradientView } from 'lesson/views/gradient.js';
@@ -27,7 +28,7 @@ import { trainView } from 'lesson/views/train.js';
 import { benchView } from 'lesson/views/bench.js';
 
 const VIEWS = {
-  picture: pictureView, network: networkView, score: scoreView, gradient: gradientView, weights: weightsView, sum: sumView,
+  hero: heroView, picture: pictureView, network: networkView, score: scoreView, gradient: gradientView, weights: weightsView, sum: sumView,
   relu: reluView, upsample: upsampleView, levels: levelsView, dice: diceView, trivial: trivialView, doubt: doubtView,
   kernels: kernelsView, exercises: exercisesView, train: trainView, bench: benchView,
 };

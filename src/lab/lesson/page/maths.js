@@ -132,6 +132,9 @@ export function diceCurve(levels, truth) {
   return { dice, meanDice: sum / 256 };
 }
 
+/** The threshold of the highest Dice, the lowest of equals. */
+export const bestOf = (values) => values.reduce((best, one, t) => (one > values[best] ? t : best), 0);
+
 /** Heatmaps that know nothing of the picture: all ones, a Gaussian about the centre, an ellipse. */
 export function trivialMaps(width, height) {
   const make = (value) => {

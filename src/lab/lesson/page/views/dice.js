@@ -6,7 +6,7 @@ import { MapView } from 'lesson/map.js';
 import { curves, legend } from 'lesson/chart.js';
 import { drawOverlap } from 'lesson/draw.js';
 import { num, format } from 'lesson/inspector.js';
-import { histograms } from 'lesson/maths.js';
+import { bestOf, histograms } from 'lesson/maths.js';
 import { dice, level, meanDice } from 'lesson/made.js';
 import { stageKernels } from 'lesson/kernel.js';
 
@@ -51,5 +51,3 @@ export function diceView(root) {
   };
   on(['truth', 'levels', 'scores', 'trivial', 'threshold'], draw);
 }
-
-const bestOf = (values) => values.reduce((best, one, t) => (one > values[best] ? t : best), 0);
