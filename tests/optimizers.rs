@@ -113,7 +113,7 @@ fn the_gpu_equals_keras_and_leaves_all_alone_after_a_bad_loss() {
         let options = Options::default();
         let plan = plan::build(&graph, &[], &[update], gpu.capabilities(), &options).unwrap();
         let chosen: Vec<_> = plan.steps.iter().map(|s| (s.operation, s.variant)).collect();
-        assert!(chosen.contains(&("optimizer", "quad")), "{chosen:?}");
+        assert!(chosen.contains(&("optimizer", "fours")), "{chosen:?}");
         let store = Store::new(&gpu, &graph, 0).unwrap();
         let start = tensor(golden.start.iter().map(|&value| value as f32));
         store.set("a", &tensor(start.data()[..4].iter().copied())).unwrap();

@@ -18,7 +18,7 @@ use naga::{
 
 use parula::engine::ops::{Capabilities, Needs, REGISTRY};
 use parula::engine::plan::Dispatch;
-use parula::engine::shaders::{self, Access, FILES, SOURCES};
+use parula::engine::shaders::{self, Access, FILES};
 use parula::error::Error;
 use parula::lab::bench::Subject;
 
@@ -150,12 +150,12 @@ fn compile(name: &str, text: &str) -> Result<(Module, ModuleInfo), String> {
 
 /// Every entry point of every file, with the defaults of its constants.
 fn with_defaults() -> Vec<Kernel> {
-    SOURCES
-        .iter()
-        .flat_map(|(shader, text)| {
+    shaders::names()
+        .flat_map(|shader| {
+            let text = &shaders::source(shader).unwrap().text;
             let (module, _) = compile(shader, text).unwrap_or_else(|error| panic!("{error}"));
             let points = module.entry_points.into_iter();
-            points.map(|point| Kernel {
+            points.map(move |point| Kernel {
                 shader,
                 entry: point.name.leak(),
                 tiles: Vec::new(),
@@ -326,16 +326,24 @@ fn every_file_is_registered_and_every_entry_point_is_run() {
         .flat_map(|folder| list(folder))
         .map(|file| {
             assert!(file.extension().is_some_and(|e| e == "wgsl"), "{}", file.display());
-            let inside = file.strip_prefix(&shaders).unwrap().with_extension("");
+            let inside = file.strip_prefix(&shaders).unwrap();
             inside.to_string_lossy().replace('\\', "/")
         })
         .collect();
     files.sort();
-    let mut registered: Vec<&str> = FILES.iter().copied().flatten().copied().collect();
-    registered.sort_unstable();
-    // A part may belong to several shaders.
-    registered.dedup();
-    assert_eq!(files, registered, "shaders/ and `sources!` in src/engine/shaders.rs");
+    let listed: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+    assert_eq!(files, listed, "shaders/ and what build.rs lists");
+    // A file is a shader, or a part of some.
+    let imported: BTreeSet<String> = FILES
+        .iter()
+        .flat_map(|(_, text)| text.lines())
+        .filter_map(|line| Some(line.strip_prefix("#import \"")?.strip_suffix('"')?.to_owned()))
+        .collect();
+    let whole: BTreeSet<&str> =
+        shaders::names().map(|name| shaders::source(name).unwrap().path.as_str()).collect();
+    for path in listed {
+        assert!(whole.contains(path) != imported.contains(path), "{path}: a shader, or a part?");
+    }
 
     let mut run: BTreeSet<(String, String)> = kernels()
         .keys()
@@ -344,11 +352,10 @@ fn every_file_is_registered_and_every_entry_point_is_run() {
     for (shader, entry, why) in OUTSIDE_OPERATIONS {
         assert!(run.insert((shader.to_owned(), entry.to_owned())), "{entry}: not only {why}");
     }
-    let there: BTreeSet<(String, String)> = SOURCES
-        .iter()
-        .flat_map(|(shader, _)| {
+    let there: BTreeSet<(String, String)> = shaders::names()
+        .flat_map(|shader| {
             let points = shaders::entry_points(shader).unwrap().into_iter();
-            points.map(|entry| ((*shader).to_owned(), entry))
+            points.map(move |entry| (shader.to_owned(), entry))
         })
         .collect();
     let dead: Vec<_> = there.difference(&run).collect();
@@ -513,7 +520,21 @@ fn reaches_before_an_array(module: &Module, function: &Function, info: &Function
     })
 }
 
+/// Whether a function is given all of what an entry point knows of the grid. On DX12 the number of workgroups comes
+/// from elsewhere, and naga puts it where an entry point asks for it, not into what it passes on.
+fn passes_the_grid(module: &Module) -> bool {
+    module.functions.iter().any(|(_, function)| {
+        function.arguments.iter().any(|argument| match &module.types[argument.ty].inner {
+            TypeInner::Struct { members, .. } => members.iter().any(|m| m.binding.is_some()),
+            _ => false,
+        })
+    })
+}
+
 fn hlsl_is_taken(module: &Module, info: &ModuleInfo, words: &BTreeSet<&str>) -> Result<(), String> {
+    if passes_the_grid(module) {
+        return Err("a function takes a whole Grid".to_owned());
+    }
     if let Some(name) = global_names(module).find(|name| words.contains(name)) {
         return Err(format!("{name} is a word of HLSL"));
     }
@@ -549,6 +570,11 @@ fn what_dx12_refuses_is_found() {
     };
     let head = "@group(0) @binding(0) var<storage, read_write> y: array<f32>;\n\
                 @compute @workgroup_size(8) fn f() {\n";
+    let text = "struct Grid { @builtin(num_workgroups) workgroups: vec3<u32> }\n\
+                fn across(grid: Grid) -> u32 { return grid.workgroups.x; }\n\
+                @group(0) @binding(0) var<storage, read_write> y: array<u32>;\n\
+                @compute @workgroup_size(8) fn f(grid: Grid) { y[0] = across(grid); }";
+    assert!(refused(text).contains("takes a whole Grid"));
     let text = head.replace(" y:", " dx:") + "dx[0] = 1.0; }";
     assert!(refused(&text).contains("dx is a word of HLSL"));
     let text = format!(

@@ -159,7 +159,7 @@ fn plans_use_what_was_chosen_where_they_can() {
         let plan = subject.plan(&capabilities, variant).unwrap();
         (plan.steps[0].variant, plan.steps[0].tuned)
     };
-    assert_eq!(step(&subject, None), ("quad", false));
+    assert_eq!(step(&subject, None), ("fours", false));
     let choose = |variant: &str| {
         let mut choices = Choices::default();
         choices.insert(Layer::from(case.clone()).key, variant);
@@ -167,9 +167,9 @@ fn plans_use_what_was_chosen_where_they_can() {
     };
     subject.choices = choose("naive");
     assert_eq!(step(&subject, None), ("naive", true));
-    assert_eq!(step(&subject, Some("quad")), ("quad", false), "what is asked for comes first");
+    assert_eq!(step(&subject, Some("fours")), ("fours", false), "what is asked for comes first");
     subject.choices = choose("of another version");
-    assert_eq!(step(&subject, None), ("quad", false));
+    assert_eq!(step(&subject, None), ("fours", false));
 
     // Of five channels no variant takes four at a time.
     let mut graph = Graph::new();
@@ -177,7 +177,7 @@ fn plans_use_what_was_chosen_where_they_can() {
     let y = graph.add("y", Elementwise::relu(), &[x]).unwrap();
     let plain = plan::build(&graph, &[y], &[], &capabilities, &Options::default()).unwrap();
     let mut choices = Choices::default();
-    for variant in ["quad", "naive"] {
+    for variant in ["fours", "naive"] {
         choices.insert(Choices::key(&Elementwise::relu(), &[&Shape::from([4, 5, 5, 5])]), variant);
         let options = Options { choices: Arc::new(choices.clone()), ..Options::default() };
         let plan = plan::build(&graph, &[y], &[], &capabilities, &options).unwrap();

@@ -8,6 +8,8 @@
 // No version ladder: how many chains fill the arithmetic units, and whether `fma` is one instruction,
 // differs by adapter, so the host tries all of them and keeps the fastest.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     rounds: u32,
     count: u32, // vectors of four
@@ -62,12 +64,8 @@ fn multiply_add(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 @compute @workgroup_size(64)
-fn copy(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn copy(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index < params.count {
         y4[index] = x4[index];
     }

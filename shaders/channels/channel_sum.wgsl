@@ -5,9 +5,12 @@
 //
 // a: (N, H, W, C); p runs over H * W. w: (N, C) or (N, H, W, C). y: (N, H, W, 1).
 //
-// Versions of the sum: `naive`, one pixel an invocation; `quad`, the same by four channels at a
+// Versions of the sum: `naive`, one pixel an invocation; `fours`, the same by four channels at a
 // time, the fastest on a software driver, read through textures; `workgroup`, 64 invocations share
 // the channels of a pixel, so that neighbours read neighbouring channels, the fastest on a GPU.
+
+#import "shared/grid.wgsl"
+#import "shared/sum.wgsl"
 
 struct Params {
     pixels: u32,   // N * H * W
@@ -32,15 +35,9 @@ override WEIGHTED: bool = true;
 @group(0) @binding(1) var<storage, read> a4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
 
-var<workgroup> sums: array<f32, 64>;
-
 @compute @workgroup_size(64)
-fn sum_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn sum_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.pixels {
         return;
     }
@@ -58,12 +55,8 @@ fn sum_naive(
 }
 
 @compute @workgroup_size(64)
-fn sum_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn sum_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.pixels {
         return;
     }
@@ -81,45 +74,30 @@ fn sum_quad(
 }
 
 @compute @workgroup_size(64)
-fn sum_workgroup(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = group.y * groups.x + group.x;
+fn sum_workgroup(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups);
     if pixel >= params.pixels {
         return;
     }
     let start = (params.a_offset + pixel * params.a_stride) / 4u;
     let weights = (params.w_offset + pixel / params.area * params.w_stride) / 4u;
     var sum = vec4(0.0);
-    for (var c = lane; c < params.channels; c += 64u) {
+    for (var c = invocation; c < params.channels; c += 64u) {
         var weight = vec4(1.0);
         if WEIGHTED {
             weight = w4[weights + c];
         }
         sum += weight * a4[start + c];
     }
-    sums[lane] = dot(sum, vec4(1.0));
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            sums[lane] += sums[lane + half];
-        }
-        workgroupBarrier();
-    }
-    if lane == 0u {
-        y[params.y_offset + pixel * params.y_stride] = params.factor * sums[0];
+    let all = total(invocation, dot(sum, vec4(1.0)));
+    if invocation == 0u {
+        y[params.y_offset + pixel * params.y_stride] = params.factor * all;
     }
 }
 
 @compute @workgroup_size(64)
-fn largest(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn largest(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.pixels {
         return;
     }

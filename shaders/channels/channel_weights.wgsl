@@ -7,7 +7,9 @@
 //
 // a, g: (N, H, W, C). w: (N, C).
 //
-// Versions: `naive`, one channel of one image an invocation; `quad`, four channels.
+// Versions: `naive`, one channel of one image an invocation; `fours`, four channels.
+
+#import "shared/grid.wgsl"
 
 struct Params {
     images: u32,   // N
@@ -39,12 +41,8 @@ fn quotient(x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.images * params.channels {
         return;
     }
@@ -74,12 +72,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.images * params.channels {
         return;
     }

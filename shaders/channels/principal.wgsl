@@ -7,7 +7,10 @@
 // signs: the one whose u has a sum that is not negative is taken. One dispatch a step, because a
 // software driver ends the loops of an invocation after 65535 turns in all.
 //
-// Versions: `_naive`, one pixel or channel an invocation; `_quad`, by four channels at a time.
+// Versions: `_naive`, one pixel or channel an invocation; `_fours`, by four channels at a time.
+
+#import "shared/grid.wgsl"
+#import "shared/sum.wgsl"
 
 struct Params {
     images: u32,   // N
@@ -34,8 +37,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> weights4: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> u: array<f32>;
 
-var<workgroup> sums: array<f32, 64>;
-
 fn inverse_length(square: f32) -> f32 {
     if square > 0.0 {
         return inverseSqrt(square);
@@ -45,24 +46,16 @@ fn inverse_length(square: f32) -> f32 {
 
 // Numbers in [1/2, 3/2) without a pattern, multiples of the golden ratio, for all N * C of v.
 @compute @workgroup_size(64)
-fn start(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn start(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index < params.images * params.channels {
         v[index] = 0.5 + fract(f32(index % params.channels % 4096u) * 0.618034);
     }
 }
 
 @compute @workgroup_size(64)
-fn pixels_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn pixels_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.images * params.area {
         return;
     }
@@ -79,12 +72,8 @@ fn pixels_naive(
 }
 
 @compute @workgroup_size(64)
-fn pixels_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn pixels_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.images * params.area {
         return;
     }
@@ -102,12 +91,8 @@ fn pixels_quad(
 }
 
 @compute @workgroup_size(64)
-fn channels_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn channels_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.images * params.channels {
         return;
     }
@@ -121,12 +106,8 @@ fn channels_naive(
 }
 
 @compute @workgroup_size(64)
-fn channels_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn channels_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.images * params.channels {
         return;
     }
@@ -142,30 +123,19 @@ fn channels_quad(
 
 // One workgroup an image.
 @compute @workgroup_size(64)
-fn turn(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let image = group.y * groups.x + group.x;
+fn turn(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let image = number_of(grid.workgroup, grid.workgroups);
     if image >= params.images {
         return;
     }
     let first = params.cam_offset + image * params.area * params.cam_stride;
     var sum = 0.0;
-    for (var p = lane; p < params.area; p += 64u) {
+    for (var p = invocation; p < params.area; p += 64u) {
         sum += cam[first + p * params.cam_stride];
     }
-    sums[lane] = sum;
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            sums[lane] += sums[lane + half];
-        }
-        workgroupBarrier();
-    }
-    let factor = select(params.factor, -params.factor, sums[0] < 0.0);
-    for (var p = lane; p < params.area; p += 64u) {
+    let all = total(invocation, sum);
+    let factor = select(params.factor, -params.factor, all < 0.0);
+    for (var p = invocation; p < params.area; p += 64u) {
         cam[first + p * params.cam_stride] *= factor;
     }
 }

@@ -5,6 +5,8 @@
 // Versions: `naive`, a workgroup a row: every invocation looks at each 64th class, then halves of the
 // workgroup compare until one is left.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     scores_offset: u32,
     wanted_offset: u32,
@@ -23,12 +25,8 @@ var<workgroup> place: array<u32, 64>;
 var<workgroup> named: array<u32, 64>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let row = workgroup.y * workgroups.x + workgroup.x;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let row = number_of(grid.workgroup, grid.workgroups);
     let classes = params.classes;
     // A row beyond the last runs along, since all invocations must reach the barriers.
     let within = row < params.rows;

@@ -21,52 +21,16 @@
 // Version: `cooperative_fours`. SIZE is what the adapter multiplies: 16 (NVIDIA) or 8 (Apple, lavapipe); the loader
 // puts coop_mat8x8 for coop_mat16x16 then. INVOCATIONS is four times the size of a subgroup.
 
+#import "convolution/epilogue.wgsl"
+
 enable f16;
 enable wgpu_cooperative_matrix;
-
-struct Params {
-    left_offset: u32,
-    left_stride: u32,
-    right_offset: u32,
-    right_stride: u32,
-    out_offset: u32,
-    out_stride: u32,
-    bias_offset: u32,
-    affine_offset: u32,
-    residual_offset: u32,
-    residual_stride: u32,
-    rows: u32,
-    columns: u32,
-    depth: u32,
-    splits: u32,
-    split_pixels: u32,
-    batch: u32,
-    height: u32,
-    width: u32,
-    in_channels: u32,
-    out_height: u32,
-    out_width: u32,
-    out_channels: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    groups: u32,
-}
 
 // What is computed.
 override MODE: u32 = 0u;
 const FORWARD: u32 = 0u;
 const INPUT: u32 = 1u;
 const WEIGHT: u32 = 2u;
-
-override EPILOGUE_BIAS: bool = false;
-override EPILOGUE_AFFINE: bool = false;
-override EPILOGUE_RESIDUAL: bool = false;
 
 const SIZE: u32 = 16u;
 const TILE_ROWS: u32 = 8u * SIZE;
@@ -82,19 +46,12 @@ const RIGHTS: u32 = TILE_COLUMNS * STEPS / 4u / INVOCATIONS;
 const SUMS_PITCH: u32 = 2u * SIZE;
 const SUMS: u32 = SIZE * SUMS_PITCH;
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> left: array<f32>;
 @group(0) @binding(2) var<storage, read> right: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> affine: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
 @group(0) @binding(1) var<storage, read> left4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> right4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> out4: array<vec4<f32>>;
 
 // Row by row; in WEIGHT step by step.
@@ -153,23 +110,13 @@ fn place(pixel: Origin, ky: u32, kx: u32, channel: u32, valid: bool) -> Place {
 
 // Stores four columns of a finished row.
 fn store4(part: u32, row: u32, column: u32, sum: vec4<f32>) {
-    if row >= params.rows || column >= params.columns {
+    if row >= params.product_rows || column >= params.product_columns {
         return;
     }
-    var value = sum;
-    if EPILOGUE_BIAS {
-        value += bias4[(params.bias_offset + column) / 4u];
-    }
-    if EPILOGUE_AFFINE {
-        let at = params.affine_offset + column;
-        value = value * affine4[at / 4u] + affine4[(at + params.columns) / 4u];
-    }
-    if EPILOGUE_RESIDUAL {
-        value += residual4[(params.residual_offset + row * params.residual_stride + column) / 4u];
-    }
     // Parts of dw, and dw itself, have no gaps.
-    let stride = select(params.out_stride, params.columns, MODE == WEIGHT);
-    out4[(params.out_offset + (part * params.rows + row) * stride + column) / 4u] = activate(value);
+    let stride = select(params.out_stride, params.product_columns, MODE == WEIGHT);
+    out4[(params.out_offset + (part * params.product_rows + row) * stride + column) / 4u] =
+        finished4(row, sum, epilogue(column / 4u));
 }
 
 // Stores what a subgroup has written down, SIZE rows from `row` on.
@@ -227,10 +174,10 @@ fn share(invocation: u32, row: u32, column: u32) -> Share {
     found.column_four = invocation % (TILE_COLUMNS / 4u);
     found.column_step = invocation / (TILE_COLUMNS / 4u);
     found.column = column;
-    found.columns_seen = column + 4u * found.column_four < params.columns;
+    found.columns_seen = column + 4u * found.column_four < params.product_columns;
     if MODE != WEIGHT {
         for (var i = 0u; i < LEFTS; i++) {
-            found.origins[i] = origin(min(row + found.line + LINES * i, params.rows - 1u));
+            found.origins[i] = origin(min(row + found.line + LINES * i, params.product_rows - 1u));
         }
     }
     return found;
@@ -253,7 +200,7 @@ fn settled(at: Cursor) -> Cursor {
 
 fn start(mine: Share, row: u32) -> Cursor {
     if MODE == WEIGHT {
-        let first = min(row + 4u * mine.row_four, params.rows - 4u);
+        let first = min(row + 4u * mine.row_four, params.product_rows - 4u);
         let tap = first / params.in_channels;
         return Cursor(first % params.in_channels, tap / params.kernel_width, tap % params.kernel_width);
     }
@@ -291,7 +238,7 @@ fn fetch(mine: Share, at: Cursor, first: u32, end: u32) -> Fetched {
         var right_column: u32;
         if MODE == INPUT {
             let n = mine.column + mine.line + LINES * i;
-            seen = at.ky < params.kernel_height && n < params.columns;
+            seen = at.ky < params.kernel_height && n < params.product_columns;
             right_row = (at.ky * params.kernel_width + at.kx) * params.in_channels + n;
             right_column = at.channel;
         } else {
@@ -347,6 +294,7 @@ alias Sum = coop_mat16x16<f32, C>;
 
 @compute @workgroup_size(INVOCATIONS)
 fn cooperative_fours(
+    // Not by grid.wgsl, in which naga does not see that they are the same for a workgroup: matrices need that.
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
@@ -354,8 +302,8 @@ fn cooperative_fours(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let group = workgroup.y * workgroups.x + workgroup.x;
-    let column_tiles = (params.columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-    let row_tiles = (params.rows + TILE_ROWS - 1u) / TILE_ROWS;
+    let column_tiles = (params.product_columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+    let row_tiles = (params.product_rows + TILE_ROWS - 1u) / TILE_ROWS;
     let part = group / (row_tiles * column_tiles);
     if part >= params.splits {
         return;
@@ -363,7 +311,7 @@ fn cooperative_fours(
     let row = group / column_tiles % row_tiles * TILE_ROWS;
     let column = group % column_tiles * TILE_COLUMNS;
     let begin = part * params.split_pixels;
-    let end = min(begin + params.split_pixels, params.depth);
+    let end = min(begin + params.split_pixels, params.product_depth);
     let mine = share(invocation, row, column);
     var at = start(mine, row);
     var fetched = fetch(mine, at, begin, end);

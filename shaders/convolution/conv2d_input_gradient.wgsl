@@ -20,52 +20,8 @@
 //   fours     the same with loads of four channels, a round of steps ahead. Takes Ci and Co in fours.
 //   subgroup  ROWS x 4 sums a lane, dy handed from lane to lane. Takes Ci and Co in fours.
 
-struct Params {
-    dy_offset: u32,
-    dy_stride: u32,
-    w_offset: u32,
-    d_x_offset: u32,
-    d_x_stride: u32,
-    batch: u32,
-    height: u32,
-    width: u32,
-    in_channels: u32,
-    out_height: u32,
-    out_width: u32,
-    out_channels: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    groups: u32,
-    // How far apart the taps are that reach one pixel, and the output pixels that it meets through them.
-    tap_step_y: u32,
-    tap_step_x: u32,
-    tap_back_y: u32,
-    tap_back_x: u32,
-}
-
-// Invocations of a workgroup of `subgroup`; a multiple of the subgroup size.
-override WORKGROUP: u32 = 32u;
-
-// How many lanes hand rows to each other: 8, or 4 where subgroups may be that small.
-const LANES: u32 = 8u;
-const ROW_BLOCKS: u32 = 4u;
-const ROWS: u32 = LANES * ROW_BLOCKS;
-const NOWHERE: u32 = 0xffffffffu;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> d_x: array<f32>;
-
-@group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> d_x4: array<vec4<f32>>;
+#import "convolution/input_gradient.wgsl"
+#import "shared/grid.wgsl"
 
 // Whether an output position exists, `at` being stride times it.
 fn meets(at: i32, stride: u32, size: u32) -> bool {
@@ -79,12 +35,8 @@ fn divides(stride: u32, at: i32, reach: u32) -> bool {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let row = index / params.in_channels;
     let channel = index % params.in_channels;
     if row >= params.batch * params.height * params.width {
@@ -120,135 +72,12 @@ fn naive(
     d_x[params.d_x_offset + row * params.d_x_stride + channel] = sum;
 }
 
-// What a workgroup of the faster versions works on. `tiles`: how many there are along the rows of a
-// phase and along the columns of a group.
-struct Tile {
-    first_row: u32, // within the phase
-    phase_y: u32,
-    phase_x: u32,
-    group: u32,
-    column_tile: u32,
-    exists: bool,
-}
-
-fn phase_height() -> u32 {
-    return (params.height + params.stride_y - 1u) / params.stride_y;
-}
-
-fn phase_width() -> u32 {
-    return (params.width + params.stride_x - 1u) / params.stride_x;
-}
-
-fn locate(index: u32, tile_rows: u32, column_tiles: u32) -> Tile {
-    let rows = params.batch * phase_height() * phase_width();
-    let row_tiles = (rows + tile_rows - 1u) / tile_rows;
-    let row_tile = index / (column_tiles * params.groups);
-    let phase = row_tile / row_tiles;
-    return Tile(
-        row_tile % row_tiles * tile_rows,
-        phase / params.stride_x,
-        phase % params.stride_x,
-        index / column_tiles % params.groups,
-        index % column_tiles,
-        phase < params.stride_y * params.stride_x,
-    );
-}
-
-// A pixel of a phase: its row in d_x, or NOWHERE; its place (a, b) in the phase; and the row of dy that has
-// this place in its image.
-struct Pixel {
-    row: u32,
-    a: i32,
-    b: i32,
-    same: i32,
-}
-
-fn pixel_of(tile: Tile, local: u32) -> Pixel {
-    let row = tile.first_row + local;
-    let line = row / phase_width();
-    let n = line / phase_height();
-    let a = line - n * phase_height();
-    let b = row - line * phase_width();
-    let iy = tile.phase_y + params.stride_y * a;
-    let ix = tile.phase_x + params.stride_x * b;
-    let exists = n < params.batch && iy < params.height && ix < params.width;
-    return Pixel(
-        select(NOWHERE, (n * params.height + iy) * params.width + ix, exists),
-        i32(a),
-        i32(b),
-        i32((n * params.out_height + a) * params.out_width + b),
-    );
-}
-
-// The taps that reach a phase: every `step` one from `first` on, down and across. Through the first of them
-// pixel (a, b) meets output pixel (a, b) + met, and through each one further `back` before that. So what has to be
-// divided is divided once for all pixels and taps.
-struct Taps {
-    first: vec2<u32>,
-    step: vec2<u32>,
-    met: vec2<i32>,
-    back: vec2<i32>,
-}
-
-// Along one axis: the first tap that reaches the pixels at `start`, or `taps`, and what they meet through it.
-fn first_tap(start: u32, taps: u32, stride: u32, dilation: u32) -> vec2<u32> {
-    // As many strides are added as keep the difference from being negative, and taken off later.
-    let at = start + stride * taps * dilation;
-    var tap = 0u;
-    var met = at / stride;
-    while tap < taps && met * stride != at - tap * dilation {
-        tap++;
-        met = (at - tap * dilation) / stride;
-    }
-    return vec2(tap, met - taps * dilation);
-}
-
-fn taps_of(tile: Tile) -> Taps {
-    let down = first_tap(
-        tile.phase_y + params.pad_top,
-        params.kernel_height,
-        params.stride_y,
-        params.dilation_y,
-    );
-    let across = first_tap(
-        tile.phase_x + params.pad_left,
-        params.kernel_width,
-        params.stride_x,
-        params.dilation_x,
-    );
-    return Taps(
-        vec2(down.x, across.x),
-        vec2(params.tap_step_y, params.tap_step_x),
-        vec2(i32(down.y), i32(across.y)),
-        vec2(i32(params.tap_back_y), i32(params.tap_back_x)),
-    );
-}
-
-// The row of dy that a pixel meets that far away, or NOWHERE.
-fn met(at: Pixel, away: vec2<i32>) -> u32 {
-    // What is negative is large without a sign.
-    let inside = u32(at.a + away.x) < params.out_height && u32(at.b + away.y) < params.out_width;
-    let row = at.same + away.x * i32(params.out_width) + away.y;
-    return select(NOWHERE, u32(row), inside && at.row != NOWHERE);
-}
-
-// Stores four columns of a row of d_x, whose row 0 stands at `start`.
-fn store4(start: u32, stride: u32, row: u32, used: bool, sum: vec4<f32>) {
-    if used && row != NOWHERE {
-        d_x4[start + row * stride] = sum;
-    }
-}
-
 const BLOCK_ROWS: u32 = 8u;
 
 @compute @workgroup_size(64)
-fn blocked(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn blocked(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     // A tile of `locate` is one invocation here, and a column tile four columns.
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns = params.in_channels / params.groups;
     let group_out = params.out_channels / params.groups;
     let tile = locate(index, BLOCK_ROWS, columns / 4u);

@@ -1,17 +1,16 @@
 // The subgroup versions of a convolution's gradient with respect to its input.
-// A part of conv2d_input_gradient.wgsl, which says what they compute.
+// conv2d_input_gradient.wgsl says what they compute.
+
+#import "convolution/input_gradient.wgsl"
+#import "convolution/lanes.wgsl"
+#import "shared/grid.wgsl"
 
 @compute @workgroup_size(WORKGROUP)
-fn subgroup(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
+fn subgroup(grid: Grid, @builtin(local_invocation_index) invocation: u32, @builtin(subgroup_invocation_id) lane: u32) {
     let group_out = params.out_channels / params.groups;
     let columns = params.in_channels / params.groups;
     let column_tiles = (columns / 4u + WORKGROUP - 1u) / WORKGROUP;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, ROWS, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), ROWS, column_tiles);
     let dy_offset = params.dy_offset;
     let dy_stride = params.dy_stride;
     let kernel = vec2(params.kernel_height, params.kernel_width);
@@ -28,9 +27,9 @@ fn subgroup(
     // Lane l looks after rows l, l + LANES, l + 2 * LANES, ...
     var at: array<Pixel, ROW_BLOCKS>;
     for (var i = 0u; i < ROW_BLOCKS; i++) {
-        at[i] = pixel_of(tile, i * LANES + subgroup_lane % LANES);
+        at[i] = pixel_of(tile, i * LANES + lane % LANES);
     }
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: Sums;
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
@@ -49,7 +48,7 @@ fn subgroup(
             away.y -= taps.back.y;
             let w_at = w_start + (ky * kernel.y + kx) * columns * w_row;
             for (var k = 0u; k < group_out / 4u; k++) {
-                // All loads first: see conv2d.wgsl.
+                // All loads first: see conv2d_subgroup.wgsl.
                 var a: array<vec4<f32>, ROW_BLOCKS>;
                 for (var i = 0u; i < ROW_BLOCKS; i++) {
                     a[i] = select(vec4(0.0), dy4[dy_at[i] + k], seen[i]);
@@ -61,6 +60,8 @@ fn subgroup(
                     w4[w_at + k + 3u * w_row],
                 ));
                 for (var i = 0u; i < ROW_BLOCKS; i++) {
+                    // Written out: compilers make dot products of a transposed matrix only where they see that it is one,
+                    // and those round otherwise.
                     let r = i * LANES;
                     sums[r] += b * subgroupBroadcast(a[i], 0u);
                     sums[r + 1u] += b * subgroupBroadcast(a[i], 1u);

@@ -1,7 +1,9 @@
 // `tiled` and `fours` of a convolution's gradient with respect to its input.
-// A part of conv2d_input_gradient.wgsl, which says what they compute, as is tile.wgsl, which has what they share with others.
+// conv2d_input_gradient.wgsl says what they compute, and tile.wgsl has what they share with others.
 
-const RIGHT_PAD: u32 = PAD;
+#import "convolution/input_gradient.wgsl"
+#import "convolution/tile.wgsl"
+#import "shared/grid.wgsl"
 
 var<workgroup> pixels: array<Pixel, TILE_ROWS>;
 
@@ -21,15 +23,11 @@ fn w_step(tap: u32, column: u32, columns: u32, channel: u32, valid: bool) -> f32
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn tiled(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn tiled(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     let columns = params.in_channels / params.groups;
     let group_out = params.out_channels / params.groups;
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), TILE_ROWS, column_tiles);
     if !tile.exists {
         return;
     }
@@ -116,15 +114,11 @@ fn rows_met(pixels: array<Pixel, 4>, away: vec2<i32>) -> vec4<u32> {
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn fours(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     let columns = params.in_channels / params.groups;
     let group_out = params.out_channels / params.groups;
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), TILE_ROWS, column_tiles);
     let w_row = params.out_channels / 4u;
     let kernel = vec2(params.kernel_height, params.kernel_width);
     let taps = taps_of(tile);

@@ -1,5 +1,9 @@
 // The subgroup versions of a convolution.
-// A part of conv2d.wgsl, which says what they compute.
+// conv2d.wgsl says what they compute.
+
+#import "convolution/forward.wgsl"
+#import "convolution/lanes.wgsl"
+#import "shared/grid.wgsl"
 
 // What a workgroup of the subgroup versions works on.
 struct Tile {
@@ -17,16 +21,11 @@ fn locate(index: u32, column_tiles: u32) -> Tile {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn subgroup(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
+fn subgroup(grid: Grid, @builtin(local_invocation_index) invocation: u32, @builtin(subgroup_invocation_id) lane: u32) {
     let rows = params.batch * params.out_height * params.out_width;
     let columns4 = params.out_channels / params.groups / 4u;
     let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), column_tiles);
     if tile.first_row >= rows {
         return;
     }
@@ -40,14 +39,14 @@ fn subgroup(
     // Lane l looks after rows l, l + LANES, l + 2 * LANES, ...
     var corner: array<Window, ROW_BLOCKS>;
     for (var i = 0u; i < ROW_BLOCKS; i++) {
-        let row = min(tile.first_row + i * LANES + subgroup_lane % LANES, rows - 1u);
+        let row = min(tile.first_row + i * LANES + lane % LANES, rows - 1u);
         if POINTWISE {
             corner[i] = Window(row, 0, 0);
         } else {
             corner[i] = window(row);
         }
     }
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: Sums;
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }
@@ -74,17 +73,7 @@ fn subgroup(
                 let b = mat4x4(w4[w_at], w4[w_at + w_row], w4[w_at + 2u * w_row], w4[w_at + 3u * w_row]);
                 w_at += 4u * w_row;
                 for (var i = 0u; i < ROW_BLOCKS; i++) {
-                    let r = i * LANES;
-                    sums[r] += b * subgroupBroadcast(a[i], 0u);
-                    sums[r + 1u] += b * subgroupBroadcast(a[i], 1u);
-                    sums[r + 2u] += b * subgroupBroadcast(a[i], 2u);
-                    sums[r + 3u] += b * subgroupBroadcast(a[i], 3u);
-                    if LANES > 4u {
-                        sums[r + 4u % LANES] += b * subgroupBroadcast(a[i], 4u);
-                        sums[r + 5u % LANES] += b * subgroupBroadcast(a[i], 5u);
-                        sums[r + 6u % LANES] += b * subgroupBroadcast(a[i], 6u);
-                        sums[r + 7u % LANES] += b * subgroupBroadcast(a[i], 7u);
-                    }
+                    add_rows(&sums, i * LANES, b, a[i]);
                 }
             }
         }
@@ -99,15 +88,14 @@ fn subgroup(
 
 @compute @workgroup_size(WORKGROUP)
 fn subgroup_narrow(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
+    grid: Grid,
     @builtin(local_invocation_index) invocation: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let rows = params.batch * params.out_height * params.out_width;
     let columns4 = params.out_channels / params.groups / 4u;
     let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), column_tiles);
     if tile.first_row >= rows {
         return;
     }
@@ -120,14 +108,14 @@ fn subgroup_narrow(
 
     var corner: array<Window, ROW_BLOCKS>;
     for (var i = 0u; i < ROW_BLOCKS; i++) {
-        let row = min(tile.first_row + i * LANES + subgroup_lane % LANES, rows - 1u);
+        let row = min(tile.first_row + i * LANES + lane % LANES, rows - 1u);
         if POINTWISE {
             corner[i] = Window(row, 0, 0);
         } else {
             corner[i] = window(row);
         }
     }
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: Sums;
     for (var i = 0u; i < ROWS; i++) {
         sums[i] = vec4(0.0);
     }

@@ -1,7 +1,9 @@
 // `tiled` and `fours` of a convolution.
-// A part of conv2d.wgsl, which says what they compute, as is tile.wgsl, which has what they share with others.
+// conv2d.wgsl says what they compute, and tile.wgsl has what they share with others.
 
-const RIGHT_PAD: u32 = 0u;
+#import "convolution/forward.wgsl"
+#import "convolution/tile.wgsl"
+#import "shared/grid.wgsl"
 
 var<workgroup> windows: array<Window, TILE_ROWS>;
 
@@ -24,16 +26,12 @@ fn w_step(at: u32, column: u32, columns: u32, valid: bool) -> f32 {
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn tiled(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn tiled(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     let group_in = params.in_channels / params.groups;
     let columns = params.out_channels / params.groups;
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let rows = params.batch * params.out_height * params.out_width;
-    let tile = workgroup.y * workgroups.x + workgroup.x;
+    let tile = number_of(grid.workgroup, grid.workgroups);
     let row_tile = tile / (column_tiles * params.groups);
     let group = tile / column_tiles % params.groups;
     let first_row = row_tile * TILE_ROWS;
@@ -140,16 +138,12 @@ fn fetch_x(corners: array<Window, 4>, ky: u32, kx: u32, channel: u32, valid: boo
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn fours(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     let group_in = params.in_channels / params.groups;
     let columns = params.out_channels / params.groups;
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
     let rows = params.batch * params.out_height * params.out_width;
-    let tile = workgroup.y * workgroups.x + workgroup.x;
+    let tile = number_of(grid.workgroup, grid.workgroups);
     let row_tile = tile / (column_tiles * params.groups);
     let group = tile / column_tiles % params.groups;
     let first_row = row_tile * TILE_ROWS;

@@ -1,7 +1,9 @@
 // `tiled` and `fours` of a convolution's gradient with respect to its weights.
-// A part of conv2d_weight_gradient.wgsl, which says what they compute, as is tile.wgsl, which has what they share with others.
+// conv2d_weight_gradient.wgsl says what they compute, and tile.wgsl has what they share with others.
 
-const RIGHT_PAD: u32 = PAD;
+#import "convolution/tile.wgsl"
+#import "convolution/weight_gradient.wgsl"
+#import "shared/grid.wgsl"
 
 var<workgroup> taps: array<Row, TILE_ROWS>;
 
@@ -21,14 +23,10 @@ fn dy_step(at: u32, column: u32, columns: u32, valid: bool) -> f32 {
 }
 
 @compute @workgroup_size(INVOCATIONS)
-fn tiled(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn tiled(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     let columns = params.out_channels / params.groups;
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), TILE_ROWS, column_tiles);
     if tile.split >= params.splits {
         return;
     }
@@ -99,14 +97,10 @@ const DY_FETCHES: u32 = TILE_STEPS / DY_STEPS;
 var<workgroup> round_spots: array<Spot, TILE_STEPS>;
 
 @compute @workgroup_size(INVOCATIONS)
-fn fours(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     let columns = params.out_channels / params.groups;
     let column_tiles = (columns + TILE_COLUMNS - 1u) / TILE_COLUMNS;
-    let tile = locate(workgroup.y * workgroups.x + workgroup.x, TILE_ROWS, column_tiles);
+    let tile = locate(number_of(grid.workgroup, grid.workgroups), TILE_ROWS, column_tiles);
     let sizes = shapes();
     let begin = tile.split * params.split_pixels;
     let end = min(begin + params.split_pixels, pixels());

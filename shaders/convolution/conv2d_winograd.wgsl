@@ -52,66 +52,16 @@
 //   kernel_gradient  q to dw, four output channels an invocation; what is not first of several parts of the
 //                    tiles is added to those before.
 
-struct Params {
-    x_offset: u32,
-    x_stride: u32,
-    w_offset: u32,
-    bias_offset: u32,
-    affine_offset: u32,
-    residual_offset: u32,
-    residual_stride: u32,
-    y_offset: u32,
-    y_stride: u32,
-    u_offset: u32,
-    v_offset: u32,
-    m_offset: u32,
-    sides_offset: u32,
-    left_offset: u32,
-    right_offset: u32,
-    parts_offset: u32,
-    dy_offset: u32,
-    dy_stride: u32,
-    z_offset: u32,
-    q_offset: u32,
-    dw_offset: u32,
-    height: u32,
-    width: u32,
-    in_channels: u32,
-    out_height: u32,
-    out_width: u32,
-    out_channels: u32,
-    pad_top: i32,
-    pad_left: i32,
-    u_point: u32,
-    u_channel: u32,
-    first_tile: u32, // that v and m hold, of those of the images that are bound
-    tiles: u32,      // that they hold
-}
+#import "convolution/winograd_output.wgsl"
+#import "shared/grid.wgsl"
 
-// What follows the sum, as in conv2d.wgsl.
-override EPILOGUE_BIAS: bool = false;
-override EPILOGUE_AFFINE: bool = false;
-override EPILOGUE_RESIDUAL: bool = false;
-
-const A: f32 = 0.70710678;
-const B: f32 = 1.41421356;
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> u4: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> v4: array<vec4<f32>>;
 @group(0) @binding(9) var<storage, read> m4: array<vec4<f32>>;
-
-alias Three = array<vec4<f32>, 3>;
-alias Four = array<vec4<f32>, 4>;
-alias Six = array<vec4<f32>, 6>;
 
 // G g
 fn kernel_side(g: Three) -> Six {
@@ -138,20 +88,6 @@ fn input_side(d: Six) -> Six {
     );
 }
 
-// A^T m
-fn output_side(m: Six) -> Four {
-    let even_a = m[1] + m[2];
-    let odd_a = A * (m[1] - m[2]);
-    let even_b = m[3] + m[4];
-    let odd_b = B * (m[3] - m[4]);
-    return Four(
-        m[0] + even_a + even_b,
-        odd_a + odd_b,
-        0.5 * even_a + 2.0 * even_b,
-        0.5 * odd_a + 2.0 * odd_b + m[5],
-    );
-}
-
 // Stores the transform of the kernel of input channel `ci`, four output channels.
 fn store_kernel(taps: array<vec4<f32>, 9>, ci: u32, column4: u32) {
     let at = (params.u_offset + ci * params.u_channel) / 4u + column4;
@@ -169,12 +105,8 @@ fn store_kernel(taps: array<vec4<f32>, 9>, ci: u32, column4: u32) {
 }
 
 @compute @workgroup_size(64)
-fn kernel(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn kernel(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns4 = params.out_channels / 4u;
     let channels = params.in_channels;
     let ci = index / columns4;
@@ -190,12 +122,8 @@ fn kernel(
 }
 
 @compute @workgroup_size(64)
-fn kernel_turned(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn kernel_turned(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns = params.out_channels;
     let channels = params.in_channels;
     let ci = index / (columns / 4u);
@@ -212,34 +140,17 @@ fn kernel_turned(
     store_kernel(taps, ci, column4);
 }
 
-// A tile: the image, and its first row and column of y.
-struct Tile {
-    image: u32,
-    y: u32,
-    x: u32,
-}
-
-fn locate(tile: u32) -> Tile {
-    let across = (params.out_width + 3u) / 4u;
-    let down = (params.out_height + 3u) / 4u;
-    return Tile(tile / (across * down), tile / across % down * 4u, tile % across * 4u);
-}
-
 @compute @workgroup_size(64)
-fn input(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn input(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let channels4 = params.in_channels / 4u;
     let c4 = index % channels4;
     let local = index / channels4;
     let tile = locate(params.first_tile + local);
     let height = i32(params.height);
     let width = i32(params.width);
-    let first_y = i32(tile.y) - params.pad_top;
-    let first_x = i32(tile.x) - params.pad_left;
+    let first_y = i32(tile.y) - i32(params.pad_top);
+    let first_x = i32(tile.x) - i32(params.pad_left);
     let start = params.x_offset / 4u + c4;
     let step = params.x_stride / 4u;
     let at = params.v_offset / 4u + local * 36u * channels4 + c4;
@@ -269,69 +180,16 @@ fn input(
     }
 }
 
-// What follows the sums of four channels, loaded once for many pixels.
-struct Epilogue {
-    at: u32,
-    stride: u32,
-    residual_at: u32,
-    residual_stride: u32,
-    height: u32,
-    width: u32,
-    bias: vec4<f32>,
-    scale: vec4<f32>,
-    shift: vec4<f32>,
-}
-
-fn epilogue(column4: u32) -> Epilogue {
-    var found = Epilogue(
-        params.y_offset / 4u + column4,
-        params.y_stride / 4u,
-        params.residual_offset / 4u + column4,
-        params.residual_stride / 4u,
-        params.out_height,
-        params.out_width,
-        vec4(0.0),
-        vec4(1.0),
-        vec4(0.0),
-    );
-    if EPILOGUE_BIAS {
-        found.bias = bias4[params.bias_offset / 4u + column4];
-    }
-    if EPILOGUE_AFFINE {
-        let at = params.affine_offset / 4u + column4;
-        found.scale = affine4[at];
-        found.shift = affine4[at + params.out_channels / 4u];
-    }
-    return found;
-}
-
-// Stores row i of a tile's finished sums, as far as it is there.
-fn store_row(tile: Tile, i: u32, sums: Four, after: Epilogue) {
-    let first = (tile.image * after.height + tile.y + i) * after.width + tile.x;
-    for (var j = 0u; j < 4u; j++) {
-        if tile.y + i < after.height && tile.x + j < after.width {
-            var value = (sums[j] + after.bias) * after.scale + after.shift;
-            if EPILOGUE_RESIDUAL {
-                value += residual4[after.residual_at + (first + j) * after.residual_stride];
-            }
-            y4[after.at + (first + j) * after.stride] = activate(value);
-        }
-    }
-}
-
 @compute @workgroup_size(64)
-fn output(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn output(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns4 = params.out_channels / 4u;
     let column4 = index % columns4;
     let local = index / columns4;
     let tile = locate(params.first_tile + local);
     let start = params.m_offset / 4u + local * 36u * columns4 + column4;
     let after = epilogue(column4);
+    let size = vec2(params.out_height, params.out_width);
     if local >= params.tiles {
         return;
     }
@@ -347,6 +205,6 @@ fn output(
         let sums = output_side(Six(
             sides[0][i], sides[1][i], sides[2][i], sides[3][i], sides[4][i], sides[5][i],
         ));
-        store_row(tile, i, sums, after);
+        store_row(tile, i, sums, after, size);
     }
 }

@@ -1,13 +1,9 @@
 // `products` and `output_sides` of Winograd's convolution by subgroups.
-// A part of conv2d_winograd.wgsl, which says what they compute.
+// conv2d_winograd.wgsl says what they compute.
 
-// Invocations of a workgroup of `products`; a multiple of the subgroup size.
-override WORKGROUP: u32 = 32u;
-
-// How many lanes hand tiles to each other, as in conv2d.wgsl.
-const LANES: u32 = 8u;
-const ROW_BLOCKS: u32 = 4u;
-const ROWS: u32 = LANES * ROW_BLOCKS;
+#import "convolution/lanes.wgsl"
+#import "convolution/winograd_output.wgsl"
+#import "shared/grid.wgsl"
 
 @group(0) @binding(10) var<storage, read> left4: array<vec4<f32>>;
 @group(0) @binding(11) var<storage, read> right4: array<vec4<f32>>;
@@ -15,18 +11,15 @@ const ROWS: u32 = LANES * ROW_BLOCKS;
 @group(0) @binding(13) var<storage, read> parts4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn output_sides(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn output_sides(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns4 = params.out_channels / 4u;
     let column4 = index % columns4;
     let local = index / columns4;
     let tile = locate(params.first_tile + local);
     let start = params.parts_offset / 4u + local * 24u * columns4 + column4;
     let after = epilogue(column4);
+    let size = vec2(params.out_height, params.out_width);
     if local >= params.tiles {
         return;
     }
@@ -39,7 +32,7 @@ fn output_sides(
         pixels[j] = output_side(column);
     }
     for (var i = 0u; i < 4u; i++) {
-        store_row(tile, i, Four(pixels[0][i], pixels[1][i], pixels[2][i], pixels[3][i]), after);
+        store_row(tile, i, Four(pixels[0][i], pixels[1][i], pixels[2][i], pixels[3][i]), after, size);
     }
 }
 
@@ -52,15 +45,10 @@ fn weights(j: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn products(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
+fn products(grid: Grid, @builtin(local_invocation_index) invocation: u32, @builtin(subgroup_invocation_id) lane: u32) {
     let columns4 = params.out_channels / 4u;
     let column_tiles = (columns4 + WORKGROUP - 1u) / WORKGROUP;
-    let number = workgroup.y * workgroups.x + workgroup.x;
+    let number = number_of(grid.workgroup, grid.workgroups);
     let first = number / column_tiles * ROWS;
     let mine = number % column_tiles * WORKGROUP + invocation;
     let column4 = min(mine, columns4 - 1u);
@@ -70,7 +58,7 @@ fn products(
     let sides_start = params.sides_offset / 4u + column4;
     var v_at: array<u32, ROW_BLOCKS>;
     for (var b = 0u; b < ROW_BLOCKS; b++) {
-        let tile = min(first + b * LANES + subgroup_lane % LANES, tiles - 1u);
+        let tile = min(first + b * LANES + lane % LANES, tiles - 1u);
         v_at[b] = params.left_offset / 4u + tile * 36u * channels4;
     }
     var u_at = params.right_offset / 4u + column4;
@@ -86,12 +74,12 @@ fn products(
             }
         }
         for (var j = 0u; j < 6u; j++) {
-            var sums: array<vec4<f32>, ROWS>;
+            var sums: Sums;
             for (var r = 0u; r < ROWS; r++) {
                 sums[r] = vec4(0.0);
             }
             for (var k = 0u; k < channels4; k++) {
-                // All loads first, as in conv2d.wgsl.
+                // All loads first, as in conv2d_subgroup.wgsl.
                 var a: array<vec4<f32>, ROW_BLOCKS>;
                 for (var b = 0u; b < ROW_BLOCKS; b++) {
                     a[b] = left4[v_at[b]];
@@ -105,17 +93,7 @@ fn products(
                 );
                 u_at += 4u * columns4;
                 for (var c = 0u; c < ROW_BLOCKS; c++) {
-                    let r = c * LANES;
-                    sums[r] += b * subgroupBroadcast(a[c], 0u);
-                    sums[r + 1u] += b * subgroupBroadcast(a[c], 1u);
-                    sums[r + 2u] += b * subgroupBroadcast(a[c], 2u);
-                    sums[r + 3u] += b * subgroupBroadcast(a[c], 3u);
-                    if LANES > 4u {
-                        sums[r + 4u % LANES] += b * subgroupBroadcast(a[c], 4u);
-                        sums[r + 5u % LANES] += b * subgroupBroadcast(a[c], 5u);
-                        sums[r + 6u % LANES] += b * subgroupBroadcast(a[c], 6u);
-                        sums[r + 7u % LANES] += b * subgroupBroadcast(a[c], 7u);
-                    }
+                    add_rows(&sums, c * LANES, b, a[c]);
                 }
             }
             let factors = weights(j);

@@ -1,5 +1,8 @@
 // `gradient` and `kernel_gradient` of Winograd's convolution with respect to the kernel.
-// A part of conv2d_winograd.wgsl, which says what they compute.
+// conv2d_winograd.wgsl says what they compute.
+
+#import "convolution/winograd.wgsl"
+#import "shared/grid.wgsl"
 
 @group(0) @binding(1) var<storage, read> dy4: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> z4: array<vec4<f32>>;
@@ -25,12 +28,8 @@ fn kernel_gradient_side(m: Six) -> Three {
 }
 
 @compute @workgroup_size(64)
-fn gradient(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn gradient(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns4 = params.out_channels / 4u;
     let column4 = index % columns4;
     let local = index / columns4;
@@ -64,12 +63,8 @@ fn gradient(
 }
 
 @compute @workgroup_size(64)
-fn kernel_gradient(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn kernel_gradient(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let columns4 = params.out_channels / 4u;
     let channels = params.in_channels;
     let ci = index / columns4;

@@ -16,37 +16,8 @@
 //          next lies near what was written last, which is what a processor fetches ahead. Takes
 //          channels in fours, a square kernel of KERNEL, a stride of STRIDE, no dilation.
 
-struct Params {
-    x_offset: u32,
-    x_stride: u32,
-    w_offset: u32,
-    bias_offset: u32,
-    affine_offset: u32,
-    residual_offset: u32,
-    residual_stride: u32,
-    y_offset: u32,
-    y_stride: u32,
-    batch: u32,
-    height: u32,
-    width: u32,
-    channels: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    columns: u32, // of y that an invocation of `strip` computes
-}
-
-// What follows the sum, in this order, and then the activation.
-override EPILOGUE_BIAS: bool = false;
-override EPILOGUE_AFFINE: bool = false;
-override EPILOGUE_RESIDUAL: bool = false;
+#import "convolution/epilogue.wgsl"
+#import "shared/grid.wgsl"
 
 const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
@@ -55,30 +26,19 @@ const STRIP: u32 = 4u;
 const REACH: u32 = (STRIP - 1u) * STRIDE + KERNEL;
 const PENDING: u32 = (KERNEL + STRIDE - 1u) / STRIDE;
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> affine: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> w4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> affine4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> residual4: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> y4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let row = index / params.channels;
-    let c = index % params.channels;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
+    let row = index / params.in_channels;
+    let c = index % params.in_channels;
     let n = row / (params.out_height * params.out_width);
     if n >= params.batch {
         return;
@@ -94,52 +54,33 @@ fn naive(
                 let pixel = (n * params.height + u32(iy)) * params.width + u32(ix);
                 let tap = ky * params.kernel_width + kx;
                 value += x[params.x_offset + pixel * params.x_stride + c]
-                    * w[params.w_offset + tap * params.channels + c];
+                    * w[params.w_offset + tap * params.in_channels + c];
             }
         }
     }
-    if EPILOGUE_BIAS {
-        value += bias[params.bias_offset + c];
-    }
-    if EPILOGUE_AFFINE {
-        let at = params.affine_offset + c;
-        value = value * affine[at] + affine[at + params.channels];
-    }
-    if EPILOGUE_RESIDUAL {
-        value += residual[params.residual_offset + row * params.residual_stride + c];
-    }
-    y[params.y_offset + row * params.y_stride + c] = activate(vec4(value)).x;
+    y[params.y_offset + row * params.y_stride + c] = finished(row, c, value);
 }
 
 @compute @workgroup_size(64)
-fn strip(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn strip(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
     let height = i32(params.height);
     let width = i32(params.width);
     let out_width = params.out_width;
     let x_start = params.x_offset / 4u;
     let x_step = params.x_stride / 4u;
-    let y_start = params.y_offset / 4u;
-    let y_step = params.y_stride / 4u;
-    let residual_start = params.residual_offset / 4u;
-    let residual_step = params.residual_stride / 4u;
     let w_start = params.w_offset / 4u;
-    let channels4 = params.channels / 4u;
-    let bias_start = params.bias_offset / 4u;
-    let affine_start = params.affine_offset / 4u;
+    let channels4 = params.in_channels / 4u;
 
     let strips = (params.out_height + STRIP - 1u) / STRIP;
     let blocks = (params.out_width + params.columns - 1u) / params.columns;
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let c4 = index % channels4;
     let first = index / channels4 % blocks * params.columns;
     let strip = index / (channels4 * blocks);
     let oy = strip % strips * STRIP;
     let n = strip / strips;
+    let after = epilogue(c4);
     let count = min(params.columns, out_width - first);
     let first_pixel = (n * params.out_height + oy) * out_width + first;
     let rows_left = params.out_height - oy;
@@ -152,16 +93,6 @@ fn strip(
     var factors: array<vec4<f32>, KERNEL * KERNEL>;
     for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
         factors[tap] = w4[w_start + tap * channels4 + c4];
-    }
-    var offset: vec4<f32>;
-    if EPILOGUE_BIAS {
-        offset = bias4[bias_start + c4];
-    }
-    var scale: vec4<f32>;
-    var shift: vec4<f32>;
-    if EPILOGUE_AFFINE {
-        scale = affine4[affine_start + c4];
-        shift = affine4[affine_start + channels4 + c4];
     }
     // Where the rows of x under the strip start, and whether they are there.
     var starts: array<u32, REACH>;
@@ -205,17 +136,8 @@ fn strip(
         for (var i = 0u; i < STRIP; i++) {
             if begun >= PENDING - 1u && i < rows_left {
                 let pixel = column + i * out_width;
-                var value = sums[(PENDING - 1u) * STRIP + i];
-                if EPILOGUE_BIAS {
-                    value += offset;
-                }
-                if EPILOGUE_AFFINE {
-                    value = value * scale + shift;
-                }
-                if EPILOGUE_RESIDUAL {
-                    value += residual4[residual_start + pixel * residual_step + c4];
-                }
-                y4[y_start + pixel * y_step + c4] = activate(value);
+                let sum = sums[(PENDING - 1u) * STRIP + i];
+                y4[after.at + pixel * after.stride] = finished4(pixel, sum, after);
             }
         }
         // The next column begins, from the last sum to the first.

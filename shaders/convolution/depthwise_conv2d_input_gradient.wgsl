@@ -14,28 +14,8 @@
 //          ix + pad_left is, so that which pixel meets which tap is known when the kernel is compiled;
 //          the first ones may start outside of the image. STRIP and `columns` are multiples of STRIDE.
 
-struct Params {
-    dy_offset: u32,
-    dy_stride: u32,
-    w_offset: u32,
-    d_x_offset: u32,
-    d_x_stride: u32,
-    batch: u32,
-    height: u32,
-    width: u32,
-    channels: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    columns: u32, // of d_x that an invocation of `strip` computes
-}
+#import "convolution/params.wgsl"
+#import "shared/grid.wgsl"
 
 const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
@@ -46,7 +26,6 @@ const REACH: u32 = BEFORE + (STRIP - 1u) / STRIDE + 1u;
 // Columns of d_x that a column of dy belongs to, or that are finished with it.
 const PENDING: u32 = max(KERNEL, STRIDE);
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> d_x: array<f32>;
@@ -61,14 +40,10 @@ fn meets(at: i32, stride: u32, size: u32) -> bool {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let row = index / params.channels;
-    let c = index % params.channels;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
+    let row = index / params.in_channels;
+    let c = index % params.in_channels;
     let n = row / (params.height * params.width);
     if n >= params.batch {
         return;
@@ -87,7 +62,7 @@ fn naive(
                 let pixel = (n * params.out_height + oy) * params.out_width + ox;
                 let tap = ky * params.kernel_width + kx;
                 sum += dy[params.dy_offset + pixel * params.dy_stride + c]
-                    * w[params.w_offset + tap * params.channels + c];
+                    * w[params.w_offset + tap * params.in_channels + c];
             }
         }
     }
@@ -95,11 +70,7 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn strip(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
+fn strip(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
     let height = i32(params.height);
     let width = i32(params.width);
@@ -110,14 +81,14 @@ fn strip(
     let d_x_start = params.d_x_offset / 4u;
     let d_x_step = params.d_x_stride / 4u;
     let w_start = params.w_offset / 4u;
-    let channels4 = params.channels / 4u;
+    let channels4 = params.in_channels / 4u;
     let columns = params.columns;
 
     let left = params.pad_left % STRIDE;
     let above = params.pad_top % STRIDE;
     let strips = (params.height + above + STRIP - 1u) / STRIP;
     let blocks = (params.width + left + columns - 1u) / columns;
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let c4 = index % channels4;
     let first_x = i32(index / channels4 % blocks * columns) - i32(left);
     let strip = index / (channels4 * blocks);

@@ -9,7 +9,7 @@
 // parts: partial again, to be read
 // dw: (kernel_height, kernel_width, channels, 1)
 //
-// The lines of dy, (n, oy), are split: sum number s covers split_units of them, or of strips of lines, and
+// The lines of dy, (n, oy), are split: sum number s covers split_pixels of them, or of strips of lines, and
 // writes its own part of `partial`; `reduce` adds the `parts`, always in the same order. With one split,
 // `partial` is dw.
 //
@@ -18,31 +18,8 @@
 //   strip  four channels, all taps and one split an invocation, which goes along strips of STRIP lines,
 //          column after column. A column of x is loaded once for all columns of dy that it meets.
 
-struct Params {
-    x_offset: u32,
-    x_stride: u32,
-    dy_offset: u32,
-    dy_stride: u32,
-    partial_offset: u32,
-    parts_offset: u32,
-    dw_offset: u32,
-    batch: u32,
-    height: u32,
-    width: u32,
-    channels: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    splits: u32,
-    split_units: u32,
-}
+#import "convolution/params.wgsl"
+#import "shared/grid.wgsl"
 
 const KERNEL: u32 = 3u;
 const STRIDE: u32 = 1u;
@@ -52,7 +29,6 @@ const TAPS: u32 = KERNEL * KERNEL;
 // Columns of dy that a column of x meets beside the last one.
 const BEFORE: u32 = (KERNEL - 1u) / STRIDE;
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
@@ -64,22 +40,18 @@ const BEFORE: u32 = (KERNEL - 1u) / STRIDE;
 @group(0) @binding(3) var<storage, read_write> partial4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let c = index % params.channels;
-    let tap = index / params.channels % (params.kernel_height * params.kernel_width);
-    let split = index / (params.channels * params.kernel_height * params.kernel_width);
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
+    let c = index % params.in_channels;
+    let tap = index / params.in_channels % (params.kernel_height * params.kernel_width);
+    let split = index / (params.in_channels * params.kernel_height * params.kernel_width);
     if split >= params.splits {
         return;
     }
     let offset_y = i32(tap / params.kernel_width * params.dilation_y) - i32(params.pad_top);
     let offset_x = i32(tap % params.kernel_width * params.dilation_x) - i32(params.pad_left);
-    let begin = split * params.split_units;
-    let end = min(begin + params.split_units, params.batch * params.out_height);
+    let begin = split * params.split_pixels;
+    let end = min(begin + params.split_pixels, params.batch * params.out_height);
     var sum = 0.0;
     for (var line = begin; line < end; line++) {
         let iy = i32(line % params.out_height * params.stride_y) + offset_y;
@@ -102,13 +74,9 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn reduce(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
-    let count = params.kernel_height * params.kernel_width * params.channels;
+fn reduce(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
+    let count = params.kernel_height * params.kernel_width * params.in_channels;
     if index >= count {
         return;
     }
@@ -159,13 +127,9 @@ fn meet(sums: ptr<function, Sums>, steps: ptr<function, Steps>, column: Column, 
 }
 
 @compute @workgroup_size(64)
-fn strip(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let channels4 = params.channels / 4u;
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn strip(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let channels4 = params.in_channels / 4u;
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let c4 = index % channels4;
     let split = index / channels4;
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
@@ -179,9 +143,9 @@ fn strip(
     let x_step = params.x_stride / 4u;
     let dy_start = params.dy_offset / 4u + c4;
     let dy_step = params.dy_stride / 4u;
-    let begin = split * params.split_units;
+    let begin = split * params.split_pixels;
     let strips = (out_height + STRIP - 1u) / STRIP;
-    let end = min(begin + params.split_units, params.batch * strips);
+    let end = min(begin + params.split_pixels, params.batch * strips);
     let start = params.partial_offset / 4u + split * TAPS * channels4 + c4;
     if split >= params.splits {
         return;

@@ -9,6 +9,8 @@
 //
 // An invocation does four channels of the wide side.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32, // invocations
     rows: u32,
@@ -30,12 +32,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn widen(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn widen(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let fours = params.wide / 4u;
     let channel = 4u * (index % fours);
     let group = index / fours % params.groups;
@@ -64,12 +62,8 @@ fn widen(
 }
 
 @compute @workgroup_size(64)
-fn cut(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn cut(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let fours = params.wide / 4u;
     let four = index % fours;
     let group = index / fours % params.groups;

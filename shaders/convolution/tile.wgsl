@@ -1,6 +1,5 @@
 // What `tiled` and `fours` share, in a convolution and in both its gradients: a tile of a product of matrices.
-// A part of those shaders, not one of its own. A workgroup passes TILE_STEPS terms of its sums at a time through
-// workgroup memory, `left` times `right`; RIGHT_PAD is the shader's.
+// A workgroup passes TILE_STEPS terms of its sums at a time through workgroup memory, `left` times `right`.
 
 // What a workgroup does at a time, and how many fours of rows an invocation keeps in registers; ACROSS invocations
 // stand side by side, each with one or two fours of the columns.
@@ -16,6 +15,7 @@ const SUMS: u32 = 4u * ROW_FOURS * COLUMN_FOURS;
 const PARTS: u32 = INVOCATIONS / TILE_STEPS;
 // Against bank conflicts, where lanes that store next to each other store steps.
 const PAD: u32 = 1u;
+const RIGHT_PAD: u32 = 1u;
 const LEFT_PITCH: u32 = TILE_ROWS / 4u + PAD;
 const RIGHT_PITCH: u32 = TILE_COLUMNS / 4u + RIGHT_PAD;
 

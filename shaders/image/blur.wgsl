@@ -4,6 +4,8 @@
 //
 // over the i + t within the image. x, y: (N, H, W, 1). rows: (N, H, W), scratch.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // N * H * W
     height: u32,
@@ -28,12 +30,8 @@ fn weight(step: u32, before: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn along(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn along(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.count {
         return;
     }
@@ -51,12 +49,8 @@ fn along(
 }
 
 @compute @workgroup_size(64)
-fn down(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn down(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.count {
         return;
     }

@@ -6,6 +6,9 @@
 //
 // found: (N), scratch: 1 / deviation, or 0, by `measure`, a workgroup an image.
 
+#import "shared/grid.wgsl"
+#import "shared/sum.wgsl"
+
 struct Params {
     images: u32,   // N
     area: u32,     // H * W
@@ -39,57 +42,32 @@ override TURN: f32 = 1.0;
 @group(0) @binding(3) var<storage, read> scale: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
-var<workgroup> sums: array<f32, 64>;
-
-fn total(lane: u32) -> f32 {
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            sums[lane] += sums[lane + half];
-        }
-        workgroupBarrier();
-    }
-    let sum = sums[0];
-    workgroupBarrier();
-    return sum;
-}
-
 @compute @workgroup_size(64)
-fn measure(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let image = group.y * groups.x + group.x;
+fn measure(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let image = number_of(grid.workgroup, grid.workgroups);
     if image >= params.images {
         return;
     }
     let first = params.near_offset + image * params.area * params.near_stride;
     var sum = 0.0;
-    for (var pixel = lane; pixel < params.area; pixel += 64u) {
+    for (var pixel = invocation; pixel < params.area; pixel += 64u) {
         sum += near[first + pixel * params.near_stride];
     }
-    sums[lane] = sum;
-    let mean = total(lane) / f32(params.area);
+    let mean = total_for_all(invocation, sum) / f32(params.area);
     var squares = 0.0;
-    for (var pixel = lane; pixel < params.area; pixel += 64u) {
+    for (var pixel = invocation; pixel < params.area; pixel += 64u) {
         let apart = near[first + pixel * params.near_stride] - mean;
         squares += apart * apart;
     }
-    sums[lane] = squares;
-    let deviation = sqrt(total(lane) / f32(params.area));
-    if lane == 0u {
+    let deviation = sqrt(total_for_all(invocation, squares) / f32(params.area));
+    if invocation == 0u {
         found[image] = select(0.0, 1.0 / max(deviation, 1e-3), deviation >= 1e-3);
     }
 }
 
 @compute @workgroup_size(64)
-fn contrast(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn contrast(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.images * params.area {
         return;
     }
@@ -99,12 +77,8 @@ fn contrast(
 }
 
 @compute @workgroup_size(64)
-fn levels(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn levels(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.images * params.count * params.area {
         return;
     }

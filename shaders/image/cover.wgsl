@@ -3,6 +3,8 @@
 // x: (1, H, W, C), the same for all n; y: (N, H, W, C); base: (C).
 // squares: (N, 4), whole numbers: the first row, the row after the last, and the same of columns.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32, // N * H * W
     height: u32,
@@ -24,12 +26,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let image = pixel / (params.height * params.width);
     let own = pixel % (params.height * params.width);
     if pixel >= params.count {

@@ -5,11 +5,13 @@
 // x: (n, height, width, channels); y: (n, out_height, out_width, channels); each with its own offset
 // and distance of rows. Cropping is padding with a negative top and left.
 //
-// Versions: `naive`, one element an invocation; `quad`, four channels.
+// Versions: `naive`, one element an invocation; `fours`, four channels.
+
+#import "shared/grid.wgsl"
 
 struct Params {
-    count: u32,    // elements of y, or a quarter of them (quad)
-    channels: u32, // channels, or a quarter of them (quad)
+    count: u32,    // elements of y, or a quarter of them (fours)
+    channels: u32, // channels, or a quarter of them (fours)
     height: u32,
     width: u32,
     out_height: u32,
@@ -43,12 +45,8 @@ fn source(pixel: u32) -> vec2<u32> {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -63,12 +61,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -8,19 +8,21 @@
 //
 // Positions are whole numbers over 2 * to, so no rounding decides between two pixels.
 //
-// Versions: `naive`, one element an invocation; `quad`, four channels. The gradient gathers: an
+// Versions: `naive`, one element an invocation; `fours`, four channels. The gradient gathers: an
 // invocation visits the outputs that read its pixel, in order, so its sum is always the same.
 // `regions_naive`: workgroups share out each region, one pixel an invocation at a time, which reads
 // four pixels of the map; `regions_columns`: an invocation walks down a column and reads the map only
 // where the pixels to mix change, which for a small map is seldom.
 
+#import "shared/grid.wgsl"
+
 struct Params {
-    count: u32,       // elements of the output, or a quarter of them (quad)
+    count: u32,       // elements of the output, or a quarter of them (fours)
     from_height: u32,
     from_width: u32,
     to_height: u32,
     to_width: u32,
-    channels: u32,    // C, or a quarter of it (quad)
+    channels: u32,    // C, or a quarter of it (fours)
     images: u32,      // N
     capacity: u32,
     chunks: u32,      // workgroups a region
@@ -116,12 +118,8 @@ fn source(image: u32, row: u32, column: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -144,12 +142,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -173,12 +167,8 @@ fn quad(
 }
 
 @compute @workgroup_size(64)
-fn gradient_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn gradient_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -199,12 +189,8 @@ fn gradient_naive(
 }
 
 @compute @workgroup_size(64)
-fn gradient_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn gradient_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -250,19 +236,15 @@ fn region(image: u32) -> Region {
 }
 
 @compute @workgroup_size(64)
-fn regions_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
+fn regions_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let id = number_of(grid.workgroup, grid.workgroups);
     let image = id / params.chunks;
     if image >= params.images {
         return;
     }
     let r = region(image);
     let step = 64u * params.chunks;
-    for (var pixel = id % params.chunks * 64u + lane; pixel < r.count; pixel += step) {
+    for (var pixel = id % params.chunks * 64u + invocation; pixel < r.count; pixel += step) {
         let v = tap(pixel / r.width, params.from_height, r.height);
         let h = tap(pixel % r.width, params.from_width, r.width);
         let top = mix(
@@ -280,12 +262,8 @@ fn regions_naive(
 }
 
 @compute @workgroup_size(64)
-fn regions_columns(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
+fn regions_columns(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let id = number_of(grid.workgroup, grid.workgroups);
     let image = id / params.chunks;
     if image >= params.images {
         return;
@@ -307,7 +285,7 @@ fn regions_columns(
     let before = numerator < 0;
     let first_low = select(numerator / denominator, -1, before);
     let first_rest = select(numerator % denominator, numerator + denominator, before);
-    for (var column = lane; column < r.width; column += 64u) {
+    for (var column = invocation; column < r.width; column += 64u) {
         let h = tap(column, params.from_width, r.width);
         var low = first_low;
         var rest = first_rest;

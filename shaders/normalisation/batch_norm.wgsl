@@ -13,7 +13,7 @@
 // moving: (channels). guard: one number, by its bits. result: (2, channels). part, parts: (blocks, 2, channels).
 //
 // Rows are shared out in blocks: block b takes the rows b * near + j * far for j = 0..each, as far
-// as there are such. An invocation does one block for one channel (naive) or four (quad), so that
+// as there are such. An invocation does one block for one channel (naive) or four (fours), so that
 // what belongs to the channel is read once a block.
 //
 // Sums are in two levels, and in the same order every time. The squares of a block are summed around
@@ -23,99 +23,23 @@
 //
 // Backward, the activation's argument is computed again from x: cheaper than reading y.
 //
-// Versions: `naive`, one channel; `quad`, four channels, neighbours on neighbouring rows (near = 1);
+// Versions: `naive`, one channel; `fours`, four channels, neighbours on neighbouring rows (near = 1);
 // `strip`, the same entry points with an invocation on consecutive rows (far = 1), for processors; `group`, of the
 // sums, by workgroups (batch_norm_group.wgsl), for GPUs.
 
-struct Params {
-    count: u32,    // invocations with work: blocks * channels; for `merge`, workgroups
-    channels: u32, // channels, or a quarter of them (quad)
-    rows: u32,
-    blocks: u32,
-    near: u32,
-    far: u32,
-    each: u32,
-    slices: u32, // rows side by side in a block: more than one of `_group` alone
-    row: u32, // of stats, for moving_average
-    epsilon: f32,
-    momentum: f32,
-    x_offset: u32,
-    x_stride: u32,
-    dy_offset: u32,
-    dy_stride: u32,
-    residual_offset: u32,
-    residual_stride: u32,
-    y_offset: u32,
-    y_stride: u32,
-    stats_offset: u32,
-    gamma_offset: u32,
-    beta_offset: u32,
-    sums_offset: u32,
-    result_offset: u32,
-    moving_offset: u32,
-    guard_offset: u32,
-}
-
-// Whether `residual` is added: by normalize before the activation, by input_gradient to dx.
-override RESIDUAL: bool = false;
-// Whether `guard` decides if moving_average changes anything.
-override GUARDED: bool = false;
+#import "normalisation/batch_norm_common.wgsl"
+#import "shared/grid.wgsl"
 
 // `merge`: a workgroup merges the sums of this many channels, in this many slices. `merge_alone`: an
 // invocation merges a channel's, where blocks are few, or a processor would have to halt at each barrier.
 const MERGED: u32 = 8u;
 const SLICES: u32 = 16u;
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read> stats: array<f32>;
-@group(0) @binding(4) var<storage, read> gamma: array<f32>;
-@group(0) @binding(5) var<storage, read> beta: array<f32>;
-@group(0) @binding(6) var<storage, read> sums: array<f32>;
-@group(0) @binding(7) var<storage, read_write> y: array<f32>;
-
-@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> stats4: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> gamma4: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> beta4: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> sums4: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read> residual: array<f32>;
-@group(0) @binding(8) var<storage, read> residual4: array<vec4<f32>>;
-
-@group(0) @binding(6) var<storage, read_write> part: array<f32>;
-@group(0) @binding(6) var<storage, read_write> part4: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> parts: array<f32>;
-@group(0) @binding(7) var<storage, read_write> result: array<f32>;
-@group(0) @binding(7) var<storage, read_write> moving: array<f32>;
-@group(0) @binding(2) var<storage, read> guard: array<u32>;
-
-// How many rows block `block` has: at least one.
-fn rows_of(block: u32) -> u32 {
-    let first = block * params.near;
-    if params.slices > 1u {
-        // Of `_group`: `slices` rows, every `far`.
-        return params.rows / params.far * params.slices
-            + min(max(params.rows % params.far, first) - first, params.slices);
-    }
-    return min(params.each, (params.rows - first + params.far - 1u) / params.far);
-}
-
-fn inverse_deviation(variance: vec4<f32>) -> vec4<f32> {
-    return vec4(1.0) / sqrt(variance + vec4(params.epsilon));
-}
-
 // Statistics: part holds the mean of each block and the sum of squares around it.
 
 @compute @workgroup_size(64)
-fn statistics_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn statistics_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -138,12 +62,8 @@ fn statistics_naive(
 }
 
 @compute @workgroup_size(64)
-fn statistics_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn statistics_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -170,13 +90,13 @@ fn statistics_quad(
 var<workgroup> tile: array<vec2<f32>, 128>; // MERGED * SLICES
 
 // The sums of `value` over the slices of each channel, in the invocations of the first slice.
-fn over_slices(lane: u32, value: vec2<f32>) -> vec2<f32> {
-    tile[lane] = value;
+fn over_slices(invocation: u32, value: vec2<f32>) -> vec2<f32> {
+    tile[invocation] = value;
     workgroupBarrier();
     var total = value;
-    if lane < MERGED {
+    if invocation < MERGED {
         for (var slice = 1u; slice < SLICES; slice += 1u) {
-            total += tile[slice * MERGED + lane];
+            total += tile[slice * MERGED + invocation];
         }
     }
     return total;
@@ -205,36 +125,28 @@ fn store_statistics(channel: u32, shift: f32, total: vec2<f32>) {
 }
 
 @compute @workgroup_size(128)
-fn statistics_merge(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let unit = group.y * groups.x + group.x;
+fn statistics_merge(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let unit = number_of(grid.workgroup, grid.workgroups);
     if unit >= params.count {
         return;
     }
-    let channel = unit * MERGED + lane % MERGED;
+    let channel = unit * MERGED + invocation % MERGED;
     let inside = channel < params.channels;
     var shift = 0.0;
     var value = vec2(0.0);
     if inside {
         shift = parts[channel];
-        value = statistics_of(channel, shift, lane / MERGED, SLICES);
+        value = statistics_of(channel, shift, invocation / MERGED, SLICES);
     }
-    let total = over_slices(lane, value);
-    if inside && lane < MERGED {
+    let total = over_slices(invocation, value);
+    if inside && invocation < MERGED {
         store_statistics(channel, shift, total);
     }
 }
 
 @compute @workgroup_size(64)
-fn statistics_merge_alone(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let channel = (group.y * groups.x + group.x) * 64u + lane;
+fn statistics_merge_alone(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let channel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if channel >= params.count {
         return;
     }
@@ -245,12 +157,8 @@ fn statistics_merge_alone(
 // Normalise.
 
 @compute @workgroup_size(64)
-fn normalize_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn normalize_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -268,12 +176,8 @@ fn normalize_naive(
 }
 
 @compute @workgroup_size(64)
-fn normalize_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn normalize_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -303,12 +207,8 @@ fn normalize_quad(
 // Gradients of gamma and beta: part holds sum(d * (x - mean)) and sum(d) of each block.
 
 @compute @workgroup_size(64)
-fn sums_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn sums_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -337,12 +237,8 @@ fn sums_naive(
 }
 
 @compute @workgroup_size(64)
-fn sums_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn sums_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -388,34 +284,26 @@ fn store_sums(channel: u32, total: vec2<f32>) {
 }
 
 @compute @workgroup_size(128)
-fn sums_merge(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let unit = group.y * groups.x + group.x;
+fn sums_merge(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let unit = number_of(grid.workgroup, grid.workgroups);
     if unit >= params.count {
         return;
     }
-    let channel = unit * MERGED + lane % MERGED;
+    let channel = unit * MERGED + invocation % MERGED;
     let inside = channel < params.channels;
     var value = vec2(0.0);
     if inside {
-        value = sums_of(channel, lane / MERGED, SLICES);
+        value = sums_of(channel, invocation / MERGED, SLICES);
     }
-    let total = over_slices(lane, value);
-    if inside && lane < MERGED {
+    let total = over_slices(invocation, value);
+    if inside && invocation < MERGED {
         store_sums(channel, total);
     }
 }
 
 @compute @workgroup_size(64)
-fn sums_merge_alone(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let channel = (group.y * groups.x + group.x) * 64u + lane;
+fn sums_merge_alone(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let channel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if channel >= params.count {
         return;
     }
@@ -425,12 +313,8 @@ fn sums_merge_alone(
 // Gradient of x, into y.
 
 @compute @workgroup_size(64)
-fn input_gradient_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn input_gradient_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -454,12 +338,8 @@ fn input_gradient_naive(
 }
 
 @compute @workgroup_size(64)
-fn input_gradient_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn input_gradient_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -495,12 +375,8 @@ fn input_gradient_quad(
 }
 
 @compute @workgroup_size(64)
-fn moving_average(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let channel = (group.y * groups.x + group.x) * 64u + lane;
+fn moving_average(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let channel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if channel >= params.count {
         return;
     }

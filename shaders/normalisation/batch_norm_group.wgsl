@@ -1,9 +1,12 @@
 // Sums over rows by whole workgroups: `statistics_group` and `sums_group` of batch normalisation.
-// A part of batch_norm.wgsl, which says what they compute.
+// batch_norm.wgsl says what they compute.
 //
 // A workgroup takes GROUP_ACROSS fours of channels side by side and SLICES_DOWN rows of them at a time; its own sums meet
 // in workgroup memory, so that what is left to merge is few however many invocations read. Block b has the rows
 // b * near + j * far + slice, with near = SLICES_DOWN and far = blocks * SLICES_DOWN.
+
+#import "normalisation/batch_norm_common.wgsl"
+#import "shared/grid.wgsl"
 
 const GROUP: u32 = 256u;
 const GROUP_ACROSS: u32 = 8u;
@@ -25,11 +28,11 @@ struct Place {
     inside: bool,
 }
 
-fn place(group: u32, lane: u32) -> Place {
+fn place(group: u32, invocation: u32) -> Place {
     let tiles = (params.channels + GROUP_ACROSS - 1u) / GROUP_ACROSS;
-    let channel = group % tiles * GROUP_ACROSS + lane % GROUP_ACROSS;
+    let channel = group % tiles * GROUP_ACROSS + invocation % GROUP_ACROSS;
     let block = group / tiles;
-    let slice = lane / GROUP_ACROSS;
+    let slice = invocation / GROUP_ACROSS;
     let row = block * params.near + slice;
     return Place(block, slice, channel, channel < params.channels && row < params.rows && block < params.blocks);
 }
@@ -41,26 +44,22 @@ fn rows_below(at: Place) -> u32 {
 }
 
 // The sums of all slices, in the invocations of the first.
-fn over_group(lane: u32, own: Pair) -> Pair {
-    group_sums[lane] = own;
+fn over_group(invocation: u32, own: Pair) -> Pair {
+    group_sums[invocation] = own;
     workgroupBarrier();
     for (var half = GROUP / 2u; half >= GROUP_ACROSS; half /= 2u) {
-        if lane < half {
-            group_sums[lane].first += group_sums[lane + half].first;
-            group_sums[lane].second += group_sums[lane + half].second;
+        if invocation < half {
+            group_sums[invocation].first += group_sums[invocation + half].first;
+            group_sums[invocation].second += group_sums[invocation + half].second;
         }
         workgroupBarrier();
     }
-    return group_sums[lane];
+    return group_sums[invocation];
 }
 
 @compute @workgroup_size(GROUP)
-fn statistics_group(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let at = place(group.y * groups.x + group.x, lane);
+fn statistics_group(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let at = place(number_of(grid.workgroup, grid.workgroups), invocation);
     let step = params.far * params.x_stride / 4u;
     // All slices of a block sum around its first row.
     var shift = vec4(0.0);
@@ -88,7 +87,7 @@ fn statistics_group(
             x_at += step;
         }
     }
-    let total = over_group(lane, own);
+    let total = over_group(invocation, own);
     if at.inside && at.slice == 0u {
         let mean = total.first / f32(rows_of(at.block));
         part4[2u * at.block * params.channels + at.channel] = shift + mean;
@@ -98,12 +97,8 @@ fn statistics_group(
 }
 
 @compute @workgroup_size(GROUP)
-fn sums_group(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let at = place(group.y * groups.x + group.x, lane);
+fn sums_group(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let at = place(number_of(grid.workgroup, grid.workgroups), invocation);
     let x_step = params.far * params.x_stride / 4u;
     let dy_step = params.far * params.dy_stride / 4u;
     var own = Pair(vec4(0.0), vec4(0.0));
@@ -134,7 +129,7 @@ fn sums_group(
             own.second += d;
         }
     }
-    let total = over_group(lane, own);
+    let total = over_group(invocation, own);
     if at.inside && at.slice == 0u {
         part4[2u * at.block * params.channels + at.channel] = total.first;
         part4[(2u * at.block + 1u) * params.channels + at.channel] = total.second;

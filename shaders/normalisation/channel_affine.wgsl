@@ -8,15 +8,18 @@
 // (2, channels), scale and shift. gamma, beta, mean, variance: (channels).
 //
 // Rows are shared out in blocks: block b takes the rows b * near + j * far for j = 0..each, as far
-// as there are such. An invocation does one block for one channel (naive) or four (quad), so that
+// as there are such. An invocation does one block for one channel (naive) or four (fours), so that
 // scale and shift are read once a block.
 //
-// Versions: `naive`, one channel; `quad`, four channels, neighbours on neighbouring rows (near = 1);
+// Versions: `naive`, one channel; `fours`, four channels, neighbours on neighbouring rows (near = 1);
 // `strip`, the same entry points with an invocation on consecutive rows (far = 1), for processors.
+
+#import "pointwise/activation.wgsl"
+#import "shared/grid.wgsl"
 
 struct Params {
     count: u32,    // invocations with work: blocks * channels
-    channels: u32, // channels, or a quarter of them (quad)
+    channels: u32, // channels, or a quarter of them (fours)
     rows: u32,
     blocks: u32,
     near: u32,
@@ -66,12 +69,8 @@ fn rows_of(block: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn affine_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn affine_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -84,12 +83,8 @@ fn affine_naive(
 }
 
 @compute @workgroup_size(64)
-fn affine_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn affine_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -109,12 +104,8 @@ fn affine_quad(
 }
 
 @compute @workgroup_size(64)
-fn scale_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn scale_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -130,12 +121,8 @@ fn scale_naive(
 }
 
 @compute @workgroup_size(64)
-fn scale_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn scale_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -160,12 +147,8 @@ fn scale_quad(
 }
 
 @compute @workgroup_size(64)
-fn fold(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let channel = (group.y * groups.x + group.x) * 64u + lane;
+fn fold(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let channel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if channel >= params.count {
         return;
     }

@@ -17,6 +17,8 @@
 // Versions: `naive`, an invocation a group; `rows`, the same four channels at a time, for moments and
 // lengths of rows whose groups start and end on multiples of four; `group`, a workgroup of 64 a group.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,  // groups in all
     groups: u32, // groups side by side in a row
@@ -156,13 +158,13 @@ fn write_gradient(index: u32, start: u32, step: u32, l: Law, s: vec2<f32>) {
 }
 
 // The sum over a workgroup, and for the first pass of softmax the maximum.
-fn joined(lane: u32, a: f32, largest: bool) -> f32 {
-    sums[lane] = a;
+fn joined(invocation: u32, a: f32, largest: bool) -> f32 {
+    sums[invocation] = a;
     workgroupBarrier();
     for (var half = 32u; half > 0u; half /= 2u) {
-        if lane < half {
-            let other = sums[lane + half];
-            sums[lane] = select(sums[lane] + other, max(sums[lane], other), largest);
+        if invocation < half {
+            let other = sums[invocation + half];
+            sums[invocation] = select(sums[invocation] + other, max(sums[invocation], other), largest);
         }
         workgroupBarrier();
     }
@@ -201,12 +203,8 @@ fn law_of_row(index: u32) -> Law {
 }
 
 @compute @workgroup_size(64)
-fn forward_rows(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn forward_rows(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -219,12 +217,8 @@ fn forward_rows(
 }
 
 @compute @workgroup_size(64)
-fn backward_rows(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn backward_rows(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -253,12 +247,8 @@ fn backward_rows(
 }
 
 @compute @workgroup_size(64)
-fn forward_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn forward_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -271,30 +261,22 @@ fn forward_naive(
 }
 
 @compute @workgroup_size(64)
-fn forward_group(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = group.y * groups.x + group.x;
+fn forward_group(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups);
     if index >= params.count {
         return;
     }
-    let known = mean_of(joined(lane, first_pass(index, lane, 64u), KIND == 2u));
+    let known = mean_of(joined(invocation, first_pass(index, invocation, 64u), KIND == 2u));
     var second = 0.0;
     if KIND != 1u {
-        second = joined(lane, second_pass(index, lane, 64u, known), false);
+        second = joined(invocation, second_pass(index, invocation, 64u, known), false);
     }
-    write(index, lane, 64u, law(known, second));
+    write(index, invocation, 64u, law(known, second));
 }
 
 @compute @workgroup_size(64)
-fn backward_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn backward_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -308,22 +290,18 @@ fn backward_naive(
 }
 
 @compute @workgroup_size(64)
-fn backward_group(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = group.y * groups.x + group.x;
+fn backward_group(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups);
     if index >= params.count {
         return;
     }
-    let known = mean_of(joined(lane, first_pass(index, lane, 64u), KIND == 2u));
+    let known = mean_of(joined(invocation, first_pass(index, invocation, 64u), KIND == 2u));
     var second = 0.0;
     if KIND != 1u {
-        second = joined(lane, second_pass(index, lane, 64u, known), false);
+        second = joined(invocation, second_pass(index, invocation, 64u, known), false);
     }
     let l = law(known, second);
-    let own = gradient_sums(index, lane, 64u, l);
-    let s = vec2(joined(lane, own.x, false), joined(lane, own.y, false));
-    write_gradient(index, lane, 64u, l, s);
+    let own = gradient_sums(index, invocation, 64u, l);
+    let s = vec2(joined(invocation, own.x, false), joined(invocation, own.y, false));
+    write_gradient(index, invocation, 64u, l, s);
 }

@@ -6,12 +6,15 @@
 // x, dy, y: (rows, channels), each with its own offset and distance of rows. Which curve it is is an
 // override, so a pipeline holds one: activation.wgsl has them.
 //
-// Versions: `naive`, one number an invocation; `quad`, four channels, for shapes whose rows start and
+// Versions: `naive`, one number an invocation; `fours`, four channels, for shapes whose rows start and
 // end on multiples of four.
 
+#import "pointwise/activation.wgsl"
+#import "shared/grid.wgsl"
+
 struct Params {
-    count: u32,    // rows * channels (naive), or a quarter of it (quad)
-    channels: u32, // channels (naive), or a quarter of them (quad)
+    count: u32,    // rows * channels (naive), or a quarter of it (fours)
+    channels: u32, // channels (naive), or a quarter of them (fours)
     x_offset: u32,
     x_stride: u32,
     dy_offset: u32,
@@ -30,12 +33,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn forward_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn forward_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -46,12 +45,8 @@ fn forward_naive(
 }
 
 @compute @workgroup_size(64)
-fn forward_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn forward_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -62,12 +57,8 @@ fn forward_quad(
 }
 
 @compute @workgroup_size(64)
-fn backward_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn backward_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -79,12 +70,8 @@ fn backward_naive(
 }
 
 @compute @workgroup_size(64)
-fn backward_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn backward_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

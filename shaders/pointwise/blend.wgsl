@@ -12,6 +12,8 @@
 // The logarithm and the cosine are computed here: WGSL allows log() near 1 to be off by 2^-21 and cos() by
 // 2^-11, and leaves cos() beyond pi open, so that the same key would draw another noise on another adapter.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // N * H * W * C
     area: u32,     // H * W
@@ -71,12 +73,8 @@ fn cosine(whole: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn blend(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn blend(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -93,12 +91,8 @@ fn blend(
 }
 
 @compute @workgroup_size(64)
-fn noise(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn noise(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -5,6 +5,8 @@
 // Versions: `naive`, one element an invocation. A copy is only made where a view will not do, so
 // there is no faster one.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // rows * channels
     channels: u32,
@@ -19,12 +21,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -9,12 +9,14 @@
 //
 // x, y: (rows, channels), each with its own offset and distance of rows. step: one number.
 //
-// Versions: `naive`, one element an invocation; `quad`, four channels.
+// Versions: `naive`, one element an invocation; `fours`, four channels.
+
+#import "shared/grid.wgsl"
 
 struct Params {
-    count: u32,    // rows * channels, or a quarter of it (quad)
-    channels: u32, // channels, or a quarter of them (quad)
-    image: u32,    // elements of an image, or a quarter of them (quad)
+    count: u32,    // rows * channels, or a quarter of it (fours)
+    channels: u32, // channels, or a quarter of them (fours)
+    image: u32,    // elements of an image, or a quarter of them (fours)
     salt: u32,
     threshold: u32,
     factor: f32,
@@ -61,12 +63,8 @@ fn factors(elements: vec4<u32>) -> vec4<f32> {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -77,12 +75,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -10,13 +10,15 @@
 //   10 min(a, x)   11 a where x >= 0, else 0   12 a where x < 0, else 0   13 a + k
 // where a is the value so far, x the tensor ARGi, k the uniform k_i.
 //
-// Versions: `naive`, one channel an invocation; `quad`, four, for shapes whose rows start and end on
+// Versions: `naive`, one channel an invocation; `fours`, four, for shapes whose rows start and end on
 // multiples of four. Without gaps and repeated rows, rows are not told apart. With them, an invocation
 // goes through `each` rows with its channels, which are then told from the rows once.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // of invocations, for one image
-    channels: u32, // channels (naive), or a quarter of them (quad)
+    channels: u32, // channels (naive), or a quarter of them (fours)
     images: u32,
     rows: u32, // of an image; block b has every `far`th from b * near on, `each` at most
     blocks: u32,
@@ -188,12 +190,8 @@ fn rows_of(block: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -204,7 +202,7 @@ fn naive(
     let block = index / params.channels;
     let channel = index % params.channels;
     let n = rows_of(block);
-    for (var image = group.z; image < params.images; image += groups.z) {
+    for (var image = grid.workgroup.z; image < params.images; image += grid.workgroups.z) {
         var row = block * params.near;
         for (var j = 0u; j < n; j += 1u) {
             let at = (image * params.rows + row) * params.y_stride;
@@ -215,12 +213,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -231,7 +225,7 @@ fn quad(
     let block = index / params.channels;
     let channel = index % params.channels;
     let n = rows_of(block);
-    for (var image = group.z; image < params.images; image += groups.z) {
+    for (var image = grid.workgroup.z; image < params.images; image += grid.workgroups.z) {
         var row = block * params.near;
         for (var j = 0u; j < n; j += 1u) {
             let at = (image * params.rows + row) * params.y_stride;

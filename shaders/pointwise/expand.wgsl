@@ -2,11 +2,13 @@
 //
 // x: (N or 1, H or 1, W or 1, C or 1), y: (N, H, W, C), each with its own offset and distance of rows.
 //
-// Versions: `naive`, one number an invocation; `quad`, four channels, where x has them all.
+// Versions: `naive`, one number an invocation; `fours`, four channels, where x has them all.
+
+#import "shared/grid.wgsl"
 
 struct Params {
-    count: u32,    // numbers of y (naive), or a quarter of them (quad)
-    channels: u32, // channels of y (naive), or a quarter of them (quad)
+    count: u32,    // numbers of y (naive), or a quarter of them (fours)
+    channels: u32, // channels of y (naive), or a quarter of them (fours)
     height: u32,
     width: u32,
     // How many numbers, or rows, x has to go on for one step of y: 0 where it has one.
@@ -35,12 +37,8 @@ fn row_of(row: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -51,12 +49,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -2,6 +2,8 @@
 //
 // u, y: (N, H, W, 1).
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // N * H * W
     u_offset: u32,
@@ -15,12 +17,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn sigmoid(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn sigmoid(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel < params.count {
         let odds = u[params.u_offset + pixel * params.u_stride];
         y[params.y_offset + pixel * params.y_stride] = 1.0 / (1.0 + exp(-odds));

@@ -5,6 +5,8 @@
 //
 // `extremes`: 64 invocations share an image. `apply`: one element an invocation.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     images: u32,
     area: u32,     // H * W
@@ -27,34 +29,30 @@ var<workgroup> least: array<f32, 64>;
 var<workgroup> most: array<f32, 64>;
 
 @compute @workgroup_size(64)
-fn extremes(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let image = group.y * groups.x + group.x;
+fn extremes(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let image = number_of(grid.workgroup, grid.workgroups);
     if image >= params.images {
         return;
     }
     let first = params.x_offset + image * params.area * params.x_stride;
     var low = x[first];
     var high = low;
-    for (var i = lane; i < params.area * params.channels; i += 64u) {
+    for (var i = invocation; i < params.area * params.channels; i += 64u) {
         let value = x[first + i / params.channels * params.x_stride + i % params.channels];
         low = min(low, value);
         high = max(high, value);
     }
-    least[lane] = low;
-    most[lane] = high;
+    least[invocation] = low;
+    most[invocation] = high;
     workgroupBarrier();
     for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            least[lane] = min(least[lane], least[lane + half]);
-            most[lane] = max(most[lane], most[lane + half]);
+        if invocation < half {
+            least[invocation] = min(least[invocation], least[invocation + half]);
+            most[invocation] = max(most[invocation], most[invocation + half]);
         }
         workgroupBarrier();
     }
-    if lane == 0u {
+    if invocation == 0u {
         low = select(0.0, least[0], FROM_LEAST);
         let divisor = most[0] - low;
         range[2u * image] = low;
@@ -63,12 +61,8 @@ fn extremes(
 }
 
 @compute @workgroup_size(64)
-fn apply(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn apply(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.images * params.area * params.channels {
         return;
     }

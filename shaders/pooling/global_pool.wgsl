@@ -6,12 +6,14 @@
 // x, d_x: (images, pixels, channels); y, dy: (images, channels); all with their own offset and
 // distance of rows.
 //
-// Versions of mean: `naive`, one channel of one image an invocation; `quad`, four channels;
+// Versions of mean: `naive`, one channel of one image an invocation; `fours`, four channels;
 // `sliced`, a workgroup for eight times four channels, its invocations sharing out the pixels in
 // sixteen slices, so that one image of few channels keeps many cores busy.
-// Versions of spread: `naive`, one element; `quad`, four channels of a block of pixels, block b
+// Versions of spread: `naive`, one element; `fours`, four channels of a block of pixels, block b
 // having the pixels b * near + j * far for j = 0..each; `strip`, the same with near = each and
 // far = 1, for processors.
+
+#import "shared/grid.wgsl"
 
 struct Params {
     count: u32,    // invocations with work; for sliced, workgroups
@@ -48,12 +50,8 @@ const SLICES: u32 = 16u;
 @group(0) @binding(2) var<storage, read_write> d_x4: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn mean_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn mean_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -69,12 +67,8 @@ fn mean_naive(
 }
 
 @compute @workgroup_size(64)
-fn mean_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn mean_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -93,44 +87,36 @@ fn mean_quad(
 var<workgroup> tile: array<vec4<f32>, 128>; // LANES * SLICES
 
 @compute @workgroup_size(128)
-fn mean_sliced(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let unit = group.y * groups.x + group.x;
+fn mean_sliced(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let unit = number_of(grid.workgroup, grid.workgroups);
     if unit >= params.count {
         return;
     }
     let tiles = (params.channels + LANES - 1u) / LANES;
     let image = unit / tiles;
-    let channel = unit % tiles * LANES + lane % LANES;
+    let channel = unit % tiles * LANES + invocation % LANES;
     let inside = channel < params.channels;
     var sum = vec4(0.0);
     if inside {
         let step = params.x_stride / 4u;
         let first = params.x_offset / 4u + image * params.pixels * step + channel;
-        for (var pixel = lane / LANES; pixel < params.pixels; pixel += SLICES) {
+        for (var pixel = invocation / LANES; pixel < params.pixels; pixel += SLICES) {
             sum += x4[first + pixel * step];
         }
     }
-    tile[lane] = sum;
+    tile[invocation] = sum;
     workgroupBarrier();
-    if inside && lane < LANES {
+    if inside && invocation < LANES {
         for (var slice = 1u; slice < SLICES; slice += 1u) {
-            sum += tile[slice * LANES + lane];
+            sum += tile[slice * LANES + invocation];
         }
         y4[(params.y_offset + image * params.y_stride) / 4u + channel] = sum * params.factor;
     }
 }
 
 @compute @workgroup_size(64)
-fn spread_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn spread_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -142,12 +128,8 @@ fn spread_naive(
 }
 
 @compute @workgroup_size(64)
-fn spread_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn spread_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -13,11 +13,13 @@
 // Gradients gather: an element looks up the windows that it is in, so that no two invocations write
 // one element and every sum has its order.
 //
-// Versions: `naive`, one channel an invocation; `quad`, four channels.
+// Versions: `naive`, one channel an invocation; `fours`, four channels.
+
+#import "shared/grid.wgsl"
 
 struct Params {
-    count: u32,    // elements of the result, or a quarter of them (quad)
-    channels: u32, // channels, or a quarter of them (quad)
+    count: u32,    // elements of the result, or a quarter of them (fours)
+    channels: u32, // channels, or a quarter of them (fours)
     height: u32,
     width: u32,
     out_height: u32,
@@ -104,12 +106,8 @@ fn windows(at: u32, before: u32, size: u32, stride: u32, count: u32) -> vec2<u32
 }
 
 @compute @workgroup_size(64)
-fn pool_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn pool_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -137,13 +135,9 @@ fn pool_naive(
 }
 
 @compute @workgroup_size(64)
-fn pool_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn pool_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let pixel = index / params.channels;
     let channel = index % params.channels;
     let to = place(pixel, params.out_height, params.out_width);
@@ -181,12 +175,8 @@ fn pool_quad(
 }
 
 @compute @workgroup_size(64)
-fn winner_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn winner_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -213,12 +203,8 @@ fn winner_naive(
 }
 
 @compute @workgroup_size(64)
-fn winner_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn winner_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let channel = index % params.channels;
     let to = place(index / params.channels, params.out_height, params.out_width);
     let rows = rows_of(to.row);
@@ -250,12 +236,8 @@ fn winner_quad(
 }
 
 @compute @workgroup_size(64)
-fn max_gradient_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn max_gradient_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -279,12 +261,8 @@ fn max_gradient_naive(
 }
 
 @compute @workgroup_size(64)
-fn max_gradient_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn max_gradient_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
     let stride = vec2(params.stride_y, params.stride_x);
     let size_x = params.size_x;
@@ -327,12 +305,8 @@ fn taps(row: u32, column: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn average_gradient_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn average_gradient_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }
@@ -353,12 +327,8 @@ fn average_gradient_naive(
 }
 
 @compute @workgroup_size(64)
-fn average_gradient_quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn average_gradient_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count {
         return;
     }

@@ -10,6 +10,8 @@
 // offset and distance of rows. winner, winners: (n, out_height, out_width, channels), without gaps; what a
 // window is and how its taps count, pool.wgsl says.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,  // strips, times fours of channels
     fours: u32,  // fours of channels
@@ -81,12 +83,8 @@ fn taps(start: u32, before: u32, size: u32, length: u32) -> vec2<u32> {
 
 // Uniforms are read before the first branch: inside of one they cost a software driver more.
 @compute @workgroup_size(64)
-fn pool(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn pool(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let along = strip(index, params.out_height, params.out_width);
     let rows = taps(along.row * params.stride_y, params.top, params.size_y, params.height);
     let stride = params.stride_x;
@@ -132,12 +130,8 @@ fn pool(
 }
 
 @compute @workgroup_size(64)
-fn winner(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn winner(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let along = strip(index, params.out_height, params.out_width);
     let top = along.row * params.stride_y;
     let rows = taps(top, params.top, params.size_y, params.height);
@@ -187,12 +181,8 @@ fn windows(at: u32, size: u32, stride: u32, count: u32) -> vec2<u32> {
 }
 
 @compute @workgroup_size(64)
-fn gradient(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn gradient(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let along = strip(index, params.height, params.width);
     let size = vec2(params.size_y, params.size_x);
     let stride = vec2(params.stride_y, params.stride_x);

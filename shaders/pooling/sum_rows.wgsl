@@ -9,6 +9,8 @@
 //
 // Versions: `naive`, one channel of one split an invocation.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     x_offset: u32,
     x_stride: u32,
@@ -28,12 +30,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let index = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let c = index % params.channels;
     let split = index / params.channels;
     if split >= params.splits {
@@ -49,12 +47,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn reduce(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let c = (workgroup.y * workgroups.x + workgroup.x) * 64u + invocation;
+fn reduce(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let c = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if c >= params.channels {
         return;
     }

@@ -22,6 +22,8 @@
 // are left at once. Minima, maxima and sums of whole numbers do not depend on the order, so neither
 // does the result.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // N * H * W, or N * H (starts)
     height: u32,
@@ -68,12 +70,8 @@ const NONE: u32 = 0xffffffffu;
 
 // One row of an image an invocation. Also clears what the other dispatches add to.
 @compute @workgroup_size(64)
-fn starts(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let line = (group.y * groups.x + group.x) * 64u + lane;
+fn starts(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let line = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if line >= params.count {
         return;
     }
@@ -110,12 +108,8 @@ fn join(a: u32, other: u32, flag: u32) {
 
 // Pixels side by side share a label from the start: only the row below is left.
 @compute @workgroup_size(256)
-fn hook(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn hook(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel >= params.count {
         return;
     }
@@ -140,12 +134,8 @@ fn hook(
 }
 
 @compute @workgroup_size(256)
-fn settle(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn settle(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel >= params.count {
         return;
     }
@@ -163,12 +153,8 @@ fn settle(
 }
 
 @compute @workgroup_size(256)
-fn weigh(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn weigh(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel >= params.count || labels[pixel] == NONE {
         return;
     }
@@ -180,24 +166,16 @@ fn weigh(
 }
 
 @compute @workgroup_size(256)
-fn peak(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn peak(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel < params.count && labels[pixel] == pixel {
         atomicMax(&best[pixel / (params.height * params.width)], weights[pixel]);
     }
 }
 
 @compute @workgroup_size(256)
-fn choose(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn choose(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel >= params.count || labels[pixel] != pixel {
         return;
     }
@@ -208,12 +186,8 @@ fn choose(
 }
 
 @compute @workgroup_size(256)
-fn keep(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn keep(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel >= params.count {
         return;
     }
@@ -224,12 +198,8 @@ fn keep(
 }
 
 @compute @workgroup_size(256)
-fn border(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn border(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     let row = pixel / params.width % params.height;
     let column = pixel % params.width;
     let inside = row > 0u && row + 1u < params.height && column > 0u && column + 1u < params.width;
@@ -239,12 +209,8 @@ fn border(
 }
 
 @compute @workgroup_size(256)
-fn fill(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn fill(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if pixel >= params.count {
         return;
     }

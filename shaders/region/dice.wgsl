@@ -16,6 +16,8 @@
 // `tallies` and `scores_of_sums`, the same for software drivers: an invocation counts in memory of
 // its own, since there an atomic costs more than all else that is done with a pixel.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     images: u32, // N
     capacity: u32,
@@ -55,12 +57,8 @@ var<workgroup> inside: array<u32, 256>;
 var<workgroup> anywhere: array<u32, 256>;
 
 @compute @workgroup_size(256)
-fn clear(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 256u + lane;
+fn clear(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if index < params.cleared {
         counts[index] = 0u;
     }
@@ -95,12 +93,8 @@ fn positive(bits: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn peaks_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let image = (group.y * groups.x + group.x) * 64u + lane;
+fn peaks_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let image = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if image >= params.images {
         return;
     }
@@ -113,28 +107,24 @@ fn peaks_naive(
 }
 
 @compute @workgroup_size(256)
-fn peaks_chunks(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
+fn peaks_chunks(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let id = number_of(grid.workgroup, grid.workgroups);
     let image = id / params.chunks;
     if image >= params.images {
         return;
     }
-    if lane == 0u {
+    if invocation == 0u {
         atomicStore(&local_peak, 0u);
     }
     workgroupBarrier();
     let r = region(image);
     var peak = 0u;
-    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+    for (var p = id % params.chunks * 256u + invocation; p < r.count; p += 256u * params.chunks) {
         peak = max(peak, positive(bitcast<u32>(values[params.values_offset + r.first + p])));
     }
     atomicMax(&local_peak, peak);
     workgroupBarrier();
-    if lane == 0u {
+    if invocation == 0u {
         atomicMax(&peaks[image], atomicLoad(&local_peak));
     }
 }
@@ -185,31 +175,23 @@ fn level(v: u32, m: u32) -> u32 {
 }
 
 @compute @workgroup_size(256)
-fn scale(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
+fn scale(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let id = number_of(grid.workgroup, grid.workgroups);
     let image = id / params.chunks;
     if image >= params.images {
         return;
     }
     let r = region(image);
     let peak = most[image];
-    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+    for (var p = id % params.chunks * 256u + invocation; p < r.count; p += 256u * params.chunks) {
         let bits = positive(bitcast<u32>(values[params.values_offset + r.first + p]));
         levels[params.levels_offset + r.first + p] = f32(level(bits, peak));
     }
 }
 
 @compute @workgroup_size(64)
-fn dice_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn dice_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let image = index / 256u;
     if image >= params.images {
         return;
@@ -232,21 +214,17 @@ fn score(both: u32, sizes: u32) -> f32 {
 }
 
 @compute @workgroup_size(256)
-fn histogram(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let id = group.y * groups.x + group.x;
+fn histogram(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let id = number_of(grid.workgroup, grid.workgroups);
     let image = id / params.chunks;
     if image >= params.images {
         return;
     }
-    atomicStore(&local_bins[lane], 0u);
-    atomicStore(&local_bins[lane + 256u], 0u);
+    atomicStore(&local_bins[invocation], 0u);
+    atomicStore(&local_bins[invocation + 256u], 0u);
     workgroupBarrier();
     let r = region(image);
-    for (var p = id % params.chunks * 256u + lane; p < r.count; p += 256u * params.chunks) {
+    for (var p = id % params.chunks * 256u + invocation; p < r.count; p += 256u * params.chunks) {
         let shade = min(u32(clamp(gray[params.gray_offset + r.first + p], 0.0, 255.0)), 255u);
         let outside = mask[params.mask_offset + r.first + p] <= 0.5;
         // Most pixels of a heatmap are black and outside: they need no counting.
@@ -256,59 +234,50 @@ fn histogram(
     }
     workgroupBarrier();
     for (var half = 0u; half < 512u; half += 256u) {
-        let count = atomicLoad(&local_bins[half + lane]);
+        let count = atomicLoad(&local_bins[half + invocation]);
         if count > 0u {
-            atomicAdd(&bins[image * 512u + half + lane], count);
+            atomicAdd(&bins[image * 512u + half + invocation], count);
         }
     }
 }
 
 @compute @workgroup_size(256)
-fn scores(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let image = group.y * groups.x + group.x;
+fn scores(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let image = number_of(grid.workgroup, grid.workgroups);
     if image >= params.images {
         return;
     }
-    let hits = totals[image * 512u + lane];
-    inside[lane] = hits;
-    anywhere[lane] = hits + totals[image * 512u + 256u + lane];
+    let hits = totals[image * 512u + invocation];
+    inside[invocation] = hits;
+    anywhere[invocation] = hits + totals[image * 512u + 256u + invocation];
     workgroupBarrier();
-    // Sums over levels from `lane` up, in eight doublings.
+    // Sums over levels from `invocation` up, in eight doublings.
     for (var reach = 1u; reach < 256u; reach <<= 1u) {
         var more_inside = 0u;
         var more = 0u;
-        if lane + reach < 256u {
-            more_inside = inside[lane + reach];
-            more = anywhere[lane + reach];
+        if invocation + reach < 256u {
+            more_inside = inside[invocation + reach];
+            more = anywhere[invocation + reach];
         }
         workgroupBarrier();
-        inside[lane] += more_inside;
-        anywhere[lane] += more;
+        inside[invocation] += more_inside;
+        anywhere[invocation] += more;
         workgroupBarrier();
     }
     var both = 0u;
     var bright = 0u;
-    if lane < 255u {
-        both = inside[lane + 1u];
-        bright = anywhere[lane + 1u];
+    if invocation < 255u {
+        both = inside[invocation + 1u];
+        bright = anywhere[invocation + 1u];
     }
-    dice[params.dice_offset + image * params.dice_stride + lane] = score(both, inside[0] + bright);
+    dice[params.dice_offset + image * params.dice_stride + invocation] = score(both, inside[0] + bright);
 }
 
 @compute @workgroup_size(8)
-fn tallies(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-    @builtin(subgroup_invocation_id) subgroup_lane: u32,
-) {
+fn tallies(grid: Grid, @builtin(local_invocation_index) invocation: u32, @builtin(subgroup_invocation_id) lane: u32) {
     let gray_start = params.gray_offset / 4u;
     let mask_start = params.mask_offset / 4u;
-    let id = group.y * groups.x + group.x;
+    let id = number_of(grid.workgroup, grid.workgroups);
     let image = id / params.chunks;
     if image >= params.images {
         return;
@@ -322,7 +291,7 @@ fn tallies(
     }
     // The pixels of each level, and 2^16 times those inside the mask: one invocation sees fewer.
     var tally: array<u32, 256>;
-    for (var four = begin + lane; four < end; four += 8u) {
+    for (var four = begin + invocation; four < end; four += 8u) {
         let value = clamp(gray4[gray_start + four], vec4(0.0), vec4(255.0));
         // The last bits of a float from 2^23 on are a whole number.
         let shade = bitcast<vec4<u32>>(value + vec4(8388608.0)) & vec4(255u);
@@ -343,7 +312,7 @@ fn tallies(
         above += tally[shade] & 0xffffu;
         let all_inside_above = subgroupAdd(inside_above);
         let all_above = subgroupAdd(above);
-        if subgroup_lane == 0u {
+        if lane == 0u {
             atomicAdd(&bins[image * 512u + shade], all_inside_above);
             atomicAdd(&bins[image * 512u + 256u + shade], all_above);
         }
@@ -351,21 +320,17 @@ fn tallies(
 }
 
 @compute @workgroup_size(256)
-fn scores_of_sums(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let image = group.y * groups.x + group.x;
+fn scores_of_sums(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let image = number_of(grid.workgroup, grid.workgroups);
     if image >= params.images {
         return;
     }
     let size = totals[image * 512u];
     var both = 0u;
     var bright = 0u;
-    if lane < 255u {
-        both = totals[image * 512u + lane + 1u];
-        bright = totals[image * 512u + 256u + lane + 1u];
+    if invocation < 255u {
+        both = totals[image * 512u + invocation + 1u];
+        bright = totals[image * 512u + 256u + invocation + 1u];
     }
-    dice[params.dice_offset + image * params.dice_stride + lane] = score(both, size + bright);
+    dice[params.dice_offset + image * params.dice_stride + invocation] = score(both, size + bright);
 }

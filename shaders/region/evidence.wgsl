@@ -10,6 +10,8 @@
 //
 // found: (N, 4), scratch: middle of map, mid, 1 / deviation, s, by `measure`, a workgroup an image.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     images: u32,
     height: u32,
@@ -42,7 +44,7 @@ override OWN_MEAN: bool = true;
 @group(0) @binding(3) var<storage, read> means: array<f32>;
 @group(0) @binding(4) var<storage, read_write> u: array<f32>;
 
-// Sums of one lane: of map and image; then inside, pixels and sum; then outside.
+// Sums of one invocation: of map and image; then inside, pixels and sum; then outside.
 var<workgroup> all: array<vec2<f32>, 64>;
 var<workgroup> sides: array<vec4<f32>, 64>;
 
@@ -53,24 +55,20 @@ fn radius(own: u32) -> f32 {
     return length(vec2(y / params.axis_y, x / params.axis_x));
 }
 
-fn gather(lane: u32) {
+fn gather(invocation: u32) {
     workgroupBarrier();
     for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            all[lane] += all[lane + half];
-            sides[lane] += sides[lane + half];
+        if invocation < half {
+            all[invocation] += all[invocation + half];
+            sides[invocation] += sides[invocation + half];
         }
         workgroupBarrier();
     }
 }
 
 @compute @workgroup_size(64)
-fn measure(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let number = group.y * groups.x + group.x;
+fn measure(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let number = number_of(grid.workgroup, grid.workgroups);
     if number >= params.images {
         return;
     }
@@ -78,7 +76,7 @@ fn measure(
     let first = number * area;
     var own = vec2(0.0);
     var side = vec4(0.0);
-    for (var pixel = lane; pixel < area; pixel += 64u) {
+    for (var pixel = invocation; pixel < area; pixel += 64u) {
         let grey = image[params.image_offset + (first + pixel) * params.image_stride];
         own += vec2(map[params.map_offset + (first + pixel) * params.map_stride], grey);
         let r = radius(pixel);
@@ -89,21 +87,21 @@ fn measure(
             side += vec4(0.0, 0.0, 1.0, grey);
         }
     }
-    all[lane] = own;
-    sides[lane] = side;
-    gather(lane);
+    all[invocation] = own;
+    sides[invocation] = side;
+    gather(invocation);
     let means = all[0] / f32(area);
     let total = sides[0];
     workgroupBarrier();
     var squares = 0.0;
-    for (var pixel = lane; pixel < area; pixel += 64u) {
+    for (var pixel = invocation; pixel < area; pixel += 64u) {
         let apart =
             image[params.image_offset + (first + pixel) * params.image_stride] - means.y;
         squares += apart * apart;
     }
-    all[lane] = vec2(squares, 0.0);
-    gather(lane);
-    if lane > 0u {
+    all[invocation] = vec2(squares, 0.0);
+    gather(invocation);
+    if invocation > 0u {
         return;
     }
     let deviation = sqrt(all[0].x / f32(area));
@@ -120,12 +118,8 @@ fn measure(
 }
 
 @compute @workgroup_size(64)
-fn evidence(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn evidence(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let area = params.height * params.width;
     if pixel >= params.images * area {
         return;

@@ -14,6 +14,8 @@
 // step over columns. `step` versions: `_naive`, one pixel an invocation; `_fours`, four pixels of one
 // row and one remainder modulo dilation, which share most of their neighbours: what is read serves four.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // invocations
     height: u32,
@@ -77,12 +79,8 @@ fn total(reach: vec2<u32>) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn along(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn along(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.count {
         return;
     }
@@ -115,12 +113,8 @@ fn settle(pixel: u32, appearance: f32, row: u32, own: f32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn step_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn step_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.count {
         return;
     }
@@ -149,11 +143,7 @@ fn step_naive(
 }
 
 @compute @workgroup_size(64)
-fn step_fours(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn step_fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
     // Uniforms are read before the first branch: inside of one they cost a software driver more.
     let width = params.width;
     let radius = params.radius;
@@ -164,7 +154,7 @@ fn step_fours(
     let image_stride = params.image_stride;
     let q_offset = params.q_offset;
     let q_stride = params.q_stride;
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let line = index / (params.blocks * dilation);
     let rest = index % (params.blocks * dilation) / params.blocks;
     // In steps of dilation from column `rest`.

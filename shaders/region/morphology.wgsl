@@ -2,6 +2,8 @@
 //
 // x, y: (N, H, W, 1). A square has |t_y| <= radius and |t_x| <= radius, a disc t_y^2 + t_x^2 <= radius^2.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,    // N * H * W
     height: u32,
@@ -23,12 +25,8 @@ override TURN: f32 = 1.0;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
-fn reach(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn reach(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if pixel >= params.count {
         return;
     }

@@ -14,6 +14,8 @@
 // map, d: (N, H, W, 1), counted in whole numbers: map, cut off to 0..1, in 4096ths; d, to -4..4, in 512ths
 // above -4. facts: (N, L, H, W, 6), scratch, of roots. rating: (N, L, H, W). best, winner: an image's at n L.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     images: u32,   // N
     masks: u32,    // L
@@ -61,12 +63,8 @@ fn slot(index: u32) -> u32 {
 }
 
 @compute @workgroup_size(256)
-fn clear(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 256u + lane;
+fn clear(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     // Only roots are ever looked at.
     if index >= total() || labels[index] != index {
         return;
@@ -77,12 +75,8 @@ fn clear(
 }
 
 @compute @workgroup_size(256)
-fn gather(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 256u + lane;
+fn gather(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if index >= total() || labels[index] == NONE {
         return;
     }
@@ -100,12 +94,8 @@ fn gather(
 }
 
 @compute @workgroup_size(256)
-fn rate(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 256u + lane;
+fn rate(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if index >= total() || labels[index] != index {
         return;
     }
@@ -135,12 +125,8 @@ fn rate(
 }
 
 @compute @workgroup_size(256)
-fn choose(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 256u + lane;
+fn choose(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if index >= total() || labels[index] != index {
         return;
     }
@@ -151,12 +137,8 @@ fn choose(
 }
 
 @compute @workgroup_size(256)
-fn show(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 256u + lane;
+fn show(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     let area = params.height * params.width;
     if pixel >= params.images * area {
         return;

@@ -12,6 +12,8 @@
 // good, so its pixels lie in 3 x 3 cells. With S <= 32 and m <= 60 a distance stays below 2^32: all
 // adapters cut an image alike.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     images: u32,
     height: u32,
@@ -52,12 +54,8 @@ fn level(pixel: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn place(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn place(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let cells = params.down * params.across;
     if index >= params.images * cells {
         return;
@@ -78,12 +76,8 @@ fn square(a: u32, b: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn assign(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn assign(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let area = params.height * params.width;
     if pixel >= params.images * area {
         return;
@@ -124,12 +118,8 @@ fn surroundings(index: u32) -> vec4<u32> {
 
 // One workgroup a centre.
 @compute @workgroup_size(64)
-fn move_centres(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let number = group.y * groups.x + group.x;
+fn move_centres(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let number = number_of(grid.workgroup, grid.workgroups);
     let cells = params.down * params.across;
     if number >= params.images * cells {
         return;
@@ -137,7 +127,7 @@ fn move_centres(
     let around = surroundings(number % cells);
     let start = number / cells * params.height;
     var part = vec4(0u);
-    for (var at = lane; at < around.z * around.w; at += 64u) {
+    for (var at = invocation; at < around.z * around.w; at += 64u) {
         let row = around.x + at / around.w;
         let column = around.y + at % around.w;
         let pixel = (start + row) * params.width + column;
@@ -145,29 +135,25 @@ fn move_centres(
             part += vec4(1u, row, column, level(pixel));
         }
     }
-    parts[lane] = part;
+    parts[invocation] = part;
     workgroupBarrier();
     for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            parts[lane] += parts[lane + half];
+        if invocation < half {
+            parts[invocation] += parts[invocation + half];
         }
         workgroupBarrier();
     }
     let all = parts[0];
-    if lane < 3u && all.x > 0u {
+    if invocation < 3u && all.x > 0u {
         // Four times the mean, rounded.
-        centre[3u * number + lane] = (8u * all[lane + 1u] + all.x) / (2u * all.x);
+        centre[3u * number + invocation] = (8u * all[invocation + 1u] + all.x) / (2u * all.x);
     }
 }
 
 // One workgroup a centre.
 @compute @workgroup_size(64)
-fn means(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let number = group.y * groups.x + group.x;
+fn means(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let number = number_of(grid.workgroup, grid.workgroups);
     let cells = params.down * params.across;
     if number >= params.images * cells {
         return;
@@ -175,32 +161,28 @@ fn means(
     let around = surroundings(number % cells);
     let start = number / cells * params.height;
     var sum = vec2(0.0);
-    for (var at = lane; at < around.z * around.w; at += 64u) {
+    for (var at = invocation; at < around.z * around.w; at += 64u) {
         let pixel = (start + around.x + at / around.w) * params.width + around.y + at % around.w;
         if u32(labels[params.labels_offset + pixel * params.labels_stride]) == number % cells {
             sum += vec2(1.0, x[params.x_offset + pixel * params.x_stride]);
         }
     }
-    sums[lane] = sum;
+    sums[invocation] = sum;
     workgroupBarrier();
     for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            sums[lane] += sums[lane + half];
+        if invocation < half {
+            sums[invocation] += sums[invocation + half];
         }
         workgroupBarrier();
     }
-    if lane == 0u {
+    if invocation == 0u {
         mean[number] = sums[0].y / max(sums[0].x, 1.0);
     }
 }
 
 @compute @workgroup_size(64)
-fn spread(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let pixel = (group.y * groups.x + group.x) * 64u + lane;
+fn spread(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let pixel = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let area = params.height * params.width;
     if pixel >= params.images * area {
         return;

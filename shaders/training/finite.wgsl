@@ -6,6 +6,8 @@
 // `naive`: an invocation looks at every `lanes`-th gradient and leaves 0 or 1 in `partial` (lanes);
 // `decide`: one workgroup goes over these.
 
+#import "shared/grid.wgsl"
+
 struct Params {
     count: u32,
     lanes: u32,
@@ -26,12 +28,8 @@ const INFINITY: u32 = 0x7f800000u;
 var<workgroup> found: array<u32, 64>;
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-) {
-    let lane = (group.y * groups.x + group.x) * 64u + invocation;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let lane = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if lane >= params.lanes {
         return;
     }

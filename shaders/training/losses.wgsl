@@ -11,6 +11,9 @@
 // its row again; `_lanes`, one row an invocation. `_groups`, of softmax: a workgroup takes a row, and `softmax_sum` adds
 // up what the rows lose.
 
+#import "shared/grid.wgsl"
+#import "shared/sum.wgsl"
+
 struct Params {
     rows: u32,    // N
     classes: u32, // K
@@ -37,8 +40,6 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> dlogits: array<f32>;
 @group(0) @binding(4) var<storage, read_write> row_loss: array<f32>;
 @group(0) @binding(3) var<storage, read> row_losses: array<f32>;
-
-var<workgroup> sums: array<f32, 64>;
 
 fn logit(row: u32, k: u32) -> f32 {
     return logits[params.logits_offset + row * params.logits_stride + k];
@@ -101,19 +102,6 @@ fn sigmoid_element(index: u32) -> f32 {
     return weights[params.weights_offset + row] * (linear + log_1p(exp(-abs(x))));
 }
 
-// The sum of `value` over the workgroup, in invocation 0.
-fn total(lane: u32, value: f32) -> f32 {
-    sums[lane] = value;
-    workgroupBarrier();
-    for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            sums[lane] += sums[lane + half];
-        }
-        workgroupBarrier();
-    }
-    return sums[0];
-}
-
 @compute @workgroup_size(1)
 fn softmax_naive() {
     var sum = 0.0;
@@ -124,13 +112,13 @@ fn softmax_naive() {
 }
 
 @compute @workgroup_size(64)
-fn softmax_lanes(@builtin(local_invocation_index) lane: u32) {
+fn softmax_lanes(@builtin(local_invocation_index) invocation: u32) {
     var sum = 0.0;
-    for (var row = lane; row < params.rows; row += 64u) {
+    for (var row = invocation; row < params.rows; row += 64u) {
         sum += softmax_row(row);
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         loss[params.loss_offset] = all / f32(params.rows);
     }
 }
@@ -138,35 +126,28 @@ fn softmax_lanes(@builtin(local_invocation_index) lane: u32) {
 var<workgroup> mosts: array<f32, 64>;
 var<workgroup> places: array<u32, 64>;
 
-// `total`, in all invocations, which may call it again.
-fn total_for_all(lane: u32, value: f32) -> f32 {
-    let all = total(lane, value);
-    workgroupBarrier();
-    return all;
-}
-
 // `scan` by a workgroup.
-fn scan_together(row: u32, lane: u32) -> Row {
-    let first = min(lane, params.classes - 1u);
+fn scan_together(row: u32, invocation: u32) -> Row {
+    let first = min(invocation, params.classes - 1u);
     var most = logit(row, first);
     var place = first;
-    for (var k = lane + 64u; k < params.classes; k += 64u) {
+    for (var k = invocation + 64u; k < params.classes; k += 64u) {
         let x = logit(row, k);
         if x > most {
             most = x;
             place = k;
         }
     }
-    mosts[lane] = most;
-    places[lane] = place;
+    mosts[invocation] = most;
+    places[invocation] = place;
     workgroupBarrier();
     for (var half = 32u; half > 0u; half >>= 1u) {
-        if lane < half {
-            let other = mosts[lane + half];
+        if invocation < half {
+            let other = mosts[invocation + half];
             // Of equal ones the first, so that it does not depend on who found it.
-            if other > mosts[lane] || (other == mosts[lane] && places[lane + half] < places[lane]) {
-                mosts[lane] = other;
-                places[lane] = places[lane + half];
+            if other > mosts[invocation] || (other == mosts[invocation] && places[invocation + half] < places[invocation]) {
+                mosts[invocation] = other;
+                places[invocation] = places[invocation + half];
             }
         }
         workgroupBarrier();
@@ -174,77 +155,65 @@ fn scan_together(row: u32, lane: u32) -> Row {
     most = mosts[0];
     place = places[0];
     var others = 0.0;
-    for (var k = lane; k < params.classes; k += 64u) {
+    for (var k = invocation; k < params.classes; k += 64u) {
         if k != place {
             others += exp(logit(row, k) - most);
         }
     }
-    return Row(most, total_for_all(lane, others));
+    return Row(most, total_for_all(invocation, others));
 }
 
 @compute @workgroup_size(64)
-fn softmax_groups(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = group.y * groups.x + group.x;
+fn softmax_groups(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let row = number_of(grid.workgroup, grid.workgroups);
     if row >= params.rows {
         return;
     }
-    let scanned = scan_together(row, lane);
+    let scanned = scan_together(row, invocation);
     let rest = log_1p(scanned.others);
     var sum = 0.0;
-    for (var k = lane; k < params.classes; k += 64u) {
+    for (var k = invocation; k < params.classes; k += 64u) {
         sum += label(row, k) * (rest + (scanned.most - logit(row, k)));
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         row_loss[params.row_loss_offset + row] = all;
     }
 }
 
 @compute @workgroup_size(64)
-fn softmax_sum(@builtin(local_invocation_index) lane: u32) {
+fn softmax_sum(@builtin(local_invocation_index) invocation: u32) {
     var sum = 0.0;
-    for (var row = lane; row < params.rows; row += 64u) {
+    for (var row = invocation; row < params.rows; row += 64u) {
         sum += row_losses[params.row_losses_offset + row];
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         loss[params.loss_offset] = all / f32(params.rows);
     }
 }
 
 @compute @workgroup_size(64)
-fn softmax_parts(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let number = group.y * groups.x + group.x;
+fn softmax_parts(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let number = number_of(grid.workgroup, grid.workgroups);
     let first = number * params.part;
     if first >= params.rows {
         return;
     }
     let end = min(params.rows - first, params.part);
     var sum = 0.0;
-    for (var row = lane; row < end; row += 64u) {
+    for (var row = invocation; row < end; row += 64u) {
         sum += softmax_row(first + row);
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         row_loss[params.row_loss_offset + number] = all;
     }
 }
 
 @compute @workgroup_size(64)
-fn sigmoid_parts(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let number = group.y * groups.x + group.x;
+fn sigmoid_parts(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let number = number_of(grid.workgroup, grid.workgroups);
     let first = number * params.part;
     let count = params.rows * params.classes;
     if first >= count {
@@ -252,58 +221,50 @@ fn sigmoid_parts(
     }
     let end = min(count - first, params.part);
     var sum = 0.0;
-    for (var index = lane; index < end; index += 64u) {
+    for (var index = invocation; index < end; index += 64u) {
         sum += sigmoid_element(first + index);
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         row_loss[params.row_loss_offset + number] = all;
     }
 }
 
 // The sum of what `part` workgroups found, over `rows` rows or elements.
 @compute @workgroup_size(64)
-fn sum_parts(@builtin(local_invocation_index) lane: u32) {
+fn sum_parts(@builtin(local_invocation_index) invocation: u32) {
     var sum = 0.0;
-    for (var part = lane; part < params.part; part += 64u) {
+    for (var part = invocation; part < params.part; part += 64u) {
         sum += row_losses[params.row_losses_offset + part];
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         loss[params.loss_offset] = all / f32(params.rows);
     }
 }
 
 @compute @workgroup_size(64)
-fn softmax_gradient_groups(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = group.y * groups.x + group.x;
+fn softmax_gradient_groups(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let row = number_of(grid.workgroup, grid.workgroups);
     if row >= params.rows {
         return;
     }
-    let scanned = scan_together(row, lane);
+    let scanned = scan_together(row, invocation);
     var own = 0.0;
-    for (var k = lane; k < params.classes; k += 64u) {
+    for (var k = invocation; k < params.classes; k += 64u) {
         own += label(row, k);
     }
-    let weight = total_for_all(lane, own) / (1.0 + scanned.others);
+    let weight = total_for_all(invocation, own) / (1.0 + scanned.others);
     let scale = dloss[params.dloss_offset] / f32(params.rows);
-    for (var k = lane; k < params.classes; k += 64u) {
+    for (var k = invocation; k < params.classes; k += 64u) {
         let p = weight * exp(logit(row, k) - scanned.most);
         dlogits[params.dlogits_offset + row * params.dlogits_stride + k] = scale * (p - label(row, k));
     }
 }
 
 @compute @workgroup_size(64)
-fn softmax_gradient_naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn softmax_gradient_naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.rows * params.classes {
         return;
     }
@@ -320,12 +281,8 @@ fn softmax_gradient_naive(
 }
 
 @compute @workgroup_size(64)
-fn softmax_gradient_lanes(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = (group.y * groups.x + group.x) * 64u + lane;
+fn softmax_gradient_lanes(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let row = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if row >= params.rows {
         return;
     }
@@ -354,25 +311,21 @@ fn sigmoid_naive() {
 }
 
 @compute @workgroup_size(64)
-fn sigmoid_lanes(@builtin(local_invocation_index) lane: u32) {
+fn sigmoid_lanes(@builtin(local_invocation_index) invocation: u32) {
     let count = params.rows * params.classes;
     var sum = 0.0;
-    for (var index = lane; index < count; index += 64u) {
+    for (var index = invocation; index < count; index += 64u) {
         sum += sigmoid_element(index);
     }
-    let all = total(lane, sum);
-    if lane == 0u {
+    let all = total(invocation, sum);
+    if invocation == 0u {
         loss[params.loss_offset] = all / f32(count);
     }
 }
 
 @compute @workgroup_size(64)
-fn sigmoid_gradient(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn sigmoid_gradient(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     let count = params.rows * params.classes;
     if index >= count {
         return;

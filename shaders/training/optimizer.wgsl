@@ -17,11 +17,13 @@
 // What depends on the step is in h already, computed on the host in double precision. h[6] multiplies
 // every gradient first: one over the loss scale, 1 where there is none.
 //
-// Versions: `naive`, one parameter an invocation; `quad`, four vectors of four, which also spreads
+// Versions: `naive`, one parameter an invocation; `fours`, four vectors of four, which also spreads
 // the cost of reading h.
 
+#import "shared/grid.wgsl"
+
 struct Params {
-    count: u32, // P (naive), or a quarter of it (quad)
+    count: u32, // P (naive), or a quarter of it (fours)
     parameters_offset: u32,
     gradients_offset: u32,
     hyper_offset: u32,
@@ -119,12 +121,8 @@ fn update(h: Hyper, before: Update, scaled: vec4<f32>) -> Update {
 }
 
 @compute @workgroup_size(64)
-fn naive(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = (group.y * groups.x + group.x) * 64u + lane;
+fn naive(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let index = number_of(grid.workgroup, grid.workgroups) * 64u + invocation;
     if index >= params.count || !finite() {
         return;
     }
@@ -146,12 +144,8 @@ fn naive(
 }
 
 @compute @workgroup_size(64)
-fn quad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let first = (group.y * groups.x + group.x) * 256u + lane;
+fn fours(grid: Grid, @builtin(local_invocation_index) invocation: u32) {
+    let first = number_of(grid.workgroup, grid.workgroups) * 256u + invocation;
     if first >= params.count || !finite() {
         return;
     }

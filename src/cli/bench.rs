@@ -67,7 +67,7 @@ pub struct Bench {
     #[arg(long)]
     case: Option<CaseSpec>,
     /// Only this variant
-    #[arg(long)]
+    #[arg(long, value_parser = super::choices::variant)]
     variant: Option<String>,
     /// Only the variants that are used
     #[arg(long, conflicts_with = "variant")]

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::engine::gpu::{Backend, Precision};
+use crate::engine::ops::current_name;
 use crate::lab::bench::Phase;
 use crate::lab::data::dataset::NormalRois;
 use crate::lab::data::duplicates::Mode as Duplicates;
@@ -12,6 +13,11 @@ use crate::nets::cam::normalise::Normalisation;
 use crate::nets::cam::{Baseline, Fusion};
 use crate::nets::models::Head;
 use crate::nets::train::{Keep, Preset, Schedule, Statistics};
+
+/// The name of a variant, which may be one of earlier versions.
+pub fn variant(name: &str) -> Result<String, std::convert::Infallible> {
+    Ok(current_name(name).to_owned())
+}
 
 macro_rules! choices {
     ($($choice:ty { $($variant:ident $word:literal $about:literal,)+ })+) => {

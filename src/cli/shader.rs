@@ -20,7 +20,7 @@ pub struct Shader {
     /// The operation, as in `parula bench`
     op: String,
     /// The variant [the one that would be chosen]
-    #[arg(long)]
+    #[arg(long, value_parser = super::choices::variant)]
     variant: Option<String>,
     /// A convolution of this shape: n=,h=,w=,cin=,cout=,k=,s=,d=,g= [the operation's first case]
     #[arg(long)]

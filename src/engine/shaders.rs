@@ -10,98 +10,22 @@
 //! session copies tensors into textures just before a dispatch, and [`rewrite`] changes the reads.
 //! Tensors that are stored in 16 bits are another change of the same kind. The planner decides; a
 //! kernel knows nothing of it.
+//!
+//! What stands in several shaders is a file that they `#import`: see `shaders/files.rs`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock};
+
+use naga::{Expression, Function, Handle, Module, Statement};
 
 use crate::error::{Error, Result};
 
+mod files;
 mod rewrite;
 
+pub use files::{FILES, Source, names, source};
 pub use rewrite::{TEXELS_PER_ROW, rewrite, row_bytes, texture_bytes};
-
-macro_rules! sources {
-    ($($folder:literal {$($name:literal $(with $($part:literal)+)?,)+})+) => {
-        /// Every shader: its name, which is its first file's stem, and its text.
-        pub const SOURCES: &[(&str, &str)] = &[$($((
-            $name,
-            concat!(
-                include_str!(concat!("../../shaders/", $folder, "/", $name, ".wgsl")),
-                $($("\n", include_str!(concat!("../../shaders/", $part, ".wgsl")),)+)?
-            ),
-        ),)+)+];
-
-        /// The files that each is made of, in order, below shaders/ and without their ending.
-        pub const FILES: &[&[&str]] = &[$($(&[concat!($folder, "/", $name), $($($part),+)?],)+)+];
-    };
-}
-
-// By folder. A shader is a file, or a file with others that are parts of it, read as one.
-sources! {
-    "bench" {
-        "ceiling",
-    }
-    "channels" {
-        "channel_sum",
-        "channel_weights",
-        "principal",
-        "top_class",
-    }
-    "convolution" {
-        "conv2d" with "convolution/conv2d_tiles" "convolution/conv2d_subgroup" "convolution/tile" "pointwise/activation",
-        "conv2d_cooperative" with "pointwise/activation",
-        "conv2d_input_gradient" with "convolution/conv2d_input_gradient_tiles" "convolution/conv2d_input_gradient_subgroup" "convolution/tile",
-        "conv2d_weight_gradient" with "convolution/conv2d_weight_gradient_tiles" "convolution/conv2d_weight_gradient_subgroup" "convolution/tile",
-        "conv2d_winograd" with "convolution/conv2d_winograd_subgroup" "convolution/conv2d_winograd_weight" "pointwise/activation",
-        "depthwise_conv2d" with "pointwise/activation",
-        "depthwise_conv2d_input_gradient",
-        "depthwise_conv2d_weight_gradient",
-        "padded",
-    }
-    "image" {
-        "blur",
-        "contrast",
-        "cover",
-        "pad",
-        "resize",
-    }
-    "normalisation" {
-        "batch_norm" with "normalisation/batch_norm_group" "pointwise/activation",
-        "channel_affine" with "pointwise/activation",
-        "normalize",
-    }
-    "pointwise" {
-        "activate" with "pointwise/activation",
-        "blend",
-        "copy",
-        "dropout",
-        "elementwise",
-        "expand",
-        "sigmoid",
-        "stretch",
-    }
-    "pooling" {
-        "global_pool",
-        "pool",
-        "pool_strip",
-        "sum_rows",
-    }
-    "region" {
-        "components",
-        "dice",
-        "evidence",
-        "mean_field",
-        "morphology",
-        "proposals",
-        "superpixels",
-    }
-    "training" {
-        "finite",
-        "losses",
-        "optimizer",
-    }
-}
 
 /// How an entry point uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,29 +58,19 @@ pub struct Interface {
     pub bindings: Vec<Binding>,
     /// Uniform fields: name and byte offset.
     pub fields: BTreeMap<String, u32>,
+    /// Those that the entry point reads, itself or in a function that it calls.
+    pub reads: BTreeSet<String>,
     /// Bytes of the uniform block; 0 without one.
     pub uniform_bytes: u32,
     /// The names of `override` constants.
     pub overrides: Vec<String>,
 }
 
-/// What stands for the text of all shaders, and for how it is rewritten.
+/// What stands for the text of all shaders, and for how it is put together and rewritten.
 pub fn digest() -> String {
-    let rewriting = ["rewrite", include_str!("shaders/rewrite.rs")];
-    let texts = SOURCES.iter().flat_map(|(name, text)| [*name, *text]);
-    crate::digest::digest(texts.chain(rewriting))
-}
-
-/// The text of the shader `name`.
-///
-/// # Errors
-/// [`Error::Usage`] when there is none of that name.
-pub fn source(name: &str) -> Result<&'static str> {
-    SOURCES
-        .iter()
-        .find(|(stem, _)| *stem == name)
-        .map(|(_, text)| *text)
-        .ok_or_else(|| Error::usage(format!("no shader {name}"), "see shaders/"))
+    let made = ["files", include_str!("shaders/files.rs"), include_str!("shaders/rewrite.rs")];
+    let texts = FILES.iter().flat_map(|(path, text)| [*path, *text]);
+    crate::digest::digest(texts.chain(made))
 }
 
 /// The text of `name` with its register-tile constants replaced: `const NAME: u32 = 8;` becomes
@@ -171,7 +85,7 @@ pub fn source_with(
     texels: bool,
     halves: &[&str],
 ) -> Result<Cow<'static, str>> {
-    let mut text = Cow::Borrowed(source(name)?);
+    let mut text = Cow::Borrowed(source(name)?.text.as_str());
     for (constant, value) in constants {
         let head = format!("const {constant}: u32 = ");
         let unknown = || Error::usage(format!("shader {name} has no `{head}`"), "see its file");
@@ -202,7 +116,7 @@ pub fn interface(name: &'static str, entry: &'static str, texels: bool) -> Resul
     if let Some(found) = lock().get(&(name, entry, texels)) {
         return Ok(found.clone());
     }
-    for (point, interface) in reflect(name, &source_with(name, &[], texels, &[])?)? {
+    for (point, interface) in reflect(source(name)?, &source_with(name, &[], texels, &[])?)? {
         // Entry point names are interned through the lookup below; others wait for their turn.
         if point == entry {
             lock().insert((name, entry, texels), Arc::new(interface));
@@ -219,14 +133,21 @@ pub fn interface(name: &'static str, entry: &'static str, texels: bool) -> Resul
 /// # Errors
 /// [`Error::Gpu`] when the file does not compile.
 pub fn entry_points(name: &str) -> Result<Vec<String>> {
-    Ok(reflect(name, source(name)?)?.into_iter().map(|(entry, _)| entry).collect())
+    let source = source(name)?;
+    Ok(reflect(source, &source.text)?.into_iter().map(|(entry, _)| entry).collect())
 }
 
-fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
-    let failed =
-        |message: String| Error::Gpu { doing: format!("compiling shaders/{name}.wgsl"), message };
+/// The interface of each entry point of `text`, which has the lines of `source`.
+fn reflect(source: &Source, text: &str) -> Result<Vec<(String, Interface)>> {
+    let failed = |location: Option<naga::SourceLocation>, message: String| {
+        let line = location.map_or(1, |location| location.line_number as usize);
+        let code = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+        let place = source.place(line);
+        let doing = format!("compiling shaders/{}", source.path);
+        Error::Gpu { doing, message: format!("{place}: {message}, in `{code}`") }
+    };
     let module = naga::front::wgsl::parse_str(text)
-        .map_err(|error| failed(error.emit_to_string_with_path(text, name)))?;
+        .map_err(|error| failed(error.location(text), error.message().to_owned()))?;
     let info = naga::valid::Validator::new(
         naga::valid::ValidationFlags::all(),
         naga::valid::Capabilities::all(),
@@ -234,7 +155,18 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
     .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
     .subgroup_operations(naga::valid::SubgroupOperationSet::all())
     .validate(&module)
-    .map_err(|error| failed(error.emit_to_string_with_path(text, name)))?;
+    .map_err(|error| {
+        let mut message = error.as_inner().to_string();
+        let mut cause = std::error::Error::source(error.as_inner());
+        while let Some(inner) = cause {
+            message += &format!(": {inner}");
+            cause = inner.source();
+        }
+        // Of all that it points to, the least.
+        let spans = error.spans().filter(|(span, _)| span.is_defined());
+        let least = spans.min_by_key(|(span, _)| span.to_range().map_or(0, |range| range.len()));
+        failed(least.map(|(span, _)| span.location(text)), message)
+    })?;
 
     let overrides: Vec<String> =
         module.overrides.iter().filter_map(|(_, constant)| constant.name.clone()).collect();
@@ -244,6 +176,7 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
         let mut interface = Interface {
             bindings: Vec::new(),
             fields: BTreeMap::new(),
+            reads: uniform_reads(&module, &point.function),
             uniform_bytes: 0,
             overrides: overrides.clone(),
         };
@@ -278,6 +211,69 @@ fn reflect(name: &str, text: &str) -> Result<Vec<(String, Interface)>> {
         found.push((point.name.clone(), interface));
     }
     Ok(found)
+}
+
+/// The members of uniforms that a function reads, itself or in what it calls.
+fn uniform_reads(module: &Module, function: &Function) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut called: Vec<Handle<Function>> = Vec::new();
+    let mut next = Some(function);
+    let mut looked = 0;
+    while let Some(function) = next {
+        for (_, expression) in function.expressions.iter() {
+            let Expression::AccessIndex { base, index } = *expression else { continue };
+            let Expression::GlobalVariable(global) = function.expressions[base] else { continue };
+            let variable = &module.global_variables[global];
+            if variable.space == naga::AddressSpace::Uniform
+                && let naga::TypeInner::Struct { members, .. } = &module.types[variable.ty].inner
+            {
+                found.extend(members[index as usize].name.clone());
+            }
+        }
+        calls(&function.body, &mut called);
+        next = called.get(looked).map(|&handle| &module.functions[handle]);
+        looked += 1;
+    }
+    found
+}
+
+/// Adds the functions that a block calls, each once.
+fn calls(block: &naga::Block, called: &mut Vec<Handle<Function>>) {
+    for statement in block {
+        match statement {
+            Statement::Call { function, .. } if !called.contains(function) => {
+                called.push(*function)
+            }
+            Statement::Block(block) => calls(block, called),
+            Statement::If { accept, reject, .. } => {
+                calls(accept, called);
+                calls(reject, called);
+            }
+            Statement::Switch { cases, .. } => {
+                cases.iter().for_each(|case| calls(&case.body, called));
+            }
+            Statement::Loop { body, continuing, .. } => {
+                calls(body, called);
+                calls(continuing, called);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `message` of a driver about the shader `name`, with files and their lines in the place of `wgsl:LINE:COLUMN`.
+pub fn located(name: &str, message: &str) -> String {
+    let Ok(source) = source(name) else { return message.to_owned() };
+    let mut parts = message.split("wgsl:");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        match part[..end].parse() {
+            Ok(line) => found += &(source.place(line) + &part[end..]),
+            Err(_) => found += &format!("wgsl:{part}"),
+        }
+    }
+    found
 }
 
 /// `text` without the functions that use subgroup operations, for devices that would refuse the
@@ -356,10 +352,55 @@ mod tests {
     }
 
     #[test]
-    fn every_shader_compiles_as_it_stands_and_with_texels() {
-        for (name, text) in SOURCES {
-            reflect(name, text).unwrap();
-            reflect(name, &rewrite(text, true, &[])).unwrap();
+    fn every_file_compiles_with_what_it_imports() {
+        let mut alone = 0;
+        for (path, text) in FILES {
+            let name = path.rsplit_once('/').unwrap().1.strip_suffix(".wgsl").unwrap();
+            let source = source(name).unwrap();
+            reflect(source, &source.text).unwrap();
+            reflect(source, &rewrite(&source.text, true, &[])).unwrap();
+            // And what imports nothing as it stands.
+            if !text.contains("#import") {
+                alone += 1;
+                reflect(source, text).unwrap();
+            }
         }
+        assert!(alone > 0);
+    }
+
+    #[test]
+    fn an_error_names_the_file_and_the_line_that_a_person_has_open() {
+        let source = source("conv2d").unwrap();
+        let line = |text: &str, part: &str| text.lines().position(|l| l.contains(part)).unwrap();
+        let original =
+            FILES.iter().find(|(path, _)| *path == "pointwise/activation.wgsl").unwrap().1;
+        let refused = |from: &str, to: &str| {
+            let broken = source.text.replacen(from, to, 1);
+            assert_ne!(broken, source.text);
+            let error = reflect(source, &broken).unwrap_err().to_string();
+            let place = format!("shaders/pointwise/activation.wgsl:{}:", line(original, from) + 1);
+            assert!(error.contains(&place), "{error}");
+            assert!(error.contains("compiling shaders/convolution/conv2d.wgsl"), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+            assert_eq!(
+                located("conv2d", &format!("at wgsl:{}:5", line(&broken, to) + 1)),
+                format!("at {place}5")
+            );
+            error
+        };
+        assert!(refused("return d * slope(a);", "return d * slop(a);").contains("slop"));
+        assert!(
+            refused("return sign(v) * t / (2.0 - t);", "return sign(v).x * t.x;")
+                .contains("hyperbolic")
+        );
+    }
+
+    #[test]
+    fn what_an_entry_point_reads_of_the_uniforms_is_found_in_what_it_calls() {
+        let interface = interface("conv2d", "naive", false).unwrap();
+        for read in ["groups", "pad_top", "bias_offset"] {
+            assert!(interface.reads.contains(read), "{read}");
+        }
+        assert!(interface.fields.contains_key("splits") && !interface.reads.contains("splits"));
     }
 }

@@ -181,8 +181,8 @@ impl Gpu {
         match pollster::block_on(scope.pop()) {
             None => Ok(module),
             Some(error) => Err(Error::Gpu {
-                doing: format!("compiling shaders/{}.wgsl", key.shader),
-                message: one_line(&error.to_string()),
+                doing: format!("compiling the shader {}", key.shader),
+                message: shaders::located(key.shader, &one_line(&error.to_string())),
             }),
         }
     }

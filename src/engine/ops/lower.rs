@@ -130,6 +130,14 @@ pub struct Variant {
     pub needs: Needs,
 }
 
+/// The name that a variant has now, for one that it had in an earlier version: results and habits are older.
+pub fn current_name(name: &str) -> &str {
+    match name {
+        "quad" => "fours",
+        other => other,
+    }
+}
+
 impl Variant {
     /// The name without the size of a tile, which variants of one entry point share: `tiled` of
     /// `tiled_32x64`.

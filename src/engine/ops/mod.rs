@@ -29,7 +29,8 @@ pub use case::{Case, Fill};
 pub use choices::Choices;
 pub use image::resize::resized;
 pub use lower::{
-    Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word, grid,
+    Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word,
+    current_name, grid,
 };
 pub use normalisation::normalize::Norm;
 pub use pointwise::activation::{Activation, Curve};

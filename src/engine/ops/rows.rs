@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 pub(super) const LADDER: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
     // Four channels an invocation; neighbours read neighbouring rows, as GPUs like it.
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
     // Four channels; an invocation takes rows one after another, as processors like it.
     Variant { name: "strip", needs: Needs::Nothing },
 ];
@@ -18,14 +18,14 @@ pub(super) const FLAT: &[Variant] = LADDER.split_at(2).0;
 
 /// The best of [`FLAT`] for these views.
 pub(super) fn choose_flat(lowering: &Lowering) -> &'static str {
-    if lowering.is_vec4() { "quad" } else { "naive" }
+    if lowering.is_vec4() { "fours" } else { "naive" }
 }
 
 /// The best of [`LADDER`] for these views.
 pub(super) fn choose(lowering: &Lowering) -> &'static str {
     match (lowering.is_vec4(), lowering.capabilities.software) {
         (false, _) => "naive",
-        (true, false) => "quad",
+        (true, false) => "fours",
         (true, true) => "strip",
     }
 }
@@ -73,7 +73,7 @@ impl Walk {
     pub fn each(lowering: &Lowering, shape: &Shape) -> Self {
         let (rows, lanes) = Self::sides(lowering, shape);
         let each = match lowering.variant {
-            "quad" => (rows * lanes / 65536).clamp(1, 8),
+            "fours" => (rows * lanes / 65536).clamp(1, 8),
             "strip" => (rows * lanes / 1024).clamp(1, 32),
             _ => 1,
         };
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn blocks_cover_every_row_once() {
         let capabilities = Capabilities::default();
-        for variant in ["naive", "quad", "naive_texels", "strip"] {
+        for variant in ["naive", "fours", "naive_texels", "strip"] {
             for rows in [1, 2, 7, 8, 9, 100, 4097, 70_000] {
                 let shape = Shape::from([rows, 1, 1, 8]);
                 let view = View::dense(&shape);

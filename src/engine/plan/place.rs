@@ -176,7 +176,7 @@ impl Places<'_> {
             let stride = format!("{}_stride", binding.name);
             match place {
                 Some(place) => {
-                    if interface.fields.contains_key(&offset) {
+                    if interface.reads.contains(&offset) {
                         words.insert(offset, place.view.offset.into());
                     } else if place.view.offset != 0 {
                         return Err(wrong(format!("{} cannot start within", binding.name)));
@@ -184,7 +184,7 @@ impl Places<'_> {
                     let scratch = matches!(operand, Some((_, Operand::Scratch(_))));
                     if scratch && words.contains_key(&stride) {
                         // Scratch memory has the rows that the dispatch says.
-                    } else if interface.fields.contains_key(&stride) {
+                    } else if interface.reads.contains(&stride) {
                         words.insert(stride, place.view.stride.into());
                     } else if !place.view.is_dense(&place.shape) {
                         return Err(wrong(format!("{} cannot have gaps", binding.name)));
@@ -227,7 +227,8 @@ impl Places<'_> {
                 Some(word) => {
                     block[*offset as usize..*offset as usize + 4].copy_from_slice(&word.bytes());
                 }
-                None if implied || field.starts_with('k') => {}
+                // Blocks of fields are of several kernels, and of one that has many constants some are unused.
+                None if implied || field.starts_with('k') || !interface.reads.contains(field) => {}
                 None => return Err(wrong(format!("no value for the uniform {field}"))),
             }
         }

@@ -38,14 +38,15 @@ pub fn rewrite(text: &str, texels: bool, halves: &[&str]) -> String {
     if !halves.is_empty() {
         out += "enable f16; ";
     }
-    let mut tensors: Vec<Declared> = Vec::new();
+    // A file may use what it imports, which stands below it.
+    let declarations = text.lines().filter_map(|line| declaration(line, texels, halves));
+    let tensors: Vec<Declared> = declarations.map(|(declared, _)| declared).collect();
     // For every open bracket, what its closing one becomes.
     let mut open: Vec<&str> = Vec::new();
     // Whether the statement rounds what it stores.
     let mut rounds = false;
     for line in text.lines() {
-        if let Some((declared, declaration)) = declaration(line, texels, halves) {
-            tensors.push(declared);
+        if let Some((_, declaration)) = declaration(line, texels, halves) {
             out += &declaration;
             out.push('\n');
             continue;
@@ -203,6 +204,13 @@ mod tests {
         assert_eq!([&found[1..4], &found[5..6]], [&text[1..4], &text[5..6]]);
         assert_eq!(found[6], "    y[index[i]] = texel_x(i + index[2]) + a[0] + y[0]; // x[0, 1)");
         assert_eq!(found[7..], ["    y4[i] =", "        vec4(texel_x(i)) + texel_x4(i);", "}"]);
+    }
+
+    #[test]
+    fn what_is_declared_below_its_use_is_rewritten_too() {
+        let text = "fn f() -> f32 { return x[3]; }\n\
+            @group(0) @binding(1) var<storage, read> x: array<f32>;\n";
+        assert!(rewrite(text, true, &[]).starts_with("fn f() -> f32 { return texel_x(3); }\n"));
     }
 
     #[test]

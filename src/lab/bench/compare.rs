@@ -196,8 +196,9 @@ impl Old {
 
     fn rows(&self) -> Vec<Row> {
         let results = self.report.results.iter();
+        let variant = |name: &str| crate::engine::ops::current_name(name).to_owned();
         let mut rows: Vec<Row> = results
-            .map(|row| ([row.op.clone(), row.variant.clone(), row.case.clone()], row.timing))
+            .map(|row| ([row.op.clone(), variant(&row.variant), row.case.clone()], row.timing))
             .collect();
         for one in &self.report.models {
             let phases = [one.forward, one.grad_cam, one.training_step];
@@ -332,6 +333,18 @@ mod tests {
         document["runtime"] = "elsewhere".into();
         std::fs::write(&path, document.to_string()).unwrap();
         assert!(Old::read(&path, &now.adapter, now.timer).is_err());
+    }
+
+    #[test]
+    fn variants_that_had_another_name_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.json");
+        let mut report = report();
+        report.results[0].variant = "quad".to_owned();
+        std::fs::write(&path, serde_json::to_string(&report).unwrap()).unwrap();
+        let old = Old::read(&path, &report.adapter, report.timer).unwrap();
+        report.results[0].variant = "fours".to_owned();
+        assert_eq!(old.compare(&report).only_old, 0);
     }
 
     #[test]

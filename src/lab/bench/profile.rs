@@ -104,7 +104,7 @@ mod tests {
     fn steps_of_one_kernel_are_one_row() {
         let steps = [
             ("conv2d", "tiled", 0.002, 4_000_000, 1_000_000),
-            ("pool", "quad", 0.001, 0, 3_000_000),
+            ("pool", "fours", 0.001, 0, 3_000_000),
             ("conv2d", "naive", 0.001, 1_000_000, 0),
             ("conv2d", "tiled", 0.004, 8_000_000, 2_000_000),
         ];

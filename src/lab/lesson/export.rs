@@ -381,9 +381,7 @@ impl Document {
         let (name, tiles) = (dispatch.shader, &dispatch.tiles);
         let text = shaders::source_with(name, tiles, false, &[])?;
         let wgsl = shaders::without_cooperative(&shaders::without_subgroups(&text));
-        let files = shaders::SOURCES.iter().zip(shaders::FILES).find(|(one, _)| one.0 == name);
-        let files = files.iter().flat_map(|(_, files)| files.iter());
-        let files: Vec<String> = files.map(|file| format!("shaders/{file}.wgsl")).collect();
+        let files = shaders::source(name)?.files().map(|file| format!("shaders/{file}")).collect();
         let make = || Shader { name, files, tiles: tiles.clone(), wgsl };
         Ok(position(&mut self.shaders, |there| there.name == name && there.tiles == *tiles, make))
     }

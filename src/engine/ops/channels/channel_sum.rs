@@ -19,7 +19,7 @@ pub struct ChannelSum {
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
     Variant { name: "workgroup", needs: Needs::Nothing },
 ];
 
@@ -74,7 +74,7 @@ impl Operation for ChannelSum {
         match aligned {
             false => "naive",
             // Barriers cost more there than they save.
-            true if lowering.capabilities.software => "quad",
+            true if lowering.capabilities.software => "fours",
             true => "workgroup",
         }
     }
@@ -84,11 +84,11 @@ impl Operation for ChannelSum {
         let pixels = n * h * w;
         // The entry point, channels that an invocation takes at once, and pixels of a workgroup.
         let (entry, width, each) = match lowering.variant {
-            "quad" | "workgroup" if self.choose(lowering) == "naive" => {
+            "fours" | "workgroup" if self.choose(lowering) == "naive" => {
                 let problem = format!("{} takes channels in fours", lowering.variant);
                 return Err(Error::shape(self.name(), problem));
             }
-            "quad" => ("sum_quad", 4, 64),
+            "fours" => ("sum_fours", 4, 64),
             "workgroup" => ("sum_workgroup", 4, 1),
             _ => ("sum_naive", 1, 64),
         };

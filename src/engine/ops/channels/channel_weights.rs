@@ -20,7 +20,7 @@ pub enum ChannelWeights {
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
 ];
 
 impl Operation for ChannelWeights {
@@ -73,16 +73,16 @@ impl Operation for ChannelWeights {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.is_vec4() { "quad" } else { "naive" }
+        if lowering.is_vec4() { "fours" } else { "naive" }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let (entry, width) = match lowering.variant {
-            "quad" if !lowering.is_vec4() => {
-                return Err(Error::shape(self.name(), "quad takes channels in fours"));
+            "fours" if !lowering.is_vec4() => {
+                return Err(Error::shape(self.name(), "fours takes channels in fours"));
             }
-            "quad" => ("quad", 4),
+            "fours" => ("fours", 4),
             _ => ("naive", 1),
         };
         let groups = (n * c / width).div_ceil(64);

@@ -24,7 +24,7 @@ const ITERATIONS: usize = 100;
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
 ];
 
 impl Operation for Principal {
@@ -73,16 +73,16 @@ impl Operation for Principal {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.views[0].is_vec4(lowering.inputs[0]) { "quad" } else { "naive" }
+        if lowering.views[0].is_vec4(lowering.inputs[0]) { "fours" } else { "naive" }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let (pixels, channels, width) = match lowering.variant {
-            "quad" if self.choose(lowering) == "naive" => {
-                return Err(Error::shape(self.name(), "quad takes channels in fours"));
+            "fours" if self.choose(lowering) == "naive" => {
+                return Err(Error::shape(self.name(), "fours takes channels in fours"));
             }
-            "quad" => ("pixels_quad", "channels_quad", 4),
+            "fours" => ("pixels_fours", "channels_fours", 4),
             _ => ("pixels_naive", "channels_naive", 1),
         };
         let dispatch = |entry, channels: usize, groups: usize| {

@@ -309,7 +309,7 @@ pub(in crate::engine::ops) fn lower_forward(
     let rows = sizes.output().rows();
     let tile = Tile::to_lower("conv2d", lowering, wide, narrow)?;
     let entry = tile.map_or("naive", |tile| tile.entry);
-    let mut dispatch = Dispatch::new("conv2d", entry)
+    let mut dispatch = Dispatch::new(Tile::shader(tile.as_ref(), Mode::Forward), entry)
         .bind("x", Operand::Input(0))
         .bind("w", Operand::Input(1))
         .bind("y", Operand::Output);
@@ -318,7 +318,7 @@ pub(in crate::engine::ops) fn lower_forward(
         Some(tile) => {
             let pointwise = u32::from(sizes.is_pointwise());
             dispatch = match entry {
-                "tiled" | "fours" => tile.set_shared(dispatch),
+                "tiled" | "fours" => tile.set_shared(Mode::Forward, dispatch),
                 "blocked" => dispatch.constant("POINTWISE", pointwise),
                 _ => tile.set_row_blocks(capabilities, dispatch).constant("POINTWISE", pointwise),
             };

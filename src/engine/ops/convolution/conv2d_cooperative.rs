@@ -106,9 +106,9 @@ pub(in crate::engine::ops) fn lower(
         .constant("MODE", mode as u32)
         .bind("left", Operand::Input(0))
         .bind("right", Operand::Input(1))
-        .param("rows", rows)
-        .param("columns", columns)
-        .param("depth", depth)
+        .param("product_rows", rows)
+        .param("product_columns", columns)
+        .param("product_depth", depth)
         .rounds(each * rounds + height * width / invocations)
         .workgroups(grid(squares * splits, capabilities.max_workgroups));
     let product = epilogue.bind(start(product));

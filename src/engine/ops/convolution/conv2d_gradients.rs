@@ -231,7 +231,7 @@ impl Operation for Conv2dInputGradient {
         }
         let tile = Tile::to_lower(self.name(), lowering, wide, false)?;
         let entry = tile.map_or("naive", |tile| tile.entry);
-        let dispatch = Dispatch::new("conv2d_input_gradient", entry)
+        let dispatch = Dispatch::new(Tile::shader(tile.as_ref(), Mode::Input), entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
             .bind("d_x", Operand::Output);
@@ -239,7 +239,7 @@ impl Operation for Conv2dInputGradient {
         let groups = match tile {
             Some(tile) => {
                 dispatch = match entry {
-                    "tiled" | "fours" => tile.set_shared(dispatch),
+                    "tiled" | "fours" => tile.set_shared(Mode::Input, dispatch),
                     "blocked" => dispatch,
                     _ => tile.set_row_blocks(lowering.capabilities, dispatch),
                 };
@@ -412,8 +412,8 @@ impl Operation for Conv2dWeightGradient {
                 wide,
             );
         }
-        let start = |entry| {
-            let dispatch = Dispatch::new("conv2d_weight_gradient", entry);
+        let start = |shader, entry| {
+            let dispatch = Dispatch::new(shader, entry);
             sizes.channel_params(sizes.params(dispatch))
         };
         if lowering.variant == "padded" {
@@ -428,7 +428,7 @@ impl Operation for Conv2dWeightGradient {
         let entry = tile.map_or("naive", |tile| tile.entry);
         let pointwise = sizes.is_pointwise();
         let pixels = sizes.output().rows();
-        let mut dispatch = start(entry)
+        let mut dispatch = start(Tile::shader(tile.as_ref(), Mode::Weight), entry)
             .bind("x", Operand::Input(0))
             .bind("dy", Operand::Input(1))
             .constant("POINTWISE", u32::from(pointwise));
@@ -442,7 +442,7 @@ impl Operation for Conv2dWeightGradient {
             return Ok(dispatch.into());
         };
         dispatch = match entry {
-            "tiled" | "fours" => tile.set_shared(dispatch),
+            "tiled" | "fours" => tile.set_shared(Mode::Weight, dispatch),
             "blocked" => dispatch,
             // A lane looks after four rows.
             _ => tile.set_lanes(tile.rows / 4, dispatch),
@@ -465,7 +465,7 @@ impl Operation for Conv2dWeightGradient {
             return Ok(sum.bind("partial", Operand::Output).into());
         }
         let count = lowering.output.elements();
-        let reduce = start("reduce")
+        let reduce = start(Tile::shader(None, Mode::Weight), "reduce")
             .bind("parts", Operand::Scratch(0))
             .bind("dw", Operand::Output)
             .param("splits", splits)

@@ -249,6 +249,7 @@ pub(in crate::engine::ops) fn lower(
     let plain = Plain::new(sizes, mode);
     let (channels4, columns4) = (plain.channels / 4, plain.out_channels / 4);
     let limit = capabilities.max_workgroups;
+    const SUBGROUP: &str = "conv2d_winograd_subgroup";
     let start = |entry| Dispatch::new("conv2d_winograd", entry);
     let finish = |dispatch, [first, tiles]: [usize; 2], invocations: usize| {
         plain
@@ -269,7 +270,7 @@ pub(in crate::engine::ops) fn lower(
         dispatches.push(finish(input, [from, tiles], tiles * channels4));
         let output = if let Some(tile) = &tile {
             let products = tile
-                .set_row_blocks(capabilities, start("products"))
+                .set_row_blocks(capabilities, Dispatch::new(SUBGROUP, "products"))
                 .bind("left", V)
                 .bind("right", U)
                 .bind("sides", M)
@@ -277,7 +278,7 @@ pub(in crate::engine::ops) fn lower(
             let products = finish(products, [first, tiles], 0);
             let groups = tile.count(tiles, plain.out_channels);
             dispatches.push(products.workgroups(grid(groups, limit)));
-            start("output_sides").bind("parts", M)
+            Dispatch::new(SUBGROUP, "output_sides").bind("parts", M)
         } else {
             dispatches.extend(products(name, &plain, tiles, capabilities)?);
             start("output").bind("m", M)

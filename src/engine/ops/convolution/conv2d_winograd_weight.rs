@@ -84,6 +84,7 @@ pub(in crate::engine::ops) fn lower(
     }
     let plain = Plain::new(sizes, Mode::Forward);
     let Plain { channels, out_channels, .. } = plain;
+    const WEIGHT: &str = "conv2d_winograd_weight";
     let start = |entry| Dispatch::new("conv2d_winograd", entry);
     let at_once = plain.at_once(capabilities);
     let (mut dispatches, mut parts) = (Vec::new(), 0);
@@ -99,8 +100,9 @@ pub(in crate::engine::ops) fn lower(
         let (x, from) = plain.images(0, first, tiles);
         let (dy, _) = plain.images(1, first, tiles);
         let input = start("input").bind("x", x).bind("v", V);
-        let gradient = start("gradient").bind("dy", dy).bind("z", Z);
-        let back = start("kernel_gradient").bind("q", Q).bind("dw", Operand::Output);
+        let gradient = Dispatch::new(WEIGHT, "gradient").bind("dy", dy).bind("z", Z);
+        let back =
+            Dispatch::new(WEIGHT, "kernel_gradient").bind("q", Q).bind("dw", Operand::Output);
         dispatches.push(finish(input, from, tiles * channels / 4));
         dispatches.push(finish(gradient, from, tiles * out_channels / 4));
         let products = products(name, &plain, tiles, capabilities)?;

@@ -155,9 +155,8 @@ impl Operation for DepthwiseConv2d {
         let dispatch = Dispatch::new("depthwise_conv2d", entry)
             .bind("x", Operand::Input(0))
             .bind("w", Operand::Input(1))
-            .bind("y", Operand::Output)
-            .param("channels", sizes.in_channels);
-        let mut dispatch = sizes.params(self.epilogue.bind(dispatch));
+            .bind("y", Operand::Output);
+        let mut dispatch = sizes.channel_params(sizes.params(self.epilogue.bind(dispatch)));
         let mut count = lowering.output.elements();
         if entry == "strip" {
             check_strip(self.name(), lowering, &self.window)?;

@@ -98,9 +98,8 @@ impl Operation for DepthwiseConv2dInputGradient {
         let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
             .bind("dy", Operand::Input(0))
             .bind("w", Operand::Input(1))
-            .bind("d_x", Operand::Output)
-            .param("channels", sizes.in_channels);
-        let mut dispatch = sizes.params(dispatch);
+            .bind("d_x", Operand::Output);
+        let mut dispatch = sizes.channel_params(sizes.params(dispatch));
         let mut count = lowering.output.elements();
         if entry == "strip" {
             check_strip(self.name(), lowering, &self.window)?;
@@ -199,9 +198,8 @@ impl Operation for DepthwiseConv2dWeightGradient {
             return lower_padded(self.name(), lowering, &sizes, mode, &nothing, strip);
         }
         let start = |entry| {
-            let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry)
-                .param("channels", sizes.in_channels);
-            sizes.params(dispatch)
+            let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry);
+            sizes.channel_params(sizes.params(dispatch))
         };
         let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
         let mut invocations = lowering.output.elements();
@@ -219,7 +217,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
         let (splits, each) = split(units, rounds, invocations.div_ceil(64), lowering.capabilities);
         let sum = sum
             .param("splits", splits)
-            .param("split_units", each)
+            .param("split_pixels", each)
             .workgroups(grid((invocations * splits).div_ceil(64), limit));
         if splits == 1 {
             return Ok(sum.bind("partial", Operand::Output).into());
@@ -229,7 +227,7 @@ impl Operation for DepthwiseConv2dWeightGradient {
             .bind("parts", Operand::Scratch(0))
             .bind("dw", Operand::Output)
             .param("splits", splits)
-            .param("split_units", each)
+            .param("split_pixels", each)
             .workgroups(grid(count.div_ceil(64), limit));
         Ok(Lowered {
             dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],

@@ -167,6 +167,28 @@ impl Tile {
         }
     }
 
+    /// The shader with the kernel that runs it.
+    pub fn shader(tile: Option<&Self>, mode: Mode) -> &'static str {
+        let [whole, tiles, subgroup] = match mode {
+            Mode::Forward => ["conv2d", "conv2d_tiles", "conv2d_subgroup"],
+            Mode::Input => [
+                "conv2d_input_gradient",
+                "conv2d_input_gradient_tiles",
+                "conv2d_input_gradient_subgroup",
+            ],
+            Mode::Weight => [
+                "conv2d_weight_gradient",
+                "conv2d_weight_gradient_tiles",
+                "conv2d_weight_gradient_subgroup",
+            ],
+        };
+        match tile.map(|tile| tile.entry) {
+            Some("tiled" | "fours") => tiles,
+            Some("subgroup" | "subgroup_narrow") => subgroup,
+            _ => whole,
+        }
+    }
+
     /// How many of them a product takes.
     pub fn count(&self, rows: usize, columns: usize) -> usize {
         rows.div_ceil(self.rows) * columns.div_ceil(self.columns)
@@ -178,7 +200,7 @@ impl Tile {
     }
 
     /// Sets the constants of `tiled` and `fours`.
-    pub fn set_shared(&self, dispatch: Dispatch) -> Dispatch {
+    pub fn set_shared(&self, mode: Mode, dispatch: Dispatch) -> Dispatch {
         let own_rows = ACROSS * self.rows / self.invocations;
         let steps = FOURS.iter().find(|(name, ..)| *name == self.variant);
         dispatch
@@ -187,6 +209,7 @@ impl Tile {
             .tile("ROW_FOURS", (own_rows / 4) as u32)
             .tile("TILE_STEPS", steps.map_or(TILED_STEPS, |(.., steps)| *steps) as u32)
             .tile("PAD", u32::from(self.entry == "tiled"))
+            .tile("RIGHT_PAD", u32::from(self.entry == "tiled" && mode != Mode::Forward))
     }
 
     /// Sets the constants of the subgroup kernels; `lanes`: how many hand rows to each other.
@@ -364,7 +387,7 @@ mod tests {
             assert!([4, 8].contains(&(columns / ACROSS)) && [4, 8].contains(&own), "{name}");
             assert_eq!(tile.invocations * own * columns / ACROSS, rows * columns, "{name}");
             assert!(tile.invocations <= 256, "{name}: more than WebGPU has by default");
-            let dispatch = tile.set_shared(Dispatch::new("conv2d", entry));
+            let dispatch = tile.set_shared(Mode::Forward, Dispatch::new("conv2d_tiles", entry));
             for (constant, value) in
                 [("ROW_FOURS", own / 4), ("TILE_STEPS", steps), ("TILE_COLUMNS", columns)]
             {

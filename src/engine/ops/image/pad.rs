@@ -55,7 +55,7 @@ fn shifted(x: &Tensor<f64>, size: [usize; 2], top: isize, left: isize) -> Vec<Te
 }
 
 fn lower(lowering: &Lowering, top: i32, left: i32) -> Result<Lowered> {
-    let version = rows::version(lowering, ["naive", "quad"])?;
+    let version = rows::version(lowering, ["naive", "fours"])?;
     let [_, h, w, _] = expect_nhwc("pad", lowering.inputs[0])?;
     let [n, out_height, out_width, c] = expect_nhwc("pad", lowering.output)?;
     let channels = c / version.width;

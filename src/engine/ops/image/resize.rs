@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
 ];
 
 const REGIONS: &[Variant] = &[
@@ -100,10 +100,10 @@ fn dispatch(
     let from = expect_nhwc("resize", lowering.inputs[0])?;
     let to = expect_nhwc("resize", lowering.output)?;
     let (entry, width) = match lowering.variant {
-        "quad" if !aligned(lowering) => {
-            return Err(Error::shape("resize", "quad takes channels in fours"));
+        "fours" if !aligned(lowering) => {
+            return Err(Error::shape("resize", "fours takes channels in fours"));
         }
-        "quad" => (entries[1], 4),
+        "fours" => (entries[1], 4),
         _ => (entries[0], 1),
     };
     let count = lowering.output.elements() / width;
@@ -128,7 +128,7 @@ fn aligned(lowering: &Lowering) -> bool {
 }
 
 fn fastest(lowering: &Lowering) -> &'static str {
-    if aligned(lowering) { "quad" } else { "naive" }
+    if aligned(lowering) { "fours" } else { "naive" }
 }
 
 impl Operation for ResizeBilinear {
@@ -180,7 +180,7 @@ impl Operation for ResizeBilinear {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        dispatch(lowering, ["naive", "quad"], ["x", "y"])
+        dispatch(lowering, ["naive", "fours"], ["x", "y"])
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -232,7 +232,7 @@ impl Operation for ResizeBilinearGradient {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        dispatch(lowering, ["gradient_naive", "gradient_quad"], ["dy", "d_x"])
+        dispatch(lowering, ["gradient_naive", "gradient_fours"], ["dy", "d_x"])
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {

@@ -142,7 +142,7 @@ impl Operation for ChannelAffine {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        pointwise(lowering, ["affine_naive", "affine_quad"], &["x", "affine"], self.activation)
+        pointwise(lowering, ["affine_naive", "affine_fours"], &["x", "affine"], self.activation)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -223,7 +223,7 @@ impl Operation for ChannelScale {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let names = &["dy", "affine", "out"][..lowering.inputs.len()];
-        pointwise(lowering, ["scale_naive", "scale_quad"], names, self.activation)
+        pointwise(lowering, ["scale_naive", "scale_fours"], names, self.activation)
     }
 }
 

@@ -20,7 +20,7 @@ pub struct ActivateGradient(pub Curve);
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
 ];
 
 fn lower(
@@ -44,7 +44,7 @@ fn lower(
 }
 
 fn fastest(lowering: &Lowering) -> &'static str {
-    if lowering.is_vec4() { "quad" } else { "naive" }
+    if lowering.is_vec4() { "fours" } else { "naive" }
 }
 
 impl Operation for Activate {
@@ -84,7 +84,7 @@ impl Operation for Activate {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        lower(lowering, self.0, ["forward_naive", "forward_quad"], &["x"])
+        lower(lowering, self.0, ["forward_naive", "forward_fours"], &["x"])
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -130,7 +130,7 @@ impl Operation for ActivateGradient {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        lower(lowering, self.0, ["backward_naive", "backward_quad"], &["dy", "x"])
+        lower(lowering, self.0, ["backward_naive", "backward_fours"], &["dy", "x"])
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {

@@ -116,7 +116,7 @@ impl Operation for Dropout {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         // The step is one number, wherever it lies.
         let elements = Lowering { inputs: &lowering.inputs[..1], ..*lowering };
-        let Version { entry, width } = rows::version(&elements, ["naive", "quad"])?;
+        let Version { entry, width } = rows::version(&elements, ["naive", "fours"])?;
         let count = lowering.output.elements() / width;
         let together = match self.together {
             Together::Nothing => 0u32,

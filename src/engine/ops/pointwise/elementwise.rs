@@ -302,7 +302,7 @@ impl Operation for Elementwise {
     fn choose(&self, lowering: &Lowering) -> &'static str {
         match rows::choose(lowering) {
             // Without gaps there are no rows to be told apart.
-            "strip" if self.is_dense(lowering) => "quad",
+            "strip" if self.is_dense(lowering) => "fours",
             other => other,
         }
     }
@@ -321,7 +321,7 @@ impl Operation for Elementwise {
         const TENSORS: [&str; MOST_INPUTS] = ["x0", "x1", "x2", "x3"];
 
         let shape = lowering.output;
-        let version = rows::version(lowering, ["naive", "quad"])?;
+        let version = rows::version(lowering, ["naive", "fours"])?;
         let dense = self.is_dense(lowering) && lowering.variant != "strip";
         // Images are told apart where something has a row for each.
         let apart = lowering.inputs.iter().zip(self.spread).any(|(x, one)| one && x.rows() > 1);

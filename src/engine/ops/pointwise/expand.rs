@@ -112,7 +112,7 @@ impl Operation for Expand {
     }
 
     fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.is_vec4() { "quad" } else { "naive" }
+        if lowering.is_vec4() { "fours" } else { "naive" }
     }
 
     fn halves(&self) -> &'static [&'static str] {
@@ -120,7 +120,7 @@ impl Operation for Expand {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let version = rows::version(lowering, ["naive", "quad"])?;
+        let version = rows::version(lowering, ["naive", "fours"])?;
         let x = expect_nhwc("expand", lowering.inputs[0])?;
         let [_, height, width, channels] = self.to;
         let count = lowering.output.elements() / version.width;

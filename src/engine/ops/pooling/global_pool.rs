@@ -54,9 +54,9 @@ impl Operation for GlobalAveragePool {
         let pixels = lowering.inputs[0].elements() / lowering.output.elements().max(1);
         match rows::choose(lowering) {
             // Barriers cost a processor more than they save.
-            "strip" if pixels as u64 <= lowering.capabilities.longest_loop => "quad",
+            "strip" if pixels as u64 <= lowering.capabilities.longest_loop => "fours",
             "strip" => "sliced",
-            "quad" => "sliced",
+            "fours" => "sliced",
             other => other,
         }
     }
@@ -67,7 +67,7 @@ impl Operation for GlobalAveragePool {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.inputs[0])?;
-        let version = rows::version(lowering, ["mean_naive", "mean_quad"])?;
+        let version = rows::version(lowering, ["mean_naive", "mean_fours"])?;
         let channels = c / version.width;
         // A workgroup of `sliced` has eight times four channels, each in sixteen slices of pixels.
         let tiles = n * channels.div_ceil(8);
@@ -99,7 +99,7 @@ impl Operation for GlobalAveragePool {
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
     Variant { name: "sliced", needs: Needs::Nothing },
 ];
 
@@ -158,7 +158,7 @@ impl Operation for SpreadMean {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.output)?;
-        let version = rows::version(lowering, ["spread_naive", "spread_quad"])?;
+        let version = rows::version(lowering, ["spread_naive", "spread_fours"])?;
         // Blocks lie within one image.
         let image = Shape::from([h * w, c]);
         let walk = Walk::each(lowering, &image);

@@ -114,9 +114,9 @@ fn dispatch(
     size: [usize; 2],
     over: [usize; 4],
 ) -> Result<Dispatch> {
-    let [naive, quad, strip] = entries;
+    let [naive, fours, strip] = entries;
     let geometry = on(window, size)?;
-    let Version { entry, width } = rows::version(lowering, [naive, quad])?;
+    let Version { entry, width } = rows::version(lowering, [naive, fours])?;
     let channels = over[3] / width;
     let (dispatch, count) = if lowering.variant == "strip" {
         let longest = usize::try_from(lowering.capabilities.longest_loop).unwrap_or(usize::MAX);
@@ -240,7 +240,7 @@ impl Operation for Pool {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [_, h, w, _] = expect_nhwc("pool", lowering.inputs[0])?;
         let over = expect_nhwc("pool", lowering.output)?;
-        let entries = ["pool_naive", "pool_quad", "pool"];
+        let entries = ["pool_naive", "pool_fours", "pool"];
         Ok(dispatch(lowering, entries, &self.window, [h, w], over)?
             .constant("MAX", u32::from(self.kind != PoolKind::Average))
             .bind("x", Operand::Input(0))
@@ -362,12 +362,12 @@ impl Operation for MaxPoolGradient {
         let over = expect_nhwc("pool", lowering.output)?;
         let windows = expect_nhwc("pool", lowering.inputs[1])?;
         let size = [over[1], over[2]];
-        let entries = ["winner_naive", "winner_quad", "winner"];
+        let entries = ["winner_naive", "winner_fours", "winner"];
         let first = dispatch(lowering, entries, &self.window, size, windows)?
             .constant("MAX", 1u32)
             .bind("x", Operand::Input(0))
             .bind("winner", Operand::Scratch(0));
-        let entries = ["max_gradient_naive", "max_gradient_quad", "gradient"];
+        let entries = ["max_gradient_naive", "max_gradient_fours", "gradient"];
         let second = dispatch(lowering, entries, &self.window, size, over)?
             .constant("MAX", 1u32)
             .bind("winners", Operand::Scratch(0))
@@ -449,7 +449,7 @@ impl Operation for AveragePoolGradient {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let over = expect_nhwc("pool", lowering.output)?;
-        let entries = ["average_gradient_naive", "average_gradient_quad", "gradient"];
+        let entries = ["average_gradient_naive", "average_gradient_fours", "gradient"];
         Ok(dispatch(lowering, entries, &self.window, self.size, over)?
             .constant("MAX", 0u32)
             .bind("dy", Operand::Input(0))

@@ -176,7 +176,7 @@ pub struct Optimize {
 
 const VARIANTS: &[Variant] = &[
     Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "quad", needs: Needs::Nothing },
+    Variant { name: "fours", needs: Needs::Nothing },
 ];
 
 impl Operation for Optimize {
@@ -258,17 +258,17 @@ impl Operation for Optimize {
             vectors.filter(|(index, _)| ![2, 3].contains(index)).all(|(_, (view, shape))| {
                 view.offset.is_multiple_of(4) && shape.elements().is_multiple_of(4)
             });
-        if aligned { "quad" } else { "naive" }
+        if aligned { "fours" } else { "naive" }
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let states = self.optimizer.states().len();
         let elements = lowering.inputs[0].elements();
         let (entry, count, each) = match lowering.variant {
-            "quad" if self.choose(lowering) != "quad" => {
-                return Err(Error::shape("optimizer", "quad takes channels in fours"));
+            "fours" if self.choose(lowering) != "fours" => {
+                return Err(Error::shape("optimizer", "fours takes channels in fours"));
             }
-            "quad" => ("quad", elements / 4, 256),
+            "fours" => ("fours", elements / 4, 256),
             _ => ("naive", elements, 64),
         };
         let mut dispatch = Dispatch::new("optimizer", entry)

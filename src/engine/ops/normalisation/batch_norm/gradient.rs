@@ -65,7 +65,7 @@ impl Operation for BatchNormGradientSums {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let entries = ["sums_naive", "sums_quad", "sums_group"];
+        let entries = ["sums_naive", "sums_fours", "sums_group"];
         let merges = ["sums_merge", "sums_merge_alone"];
         sums(lowering, entries, merges, self.epsilon, self.activation, |dispatch| {
             let names = ["x", "dy", "stats", "gamma", "beta"];
@@ -145,7 +145,7 @@ impl Operation for BatchNormInputGradient {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let names = ["x", "dy", "stats", "gamma", "beta", "sums"];
-        let entries = ["input_gradient_naive", "input_gradient_quad"];
+        let entries = ["input_gradient_naive", "input_gradient_fours"];
         pointwise(lowering, entries, &names, self.epsilon, self.activation, self.residual)
     }
 

@@ -75,9 +75,10 @@ fn sums(
     let channels = shape.channels();
     let in_groups = lowering.variant == "group";
     let version = rows::version(lowering, [entries[0], entries[usize::from(in_groups) + 1]])?;
+    let shader = if in_groups { "batch_norm_group" } else { "batch_norm" };
     let blocks = if in_groups { Blocks::of_groups(shape) } else { Blocks::walked(lowering, shape) };
     let first = activation
-        .bind(Dispatch::new("batch_norm", version.entry))
+        .bind(Dispatch::new(shader, version.entry))
         .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
@@ -120,7 +121,7 @@ const SUMS: &[Variant] = &[
 /// The best of [`SUMS`] for these views.
 fn choose_sums(lowering: &Lowering) -> &'static str {
     match rows::choose(lowering) {
-        "quad" => "group",
+        "fours" => "group",
         other => other,
     }
 }

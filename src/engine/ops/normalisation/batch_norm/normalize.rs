@@ -117,7 +117,7 @@ impl Operation for BatchNormNormalize {
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let names = ["x", "stats", "gamma", "beta"];
-        let entries = ["normalize_naive", "normalize_quad"];
+        let entries = ["normalize_naive", "normalize_fours"];
         pointwise(lowering, entries, &names, self.epsilon, self.activation, self.residual)
     }
 

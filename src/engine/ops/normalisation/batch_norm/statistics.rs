@@ -57,7 +57,7 @@ impl Operation for BatchNormStatistics {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let entry = ["statistics_naive", "statistics_quad", "statistics_group"];
+        let entry = ["statistics_naive", "statistics_fours", "statistics_group"];
         let merges = ["statistics_merge", "statistics_merge_alone"];
         sums(lowering, entry, merges, 0.0, Activation::None, |dispatch| {
             dispatch.bind("x", Operand::Input(0))
