@@ -1,14 +1,14 @@
 //! An operation of one's own in a graph: shape rule, reference, gradient, and the kernel that it runs as.
 //!
 //! A crate that uses parula lowers to parula's kernels; they run with bounds checks there. To write a kernel, add the
-//! operation to parula itself: ARCHITECTURE.md has the three places.
+//! operation to parula itself: CONTRIBUTING.md has the places.
 //!
 //!     cargo run --example operation
 
 use parula::Gpu;
 use parula::engine::graph::{Graph, Value, gradients};
 use parula::engine::ops::{
-    Elementwise, Instruction, Lowered, Lowering, Operand, Operation, Rule, Variant,
+    self, Elementwise, Instruction, Lowered, Lowering, Operand, Operation, Rule,
 };
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store};
@@ -46,16 +46,11 @@ impl Operation for Square {
         vec![Tensor::from_fn(x.shape().clone(), |at| x.data()[at] * x.data()[at])]
     }
 
-    /// The first, naive one takes tensors however they lie.
-    fn variants(&self) -> &'static [Variant] {
-        &Elementwise::multiply().variants()[..1]
-    }
-
     /// x times x, by the kernel of elementwise products: both of its inputs are this operation's one.
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let (inputs, views) = ([lowering.inputs[0]; 2], [lowering.views[0]; 2]);
         let product = Lowering { inputs: &inputs, views: &views, ..*lowering };
-        let mut lowered = Elementwise::multiply().lower(&product)?;
+        let (_, mut lowered) = ops::choose(&Elementwise::multiply(), &product)?;
         for (_, operand) in lowered.dispatches.iter_mut().flat_map(|one| &mut one.bindings) {
             if *operand == Operand::Input(1) {
                 *operand = Operand::Input(0);

@@ -81,6 +81,7 @@ fn gradients_that_nothing_scales_are_not_multiplied_in_16_bits_either() {
         rounding: true,
         cooperative: Some(16),
         subgroup: Some((32, 32)),
+        workgroup_memory: 48 << 10,
         ..Capabilities::default()
     };
     let plan = plan::build(&graph, &saliency, &[], &gpu, &options).unwrap();

@@ -208,7 +208,7 @@ fn kernels(checked: bool) {
                 continue;
             }
             // The bounds checks are about indices, which all ways to lie share; so do all sizes of a tile.
-            let dense = checked || variant.name != variant.family();
+            let dense = checked || variant.name != variant.family;
             let lies = if dense { &LIES[..1] } else { &LIES[..] };
             for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie, false);
@@ -314,9 +314,9 @@ fn a_tile_of_another_size_computes_the_same_bits() {
             session.run().unwrap();
             let found = subject.results(&session, &store).unwrap().remove(0);
             let bits: Vec<u32> = found.data().iter().map(|value| value.to_bits()).collect();
-            match families.get(variant.family()) {
+            match families.get(variant.family) {
                 None => {
-                    families.insert(variant.family(), (variant.name, bits));
+                    families.insert(variant.family, (variant.name, bits));
                 }
                 Some((first, same)) => {
                     run += 1;
@@ -437,7 +437,7 @@ fn halves(checked: bool) {
             if (checked || case.operation.halves().is_empty()) && !rounds {
                 continue;
             }
-            let dense = checked || variant.name != variant.family();
+            let dense = checked || variant.name != variant.family;
             let lies = if dense { &LIES[..1] } else { &LIES[..] };
             for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie, true);

@@ -1,14 +1,14 @@
 //! Plans without a GPU: every case is planned, compiled and bound on wgpu's `noop` backend, which has
 //! WebGPU's default limits and checks what a driver would; and memory stays near what is alive.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parula::engine::gpu::{self, Gpu};
 use parula::engine::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
 use parula::engine::ops::{
     self, Alias, Capabilities, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill,
-    Instruction, Lowered, Lowering, Needs, Operation, Optimizer, Padding, REGISTRY, Variant,
+    Instruction, Lowered, Lowering, Needs, Operation, Optimizer, Padding, REGISTRY, Variant, View,
     Window,
 };
 use parula::engine::plan::{self, Memory, Options, PlanData, Reach};
@@ -442,47 +442,95 @@ fn fused_graphs_compute_the_same() {
     }
 }
 
-/// A variant that lowers to what another one does would be timed, and might win, as the kernel that it is not.
-#[test]
-fn no_two_variants_are_one_kernel() {
+/// Adapters that between them allow every row of every table.
+fn adapters_of_rows() -> [Capabilities; 3] {
     let gpu = Capabilities {
         subgroup: Some((32, 32)),
         f16: true,
         rounding: true,
         cooperative: Some(16),
+        workgroup_memory: 48 << 10,
+        max_invocations: 1024,
         ..Capabilities::default()
     };
-    let adapters =
-        [gpu, Capabilities { subgroup: Some((8, 8)), cooperative: Some(8), ..software() }];
-    // For each pair of an operation's variants: whether both did some case, and whether some case tells them apart.
-    let mut pairs: BTreeMap<(&str, &str, &str), (bool, bool)> = BTreeMap::new();
-    for (_, case) in cases() {
-        let subject = Subject::new(&case).unwrap();
-        for adapter in &adapters {
-            let lowered: Vec<_> = case
-                .operation
-                .variants()
-                .iter()
-                .filter_map(|variant| {
-                    let plan = subject.plan(adapter, Some(variant.name)).ok()?;
-                    let own = |step: &plan::Step| step.variant == variant.name;
-                    let steps = plan.steps.iter().filter(|step| own(step));
-                    let dispatches = steps.flat_map(|step| step.dispatches.clone());
-                    Some((variant.name, dispatches.collect::<Vec<_>>()))
-                })
-                .collect();
-            for (index, (a, of_a)) in lowered.iter().enumerate() {
-                for (b, of_b) in &lowered[index + 1..] {
-                    let (both, apart) = pairs.entry((case.operation.name(), *a, *b)).or_default();
-                    *both = true;
-                    *apart |= of_a != of_b;
-                }
-            }
+    let lavapipe = Capabilities { subgroup: Some((8, 8)), cooperative: Some(8), ..software() };
+    [gpu, lavapipe, Capabilities::default()]
+}
+
+/// The type of an operation: names are shared by some.
+fn kind(operation: &dyn Operation) -> String {
+    let debug = format!("{operation:?}");
+    debug.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+}
+
+/// What `check` is told of each case on each adapter, with dense tensors.
+fn for_each_lowering(mut check: impl FnMut(&str, &dyn Operation, &Lowering)) {
+    for (name, case) in cases() {
+        let inputs: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
+        let output = case.operation.infer(&inputs).unwrap();
+        let views: Vec<View> = inputs.iter().map(|shape| View::dense(shape)).collect();
+        for capabilities in &adapters_of_rows() {
+            let lowering = Lowering {
+                inputs: &inputs,
+                views: &views,
+                output: &output,
+                output_view: View::dense(&output),
+                capabilities,
+            };
+            check(&format!("{name} {}", case.name), &*case.operation, &lowering);
         }
     }
-    let same: Vec<_> = pairs.iter().filter(|(_, (both, apart))| *both && !apart).collect();
-    assert!(pairs.len() > 50, "{} pairs of variants were compared", pairs.len());
+}
+
+/// A row that lowers to what another one does would be timed, and might win, as the kernel that it is not.
+#[test]
+fn no_two_rows_are_one_kernel() {
+    // For each pair of an operation's rows, whether some case tells them apart.
+    let mut pairs: BTreeMap<(String, &str, &str), bool> = BTreeMap::new();
+    for_each_lowering(|_, operation, lowering| {
+        let lowered: Vec<_> = operation
+            .variants()
+            .iter()
+            .filter(|row| row.needs.met_by(lowering.capabilities))
+            .filter_map(|row| Some((row.name, row.lowered(operation, lowering).ok()?)))
+            .collect();
+        for (index, (a, of_a)) in lowered.iter().enumerate() {
+            for (b, of_b) in &lowered[index + 1..] {
+                assert_ne!(a, b, "{operation:?} has two rows of one name");
+                *pairs.entry((kind(operation), *a, *b)).or_default() |= of_a != of_b;
+            }
+        }
+    });
+    let same: Vec<_> = pairs.iter().filter(|(_, apart)| !**apart).collect();
+    assert!(pairs.len() > 50, "{} pairs of rows were compared", pairs.len());
     assert!(same.is_empty(), "these lower to the same dispatches on every case: {same:?}");
+}
+
+/// The cheapest row that fits is taken, and what says that it fits does.
+#[test]
+fn rows_keep_to_what_they_say() {
+    let mut taken: BTreeSet<(String, &str)> = BTreeSet::new();
+    let mut known: BTreeSet<(String, &str)> = BTreeSet::new();
+    for_each_lowering(|case, operation, lowering| {
+        let (chosen, dispatches) = ops::choose(operation, lowering).unwrap();
+        let ends =
+            |row: &Variant| row.lowered(operation, lowering).unwrap().ends(lowering.capabilities);
+        let price = |row: &Variant| (row.price)(operation, lowering);
+        taken.insert((kind(operation), chosen.name));
+        assert!(chosen.needs.met_by(lowering.capabilities), "{case}: {}", chosen.name);
+        assert_eq!(chosen.lowered(operation, lowering).unwrap(), dispatches, "{case}");
+        for row in operation.variants() {
+            known.insert((kind(operation), row.name));
+            let fits =
+                row.needs.met_by(lowering.capabilities) && (row.fits)(operation, lowering).is_ok();
+            if fits {
+                assert!(!price(row).is_nan(), "{case}: {}", row.name);
+                let cheaper = price(row) < price(chosen) && ends(row);
+                assert!(!cheaper, "{case}: {} is cheaper than {}", row.name, chosen.name);
+            }
+        }
+    });
+    assert!(taken.len() > 60 && known.len() > taken.len(), "{} of {}", taken.len(), known.len());
 }
 
 /// An operation that says what is not so: that its output lies in its input, behind the input's end.
@@ -506,12 +554,8 @@ impl Operation for Foreign {
         Alias::Within { offset: 1 << 20, keeps_stride: false }
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        self.0.variants()
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered, Error> {
-        let mut lowered = self.0.lower(lowering)?;
+        let (_, mut lowered) = ops::choose(&self.0, lowering)?;
         lowered.dispatches.iter_mut().for_each(|dispatch| dispatch.workgroups = [1000, 1, 1]);
         Ok(lowered)
     }

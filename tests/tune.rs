@@ -12,7 +12,7 @@ use common::adapter;
 use parula::engine::gpu::AdapterReport;
 use parula::engine::graph::Graph;
 use parula::engine::ops::{
-    Case, Choices, Elementwise, Fill, Lowered, Lowering, Needs, Operation, Variant,
+    self, Case, Choices, Elementwise, Fill, Lowered, Lowering, Needs, Operation, Variant,
 };
 use parula::engine::plan::{self, Options};
 use parula::engine::shape::Shape;
@@ -46,30 +46,44 @@ impl Operation for Careless {
 
     fn variants(&self) -> &'static [Variant] {
         const VARIANTS: &[Variant] = &[
-            Variant { name: "naive", needs: Needs::Nothing },
-            Variant { name: "careless", needs: Needs::Nothing },
+            Variant {
+                name: "naive",
+                family: "naive",
+                needs: Needs::Nothing,
+                fits: |_, _| Ok(()),
+                price: |operation, _| Careless::price(operation, "naive"),
+                lower: |operation, lowering| Careless::honest(operation, lowering),
+            },
+            Variant {
+                name: "careless",
+                family: "careless",
+                needs: Needs::Nothing,
+                fits: |_, _| Ok(()),
+                price: |operation, _| Careless::price(operation, "careless"),
+                lower: |operation, lowering| {
+                    let mut lowered = Careless::honest(operation, lowering)?;
+                    let dispatches = lowered.dispatches.iter_mut();
+                    dispatches.for_each(|dispatch| dispatch.workgroups = [1, 1, 1]);
+                    Ok(lowered)
+                },
+            },
         ];
         VARIANTS
     }
+}
 
-    fn choose(&self, _lowering: &Lowering) -> &'static str {
-        self.chosen
+impl Careless {
+    fn of(operation: &dyn Operation) -> &Careless {
+        ops::downcast(operation).unwrap()
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let honest = Lowering {
-            inputs: lowering.inputs,
-            views: lowering.views,
-            output: lowering.output,
-            output_view: lowering.output_view,
-            capabilities: lowering.capabilities,
-            variant: "naive",
-        };
-        let mut lowered = self.honest.lower(&honest)?;
-        if lowering.variant == "careless" {
-            lowered.dispatches.iter_mut().for_each(|dispatch| dispatch.workgroups = [1, 1, 1]);
-        }
-        Ok(lowered)
+    fn price(operation: &dyn Operation, name: &str) -> f64 {
+        if Careless::of(operation).chosen == name { 1.0 } else { 2.0 }
+    }
+
+    fn honest(operation: &dyn Operation, lowering: &Lowering) -> Result<Lowered> {
+        let honest = &Careless::of(operation).honest;
+        ops::find(honest, "naive").unwrap().lowered(honest, lowering)
     }
 }
 

@@ -6,7 +6,7 @@ use super::Operation;
 use crate::digest::digest;
 use crate::engine::shape::Shape;
 
-/// For operations on given shapes, the variants that replace what [`Operation::choose`] says: what
+/// For operations on given shapes, the variants that replace what [`choose`](super::choose) says: what
 /// `parula tune` found. Empty, it changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
@@ -31,7 +31,7 @@ impl Choices {
             return None;
         }
         let name = self.variants.get(&Self::key(operation, inputs))?;
-        operation.variants().iter().map(|variant| variant.name).find(|known| known == name)
+        super::find(operation, name).map(|variant| variant.name)
     }
 
     /// How many there are.

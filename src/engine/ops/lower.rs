@@ -121,32 +121,11 @@ impl Needs {
     }
 }
 
-/// One version of an operation's kernel.
-#[derive(Clone, Copy, Debug)]
-pub struct Variant {
-    /// `naive`, `tiled`, `subgroup` and so on.
-    pub name: &'static str,
-    /// What it asks of the adapter.
-    pub needs: Needs,
-}
-
 /// The name that a variant has now, for one that it had in an earlier version: results and habits are older.
 pub fn current_name(name: &str) -> &str {
     match name {
         "quad" => "fours",
         other => other,
-    }
-}
-
-impl Variant {
-    /// The name without the size of a tile, which variants of one entry point share: `tiled` of
-    /// `tiled_32x64`.
-    pub fn family(&self) -> &'static str {
-        let size = |c: char| c.is_ascii_digit() || c == 'x';
-        match self.name.rsplit_once('_') {
-            Some((family, rest)) if !rest.is_empty() && rest.chars().all(size) => family,
-            _ => self.name,
-        }
     }
 }
 
@@ -199,7 +178,7 @@ impl View {
     }
 }
 
-/// What [`lower`](super::Operation::lower) is told.
+/// What [`lower`](super::Operation::lower) and the rows of a table are told.
 pub struct Lowering<'a> {
     /// The shapes of the inputs.
     pub inputs: &'a [&'a Shape],
@@ -211,8 +190,6 @@ pub struct Lowering<'a> {
     pub output_view: View,
     /// What the adapter can do.
     pub capabilities: &'a Capabilities,
-    /// The version of the kernel to use.
-    pub variant: &'static str,
 }
 
 impl Lowering<'_> {
@@ -220,6 +197,11 @@ impl Lowering<'_> {
     pub fn is_vec4(&self) -> bool {
         let mut inputs = self.views.iter().zip(self.inputs);
         self.output_view.is_vec4(self.output) && inputs.all(|(view, shape)| view.is_vec4(shape))
+    }
+
+    /// One of two prices.
+    pub(in crate::engine::ops) fn on(&self, processor: f64, gpu: f64) -> f64 {
+        if self.capabilities.software { processor } else { gpu }
     }
 }
 

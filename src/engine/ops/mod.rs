@@ -1,5 +1,8 @@
 //! Operations: everything about one in one file, its kernels in the shader of the same name.
 
+#[macro_use]
+mod variant;
+
 mod case;
 mod channels;
 mod choices;
@@ -29,8 +32,8 @@ pub use case::{Case, Fill};
 pub use choices::Choices;
 pub use image::resize::resized;
 pub use lower::{
-    Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, Variant, View, Word,
-    current_name, grid,
+    Capabilities, Dispatch, Element, Lowered, Lowering, Needs, Operand, View, Word, current_name,
+    grid,
 };
 pub use normalisation::normalize::Norm;
 pub use pointwise::activation::{Activation, Curve};
@@ -40,6 +43,7 @@ pub use pooling::pool::PoolKind;
 pub use region::components::Keep;
 pub use spec::{CaseSpec, custom_case};
 pub use training::optimizer::{Optimizer, UNSCALE};
+pub use variant::{Variant, choose, find};
 pub use window::{Geometry, Padding, Window};
 
 /// One operation: what it computes, how it is differentiated, and how it runs.
@@ -81,20 +85,18 @@ pub trait Operation: Any + fmt::Debug + Send + Sync {
         Alias::None
     }
 
-    /// The versions of its kernel, from naive to fast, with what each needs of the adapter.
-    fn variants(&self) -> &'static [Variant];
-
-    /// The fastest variant that `lowering` allows; by default the last of them.
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let allowed = |variant: &&Variant| variant.needs.met_by(lowering.capabilities);
-        self.variants().iter().rev().find(allowed).map_or("naive", |variant| variant.name)
+    /// The versions of its kernel, from naive to fast: rows of [`Variant`]. By default there is one, [`Self::lower`].
+    fn variants(&self) -> &'static [Variant] {
+        variant::ONLY
     }
 
-    /// The dispatches of `lowering.variant`, as plain data.
+    /// The dispatches of an operation with one version, as plain data. One with several has a table.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the variant cannot do this shape.
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered>;
+    /// [`Error::Shape`] where it cannot do this shape.
+    fn lower(&self, _lowering: &Lowering) -> Result<Lowered> {
+        Err(Error::shape(self.name(), "it is lowered by the rows of its table"))
+    }
 
     /// The bindings of its kernels that may be stored in 16 bits: activations and their gradients, each
     /// element of which is read for itself or written once. None by default.

@@ -1,57 +1,72 @@
 //! How the kernels that work channel by channel share the rows of a tensor among invocations.
 
-use super::{Dispatch, Lowering, Needs, Variant, grid};
+use super::{Dispatch, Lowered, Lowering, Operation, Variant, grid};
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 
-/// The ladder of all kernels that go through rows with the same channels at hand.
-pub(super) const LADDER: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    // Four channels an invocation; neighbours read neighbouring rows, as GPUs like it.
-    Variant { name: "fours", needs: Needs::Nothing },
-    // Four channels; an invocation takes rows one after another, as processors like it.
-    Variant { name: "strip", needs: Needs::Nothing },
-];
-
-/// The ladder of kernels in which every invocation computes one result: there are no rows to take one after another.
-pub(super) const FLAT: &[Variant] = LADDER.split_at(2).0;
-
-/// The best of [`FLAT`] for these views.
-pub(super) fn choose_flat(lowering: &Lowering) -> &'static str {
-    if lowering.is_vec4() { "fours" } else { "naive" }
-}
-
-/// The best of [`LADDER`] for these views.
-pub(super) fn choose(lowering: &Lowering) -> &'static str {
-    match (lowering.is_vec4(), lowering.capabilities.software) {
-        (false, _) => "naive",
-        (true, false) => "fours",
-        (true, true) => "strip",
-    }
-}
-
-/// What a variant's name says.
+/// How a version goes through the rows of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Version {
-    /// Its entry point.
-    pub entry: &'static str,
-    /// The channels that one invocation takes.
+pub(super) struct Way {
+    /// The channels that one invocation takes at once: 1 or 4.
     pub width: usize,
+    /// Whether an invocation takes rows one after another, as processors like it; else neighbours read neighbouring
+    /// rows, as GPUs like it.
+    pub along: bool,
 }
 
-/// Of the entry points for one channel and for four, the version of the variant asked for.
-///
-/// # Errors
-/// [`Error::Shape`] where it takes four and the tensors do not lie so.
-pub(super) fn version(lowering: &Lowering, entries: [&'static str; 2]) -> Result<Version> {
-    let variant = lowering.variant;
-    if variant == "naive" {
-        return Ok(Version { entry: entries[0], width: 1 });
+impl Way {
+    pub const NAIVE: Way = Way { width: 1, along: false };
+    pub const FOURS: Way = Way { width: 4, along: false };
+    pub const STRIP: Way = Way { width: 4, along: true };
+
+    /// Of the entry points for one channel and for four, this version's.
+    pub fn entry(self, entries: [&'static str; 2]) -> &'static str {
+        entries[usize::from(self.width > 1)]
     }
-    if !lowering.is_vec4() {
-        return Err(Error::shape(entries[1], format!("{variant} takes channels in fours")));
+}
+
+/// An operation whose kernels go through rows with the same channels at hand.
+pub(super) trait Rowwise: Operation {
+    /// The dispatches of a version.
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered>;
+}
+
+/// The versions of such an operation.
+pub(super) const fn ladder<T: Rowwise>() -> [Variant; 3] {
+    variants!(T:
+        { name: "naive", price: |_, _| 4.0, lower: |this, at| this.dispatches(at, Way::NAIVE) },
+        {
+            name: "fours",
+            fits: in_fours,
+            price: |_, at| at.on(2.0, 1.0),
+            lower: |this, at| this.dispatches(at, Way::FOURS),
+        },
+        {
+            name: "strip",
+            fits: in_fours,
+            price: |_, at| at.on(1.0, 2.0),
+            lower: |this, at| this.dispatches(at, Way::STRIP),
+        },
+    )
+}
+
+/// Those of one in which every invocation computes one result: there are no rows to take one after another.
+pub(super) const fn flat<T: Rowwise>() -> [Variant; 2] {
+    let [naive, fours, _] = ladder::<T>();
+    [naive, fours]
+}
+
+/// What versions for four channels take.
+pub(super) fn in_fours<T: Operation>(this: &T, lowering: &Lowering) -> Result<()> {
+    fours_if(this, lowering.is_vec4())
+}
+
+/// The same, as the operation sees it.
+pub(super) fn fours_if<T: Operation>(this: &T, fits: bool) -> Result<()> {
+    match fits {
+        true => Ok(()),
+        false => Err(Error::shape(this.name(), "it takes channels in fours")),
     }
-    Ok(Version { entry: entries[1], width: 4 })
 }
 
 /// Blocks of rows, one an invocation and channel: block b goes through the rows
@@ -70,34 +85,33 @@ pub(super) struct Walk {
 impl Walk {
     /// For a kernel with one result an element: few rows each, so that there is enough to do for
     /// every core, and some, so that what belongs to a channel is read seldom.
-    pub fn each(lowering: &Lowering, shape: &Shape) -> Self {
-        let (rows, lanes) = Self::sides(lowering, shape);
-        let each = match lowering.variant {
-            "fours" => (rows * lanes / 65536).clamp(1, 8),
-            "strip" => (rows * lanes / 1024).clamp(1, 32),
+    pub fn each(way: Way, shape: &Shape) -> Self {
+        let (rows, lanes) = Self::sides(way, shape);
+        let each = match way {
+            Way::FOURS => (rows * lanes / 65536).clamp(1, 8),
+            Way::STRIP => (rows * lanes / 1024).clamp(1, 32),
             _ => 1,
         };
-        Self::new(lowering, rows, lanes, each)
+        Self::new(way, rows, lanes, each)
     }
 
     /// For a kernel that sums over rows: as few blocks as keep every core busy, since their sums
     /// must be added too.
-    pub fn sum(lowering: &Lowering, shape: &Shape) -> Self {
-        let (rows, lanes) = Self::sides(lowering, shape);
-        let busy = if lowering.variant == "strip" { 1024 } else { 32768 };
+    pub fn sum(lowering: &Lowering, way: Way, shape: &Shape) -> Self {
+        let (rows, lanes) = Self::sides(way, shape);
+        let busy = if way.along { 1024 } else { 32768 };
         let most = (busy / lanes).clamp(1, 2048).min(rows.div_ceil(8));
         let longest = usize::try_from(lowering.capabilities.longest_loop).unwrap_or(usize::MAX);
-        Self::new(lowering, rows, lanes, rows.div_ceil(most.max(1)).min(longest))
+        Self::new(way, rows, lanes, rows.div_ceil(most.max(1)).min(longest))
     }
 
-    fn sides(lowering: &Lowering, shape: &Shape) -> (usize, usize) {
-        let width = if lowering.variant == "naive" { 1 } else { 4 };
-        (shape.rows().max(1), (shape.channels() / width).max(1))
+    fn sides(way: Way, shape: &Shape) -> (usize, usize) {
+        (shape.rows().max(1), (shape.channels() / way.width).max(1))
     }
 
-    fn new(lowering: &Lowering, rows: usize, lanes: usize, each: usize) -> Self {
+    fn new(way: Way, rows: usize, lanes: usize, each: usize) -> Self {
         let blocks = rows.div_ceil(each);
-        let (near, far) = if lowering.variant == "strip" { (each, 1) } else { (1, blocks) };
+        let (near, far) = if way.along { (each, 1) } else { (1, blocks) };
         Walk { rows, lanes, blocks, near, far, each }
     }
 
@@ -134,7 +148,7 @@ mod tests {
     #[test]
     fn blocks_cover_every_row_once() {
         let capabilities = Capabilities::default();
-        for variant in ["naive", "fours", "naive_texels", "strip"] {
+        for way in [Way::NAIVE, Way::FOURS, Way::STRIP] {
             for rows in [1, 2, 7, 8, 9, 100, 4097, 70_000] {
                 let shape = Shape::from([rows, 1, 1, 8]);
                 let view = View::dense(&shape);
@@ -144,18 +158,17 @@ mod tests {
                     output: &shape,
                     output_view: view,
                     capabilities: &capabilities,
-                    variant,
                 };
-                for walk in [Walk::each(&lowering, &shape), Walk::sum(&lowering, &shape)] {
+                for walk in [Walk::each(way, &shape), Walk::sum(&lowering, way, &shape)] {
                     let mut seen = vec![0; rows];
                     for block in 0..walk.blocks {
                         let first = block * walk.near;
-                        assert!(first < rows, "{variant} {rows} {walk:?}");
+                        assert!(first < rows, "{way:?} {rows} {walk:?}");
                         for j in 0..walk.each.min((rows - first).div_ceil(walk.far)) {
                             seen[first + j * walk.far] += 1;
                         }
                     }
-                    assert!(seen.iter().all(|&times| times == 1), "{variant} {rows} {walk:?}");
+                    assert!(seen.iter().all(|&times| times == 1), "{way:?} {rows} {walk:?}");
                 }
             }
         }

@@ -1,15 +1,12 @@
 //! Operations that only look at memory in another way, and the copy for where that cannot be.
 
 use super::{
-    Alias, Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
+    Alias, Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, expect_inputs, grid,
 };
 use crate::engine::graph::Value;
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
-
-const COPY: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// y = x, with other distances between rows or from another buffer. The planner inserts it where a
 /// view will not do.
@@ -34,10 +31,6 @@ impl Operation for Copy {
         vec![inputs[0].clone()]
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        COPY
-    }
-
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
     }
@@ -57,10 +50,6 @@ impl Operation for Copy {
 /// Implements the parts of [`Operation`] that operations without a kernel share.
 macro_rules! no_kernel {
     () => {
-        fn variants(&self) -> &'static [Variant] {
-            COPY
-        }
-
         fn lower(&self, _lowering: &Lowering) -> Result<Lowered> {
             // The planner resolves views, or replaces them by copies.
             Ok(Lowered::default())

@@ -295,31 +295,32 @@ impl Planner<'_> {
             }
             let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
             let views: Vec<View> = job.inputs.iter().map(|(_, view, _)| *view).collect();
-            let mut lowering = Lowering {
+            let lowering = Lowering {
                 inputs: &shapes,
                 views: &views,
                 output: &job.output.2,
                 output_view: job.output.1,
                 capabilities: if job.single { &exact } else { self.capabilities },
-                variant: "",
             };
-            let forced = options
-                .variant
-                .filter(|name| job.operation.variants().iter().any(|v| v.name == *name));
+            let forced = options.variant.and_then(|name| ops::find(job.operation, name));
             let tuned = match forced {
-                None => tuned(job.operation, &mut lowering, &options.choices),
+                None => tuned(job.operation, &lowering, &options.choices),
                 Some(_) => None,
             };
-            let (lowered, tuned) = match tuned {
-                Some(lowered) => (lowered, true),
-                None => {
-                    lowering.variant = forced.unwrap_or_else(|| job.operation.choose(&lowering));
-                    (job.operation.lower(&lowering)?, false)
+            let (variant, lowered, tuned) = match (tuned, forced) {
+                (Some((variant, lowered)), _) => (variant, lowered, true),
+                (None, Some(variant)) => {
+                    (variant, variant.lowered(job.operation, &lowering)?, false)
+                }
+                (None, None) => {
+                    let (variant, lowered) = ops::choose(job.operation, &lowering)?;
+                    (variant, lowered, false)
                 }
             };
+            let variant = variant.name;
             let most = self.capabilities.longest_loop;
             if let Some(long) = lowered.dispatches.iter().find(|dispatch| dispatch.rounds > most) {
-                let (rounds, variant) = (long.rounds, lowering.variant);
+                let rounds = long.rounds;
                 return Err(Error::shape(
                     &job.layer,
                     format!("{variant} loops {rounds} times, and this driver stops after {most}"),
@@ -330,7 +331,7 @@ impl Planner<'_> {
                 self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
                 self.bytes.push(bytes(elements));
             }
-            all.push(LoweredJob { variant: lowering.variant, tuned, lowered, scratch });
+            all.push(LoweredJob { variant, tuned, lowered, scratch });
         }
         Ok(all)
     }
@@ -390,21 +391,16 @@ impl Planner<'_> {
     }
 }
 
-/// The dispatches of the variant that `choices` have for `operation`, where it can be used here.
+/// The variant that `choices` have for `operation`, and its dispatches, where it can be used here.
 fn tuned(
     operation: &dyn Operation,
-    lowering: &mut Lowering,
+    lowering: &Lowering,
     choices: &Choices,
-) -> Option<ops::Lowered> {
-    let name = choices.variant(operation, lowering.inputs)?;
-    let variant = operation.variants().iter().find(|variant| variant.name == name)?;
-    if !variant.needs.met_by(lowering.capabilities) {
-        return None;
-    }
-    lowering.variant = name;
-    let most = lowering.capabilities.longest_loop;
-    let ends = |lowered: &ops::Lowered| lowered.dispatches.iter().all(|one| one.rounds <= most);
-    operation.lower(lowering).ok().filter(ends)
+) -> Option<(&'static ops::Variant, ops::Lowered)> {
+    let variant = ops::find(operation, choices.variant(operation, lowering.inputs)?)?;
+    let allowed = variant.needs.met_by(lowering.capabilities);
+    let lowered = allowed.then(|| variant.lowered(operation, lowering).ok())??;
+    lowered.ends(lowering.capabilities).then_some((variant, lowered))
 }
 
 fn bytes(elements: usize) -> u64 {

@@ -122,7 +122,7 @@ impl Tuner {
                 out.push(Candidate::left_out(name, &error));
                 continue;
             }
-            if let Some((family, times)) = hopeless.filter(|(name, _)| *name == variant.family()) {
+            if let Some((family, times)) = hopeless.filter(|(name, _)| *name == variant.family) {
                 out.push(Candidate::as_slow(name, family, times));
                 continue;
             }
@@ -148,7 +148,7 @@ impl Tuner {
                 Ok(Ok(contender)) => contenders.push(contender),
                 Ok(Err(times)) => {
                     if times >= HOPELESS_FAMILY {
-                        hopeless = Some((variant.family(), times));
+                        hopeless = Some((variant.family, times));
                     }
                     out.push(Candidate::slow(name, times));
                 }

@@ -1,8 +1,9 @@
 //! From many channels to one: the weighted sum that class activation maps end with, and the largest
 //! magnitude.
 
+use crate::engine::ops::rows::fours_if;
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
     expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
@@ -16,12 +17,6 @@ pub struct ChannelSum {
     /// Multiplies the sum.
     pub factor: f32,
 }
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-    Variant { name: "workgroup", needs: Needs::Nothing },
-];
 
 impl Operation for ChannelSum {
     fn name(&self) -> &'static str {
@@ -66,32 +61,51 @@ impl Operation for ChannelSum {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let aligned = lowering.views.iter().zip(lowering.inputs).all(|(v, shape)| v.is_vec4(shape));
-        match aligned {
-            false => "naive",
-            // Barriers cost more there than they save.
-            true if lowering.capabilities.software => "fours",
-            true => "workgroup",
+        const {
+            &variants!(ChannelSum:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, "sum_naive", 1, 64),
+                },
+                {
+                    name: "fours",
+                    fits: Self::in_fours,
+                    price: |_, at| at.on(1.0, 2.0),
+                    lower: |this, at| this.dispatches(at, "sum_fours", 4, 64),
+                },
+                // Barriers cost a processor more than they save.
+                {
+                    name: "workgroup",
+                    fits: Self::in_fours,
+                    price: |_, at| at.on(2.0, 1.0),
+                    lower: |this, at| this.dispatches(at, "sum_workgroup", 4, 1),
+                },
+            )
         }
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        (inputs.len() * inputs[0].elements()) as u64
+    }
+}
+
+impl ChannelSum {
+    fn in_fours(&self, lowering: &Lowering) -> Result<()> {
+        let mut inputs = lowering.views.iter().zip(lowering.inputs);
+        fours_if(self, inputs.all(|(view, shape)| view.is_vec4(shape)))
+    }
+
+    /// `width`: channels that an invocation takes at once; `each`: pixels of a workgroup.
+    fn dispatches(
+        &self,
+        lowering: &Lowering,
+        entry: &'static str,
+        width: usize,
+        each: usize,
+    ) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let pixels = n * h * w;
-        // The entry point, channels that an invocation takes at once, and pixels of a workgroup.
-        let (entry, width, each) = match lowering.variant {
-            "fours" | "workgroup" if self.choose(lowering) == "naive" => {
-                let problem = format!("{} takes channels in fours", lowering.variant);
-                return Err(Error::shape(self.name(), problem));
-            }
-            "fours" => ("sum_fours", 4, 64),
-            "workgroup" => ("sum_workgroup", 4, 1),
-            _ => ("sum_naive", 1, 64),
-        };
         let weights = lowering.inputs.get(1);
         let area = if weights.is_some_and(|shape| shape.rank() == 2) { h * w } else { 1 };
         let mut dispatch = Dispatch::new("channel_sum", entry)
@@ -109,17 +123,11 @@ impl Operation for ChannelSum {
         }
         Ok(dispatch.into())
     }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        (inputs.len() * inputs[0].elements()) as u64
-    }
 }
 
 /// a (N, H, W, C) -> (N, H, W, 1): max_c |a_c|.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LargestMagnitude;
-
-const LARGEST: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Operation for LargestMagnitude {
     fn name(&self) -> &'static str {
@@ -142,10 +150,6 @@ impl Operation for LargestMagnitude {
             let channels = &inputs[0].data()[pixel * c..(pixel + 1) * c];
             channels.iter().fold(0.0f64, |most, value| most.max(value.abs()))
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        LARGEST
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -1,7 +1,8 @@
 //! Weights of channels for class activation maps, beyond the mean of the gradient.
 
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
     expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
@@ -17,11 +18,6 @@ pub enum ChannelWeights {
     /// sum_hw g^2 / (2 g^2 + s g^3) * max(g, 0), s = sum_hw a (Grad-CAM++).
     PlusPlus,
 }
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-];
 
 impl Operation for ChannelWeights {
     fn name(&self) -> &'static str {
@@ -69,22 +65,18 @@ impl Operation for ChannelWeights {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        const { &rows::flat::<Self>() }
     }
 
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.is_vec4() { "fours" } else { "naive" }
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        4 * inputs[0].elements() as u64
     }
+}
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+impl Rowwise for ChannelWeights {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let (entry, width) = (way.entry(["naive", "fours"]), way.width);
         let [n, h, w, c] = expect_nhwc(self.name(), lowering.inputs[0])?;
-        let (entry, width) = match lowering.variant {
-            "fours" if !lowering.is_vec4() => {
-                return Err(Error::shape(self.name(), "fours takes channels in fours"));
-            }
-            "fours" => ("fours", 4),
-            _ => ("naive", 1),
-        };
         let groups = (n * c / width).div_ceil(64);
         let passes = if *self == ChannelWeights::PlusPlus { 2 } else { 1 };
         Ok(Dispatch::new("channel_weights", entry)
@@ -98,10 +90,6 @@ impl Operation for ChannelWeights {
             .bind("w", Operand::Output)
             .workgroups(grid(groups, lowering.capabilities.max_workgroups))
             .into())
-    }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        4 * inputs[0].elements() as u64
     }
 }
 

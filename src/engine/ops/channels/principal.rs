@@ -1,12 +1,13 @@
 //! The first principal component of an activation: what Eigen-CAM shows.
 
+use crate::engine::ops::rows::{Way, fours_if};
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
     expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// a (N, H, W, C) -> (N, H, W, 1): factor * a v for the first right singular vector v of each image's
 /// (H W, C) matrix, which is not centred. Of the two signs, that of a sum that is not negative.
@@ -21,11 +22,6 @@ pub struct Principal {
 
 /// With singular values in a ratio of 0.95 the second component is below 4e-5 of the first after them.
 const ITERATIONS: usize = 100;
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-];
 
 impl Operation for Principal {
     fn name(&self) -> &'static str {
@@ -69,22 +65,33 @@ impl Operation for Principal {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        const {
+            &variants!(Principal:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, Way::NAIVE),
+                },
+                {
+                    name: "fours",
+                    fits: |this, at| fours_if(this, at.views[0].is_vec4(at.inputs[0])),
+                    price: |_, _| 1.0,
+                    lower: |this, at| this.dispatches(at, Way::FOURS),
+                },
+            )
+        }
     }
 
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.views[0].is_vec4(lowering.inputs[0]) { "fours" } else { "naive" }
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        (4 * ITERATIONS + 2) as u64 * inputs[0].elements() as u64
     }
+}
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+impl Principal {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc(self.name(), lowering.inputs[0])?;
-        let (pixels, channels, width) = match lowering.variant {
-            "fours" if self.choose(lowering) == "naive" => {
-                return Err(Error::shape(self.name(), "fours takes channels in fours"));
-            }
-            "fours" => ("pixels_fours", "channels_fours", 4),
-            _ => ("pixels_naive", "channels_naive", 1),
-        };
+        let pixels = way.entry(["pixels_naive", "pixels_fours"]);
+        let (channels, width) = (way.entry(["channels_naive", "channels_fours"]), way.width);
         let dispatch = |entry, channels: usize, groups: usize| {
             Dispatch::new("principal", entry)
                 .rounds((h * w).max(channels))
@@ -109,10 +116,6 @@ impl Operation for Principal {
         dispatches.push(along());
         dispatches.push(dispatch("turn", c, n).bind("cam", Operand::Output));
         Ok(Lowered { dispatches, scratch: vec![n * c] })
-    }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        (4 * ITERATIONS + 2) as u64 * inputs[0].elements() as u64
     }
 }
 

@@ -1,8 +1,7 @@
 //! Which class is explained where none is named: the one with the highest score.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -12,8 +11,6 @@ use crate::error::{Error, Result};
 /// highest score, the first of equals. It seeds the gradient of a class score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TopClass;
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Operation for TopClass {
     fn name(&self) -> &'static str {
@@ -42,10 +39,6 @@ impl Operation for TopClass {
             seed.extend((0..classes).map(|class| if named { wanted[class] } else { one(class) }));
         }
         vec![Tensor::from_fn(inputs[0].shape().clone(), |index| seed[index])]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use super::conv2d_cooperative;
-use super::conv2d_padded;
-use super::conv2d_winograd;
 use super::epilogue::Epilogue;
-use super::tiles::{self, Mode, Product, Tile};
+use super::table::{self, Convolution, Task};
+use super::tiles::{Kernel, Mode, Product, Tile, shader};
 use crate::engine::graph::Value;
 use crate::engine::ops::{
-    Capabilities, Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry,
-    Lowered, Lowering, Needs, Operand, Operation, Padding, Rule, SumRows, Variant, Window,
-    expect_inputs, expect_nhwc, grid,
+    Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry, Lowered, Lowering,
+    Operand, Operation, Padding, Rule, SumRows, Variant, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -215,50 +212,6 @@ pub(in crate::engine::ops) fn needs_fours(operation: &str, variant: &str) -> Err
     Error::shape(operation, format!("{variant} takes channels in fours"))
 }
 
-pub(in crate::engine::ops) const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "blocked", needs: Needs::Nothing },
-    Variant { name: "tiled_32x32", needs: Needs::Nothing },
-    Variant { name: "tiled_32x64", needs: Needs::Nothing },
-    Variant { name: "tiled_64x32", needs: Needs::Nothing },
-    Variant { name: "tiled_128x64", needs: Needs::Nothing },
-    Variant { name: "tiled", needs: Needs::Nothing },
-    Variant { name: "fours_32x32", needs: Needs::Nothing },
-    Variant { name: "fours_32x64", needs: Needs::Nothing },
-    Variant { name: "fours_64x32", needs: Needs::Nothing },
-    Variant { name: "fours_128x64", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-    Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
-    Variant { name: "subgroup_1", needs: Needs::Subgroup },
-    Variant { name: "subgroup_2", needs: Needs::Subgroup },
-    Variant { name: "subgroup", needs: Needs::Subgroup },
-    Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "cooperative_fours", needs: Needs::Cooperative },
-    Variant { name: "winograd", needs: Needs::Nothing },
-    Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
-];
-
-/// Those that dense layers have too.
-pub(in crate::engine::ops) const DIRECT: &[Variant] = VARIANTS.split_at(VARIANTS.len() - 2).0;
-
-/// The variant of a convolution for this product. `wide`, `narrow`: whether the kernels of that name can do
-/// it.
-pub(in crate::engine::ops) fn choose(
-    capabilities: &Capabilities,
-    product: &Product,
-    wide: bool,
-    narrow: bool,
-) -> &'static str {
-    let subgroups = Tile::of("subgroup", capabilities).is_some();
-    match capabilities.software {
-        true if subgroups && wide => tiles::subgroup(product, capabilities),
-        true if subgroups && narrow => "subgroup_narrow",
-        false if product.columns >= 16 => tiles::shared(product, wide, capabilities),
-        _ if wide => "blocked",
-        _ => "naive",
-    }
-}
-
 /// Four channels at a time: of the weights and the output, and of x too.
 fn fours(lowering: &Lowering, sizes: &Sizes, epilogue: &Epilogue) -> (bool, bool) {
     let narrow = sizes.group_out().is_multiple_of(4)
@@ -269,47 +222,29 @@ fn fours(lowering: &Lowering, sizes: &Sizes, epilogue: &Epilogue) -> (bool, bool
     (narrow && x && sizes.group_in().is_multiple_of(4), narrow)
 }
 
-pub(in crate::engine::ops) fn choose_forward(
+/// What a forward convolution of these sizes is; x, w and the epilogue's are the inputs in order.
+pub(in crate::engine::ops) fn forward_task(
+    name: &'static str,
     lowering: &Lowering,
-    sizes: &Sizes,
+    sizes: Sizes,
     epilogue: &Epilogue,
-) -> &'static str {
-    let (wide, narrow) = fours(lowering, sizes, epilogue);
-    let (capabilities, product) = (lowering.capabilities, sizes.product());
-    if let Some(cooperative) = conv2d_cooperative::cooperative(&product, sizes, wide, capabilities)
-    {
-        return cooperative;
-    }
-    let direct = choose(capabilities, &product, wide, narrow);
-    let mode = conv2d_winograd::Mode::Forward;
-    match wide {
-        true => conv2d_winograd::or_direct(direct, &product, sizes, mode, capabilities),
-        false => conv2d_padded::or_direct(direct, lowering, sizes, Mode::Forward, epilogue),
-    }
+) -> Task {
+    let (wide, narrow) = fours(lowering, &sizes, epilogue);
+    Task { name, sizes, product: sizes.product(), epilogue: *epilogue, wide, narrow }
 }
 
-/// The dispatch of a convolution of these sizes; x, w and the epilogue's are the inputs in order.
+/// The dispatch of a convolution of these sizes by a tile, or by `naive`.
 pub(in crate::engine::ops) fn lower_forward(
     lowering: &Lowering,
     sizes: &Sizes,
     epilogue: &Epilogue,
-) -> Result<Lowered> {
+    tile: Option<&Tile>,
+) -> Lowered {
     let capabilities = lowering.capabilities;
-    let (wide, narrow) = fours(lowering, sizes, epilogue);
-    if conv2d_cooperative::is_cooperative(lowering.variant) {
-        return conv2d_cooperative::lower("conv2d", lowering, sizes, Mode::Forward, epilogue, wide);
-    }
-    if lowering.variant == "padded" {
-        return conv2d_padded::lower("conv2d", lowering, sizes, Mode::Forward, epilogue);
-    }
-    if conv2d_winograd::is_winograd(lowering.variant) {
-        let mode = conv2d_winograd::Mode::Forward;
-        return conv2d_winograd::lower("conv2d", lowering, sizes, mode, epilogue, wide);
-    }
     let rows = sizes.output().rows();
-    let tile = Tile::to_lower("conv2d", lowering, wide, narrow)?;
-    let entry = tile.map_or("naive", |tile| tile.entry);
-    let mut dispatch = Dispatch::new(Tile::shader(tile.as_ref(), Mode::Forward), entry)
+    let kernel = tile.map(|tile| tile.kernel);
+    let entry = kernel.map_or("naive", Kernel::entry);
+    let mut dispatch = Dispatch::new(shader(kernel, Mode::Forward), entry)
         .bind("x", Operand::Input(0))
         .bind("w", Operand::Input(1))
         .bind("y", Operand::Output);
@@ -317,16 +252,18 @@ pub(in crate::engine::ops) fn lower_forward(
     let groups = match tile {
         Some(tile) => {
             let pointwise = u32::from(sizes.is_pointwise());
-            dispatch = match entry {
-                "tiled" | "fours" => tile.set_shared(Mode::Forward, dispatch),
-                "blocked" => dispatch.constant("POINTWISE", pointwise),
-                _ => tile.set_row_blocks(capabilities, dispatch).constant("POINTWISE", pointwise),
+            dispatch = match tile.kernel {
+                Kernel::Tiled | Kernel::Fours => tile.set_shared(Mode::Forward, dispatch),
+                Kernel::Blocked => dispatch.constant("POINTWISE", pointwise),
+                Kernel::Narrow | Kernel::Subgroup => {
+                    tile.set_row_blocks(capabilities, dispatch).constant("POINTWISE", pointwise)
+                }
             };
             tile.workgroups(tile.count(rows, sizes.group_out()) * sizes.groups)
         }
         None => (rows * sizes.out_channels).div_ceil(64),
     };
-    Ok(dispatch.workgroups(grid(groups, capabilities.max_workgroups)).into())
+    dispatch.workgroups(grid(groups, capabilities.max_workgroups)).into()
 }
 
 /// The sums of x and w in double precision, in the order of the output.
@@ -402,23 +339,11 @@ impl Operation for Conv2d {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
-            Ok(sizes) => choose_forward(lowering, &sizes, &self.epilogue),
-            Err(_) => "naive",
-        }
+        const { &table::forward::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "residual", "y", "left", "out"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
-        lower_forward(lowering, &sizes, &self.epilogue)
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -436,6 +361,13 @@ impl Operation for Conv2d {
         }
         let epilogue = self.epilogue.absorb(next, position)?;
         Some(Arc::new(Conv2d { epilogue, ..self.clone() }))
+    }
+}
+
+impl Convolution for Conv2d {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
+        Ok(forward_task(self.name(), lowering, sizes, &self.epilogue))
     }
 }
 

@@ -1,20 +1,15 @@
 //! Convolution and its gradients on cooperative matrices, with factors of 16 bits and sums of 32: see
 //! `shaders/convolution/conv2d_cooperative.wgsl`.
 
-use super::conv2d::{Sizes, needs_fours};
+use super::conv2d::needs_fours;
 use super::conv2d_gradients::split;
-use super::epilogue::Epilogue;
-use super::tiles::{Mode, Product};
+use super::table::Task;
+use super::tiles::Mode;
 use crate::engine::ops::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
 use crate::error::{Error, Result};
 
 /// Subgroups of a workgroup.
 const SUBGROUPS: usize = 4;
-
-/// Whether `variant` is one of this file.
-pub(in crate::engine::ops) fn is_cooperative(variant: &str) -> bool {
-    variant == "cooperative_fours"
-}
 
 /// Bytes of workgroup memory that matrices of `size` x `size` take at most: two
 /// steps of 8 x 4 matrices with what is between them, what is written down of the sums, and some to spare.
@@ -30,49 +25,47 @@ const TIMED: u32 = 16;
 const FEWEST_TILES: usize = 64;
 const FULLEST: f64 = 0.4;
 
-/// `cooperative_fours`, where factors may be rounded and a GPU has matrices of 16 x 16, for products that fill some
-/// of its tiles: three to five times as fast as `fours` on an H100 (`benches/NOTES.md`, A GPU). `wide`: whether all
-/// tensors lie in fours.
-pub(in crate::engine::ops) fn cooperative(
-    product: &Product,
-    sizes: &Sizes,
-    wide: bool,
-    capabilities: &Capabilities,
-) -> Option<&'static str> {
-    let takes = capabilities.cooperative == Some(TIMED) && !capabilities.software && wide;
-    let takes = takes && sizes.groups == 1;
-    if !takes || (product.mode == Mode::Input && sizes.window.stride != [1, 1]) {
-        return None;
+/// Whether it was timed on such an adapter, for products that fill some of its tiles.
+pub(in crate::engine::ops) fn is_timed(task: &Task, lowering: &Lowering) -> bool {
+    let capabilities = lowering.capabilities;
+    if capabilities.cooperative != Some(TIMED) || capabilities.software {
+        return false;
     }
+    let product = &task.product;
     let (height, width) = (8 * TIMED as usize, 4 * TIMED as usize);
     let tiles = product.rows.div_ceil(height) * product.columns.div_ceil(width);
     let filled = (product.rows * product.columns) as f64 / (tiles * height * width) as f64;
     // A gradient of weights is split into as many parts as it takes.
     let enough = product.mode == Mode::Weight || tiles >= FEWEST_TILES;
-    (enough && filled >= FULLEST).then_some("cooperative_fours")
+    enough && filled >= FULLEST
 }
 
-/// The dispatches of `lowering.variant`: the product of inputs 0 and 1, and what follows it. `wide`: whether all
-/// tensors lie in fours.
-pub(in crate::engine::ops) fn lower(
-    name: &str,
-    lowering: &Lowering,
-    sizes: &Sizes,
-    mode: Mode,
-    epilogue: &Epilogue,
-    wide: bool,
-) -> Result<Lowered> {
-    let refuse = |why: &str| Err(Error::shape(name, format!("{} {why}", lowering.variant)));
-    if sizes.groups != 1 {
+/// Whether it can do a task at all.
+///
+/// # Errors
+/// [`Error::Shape`] with what it takes.
+pub(in crate::engine::ops) fn fits(task: &Task, lowering: &Lowering) -> Result<()> {
+    let refuse = |why: &str| Err(Error::shape(task.name, format!("cooperative_fours {why}")));
+    if task.sizes.groups != 1 {
         return refuse("takes one group of channels");
     }
-    let capabilities = lowering.capabilities;
-    if !wide || (mode == Mode::Input && sizes.window.stride != [1, 1]) {
-        let takes = format!("{}, to the input with a stride of 1,", lowering.variant);
-        return Err(needs_fours(name, &takes));
+    if !task.wide || (task.mode() == Mode::Input && task.sizes.window.stride != [1, 1]) {
+        let takes = "cooperative_fours, to the input with a stride of 1,";
+        return Err(needs_fours(task.name, takes));
     }
+    let Capabilities { cooperative, subgroup, .. } = lowering.capabilities;
+    match cooperative.is_some() && subgroup.is_some() {
+        true => Ok(()),
+        false => refuse("takes an adapter with cooperative matrices"),
+    }
+}
+
+/// The dispatches: the product of inputs 0 and 1, and what follows it.
+pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<Lowered> {
+    let (sizes, mode, epilogue) = (&task.sizes, task.mode(), &task.epilogue);
+    let capabilities = lowering.capabilities;
     let (Some(size), Some((lanes, _))) = (capabilities.cooperative, capabilities.subgroup) else {
-        return refuse("takes an adapter with cooperative matrices");
+        return Err(Error::shape(task.name, "there are no cooperative matrices"));
     };
     let (size, invocations) = (size as usize, SUBGROUPS * lanes as usize);
     let [kh, kw] = sizes.window.size;
@@ -100,7 +93,7 @@ pub(in crate::engine::ops) fn lower(
             .param("splits", splits)
             .param("split_pixels", each * steps)
     };
-    let product = Dispatch::new("conv2d_cooperative", lowering.variant)
+    let product = Dispatch::new("conv2d_cooperative", "cooperative_fours")
         .tile("SIZE", size as u32)
         .tile("INVOCATIONS", invocations as u32)
         .constant("MODE", mode as u32)
@@ -128,6 +121,9 @@ pub(in crate::engine::ops) fn lower(
 
 #[cfg(test)]
 mod tests {
+    use super::super::conv2d::Sizes;
+    use super::super::epilogue::Epilogue;
+    use super::super::tiles::Product;
     use super::*;
     use crate::engine::ops::{Padding, Window};
 
@@ -148,7 +144,14 @@ mod tests {
                 Mode::Weight => [9 * from, to, pixels],
             };
             let product = Product { rows, columns, depth, times: 1, mode, pointwise: false };
-            cooperative(&product, &sizes, true, capabilities).is_some()
+            let epilogue = Epilogue::default();
+            let (wide, narrow) = (true, true);
+            let task = Task { name: "", sizes, product, epilogue, wide, narrow };
+            let shape = crate::engine::shape::Shape::from([1]);
+            let output_view = crate::engine::ops::View::dense(&shape);
+            let (inputs, views, output) = (&[][..], &[][..], &shape);
+            let lowering = Lowering { inputs, views, output, output_view, capabilities };
+            is_timed(&task, &lowering) && fits(&task, &lowering).is_ok()
         };
         for mode in [Mode::Forward, Mode::Input, Mode::Weight] {
             assert!(chosen(32, 28, 128, 128, 1, mode, &gpu), "{mode:?}");

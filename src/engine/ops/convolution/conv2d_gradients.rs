@@ -1,16 +1,13 @@
 //! The gradients of a convolution with respect to its input and its weights.
 
-use super::conv2d::{Sizes, choose, examples};
-use super::conv2d_cooperative;
-use super::conv2d_padded;
-use super::conv2d_winograd;
-use super::conv2d_winograd_weight;
+use super::conv2d::{Sizes, examples};
 use super::epilogue::Epilogue;
-use super::tiles::{self, Mode, Product, Tile};
+use super::table::{self, Convolution, Task};
+use super::tiles::{Kernel, Mode, Product, Tile, shader};
 use crate::engine::graph::Value;
 use crate::engine::ops::{
-    Capabilities, Case, Conv2d, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation,
-    Padding, Rule, Variant, Window, expect_inputs, expect_nhwc, grid,
+    Capabilities, Case, Conv2d, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding,
+    Rule, Variant, Window, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::{Shape, common_divisor};
 use crate::engine::tensor::Tensor;
@@ -45,50 +42,6 @@ impl Conv2dInputGradient {
         Ok(sizes)
     }
 }
-
-const INPUT_VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "blocked", needs: Needs::Nothing },
-    Variant { name: "tiled_32x32", needs: Needs::Nothing },
-    Variant { name: "tiled_32x64", needs: Needs::Nothing },
-    Variant { name: "tiled_64x32", needs: Needs::Nothing },
-    Variant { name: "tiled_128x64", needs: Needs::Nothing },
-    Variant { name: "tiled", needs: Needs::Nothing },
-    Variant { name: "fours_32x32", needs: Needs::Nothing },
-    Variant { name: "fours_32x64", needs: Needs::Nothing },
-    Variant { name: "fours_64x32", needs: Needs::Nothing },
-    Variant { name: "fours_128x64", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-    Variant { name: "subgroup_1", needs: Needs::Subgroup },
-    Variant { name: "subgroup_2", needs: Needs::Subgroup },
-    Variant { name: "subgroup", needs: Needs::Subgroup },
-    Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "cooperative_fours", needs: Needs::Cooperative },
-    Variant { name: "winograd", needs: Needs::Nothing },
-    Variant { name: "subgroup_winograd", needs: Needs::Subgroup },
-];
-
-const WEIGHT_VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "blocked", needs: Needs::Nothing },
-    Variant { name: "tiled_32x32", needs: Needs::Nothing },
-    Variant { name: "tiled_32x64", needs: Needs::Nothing },
-    Variant { name: "tiled_64x32", needs: Needs::Nothing },
-    Variant { name: "tiled_128x64", needs: Needs::Nothing },
-    Variant { name: "tiled", needs: Needs::Nothing },
-    Variant { name: "fours_32x32", needs: Needs::Nothing },
-    Variant { name: "fours_32x64", needs: Needs::Nothing },
-    Variant { name: "fours_64x32", needs: Needs::Nothing },
-    Variant { name: "fours_128x64", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-    Variant { name: "subgroup_narrow", needs: Needs::Subgroup },
-    Variant { name: "subgroup_1", needs: Needs::Subgroup },
-    Variant { name: "subgroup_2", needs: Needs::Subgroup },
-    Variant { name: "subgroup", needs: Needs::Subgroup },
-    Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "cooperative_fours", needs: Needs::Cooperative },
-    Variant { name: "winograd", needs: Needs::Nothing },
-];
 
 fn input_fours(lowering: &Lowering, sizes: &Sizes) -> bool {
     let inputs = lowering.views.iter().zip(lowering.inputs);
@@ -175,85 +128,55 @@ impl Operation for Conv2dInputGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        INPUT_VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
-            Ok(sizes) => {
-                let wide = input_fours(lowering, &sizes);
-                let (capabilities, product) = (lowering.capabilities, input_product(&sizes));
-                let rounded = conv2d_cooperative::cooperative(&product, &sizes, wide, capabilities);
-                if let Some(cooperative) = rounded {
-                    return cooperative;
-                }
-                let direct = choose(capabilities, &product, wide, false);
-                let mode = conv2d_winograd::Mode::Input;
-                match wide {
-                    true => {
-                        conv2d_winograd::or_direct(direct, &product, &sizes, mode, capabilities)
-                    }
-                    false => {
-                        let nothing = Epilogue::default();
-                        conv2d_padded::or_direct(direct, lowering, &sizes, Mode::Input, &nothing)
-                    }
-                }
-            }
-            Err(_) => "naive",
-        }
+        const { &table::input::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["dy", "d_x", "left", "out", "x", "y"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
-        if conv2d_cooperative::is_cooperative(lowering.variant) {
-            let (nothing, wide) = (Epilogue::default(), input_fours(lowering, &sizes));
-            return conv2d_cooperative::lower(
-                self.name(),
-                lowering,
-                &sizes,
-                Mode::Input,
-                &nothing,
-                wide,
-            );
-        }
-        if lowering.variant == "padded" {
-            let nothing = Epilogue::default();
-            return conv2d_padded::lower(self.name(), lowering, &sizes, Mode::Input, &nothing);
-        }
-        let wide = input_fours(lowering, &sizes);
-        if conv2d_winograd::is_winograd(lowering.variant) {
-            let (nothing, mode) = (Epilogue::default(), conv2d_winograd::Mode::Input);
-            return conv2d_winograd::lower(self.name(), lowering, &sizes, mode, &nothing, wide);
-        }
-        let tile = Tile::to_lower(self.name(), lowering, wide, false)?;
-        let entry = tile.map_or("naive", |tile| tile.entry);
-        let dispatch = Dispatch::new(Tile::shader(tile.as_ref(), Mode::Input), entry)
-            .bind("dy", Operand::Input(0))
-            .bind("w", Operand::Input(1))
-            .bind("d_x", Operand::Output);
-        let mut dispatch = taps_apart(&sizes, sizes.channel_params(sizes.params(dispatch)));
-        let groups = match tile {
-            Some(tile) => {
-                dispatch = match entry {
-                    "tiled" | "fours" => tile.set_shared(Mode::Input, dispatch),
-                    "blocked" => dispatch,
-                    _ => tile.set_row_blocks(lowering.capabilities, dispatch),
-                };
-                let Product { rows, columns, times, .. } = input_product(&sizes);
-                tile.workgroups(tile.count(rows, columns) * times)
-            }
-            None => lowering.output.elements().div_ceil(64),
-        };
-        Ok(dispatch.workgroups(grid(groups, lowering.capabilities.max_workgroups)).into())
-    }
-
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         self.sizes(inputs[0], inputs[1]).map_or(0, |sizes| sizes.flops())
     }
+}
+
+impl Convolution for Conv2dInputGradient {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
+        let (wide, product) = (input_fours(lowering, &sizes), input_product(&sizes));
+        let epilogue = Epilogue::default();
+        Ok(Task { name: self.name(), sizes, product, epilogue, wide, narrow: false })
+    }
+}
+
+/// The dispatch of the gradient with respect to the input by a tile, or by `naive`.
+pub(in crate::engine::ops) fn lower_input(
+    lowering: &Lowering,
+    sizes: &Sizes,
+    tile: Option<&Tile>,
+) -> Lowered {
+    let kernel = tile.map(|tile| tile.kernel);
+    let entry = kernel.map_or("naive", Kernel::entry);
+    let dispatch = Dispatch::new(shader(kernel, Mode::Input), entry)
+        .bind("dy", Operand::Input(0))
+        .bind("w", Operand::Input(1))
+        .bind("d_x", Operand::Output);
+    let mut dispatch = taps_apart(sizes, sizes.channel_params(sizes.params(dispatch)));
+    let groups = match tile {
+        Some(tile) => {
+            dispatch = match tile.kernel {
+                Kernel::Tiled | Kernel::Fours => tile.set_shared(Mode::Input, dispatch),
+                Kernel::Blocked => dispatch,
+                Kernel::Narrow | Kernel::Subgroup => {
+                    tile.set_row_blocks(lowering.capabilities, dispatch)
+                }
+            };
+            let Product { rows, columns, times, .. } = input_product(sizes);
+            tile.workgroups(tile.count(rows, columns) * times)
+        }
+        None => lowering.output.elements().div_ceil(64),
+    };
+    dispatch.workgroups(grid(groups, lowering.capabilities.max_workgroups)).into()
 }
 
 /// x (N, H, W, C) and dy (N, OH, OW, K) to dw (kh, kw, C / groups, K).
@@ -359,126 +282,87 @@ impl Operation for Conv2dWeightGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        WEIGHT_VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let capabilities = lowering.capabilities;
-        match self.sizes(lowering.inputs[0], lowering.inputs[1]) {
-            Ok(sizes) => {
-                let (wide, narrow) = weight_fours(lowering, &sizes);
-                let product = weight_product(&sizes);
-                let rounded = conv2d_cooperative::cooperative(&product, &sizes, wide, capabilities);
-                if let Some(cooperative) = rounded {
-                    return cooperative;
-                }
-                let direct = match choose(capabilities, &product, wide, narrow) {
-                    // One invocation a number leaves a GPU idle: there are few numbers and long sums.
-                    "naive" if !capabilities.software => {
-                        tiles::shared(&product, wide, capabilities)
-                    }
-                    "naive" if naive_rounds(&sizes) as u64 > capabilities.longest_loop => "tiled",
-                    chosen => chosen,
-                };
-                match wide {
-                    true => {
-                        conv2d_winograd_weight::or_direct(direct, &product, &sizes, capabilities)
-                    }
-                    false => {
-                        let nothing = Epilogue::default();
-                        conv2d_padded::or_direct(direct, lowering, &sizes, Mode::Weight, &nothing)
-                    }
-                }
-            }
-            Err(_) => "naive",
-        }
+        const { &table::weight::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "dy", "left", "right"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
-        let limit = lowering.capabilities.max_workgroups;
-        if conv2d_cooperative::is_cooperative(lowering.variant) {
-            let (nothing, (wide, _)) = (Epilogue::default(), weight_fours(lowering, &sizes));
-            return conv2d_cooperative::lower(
-                self.name(),
-                lowering,
-                &sizes,
-                Mode::Weight,
-                &nothing,
-                wide,
-            );
-        }
-        let start = |shader, entry| {
-            let dispatch = Dispatch::new(shader, entry);
-            sizes.channel_params(sizes.params(dispatch))
-        };
-        if lowering.variant == "padded" {
-            let nothing = Epilogue::default();
-            return conv2d_padded::lower(self.name(), lowering, &sizes, Mode::Weight, &nothing);
-        }
-        let (wide, narrow) = weight_fours(lowering, &sizes);
-        if conv2d_winograd::is_winograd(lowering.variant) {
-            return conv2d_winograd_weight::lower(self.name(), lowering, &sizes, wide);
-        }
-        let tile = Tile::to_lower(self.name(), lowering, wide, narrow)?;
-        let entry = tile.map_or("naive", |tile| tile.entry);
-        let pointwise = sizes.is_pointwise();
-        let pixels = sizes.output().rows();
-        let mut dispatch = start(Tile::shader(tile.as_ref(), Mode::Weight), entry)
-            .bind("x", Operand::Input(0))
-            .bind("dy", Operand::Input(1))
-            .constant("POINTWISE", u32::from(pointwise));
-        let Some(tile) = tile else {
-            let dispatch = dispatch
-                .bind("dw", Operand::Output)
-                .rounds(naive_rounds(&sizes))
-                .param("splits", 1u32)
-                .param("split_pixels", pixels)
-                .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
-            return Ok(dispatch.into());
-        };
-        dispatch = match entry {
-            "tiled" | "fours" => tile.set_shared(Mode::Weight, dispatch),
-            "blocked" => dispatch,
-            // A lane looks after four rows.
-            _ => tile.set_lanes(tile.rows / 4, dispatch),
-        };
-        let tiles = tile.count(lowering.output.rows(), sizes.group_out()) * sizes.groups;
-        // Pixels are taken four at a time; `tiled` goes through 16 in 17 rounds, and `fours` through 16 more.
-        let rounds = match entry {
-            "tiled" => 5,
-            "fours" => 6,
-            _ => 1,
-        };
-        let fours = pixels.div_ceil(4);
-        let (splits, each) = split(fours, rounds, tile.workgroups(tiles), lowering.capabilities);
-        let each = 4 * each;
-        let sum = dispatch
-            .param("splits", splits)
-            .param("split_pixels", each)
-            .workgroups(grid(tile.workgroups(tiles * splits), limit));
-        if splits == 1 {
-            return Ok(sum.bind("partial", Operand::Output).into());
-        }
-        let count = lowering.output.elements();
-        let reduce = start(Tile::shader(None, Mode::Weight), "reduce")
-            .bind("parts", Operand::Scratch(0))
-            .bind("dw", Operand::Output)
-            .param("splits", splits)
-            .param("split_pixels", each)
-            .workgroups(grid(count.div_ceil(64), limit));
-        Ok(Lowered {
-            dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
-            scratch: vec![splits * count],
-        })
-    }
-
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         self.sizes(inputs[0], inputs[1]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+impl Convolution for Conv2dWeightGradient {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = self.sizes(lowering.inputs[0], lowering.inputs[1])?;
+        let ((wide, narrow), product) = (weight_fours(lowering, &sizes), weight_product(&sizes));
+        let epilogue = Epilogue::default();
+        Ok(Task { name: self.name(), sizes, product, epilogue, wide, narrow })
+    }
+}
+
+/// The dispatches of the gradient with respect to the weights by a tile, or by `naive`.
+pub(in crate::engine::ops) fn lower_weight(
+    lowering: &Lowering,
+    sizes: &Sizes,
+    tile: Option<&Tile>,
+) -> Lowered {
+    let limit = lowering.capabilities.max_workgroups;
+    let kernel = tile.map(|tile| tile.kernel);
+    let entry = kernel.map_or("naive", Kernel::entry);
+    let start = |kernel, entry| {
+        let dispatch = Dispatch::new(shader(kernel, Mode::Weight), entry);
+        sizes.channel_params(sizes.params(dispatch))
+    };
+    let pixels = sizes.output().rows();
+    let mut dispatch = start(kernel, entry)
+        .bind("x", Operand::Input(0))
+        .bind("dy", Operand::Input(1))
+        .constant("POINTWISE", u32::from(sizes.is_pointwise()));
+    let Some(tile) = tile else {
+        let dispatch = dispatch
+            .bind("dw", Operand::Output)
+            .rounds(naive_rounds(sizes))
+            .param("splits", 1u32)
+            .param("split_pixels", pixels)
+            .workgroups(grid(lowering.output.elements().div_ceil(64), limit));
+        return dispatch.into();
+    };
+    dispatch = match tile.kernel {
+        Kernel::Tiled | Kernel::Fours => tile.set_shared(Mode::Weight, dispatch),
+        Kernel::Blocked => dispatch,
+        // A lane looks after four rows.
+        Kernel::Narrow | Kernel::Subgroup => tile.set_lanes(tile.rows / 4, dispatch),
+    };
+    let tiles = tile.count(lowering.output.rows(), sizes.group_out()) * sizes.groups;
+    // Pixels are taken four at a time; `tiled` goes through 16 in 17 rounds, and `fours` through 16 more.
+    let rounds = match tile.kernel {
+        Kernel::Tiled => 5,
+        Kernel::Fours => 6,
+        _ => 1,
+    };
+    let fours = pixels.div_ceil(4);
+    let (splits, each) = split(fours, rounds, tile.workgroups(tiles), lowering.capabilities);
+    let each = 4 * each;
+    let sum = dispatch
+        .param("splits", splits)
+        .param("split_pixels", each)
+        .workgroups(grid(tile.workgroups(tiles * splits), limit));
+    if splits == 1 {
+        return sum.bind("partial", Operand::Output).into();
+    }
+    let count = lowering.output.elements();
+    let reduce = start(None, "reduce")
+        .bind("parts", Operand::Scratch(0))
+        .bind("dw", Operand::Output)
+        .param("splits", splits)
+        .param("split_pixels", each)
+        .workgroups(grid(count.div_ceil(64), limit));
+    Lowered {
+        dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
+        scratch: vec![splits * count],
     }
 }
 

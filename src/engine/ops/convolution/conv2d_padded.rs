@@ -1,97 +1,57 @@
 //! Dense convolutions whose channels are not in fours: see `padded.rs`.
 
-use super::conv2d::{Sizes, choose, lower_forward};
-use super::conv2d_gradients::{
-    Conv2dInputGradient, Conv2dWeightGradient, input_product, weight_product,
-};
-use super::epilogue::Epilogue;
+use super::conv2d::Sizes;
+use super::conv2d_gradients::{input_product, weight_product};
 use super::padded::{Block, Padded};
-use super::tiles::Mode;
-use super::tiles::{Product, Tile, cost};
-use crate::engine::ops::{Lowered, Lowering, Operation};
+use super::table::Task;
+use super::tiles::{Mode, cost, direct};
+use crate::engine::ops::{Lowered, Lowering};
 use crate::error::Result;
 
-/// What a multiply-add of `naive` takes a processor, in those of `tiles.rs`: forward, to the input and to the
-/// weights (`benches/NOTES.md`, Channels not in fours).
-const NAIVE: [f64; 3] = [2.5, 3.0, 6.0];
-
 /// The same convolution with the channels of each group in fours.
-fn wide(name: &str, sizes: &Sizes) -> Result<Sizes> {
-    let Sizes { window, batch, height, width, groups, .. } = *sizes;
+fn wide(task: &Task) -> Result<Task> {
+    let Sizes { window, batch, height, width, groups, .. } = task.sizes;
     let in_fours = |channels: usize| groups * channels.next_multiple_of(4);
-    let (from, to) = (in_fours(sizes.group_in()), in_fours(sizes.group_out()));
-    Sizes::new(name, window, [batch, height, width], from, to, groups)
-}
-
-fn padded(
-    lowering: &Lowering,
-    sizes: &Sizes,
-    wide: &Sizes,
-    mode: Mode,
-    epilogue: &Epilogue,
-) -> Padded {
-    let x = Block::activation(&sizes.input(), sizes.groups, wide.input());
-    let w = Block::kernel(sizes, wide.kernel());
-    let y = Block::activation(&sizes.output(), sizes.groups, wide.output());
-    Padded::new(lowering, mode.tensors(x, w, y), epilogue)
-}
-
-fn product(sizes: &Sizes, mode: Mode) -> Product {
-    match mode {
+    let (from, to) = (in_fours(task.sizes.group_in()), in_fours(task.sizes.group_out()));
+    let sizes = Sizes::new(task.name, window, [batch, height, width], from, to, groups)?;
+    let product = match task.mode() {
         Mode::Forward => sizes.product(),
-        Mode::Input => input_product(sizes),
-        Mode::Weight => weight_product(sizes),
-    }
-}
-
-/// The variant of a convolution whose tensors do not all lie in fours: `direct`, or `padded` where it is
-/// expected to be faster.
-pub(in crate::engine::ops) fn or_direct(
-    direct: &'static str,
-    lowering: &Lowering,
-    sizes: &Sizes,
-    mode: Mode,
-    epilogue: &Epilogue,
-) -> &'static str {
-    let capabilities = lowering.capabilities;
-    // GPUs are given `tiled`, which takes any channels.
-    if !capabilities.software {
-        return direct;
-    }
-    let usual = match Tile::of(direct, capabilities).filter(|_| direct == "subgroup_narrow") {
-        Some(tile) => cost(&product(sizes, mode), &tile, capabilities),
-        // What else is left is `tiled`, and no faster.
-        None => NAIVE[mode as usize] * (sizes.flops() / 2) as f64,
+        Mode::Input => input_product(&sizes),
+        Mode::Weight => weight_product(&sizes),
     };
-    let Ok(wide) = wide("", sizes) else { return direct };
-    let inner = product(&wide, mode);
-    let tile = Tile::of(choose(capabilities, &inner, true, false), capabilities);
-    let copies = padded(lowering, sizes, &wide, mode, epilogue).price(capabilities);
-    match tile.zip(copies) {
-        Some((tile, copies)) if copies + cost(&inner, &tile, capabilities) < usual => "padded",
-        _ => direct,
-    }
+    Ok(Task { sizes, product, wide: true, narrow: false, ..*task })
 }
 
-/// The dispatches of `padded`.
-pub(in crate::engine::ops) fn lower(
-    name: &str,
-    lowering: &Lowering,
-    sizes: &Sizes,
-    mode: Mode,
-    epilogue: &Epilogue,
-) -> Result<Lowered> {
-    let wide = wide(name, sizes)?;
-    let padded = padded(lowering, sizes, &wide, mode, epilogue);
-    padded.lower(name, lowering, sizes, |inner, epilogue| {
-        let variant = choose(lowering.capabilities, &product(&wide, mode), true, false);
-        let inner = Lowering { variant, ..*inner };
-        match mode {
-            Mode::Forward => lower_forward(&inner, &wide, epilogue),
-            Mode::Input => {
-                Conv2dInputGradient::new(wide.window, wide.groups, &wide.input()).lower(&inner)
-            }
-            Mode::Weight => Conv2dWeightGradient::new(wide.window, wide.groups).lower(&inner),
-        }
+fn padded(task: &Task, wide: &Task, lowering: &Lowering) -> Padded {
+    let x = Block::activation(&task.sizes.input(), task.sizes.groups, wide.sizes.input());
+    let w = Block::kernel(&task.sizes, wide.sizes.kernel());
+    let y = Block::activation(&task.sizes.output(), task.sizes.groups, wide.sizes.output());
+    Padded::new(lowering, task.mode().tensors(x, w, y), &task.epilogue)
+}
+
+/// Whether there is something to copy.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) where there is not.
+pub(in crate::engine::ops) fn fits(task: &Task, lowering: &Lowering) -> Result<()> {
+    padded(task, &wide(task)?, lowering).expect_copies(task.name)
+}
+
+/// What the copies and the wide kernel take on a processor. GPUs are given `tiled`, which takes any channels.
+pub(in crate::engine::ops) fn price(task: &Task, lowering: &Lowering) -> Option<f64> {
+    let capabilities = lowering.capabilities;
+    let wide = wide(task).ok().filter(|_| capabilities.software && !task.wide)?;
+    let copies = padded(task, &wide, lowering).price(capabilities)?;
+    let tile = direct(&wide.product, capabilities)?;
+    Some(copies + cost(&wide.product, &tile, capabilities))
+}
+
+/// The dispatches.
+pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<Lowered> {
+    let wide = wide(task)?;
+    let padded = padded(task, &wide, lowering);
+    padded.lower(task.name, lowering, &task.sizes, |inner, epilogue| {
+        let tile = direct(&wide.product, lowering.capabilities);
+        Task { epilogue: *epilogue, ..wide }.lower(inner, tile.as_ref())
     })
 }

@@ -1,18 +1,14 @@
 //! Convolution of 3x3 by Winograd's minimal filtering, and its input gradient: see
 //! `shaders/convolution/conv2d_winograd.wgsl`.
 
-use super::conv2d::{Sizes, choose_forward, lower_forward, needs_fours};
+use super::conv2d::{Sizes, lower_forward, needs_fours};
 use super::epilogue::Epilogue;
-use super::tiles::{self, Product, Tile, cost, moved, shared};
+use super::table::Task;
+use super::tiles::{self, Kernel, Product, Tile, cheapest, cost, direct, moved, subgroup_tile};
 use crate::engine::ops::{
     Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid,
 };
 use crate::error::Result;
-
-/// Whether `variant` is one of this file.
-pub(in crate::engine::ops) fn is_winograd(variant: &str) -> bool {
-    matches!(variant, "winograd" | "subgroup_winograd")
-}
 
 /// Which of the two convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +117,7 @@ impl Plain {
 
     /// What `subgroup_winograd` takes on a processor, in the unit of [`cost`]; none without subgroups.
     fn processor_price(&self, capabilities: &Capabilities) -> Option<f64> {
-        let tile = Tile::of("subgroup", capabilities)?;
+        let tile = lanes(capabilities)?;
         let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
         let amounts = [
             POINTS * channels * out_channels,
@@ -151,7 +147,7 @@ impl Plain {
             mode: tiles::Mode::Forward,
             pointwise: true,
         };
-        let tile = Tile::of(shared(&product, true, capabilities), capabilities)?;
+        let tile = cheapest(&product, capabilities, &[Kernel::Fours])?;
         let products = parts as f64 * cost(&product, &tile, capabilities);
         Some(moved(numbers, 1 + 3 * parts) + products)
     }
@@ -181,8 +177,19 @@ impl Plain {
     }
 }
 
-/// Whether a convolution of these sizes can be done so, where tensors lie in fours.
-pub(in crate::engine::ops) fn fits(capabilities: &Capabilities, sizes: &Sizes) -> bool {
+/// Whether a task can be done so.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) with what it takes.
+pub(in crate::engine::ops) fn fits(task: &Task, lowering: &Lowering) -> Result<()> {
+    match task.wide && takes(&task.sizes, lowering.capabilities) {
+        true => Ok(()),
+        false => Err(needs_fours(task.name, "winograd takes 3x3, stride 1, one group, and")),
+    }
+}
+
+/// Whether sizes can be, where tensors lie in fours.
+fn takes(sizes: &Sizes, capabilities: &Capabilities) -> bool {
     let Window { size, stride, dilation, .. } = sizes.window;
     let kernel = 4 * (POINTS * sizes.in_channels * sizes.out_channels) as u64;
     let most = sizes.in_channels.max(sizes.out_channels);
@@ -194,59 +201,55 @@ pub(in crate::engine::ops) fn fits(capabilities: &Capabilities, sizes: &Sizes) -
         && rounds(most, 32) as u64 <= capabilities.longest_loop
 }
 
+/// The tile of `products`: as many rows as a processor's stack holds, or a GPU's registers.
+pub(in crate::engine::ops) fn lanes(capabilities: &Capabilities) -> Option<Tile> {
+    subgroup_tile(if capabilities.software { 4 } else { 1 }, capabilities)
+}
+
+/// `price`, where that is clearly below what the best direct kernel takes.
+pub(in crate::engine::ops) fn if_worth_it(
+    price: f64,
+    task: &Task,
+    capabilities: &Capabilities,
+) -> Option<f64> {
+    let usual = cost(&task.product, &direct(&task.product, capabilities)?, capabilities);
+    (price < WORTH_IT * usual).then_some(price)
+}
+
+fn plain(task: &Task) -> Plain {
+    Plain::new(
+        &task.sizes,
+        if task.mode() == tiles::Mode::Input { Mode::Input } else { Mode::Forward },
+    )
+}
+
+/// What `winograd` takes: on GPUs, where it is faster than by subgroups.
+pub(in crate::engine::ops) fn price(task: &Task, capabilities: &Capabilities) -> Option<f64> {
+    let price = plain(task).gpu_price(capabilities).filter(|_| !capabilities.software)?;
+    if_worth_it(price, task, capabilities)
+}
+
+/// What `subgroup_winograd` takes, on processors.
+pub(in crate::engine::ops) fn lanes_price(task: &Task, capabilities: &Capabilities) -> Option<f64> {
+    let price = plain(task).processor_price(capabilities).filter(|_| capabilities.software)?;
+    if_worth_it(price, task, capabilities)
+}
+
 /// Rounds of the loops of `products`.
 fn rounds(channels: usize, rows: usize) -> usize {
     POINTS * (channels / 4 + 1) + 6 * (rows + 1)
 }
 
-/// The variant of a convolution whose tensors lie in fours: `direct`, or one of this file where it is
-/// expected to be clearly faster.
-pub(in crate::engine::ops) fn or_direct(
-    direct: &'static str,
-    product: &Product,
-    sizes: &Sizes,
-    mode: Mode,
-    capabilities: &Capabilities,
-) -> &'static str {
-    if !fits(capabilities, sizes) {
-        return direct;
-    }
-    let plain = Plain::new(sizes, mode);
-    let (variant, price) = if capabilities.software {
-        ("subgroup_winograd", plain.processor_price(capabilities))
-    } else {
-        ("winograd", plain.gpu_price(capabilities))
-    };
-    let usual = Tile::of(direct, capabilities).map(|tile| cost(product, &tile, capabilities));
-    match (price, usual) {
-        (Some(price), Some(usual)) if price < WORTH_IT * usual => variant,
-        _ => direct,
-    }
-}
-
-/// The dispatches of either convolution: inputs 0 and 1 are x, or dy, and the kernel. `fours`: whether they
-/// and the output lie in fours.
+/// The dispatches of either convolution: inputs 0 and 1 are x, or dy, and the kernel. `tile`: by which its products are
+/// done in subgroups; else a convolution does them.
 pub(in crate::engine::ops) fn lower(
-    name: &str,
+    task: &Task,
     lowering: &Lowering,
-    sizes: &Sizes,
-    mode: Mode,
-    epilogue: &Epilogue,
-    fours: bool,
+    tile: Option<Tile>,
 ) -> Result<Lowered> {
+    let (epilogue, in_subgroups) = (&task.epilogue, tile.is_some());
     let capabilities = lowering.capabilities;
-    if !fours || !fits(capabilities, sizes) {
-        let takes = format!("{} takes 3x3, stride 1, one group, and", lowering.variant);
-        return Err(needs_fours(name, &takes));
-    }
-    let in_subgroups = lowering.variant == "subgroup_winograd";
-    // As many rows as a processor's stack holds, or a GPU's registers.
-    let like = if capabilities.software { "subgroup" } else { "subgroup_1" };
-    let tile = Tile::of(like, capabilities).filter(|_| in_subgroups);
-    if in_subgroups && tile.is_none() {
-        return Err(needs_fours(name, lowering.variant));
-    }
-    let plain = Plain::new(sizes, mode);
+    let plain = plain(task);
     let (channels4, columns4) = (plain.channels / 4, plain.out_channels / 4);
     let limit = capabilities.max_workgroups;
     const SUBGROUP: &str = "conv2d_winograd_subgroup";
@@ -258,7 +261,7 @@ pub(in crate::engine::ops) fn lower(
             .param("tiles", tiles)
             .workgroups(grid(invocations.div_ceil(64), limit))
     };
-    let turned = mode == Mode::Input;
+    let turned = task.mode() == tiles::Mode::Input;
     let kernel = start(if turned { "kernel_turned" } else { "kernel" });
     let kernel = kernel.bind("w", Operand::Input(1)).bind("u", U);
     let mut dispatches = vec![finish(kernel, [0, 0], plain.channels * columns4)];
@@ -280,7 +283,7 @@ pub(in crate::engine::ops) fn lower(
             dispatches.push(products.workgroups(grid(groups, limit)));
             Dispatch::new(SUBGROUP, "output_sides").bind("parts", M)
         } else {
-            dispatches.extend(products(name, &plain, tiles, capabilities)?);
+            dispatches.extend(products(task.name, &plain, tiles, capabilities)?);
             start("output").bind("m", M)
         };
         let output = epilogue.bind(output.bind("y", Operand::Output));
@@ -308,17 +311,16 @@ fn products(
     let window = Window::square(1, 1, Padding::Valid);
     let sizes = Sizes::new(name, window, [1, 1, tiles], wide, wide_out, POINTS)?;
     let (v, u, m) = (sizes.input(), sizes.kernel(), sizes.output());
-    let mut lowering = Lowering {
+    let lowering = Lowering {
         inputs: &[&v, &u],
         views: &[View::dense(&v), View::dense(&u)],
         output: &m,
         output_view: View::dense(&m),
         capabilities,
-        variant: "",
     };
-    let nothing = Epilogue::default();
-    lowering.variant = choose_forward(&lowering, &sizes, &nothing);
-    let mut dispatches = lower_forward(&lowering, &sizes, &nothing)?.dispatches;
+    let tile = direct(&sizes.product(), capabilities);
+    let lowered = lower_forward(&lowering, &sizes, &Epilogue::default(), tile.as_ref());
+    let mut dispatches = lowered.dispatches;
     for dispatch in &mut dispatches {
         for (_, operand) in &mut dispatch.bindings {
             *operand = match operand {
@@ -336,7 +338,7 @@ fn products(
 mod tests {
     use super::*;
 
-    /// What a processor, or a GPU, is given for `images` of `side` x `side` pixels, channels `from` to `to`, and for
+    /// Whether a processor, or a GPU, is given it for `images` of `side` x `side` pixels, channels `from` to `to`, and for
     /// the gradient on the way back.
     fn chosen(
         software: bool,
@@ -345,7 +347,7 @@ mod tests {
         from: usize,
         to: usize,
         stride: usize,
-    ) -> [&'static str; 2] {
+    ) -> [bool; 2] {
         let capabilities = Capabilities {
             subgroup: Some(if software { (8, 8) } else { (32, 32) }),
             software,
@@ -362,34 +364,32 @@ mod tests {
             mode: tiles::Mode::Input,
             ..forward
         };
-        [(forward, Mode::Forward), (backward, Mode::Input)].map(|(product, mode)| {
-            let direct = match software {
-                true => tiles::subgroup(&product, &capabilities),
-                false => tiles::shared(&product, true, &capabilities),
-            };
-            or_direct(direct, &product, &sizes, mode, &capabilities)
+        [forward, backward].map(|product| {
+            let epilogue = Epilogue::default();
+            let task = Task { name: "", sizes, product, epilogue, wide: true, narrow: true };
+            takes(&sizes, &capabilities)
+                && if software { lanes_price } else { price }(&task, &capabilities).is_some()
         })
     }
 
     #[test]
     fn gpus_take_it_for_all_but_few_channels() {
-        let both = ["winograd"; 2];
+        let both = [true; 2];
         for (images, side, from, to) in
             [(32, 56, 64, 64), (32, 14, 256, 256), (32, 7, 512, 512), (1, 28, 128, 128)]
         {
             let what = format!("{images}x{side}x{side}x{from}");
             assert_eq!(chosen(false, images, side, from, to, 1), both, "{what}");
         }
-        for (images, side, from, to, stride) in [(32, 48, 8, 8, 1), (32, 56, 64, 64, 2)] {
+        for (images, side, from, to, stride) in [(32, 48, 16, 16, 1), (32, 56, 64, 64, 2)] {
             let what = format!("{images}x{side}x{side}x{from}, stride {stride}");
-            let chosen = chosen(false, images, side, from, to, stride);
-            assert!(chosen.iter().all(|name| name.starts_with("fours")), "{what}: {chosen:?}");
+            assert_eq!(chosen(false, images, side, from, to, stride), [false; 2], "{what}");
         }
     }
 
     #[test]
     fn processors_take_it_for_many_channels_and_many_tiles() {
-        let both = ["subgroup_winograd"; 2];
+        let both = [true; 2];
         for (images, side, from, to) in [(8, 56, 64, 64), (8, 28, 128, 128), (4, 24, 64, 64)] {
             assert_eq!(
                 chosen(true, images, side, from, to, 1),
@@ -397,7 +397,7 @@ mod tests {
                 "{images}x{side}x{side}x{from}"
             );
         }
-        let neither = ["subgroup"; 2];
+        let neither = [false; 2];
         // Few channels; few tiles, whose kernel takes longer to transform than it saves; another stride; a
         // kernel that no binding holds.
         for (images, side, from, to, stride) in

@@ -1,11 +1,12 @@
 //! Dense layers: a convolution of one pixel.
 
-use super::conv2d::{DIRECT, Sizes, choose_forward, lower_forward, reference_forward};
+use super::conv2d::{Sizes, forward_task, reference_forward};
 use super::epilogue::Epilogue;
+use super::table::{self, Convolution, Task};
 use crate::engine::graph::Value;
 use crate::engine::ops::{
-    Case, Conv2dInputGradient, Conv2dWeightGradient, Fill, Lowered, Lowering, Operation, Padding,
-    Reshape, Rule, SumRows, Variant, Window, expect_inputs,
+    Case, Conv2dInputGradient, Conv2dWeightGradient, Fill, Lowering, Operation, Padding, Reshape,
+    Rule, SumRows, Variant, Window, expect_inputs,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -81,23 +82,18 @@ impl Operation for Dense {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        DIRECT
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        match sizes(lowering.inputs[0], lowering.inputs[1]) {
-            Ok(sizes) => choose_forward(lowering, &sizes, &EPILOGUE),
-            Err(_) => "naive",
-        }
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = sizes(lowering.inputs[0], lowering.inputs[1])?;
-        lower_forward(lowering, &sizes, &EPILOGUE)
+        const { &table::dense::<Self>() }
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         sizes(inputs[0], inputs[1]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+impl Convolution for Dense {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = sizes(lowering.inputs[0], lowering.inputs[1])?;
+        Ok(forward_task(self.name(), lowering, sizes, &EPILOGUE))
     }
 }
 

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use super::conv2d::Sizes;
 use super::depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
-use super::depthwise_strip::{
-    STRIP_LINES, VARIANTS, check_strip, choose, columns, lower_padded, strip, tiles,
-};
+use super::depthwise_strip::{Depthwise, STRIP_LINES, Task, columns, strip, table, tiles};
 use super::epilogue::Epilogue;
 use super::tiles::Mode;
 use crate::engine::graph::Value;
@@ -130,48 +128,11 @@ impl Operation for DepthwiseConv2d {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let sizes = sizes(self.name(), self.window, lowering.inputs[0]);
-        choose(lowering, sizes, Mode::Forward, &self.epilogue)
+        const { &table::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "residual", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
-        let entry = lowering.variant;
-        if entry == "padded" {
-            let (mode, epilogue, window) = (Mode::Forward, &self.epilogue, self.window);
-            let strip = |inner: &Lowering, epilogue: &Epilogue| {
-                DepthwiseConv2d { window, epilogue: *epilogue }.lower(inner)
-            };
-            return lower_padded(self.name(), lowering, &sizes, mode, epilogue, strip);
-        }
-        let dispatch = Dispatch::new("depthwise_conv2d", entry)
-            .bind("x", Operand::Input(0))
-            .bind("w", Operand::Input(1))
-            .bind("y", Operand::Output);
-        let mut dispatch = sizes.channel_params(sizes.params(self.epilogue.bind(dispatch)));
-        let mut count = lowering.output.elements();
-        if entry == "strip" {
-            check_strip(self.name(), lowering, &self.window)?;
-            let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
-            dispatch = tiles(dispatch, &self.window, strip);
-            let [height, width] = sizes.geometry.output;
-            let column = sizes.batch * height.div_ceil(strip) * sizes.in_channels / 4;
-            let columns = columns(lowering, width, column, 1);
-            dispatch = dispatch.param("columns", columns);
-            count = column * width.div_ceil(columns);
-        } else {
-            dispatch = dispatch.param("columns", 1u32);
-        }
-        let limit = lowering.capabilities.max_workgroups;
-        Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -190,6 +151,41 @@ impl Operation for DepthwiseConv2d {
         let epilogue = self.epilogue.absorb(next, position)?;
         Some(Arc::new(DepthwiseConv2d { epilogue, ..self.clone() }))
     }
+}
+
+impl Depthwise for DepthwiseConv2d {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
+        Ok(Task { name: self.name(), sizes, mode: Mode::Forward, epilogue: self.epilogue })
+    }
+}
+
+/// The dispatch of `strip`, or of `naive`.
+pub(in crate::engine::ops) fn lower_forward(
+    lowering: &Lowering,
+    sizes: &Sizes,
+    epilogue: &Epilogue,
+    in_strips: bool,
+) -> Lowered {
+    let entry = if in_strips { "strip" } else { "naive" };
+    let dispatch = Dispatch::new("depthwise_conv2d", entry)
+        .bind("x", Operand::Input(0))
+        .bind("w", Operand::Input(1))
+        .bind("y", Operand::Output);
+    let mut dispatch = sizes.channel_params(sizes.params(epilogue.bind(dispatch)));
+    let mut count = lowering.output.elements();
+    if in_strips {
+        let window = &sizes.window;
+        let strip = strip(window, lowering.capabilities, STRIP_LINES);
+        dispatch = tiles(dispatch, window, strip);
+        let [height, width] = sizes.geometry.output;
+        let column = sizes.batch * height.div_ceil(strip) * sizes.in_channels / 4;
+        let columns = columns(lowering, width, column, 1);
+        dispatch = dispatch.param("columns", columns);
+        count = column * width.div_ceil(columns);
+    }
+    let limit = lowering.capabilities.max_workgroups;
+    dispatch.workgroups(grid(count.div_ceil(64), limit)).into()
 }
 
 /// (input, window, only for timing)

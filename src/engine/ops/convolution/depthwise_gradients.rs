@@ -3,9 +3,7 @@
 use super::conv2d::Sizes;
 use super::conv2d_gradients::{LONG_SUM, split};
 use super::depthwise_conv2d::{check_kernel, example_cases, kernel, sizes};
-use super::depthwise_strip::{
-    STRIP_LINES, VARIANTS, check_strip, choose, columns, lower_padded, strip, tiles,
-};
+use super::depthwise_strip::{Depthwise, STRIP_LINES, Task, columns, strip, table, tiles};
 use super::epilogue::Epilogue;
 use super::tiles::Mode;
 use crate::engine::ops::{
@@ -76,55 +74,53 @@ impl Operation for DepthwiseConv2dInputGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose(lowering, self.sizes(lowering.inputs[0]), Mode::Input, &Epilogue::default())
+        const { &table::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["dy", "d_x", "x", "y"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = self.sizes(lowering.inputs[0])?;
-        let entry = lowering.variant;
-        if entry == "padded" {
-            let (mode, nothing) = (Mode::Input, Epilogue::default());
-            let strip = |inner: &Lowering, _: &Epilogue| self.lower(inner);
-            return lower_padded(self.name(), lowering, &sizes, mode, &nothing, strip);
-        }
-        let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
-            .bind("dy", Operand::Input(0))
-            .bind("w", Operand::Input(1))
-            .bind("d_x", Operand::Output);
-        let mut dispatch = sizes.channel_params(sizes.params(dispatch));
-        let mut count = lowering.output.elements();
-        if entry == "strip" {
-            check_strip(self.name(), lowering, &self.window)?;
-            let stride = self.window.stride[0];
-            let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
-            let strip = strip.next_multiple_of(stride);
-            dispatch = tiles(dispatch, &self.window, strip);
-            // The first strips may start outside of the image.
-            let [above, left] =
-                [0, 1].map(|axis| sizes.geometry.before[axis] % self.window.stride[axis]);
-            let strips = (self.height + above).div_ceil(strip);
-            let column = sizes.batch * strips * sizes.in_channels / 4;
-            let columns = columns(lowering, self.width, column, stride);
-            dispatch = dispatch.param("columns", columns);
-            count = column * (self.width + left).div_ceil(columns);
-        } else {
-            dispatch = dispatch.param("columns", 1u32);
-        }
-        let limit = lowering.capabilities.max_workgroups;
-        Ok(dispatch.workgroups(grid(count.div_ceil(64), limit)).into())
-    }
-
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         self.sizes(inputs[0]).map_or(0, |sizes| sizes.flops())
     }
+}
+
+impl Depthwise for DepthwiseConv2dInputGradient {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = self.sizes(lowering.inputs[0])?;
+        Ok(Task { name: self.name(), sizes, mode: Mode::Input, epilogue: Epilogue::default() })
+    }
+}
+
+/// The dispatch of `strip`, or of `naive`, to the input.
+pub(in crate::engine::ops) fn lower_input(
+    lowering: &Lowering,
+    sizes: &Sizes,
+    in_strips: bool,
+) -> Lowered {
+    let entry = if in_strips { "strip" } else { "naive" };
+    let dispatch = Dispatch::new("depthwise_conv2d_input_gradient", entry)
+        .bind("dy", Operand::Input(0))
+        .bind("w", Operand::Input(1))
+        .bind("d_x", Operand::Output);
+    let mut dispatch = sizes.channel_params(sizes.params(dispatch));
+    let mut count = lowering.output.elements();
+    if in_strips {
+        let Window { stride, .. } = sizes.window;
+        let strip = strip(&sizes.window, lowering.capabilities, STRIP_LINES);
+        let strip = strip.next_multiple_of(stride[0]);
+        dispatch = tiles(dispatch, &sizes.window, strip);
+        // The first strips may start outside of the image.
+        let [above, left] = [0, 1].map(|axis| sizes.geometry.before[axis] % stride[axis]);
+        let strips = (sizes.height + above).div_ceil(strip);
+        let column = sizes.batch * strips * sizes.in_channels / 4;
+        let columns = columns(lowering, sizes.width, column, stride[0]);
+        dispatch = dispatch.param("columns", columns);
+        count = column * (sizes.width + left).div_ceil(columns);
+    }
+    let limit = lowering.capabilities.max_workgroups;
+    dispatch.workgroups(grid(count.div_ceil(64), limit)).into()
 }
 
 /// x (N, H, W, C) and dy (N, OH, OW, C) to dw (kh, kw, C, 1).
@@ -176,67 +172,68 @@ impl Operation for DepthwiseConv2dWeightGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let sizes = sizes(self.name(), self.window, lowering.inputs[0]);
-        choose(lowering, sizes, Mode::Weight, &Epilogue::default())
+        const { &table::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "dy"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
-        let limit = lowering.capabilities.max_workgroups;
-        let entry = lowering.variant;
-        if entry == "padded" {
-            let (mode, nothing) = (Mode::Weight, Epilogue::default());
-            let strip = |inner: &Lowering, _: &Epilogue| self.lower(inner);
-            return lower_padded(self.name(), lowering, &sizes, mode, &nothing, strip);
-        }
-        let start = |entry| {
-            let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry);
-            sizes.channel_params(sizes.params(dispatch))
-        };
-        let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
-        let mut invocations = lowering.output.elements();
-        let [height, width] = sizes.geometry.output;
-        let (mut units, mut rounds) = (sizes.batch * height, 1 + width);
-        if entry == "strip" {
-            check_strip(self.name(), lowering, &self.window)?;
-            let strip = strip(&self.window, lowering.capabilities, STRIP_LINES);
-            sum = tiles(sum, &self.window, strip);
-            invocations = sizes.in_channels / 4;
-            units = sizes.batch * height.div_ceil(strip);
-            // Columns go on until the last ones of x have met their last ones of dy.
-            rounds += (self.window.size[1] - 1) / self.window.stride[1];
-        }
-        let (splits, each) = split(units, rounds, invocations.div_ceil(64), lowering.capabilities);
-        let sum = sum
-            .param("splits", splits)
-            .param("split_pixels", each)
-            .workgroups(grid((invocations * splits).div_ceil(64), limit));
-        if splits == 1 {
-            return Ok(sum.bind("partial", Operand::Output).into());
-        }
-        let count = lowering.output.elements();
-        let reduce = start("reduce")
-            .bind("parts", Operand::Scratch(0))
-            .bind("dw", Operand::Output)
-            .param("splits", splits)
-            .param("split_pixels", each)
-            .workgroups(grid(count.div_ceil(64), limit));
-        Ok(Lowered {
-            dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
-            scratch: vec![splits * count],
-        })
-    }
-
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         sizes(self.name(), self.window, inputs[0]).map_or(0, |sizes| sizes.flops())
+    }
+}
+
+impl Depthwise for DepthwiseConv2dWeightGradient {
+    fn task(&self, lowering: &Lowering) -> Result<Task> {
+        let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
+        Ok(Task { name: self.name(), sizes, mode: Mode::Weight, epilogue: Epilogue::default() })
+    }
+}
+
+/// The dispatches of `strip`, or of `naive`, to the weights.
+pub(in crate::engine::ops) fn lower_weight(
+    lowering: &Lowering,
+    sizes: &Sizes,
+    in_strips: bool,
+) -> Lowered {
+    let limit = lowering.capabilities.max_workgroups;
+    let start = |entry| {
+        let dispatch = Dispatch::new("depthwise_conv2d_weight_gradient", entry);
+        sizes.channel_params(sizes.params(dispatch))
+    };
+    let entry = if in_strips { "strip" } else { "naive" };
+    let mut sum = start(entry).bind("x", Operand::Input(0)).bind("dy", Operand::Input(1));
+    let mut invocations = lowering.output.elements();
+    let [height, width] = sizes.geometry.output;
+    let (mut units, mut rounds) = (sizes.batch * height, 1 + width);
+    if in_strips {
+        let window = &sizes.window;
+        let strip = strip(window, lowering.capabilities, STRIP_LINES);
+        sum = tiles(sum, window, strip);
+        invocations = sizes.in_channels / 4;
+        units = sizes.batch * height.div_ceil(strip);
+        // Columns go on until the last ones of x have met their last ones of dy.
+        rounds += (window.size[1] - 1) / window.stride[1];
+    }
+    let (splits, each) = split(units, rounds, invocations.div_ceil(64), lowering.capabilities);
+    let sum = sum
+        .param("splits", splits)
+        .param("split_pixels", each)
+        .workgroups(grid((invocations * splits).div_ceil(64), limit));
+    if splits == 1 {
+        return sum.bind("partial", Operand::Output).into();
+    }
+    let count = lowering.output.elements();
+    let reduce = start("reduce")
+        .bind("parts", Operand::Scratch(0))
+        .bind("dw", Operand::Output)
+        .param("splits", splits)
+        .param("split_pixels", each)
+        .workgroups(grid(count.div_ceil(64), limit));
+    Lowered {
+        dispatches: vec![sum.bind("partial", Operand::Scratch(0)), reduce],
+        scratch: vec![splits * count],
     }
 }
 

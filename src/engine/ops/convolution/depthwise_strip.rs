@@ -1,20 +1,111 @@
-//! What the depthwise convolution and its gradients share: their variants, which of them is chosen, and how long
-//! the strips are that `strip` goes along.
+//! What the depthwise convolution and its gradients share: the rows of their tables, and how long the strips are that
+//! `strip` goes along.
 
 use super::conv2d::{Sizes, needs_fours};
-use super::depthwise_conv2d::kernel;
+use super::depthwise_conv2d::{kernel, lower_forward};
+use super::depthwise_gradients::{lower_input, lower_weight};
 use super::epilogue::Epilogue;
 use super::padded::{Block, Padded};
 use super::tiles::Mode;
-use crate::engine::ops::{Capabilities, Dispatch, Lowered, Lowering, Needs, Variant, View, Window};
+use crate::engine::ops::variant::LAST;
+use crate::engine::ops::{
+    Capabilities, Dispatch, Lowered, Lowering, Operation, Variant, View, Window,
+};
 use crate::engine::shape::Shape;
 use crate::error::Result;
 
-pub(in crate::engine::ops) const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "padded", needs: Needs::Nothing },
-    Variant { name: "strip", needs: Needs::Nothing },
-];
+/// A depthwise convolution of any of the three kinds, on given tensors.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine::ops) struct Task {
+    pub name: &'static str,
+    pub sizes: Sizes,
+    pub mode: Mode,
+    pub epilogue: Epilogue,
+}
+
+/// An operation that is one.
+pub(in crate::engine::ops) trait Depthwise: Operation {
+    /// What is to be done.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) where the shapes are none of its.
+    fn task(&self, lowering: &Lowering) -> Result<Task>;
+}
+
+/// The rows of all three. A GPU computes enough numbers side by side by `naive`, without copies.
+pub(in crate::engine::ops) const fn table<T: Depthwise>() -> [Variant; 3] {
+    variants!(T:
+        {
+            name: "naive",
+            price: |this, at| this.task(at).map_or(LAST, |task| task.work() * NAIVE[task.mode as usize]),
+            lower: |this, at| Ok(this.task(at)?.lower(at, false)),
+        },
+        {
+            name: "padded",
+            fits: |this, at| {
+                let task = this.task(at)?;
+                match is_strip(&task.sizes.window) {
+                    true => task.padded(at).expect_copies(task.name),
+                    false => Err(needs_fours(task.name, STRIP_WINDOWS)),
+                }
+            },
+            price: |this, at| {
+                let task = this.task(at).ok().filter(|_| at.capabilities.software);
+                let price = task.and_then(|task| {
+                    Some(task.padded(at).price(at.capabilities)? + task.work() * STRIPPED)
+                });
+                price.unwrap_or(f64::INFINITY)
+            },
+            lower: |this, at| {
+                let task = this.task(at)?;
+                task.padded(at).lower(task.name, at, &task.sizes, |inner, epilogue| {
+                    Ok(Task { epilogue: *epilogue, sizes: task.wide(), ..task }.lower(inner, true))
+                })
+            },
+        },
+        {
+            name: "strip",
+            fits: |this, at| {
+                let task = this.task(at)?;
+                check_strip(task.name, at, &task.sizes.window)
+            },
+            price: |this, at| this.task(at).map_or(f64::INFINITY, |task| task.work() * STRIPPED),
+            lower: |this, at| Ok(this.task(at)?.lower(at, true)),
+        },
+    )
+}
+
+impl Task {
+    /// The dispatches of `strip`, or of `naive`.
+    fn lower(&self, lowering: &Lowering, in_strips: bool) -> Lowered {
+        match self.mode {
+            Mode::Forward => lower_forward(lowering, &self.sizes, &self.epilogue, in_strips),
+            Mode::Input => lower_input(lowering, &self.sizes, in_strips),
+            Mode::Weight => lower_weight(lowering, &self.sizes, in_strips),
+        }
+    }
+
+    /// Multiply-adds.
+    fn work(&self) -> f64 {
+        (self.sizes.flops() / 2) as f64
+    }
+
+    /// The same with channels in fours.
+    fn wide(&self) -> Sizes {
+        let channels = self.sizes.in_channels.next_multiple_of(4);
+        let (in_channels, out_channels, groups) = (channels, channels, channels);
+        Sizes { in_channels, out_channels, groups, ..self.sizes }
+    }
+
+    /// The convolution with its channels in fours, for windows that `strip` takes.
+    fn padded(&self, lowering: &Lowering) -> Padded {
+        let (sizes, wide) = (&self.sizes, self.wide());
+        let x = Block::activation(&sizes.input(), 1, wide.input());
+        let w = Block::depthwise_kernel(sizes, kernel(&wide));
+        let y = Block::activation(&sizes.output(), 1, wide.output());
+        Padded::new(lowering, self.mode.tensors(x, w, y), &self.epilogue)
+    }
+}
 
 /// Whether `strip` can do it: what its constants allow, and four channels at a time.
 fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
@@ -31,11 +122,7 @@ fn fits_strip(lowering: &Lowering, window: &Window) -> bool {
 }
 
 /// The same, as an error that says what it takes.
-pub(in crate::engine::ops) fn check_strip(
-    name: &str,
-    lowering: &Lowering,
-    window: &Window,
-) -> Result<()> {
+fn check_strip(name: &str, lowering: &Lowering, window: &Window) -> Result<()> {
     match (is_strip(window), fits_strip(lowering, window)) {
         (false, _) => Err(needs_fours(name, STRIP_WINDOWS)),
         (_, false) => Err(needs_fours(name, "strip")),
@@ -59,58 +146,6 @@ fn is_strip(window: &Window) -> bool {
 /// weights; and one of `strip` (`benches/NOTES.md`, Channels not in fours).
 const NAIVE: [f64; 3] = [8.0, 16.0, 5.0];
 const STRIPPED: f64 = 1.0;
-
-/// The convolution with its channels in fours, for windows that `strip` takes.
-fn padded(lowering: &Lowering, sizes: &Sizes, mode: Mode, epilogue: &Epilogue) -> Padded {
-    let channels = sizes.in_channels.next_multiple_of(4);
-    let (in_channels, out_channels, groups) = (channels, channels, channels);
-    let wide = Sizes { in_channels, out_channels, groups, ..*sizes };
-    let x = Block::activation(&sizes.input(), 1, wide.input());
-    let w = Block::depthwise_kernel(sizes, kernel(&wide));
-    let y = Block::activation(&sizes.output(), 1, wide.output());
-    Padded::new(lowering, mode.tensors(x, w, y), epilogue)
-}
-
-pub(in crate::engine::ops) fn choose(
-    lowering: &Lowering,
-    sizes: Result<Sizes>,
-    mode: Mode,
-    epilogue: &Epilogue,
-) -> &'static str {
-    let Ok(sizes) = sizes else { return "naive" };
-    if fits_strip(lowering, &sizes.window) {
-        return "strip";
-    }
-    // A GPU computes enough numbers side by side.
-    let capabilities = lowering.capabilities;
-    if !capabilities.software || !is_strip(&sizes.window) {
-        return "naive";
-    }
-    let work = (sizes.flops() / 2) as f64;
-    let worth_it = |copies| copies + work * STRIPPED < work * NAIVE[mode as usize];
-    match padded(lowering, &sizes, mode, epilogue).price(capabilities) {
-        Some(copies) if worth_it(copies) => "padded",
-        _ => "naive",
-    }
-}
-
-/// The dispatches of `padded`; `strip`: those of the operation on wide tensors.
-pub(in crate::engine::ops) fn lower_padded(
-    name: &str,
-    lowering: &Lowering,
-    sizes: &Sizes,
-    mode: Mode,
-    epilogue: &Epilogue,
-    strip: impl FnOnce(&Lowering, &Epilogue) -> Result<Lowered>,
-) -> Result<Lowered> {
-    if !is_strip(&sizes.window) {
-        return Err(needs_fours(name, STRIP_WINDOWS));
-    }
-    let padded = padded(lowering, sizes, mode, epilogue);
-    padded.lower(name, lowering, sizes, |inner, epilogue| {
-        strip(&Lowering { variant: "strip", ..*inner }, epilogue)
-    })
-}
 
 /// How many lines of pixels one invocation computes: on a processor `most`. Software drivers compile there as
 /// well, for a time that goes with the multiply-adds of the unrolled kernel: 7x7 taps for each of four pixels

@@ -12,4 +12,5 @@ pub(super) mod depthwise_gradients;
 pub(super) mod depthwise_strip;
 pub(super) mod epilogue;
 pub(super) mod padded;
+pub(super) mod table;
 pub(super) mod tiles;

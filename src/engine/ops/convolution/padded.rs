@@ -107,6 +107,14 @@ impl Padded {
         Some(copies.map(|i| DISPATCH + self.blocks[i].wide.elements() as f64 * each[i]).sum())
     }
 
+    /// Refuses to copy what lies in fours.
+    pub fn expect_copies(&self, name: &str) -> Result<()> {
+        match self.fits == [true; 3] {
+            true => Err(Error::shape(name, "padded takes channels that are not in fours")),
+            false => Ok(()),
+        }
+    }
+
     /// The dispatches: copies in, those of `products` on wide tensors with what of the epilogue it can do, and
     /// the copy out. `sizes`: of the convolution that is asked for, its groups those of the epilogue's channels.
     pub fn lower(
@@ -117,9 +125,7 @@ impl Padded {
         products: impl FnOnce(&Lowering, &Epilogue) -> Result<Lowered>,
     ) -> Result<Lowered> {
         let Padded { blocks, fits, epilogue } = self;
-        if *fits == [true; 3] {
-            return Err(Error::shape(name, "padded takes channels that are not in fours"));
-        }
+        self.expect_copies(name)?;
         let limit = lowering.capabilities.max_workgroups;
         let view = |i: usize, own: View| match fits[i] {
             true => own,
@@ -138,7 +144,6 @@ impl Padded {
             output: &blocks[2].wide,
             output_view: view(2, lowering.output_view),
             capabilities: lowering.capabilities,
-            variant: "",
         };
         let products = products(&inner, if fits[2] { epilogue } else { &NOTHING })?;
 

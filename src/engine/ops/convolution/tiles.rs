@@ -1,10 +1,8 @@
 //! The tiles of the convolutions: how many rows and columns of the product a workgroup does at a time, and
 //! which of them is expected to be the cheapest.
 
-use super::conv2d::needs_fours;
 use super::conv2d_gradients::split;
-use crate::engine::ops::{Capabilities, Dispatch, Lowering};
-use crate::error::{Error, Result};
+use crate::engine::ops::{Capabilities, Dispatch, Needs};
 
 /// Which of the three products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +38,137 @@ pub(in crate::engine::ops) struct Product {
     pub pointwise: bool,
 }
 
-/// What a variant's workgroup does; for `blocked`, whose invocations do not share, what an invocation does.
+/// The kernels that have tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine::ops) enum Kernel {
+    /// An invocation computes a block for itself.
+    Blocked,
+    /// Through workgroup memory, any channels.
+    Tiled,
+    /// The same, channels in fours.
+    Fours,
+    /// Lanes of a subgroup hand rows to each other; any channels go in.
+    Narrow,
+    /// The same, channels in fours.
+    Subgroup,
+}
+
+impl Kernel {
+    /// Its entry point, in all three products.
+    pub const fn entry(self) -> &'static str {
+        match self {
+            Kernel::Blocked => "blocked",
+            Kernel::Tiled => "tiled",
+            Kernel::Fours => "fours",
+            Kernel::Narrow => "subgroup_narrow",
+            Kernel::Subgroup => "subgroup",
+        }
+    }
+
+    pub const fn needs(self) -> Needs {
+        match self {
+            Kernel::Narrow | Kernel::Subgroup => Needs::Subgroup,
+            _ => Needs::Nothing,
+        }
+    }
+
+    /// Whether it passes both factors through workgroup memory.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Kernel::Tiled | Kernel::Fours)
+    }
+}
+
+/// The shader with a kernel; without one, that of `naive`.
+pub(in crate::engine::ops) fn shader(kernel: Option<Kernel>, mode: Mode) -> &'static str {
+    let [whole, tiles, subgroup] = match mode {
+        Mode::Forward => ["conv2d", "conv2d_tiles", "conv2d_subgroup"],
+        Mode::Input => [
+            "conv2d_input_gradient",
+            "conv2d_input_gradient_tiles",
+            "conv2d_input_gradient_subgroup",
+        ],
+        Mode::Weight => [
+            "conv2d_weight_gradient",
+            "conv2d_weight_gradient_tiles",
+            "conv2d_weight_gradient_subgroup",
+        ],
+    };
+    match kernel {
+        Some(Kernel::Tiled | Kernel::Fours) => tiles,
+        Some(Kernel::Narrow | Kernel::Subgroup) => subgroup,
+        Some(Kernel::Blocked) | None => whole,
+    }
+}
+
+/// A kernel with a size of its tile: a row of the tables.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine::ops) struct Size {
+    /// The row's name.
+    pub name: &'static str,
+    pub kernel: Kernel,
+    /// Of the tile; of subgroups, for each lane that hands rows out.
+    rows: usize,
+    /// Of the tile; of subgroups, what their invocations make of it.
+    columns: usize,
+    /// Rows of an invocation, which has an eighth of the columns.
+    own: usize,
+    /// Steps of the sum that go through workgroup memory at a time.
+    steps: usize,
+    /// Whether others have to save as much as a twelfth to be taken: estimates are not better than that, and each
+    /// tile in use is a pipeline more.
+    usual: bool,
+}
+
+/// A size of `tiled` or `fours`.
+const fn shared(
+    name: &'static str,
+    kernel: Kernel,
+    [rows, columns]: [usize; 2],
+    own: usize,
+    steps: usize,
+) -> Size {
+    Size { name, kernel, rows, columns, own, steps, usual: rows == 64 && columns == 64 }
+}
+
+/// A size of a subgroup kernel.
+const fn lanes_of(name: &'static str, kernel: Kernel, rows: usize) -> Size {
+    let usual = rows == 4 && matches!(kernel, Kernel::Subgroup);
+    Size { name, kernel, rows, columns: 0, own: rows, steps: 1, usual }
+}
+
+const BLOCKED: Size = Size {
+    name: "blocked",
+    kernel: Kernel::Blocked,
+    rows: BLOCK_ROWS,
+    columns: 4,
+    own: BLOCK_ROWS,
+    steps: 1,
+    usual: false,
+};
+
+/// All sizes, in the order of the tables. Of equally cheap ones the last is taken.
+pub(in crate::engine::ops) const SIZES: [Size; 15] = [
+    BLOCKED,
+    shared("tiled_32x32", Kernel::Tiled, [32, 32], 4, TILED_STEPS),
+    shared("tiled_32x64", Kernel::Tiled, [32, 64], 4, TILED_STEPS),
+    shared("tiled_64x32", Kernel::Tiled, [64, 32], 8, TILED_STEPS),
+    shared("tiled_128x64", Kernel::Tiled, [128, 64], 8, TILED_STEPS),
+    shared("tiled", Kernel::Tiled, [64, 64], 8, TILED_STEPS),
+    shared("fours_32x32", Kernel::Fours, [32, 32], 4, 16),
+    shared("fours_32x64", Kernel::Fours, [32, 64], 4, 16),
+    shared("fours_64x32", Kernel::Fours, [64, 32], 8, 16),
+    shared("fours_128x64", Kernel::Fours, [128, 64], 8, 8),
+    shared("fours", Kernel::Fours, [64, 64], 8, 8),
+    lanes_of("subgroup_narrow", Kernel::Narrow, 4),
+    lanes_of("subgroup_1", Kernel::Subgroup, 1),
+    lanes_of("subgroup_2", Kernel::Subgroup, 2),
+    lanes_of("subgroup", Kernel::Subgroup, 4),
+];
+
+/// What a workgroup does; for `blocked`, whose invocations do not share, what an invocation does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::engine::ops) struct Tile {
-    pub variant: &'static str,
-    /// The entry point, of which several variants are sizes.
-    pub entry: &'static str,
+    pub kernel: Kernel,
     pub rows: usize,
     pub columns: usize,
     pub invocations: usize,
@@ -53,37 +176,16 @@ pub(in crate::engine::ops) struct Tile {
     own_rows: f64,
     /// The same of the right factor.
     own_columns: f64,
+    /// Steps of the sum at a time.
+    steps: usize,
 }
-
-/// Variants of the entry point `tiled`: rows, columns, and rows of an invocation, which has an eighth of the
-/// columns. The first is the usual one.
-const TILED: [(&str, usize, usize, usize); 5] = [
-    ("tiled", 64, 64, 8),
-    ("tiled_128x64", 128, 64, 8),
-    ("tiled_64x32", 64, 32, 8),
-    ("tiled_32x64", 32, 64, 4),
-    ("tiled_32x32", 32, 32, 4),
-];
-
-/// Variants of the entry point `fours`: rows, columns, rows of an invocation, which has an eighth of the columns,
-/// and steps of the sum that go through workgroup memory at a time. The first is the usual one.
-const FOURS: [(&str, usize, usize, usize, usize); 5] = [
-    ("fours", 64, 64, 8, 8),
-    ("fours_128x64", 128, 64, 8, 8),
-    ("fours_64x32", 64, 32, 8, 16),
-    ("fours_32x64", 32, 64, 4, 16),
-    ("fours_32x32", 32, 32, 4, 16),
-];
 
 /// Steps of `tiled`.
 const TILED_STEPS: usize = 16;
 
-/// Invocations of either that are side by side, each with one or two fours of the columns: `ACROSS` in the shader.
+/// Invocations of `tiled` and `fours` that are side by side, each with one or two fours of the columns: `ACROSS` in the
+/// shader.
 const ACROSS: usize = 8;
-
-/// Variants of the entry point `subgroup`, and how many rows there are to a lane that hands them out. The
-/// first is the usual one.
-const SUBGROUP: [(&str, usize); 3] = [("subgroup", 4), ("subgroup_2", 2), ("subgroup_1", 1)];
 
 /// The rows of an invocation of `blocked`, in the three shaders.
 const BLOCK_ROWS: usize = 8;
@@ -97,98 +199,53 @@ fn lanes(capabilities: &Capabilities) -> Option<usize> {
     }
 }
 
-impl Tile {
-    /// The tile of `variant` on an adapter, if it is one that has tiles and the adapter can run it.
-    pub fn of(variant: &str, capabilities: &Capabilities) -> Option<Self> {
-        if variant == "blocked" {
+impl Size {
+    /// The tile on an adapter, if that can run it.
+    pub fn tile(&self, capabilities: &Capabilities) -> Option<Tile> {
+        let Size { kernel, rows, columns, own, steps, .. } = *self;
+        if kernel == Kernel::Blocked {
+            let (own_rows, own_columns) = (rows as f64, columns as f64);
             return Some(Tile {
-                variant: "blocked",
-                entry: "blocked",
-                rows: BLOCK_ROWS,
-                columns: 4,
+                kernel,
+                rows,
+                columns,
                 invocations: 1,
-                own_rows: BLOCK_ROWS as f64,
-                own_columns: 4.0,
+                own_rows,
+                own_columns,
+                steps,
             });
         }
-        let tiled = TILED.into_iter().map(|(name, r, c, own)| (name, "tiled", r, c, own));
-        let fours = FOURS.into_iter().map(|(name, r, c, own, _)| (name, "fours", r, c, own));
-        let mut shared = tiled.chain(fours);
-        if let Some((variant, entry, rows, columns, own)) =
-            shared.find(|(name, ..)| *name == variant)
-        {
+        if kernel.is_shared() {
             let invocations = ACROSS * rows / own;
             let share = |size: usize| size as f64 / invocations as f64;
             let (own_rows, own_columns) = (share(rows), share(columns));
-            return Some(Tile {
-                variant,
-                entry,
-                rows,
-                columns,
-                invocations,
-                own_rows,
-                own_columns,
-            });
+            return Some(Tile { kernel, rows, columns, invocations, own_rows, own_columns, steps });
         }
-        let mut subgroup = SUBGROUP.into_iter().map(|(name, blocks)| (name, "subgroup", blocks));
-        let narrow = ("subgroup_narrow", "subgroup_narrow", 4);
-        let (variant, entry, blocks) = subgroup
-            .find(|(name, ..)| *name == variant)
-            .or((variant == narrow.0).then_some(narrow))?;
         // A workgroup is made of whole subgroups, whichever size they have. On a processor, few
         // invocations leave fewer of them idle.
         let most = capabilities.subgroup?.1;
         let invocations = if capabilities.software { most } else { most.max(32) } as usize;
-        let (rows, columns) = (lanes(capabilities)? * blocks, 4 * invocations);
-        let (own_rows, own_columns) = (blocks as f64, 4.0);
-        Some(Tile { variant, entry, rows, columns, invocations, own_rows, own_columns })
+        let (rows, columns) = (lanes(capabilities)? * rows, 4 * invocations);
+        let (own_rows, own_columns) = (own as f64, 4.0);
+        Some(Tile { kernel, rows, columns, invocations, own_rows, own_columns, steps })
     }
 
-    /// The tile of the variant that `operation` is lowered to; none where that is `naive`. `wide`, `narrow`:
-    /// whether channels are in fours, all of them or those of the output.
-    pub fn to_lower(
-        operation: &str,
-        lowering: &Lowering,
-        wide: bool,
-        narrow: bool,
-    ) -> Result<Option<Self>> {
-        let variant = lowering.variant;
-        if variant == "naive" {
-            return Ok(None);
-        }
-        let tile = Tile::of(variant, lowering.capabilities).ok_or_else(|| {
-            Error::shape(operation, format!("{variant} takes subgroups of four lanes or more"))
-        })?;
-        match tile.entry {
-            "tiled" => Ok(Some(tile)),
-            "subgroup_narrow" if narrow => Ok(Some(tile)),
-            _ if wide => Ok(Some(tile)),
-            _ => Err(needs_fours(operation, variant)),
-        }
+    /// What `product` takes by it, for a choice among tiles; none where the adapter cannot run it.
+    pub fn price(&self, product: &Product, capabilities: &Capabilities) -> Option<f64> {
+        let price = cost(product, &self.tile(capabilities)?, capabilities);
+        Some(if self.usual { WORTH_IT * price } else { price })
     }
+}
 
-    /// The shader with the kernel that runs it.
-    pub fn shader(tile: Option<&Self>, mode: Mode) -> &'static str {
-        let [whole, tiles, subgroup] = match mode {
-            Mode::Forward => ["conv2d", "conv2d_tiles", "conv2d_subgroup"],
-            Mode::Input => [
-                "conv2d_input_gradient",
-                "conv2d_input_gradient_tiles",
-                "conv2d_input_gradient_subgroup",
-            ],
-            Mode::Weight => [
-                "conv2d_weight_gradient",
-                "conv2d_weight_gradient_tiles",
-                "conv2d_weight_gradient_subgroup",
-            ],
-        };
-        match tile.map(|tile| tile.entry) {
-            Some("tiled" | "fours") => tiles,
-            Some("subgroup" | "subgroup_narrow") => subgroup,
-            _ => whole,
-        }
-    }
+/// The tile of the subgroup kernel with so many rows for each lane that hands them out.
+pub(in crate::engine::ops) fn subgroup_tile(
+    rows: usize,
+    capabilities: &Capabilities,
+) -> Option<Tile> {
+    lanes_of("", Kernel::Subgroup, rows).tile(capabilities)
+}
 
+impl Tile {
     /// How many of them a product takes.
     pub fn count(&self, rows: usize, columns: usize) -> usize {
         rows.div_ceil(self.rows) * columns.div_ceil(self.columns)
@@ -196,20 +253,20 @@ impl Tile {
 
     /// How many workgroups do `count` tiles.
     pub fn workgroups(&self, count: usize) -> usize {
-        if self.entry == "blocked" { count.div_ceil(64) } else { count }
+        if self.kernel == Kernel::Blocked { count.div_ceil(64) } else { count }
     }
 
     /// Sets the constants of `tiled` and `fours`.
     pub fn set_shared(&self, mode: Mode, dispatch: Dispatch) -> Dispatch {
         let own_rows = ACROSS * self.rows / self.invocations;
-        let steps = FOURS.iter().find(|(name, ..)| *name == self.variant);
+        let pad = self.kernel == Kernel::Tiled;
         dispatch
             .tile("TILE_ROWS", self.rows as u32)
             .tile("TILE_COLUMNS", self.columns as u32)
             .tile("ROW_FOURS", (own_rows / 4) as u32)
-            .tile("TILE_STEPS", steps.map_or(TILED_STEPS, |(.., steps)| *steps) as u32)
-            .tile("PAD", u32::from(self.entry == "tiled"))
-            .tile("RIGHT_PAD", u32::from(self.entry == "tiled" && mode != Mode::Forward))
+            .tile("TILE_STEPS", self.steps as u32)
+            .tile("PAD", u32::from(pad))
+            .tile("RIGHT_PAD", u32::from(pad && mode != Mode::Forward))
     }
 
     /// Sets the constants of the subgroup kernels; `lanes`: how many hand rows to each other.
@@ -255,9 +312,9 @@ pub(in crate::engine::ops) fn moved(numbers: usize, dispatches: usize) -> f64 {
 fn prices(product: &Product, tile: &Tile, capabilities: &Capabilities) -> Prices {
     if !capabilities.software {
         // To the weights, what is fetched is further apart.
-        let fetch = match (tile.entry, product.mode) {
-            ("fours", Mode::Forward | Mode::Input) => 10.0,
-            ("fours", Mode::Weight) => 30.0,
+        let fetch = match (tile.kernel, product.mode) {
+            (Kernel::Fours, Mode::Forward | Mode::Input) => 10.0,
+            (Kernel::Fours, Mode::Weight) => 30.0,
             _ => 20.0,
         };
         let (row, column, store) = (fetch, fetch, 16.0);
@@ -294,9 +351,9 @@ pub(in crate::engine::ops) fn cost(
         Mode::Weight => split(product.depth, 1, tile.workgroups(count), capabilities),
         Mode::Forward | Mode::Input => (1, product.depth),
     };
-    let own_rows = match (product.mode, tile.entry) {
+    let own_rows = match (product.mode, tile.kernel) {
         // Whatever the tile: see the shader.
-        (Mode::Weight, "subgroup") => 4.0,
+        (Mode::Weight, Kernel::Subgroup) => 4.0,
         _ => tile.own_rows,
     };
     let sums = (tile.rows * tile.columns / tile.invocations) as f64;
@@ -313,43 +370,57 @@ pub(in crate::engine::ops) fn cost(
     busy(count * splits * tile.invocations) * invocation + added
 }
 
-/// The cheapest of the variants for `product` that go through workgroup memory. `wide`: whether channels are in
-/// fours.
-pub(in crate::engine::ops) fn shared(
-    product: &Product,
-    wide: bool,
-    capabilities: &Capabilities,
-) -> &'static str {
-    if !wide {
-        return cheapest(product, capabilities, TILED.into_iter().map(|(name, ..)| name));
-    }
-    cheapest(product, capabilities, FOURS.into_iter().map(|(name, ..)| name))
-}
-
-/// The cheapest of the variants of `subgroup` and of `blocked` for `product`.
-pub(in crate::engine::ops) fn subgroup(
-    product: &Product,
-    capabilities: &Capabilities,
-) -> &'static str {
-    let names = SUBGROUP.into_iter().map(|(name, _)| name).chain(["blocked"]);
-    cheapest(product, capabilities, names)
-}
-
-/// Another than the first has to save as much as a twelfth: estimates are not better than that, and each
-/// tile in use is a pipeline more.
+/// What another tile than the usual one has to take at most of its price.
 const WORTH_IT: f64 = 11.0 / 12.0;
 
-fn cheapest(
+/// The cheapest tile of some kernels for `product`; none where the adapter can run none of them.
+pub(in crate::engine::ops) fn cheapest(
     product: &Product,
     capabilities: &Capabilities,
-    names: impl Iterator<Item = &'static str>,
-) -> &'static str {
-    let mut costs = names
-        .filter_map(|name| Tile::of(name, capabilities))
-        .map(|tile| (tile.variant, cost(product, &tile, capabilities)));
-    let Some((usual, price)) = costs.next() else { return "naive" };
-    let best = costs.min_by(|(_, a), (_, b)| a.total_cmp(b));
-    best.filter(|(_, other)| *other < WORTH_IT * price).map_or(usual, |(name, _)| name)
+    kernels: &[Kernel],
+) -> Option<Tile> {
+    let sizes = SIZES.iter().rev().filter(|size| kernels.contains(&size.kernel));
+    let prices = sizes.filter_map(|size| Some((size.price(product, capabilities)?, size)));
+    let best = prices.min_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.and_then(|(_, size)| size.tile(capabilities))
+}
+
+/// The kernels that come into question for a product; none where only `naive` does. `wide`: whether all channels are in
+/// fours; `narrow`: whether those of the output are, and the kernel for that exists.
+pub(in crate::engine::ops) fn considered(
+    product: &Product,
+    wide: bool,
+    narrow: bool,
+    capabilities: &Capabilities,
+) -> &'static [Kernel] {
+    let subgroups = lanes(capabilities).is_some();
+    match capabilities.software {
+        true if subgroups && wide => &[Kernel::Subgroup, Kernel::Blocked],
+        true if subgroups && narrow => &[Kernel::Narrow],
+        // Few columns would leave tiles empty.
+        false if product.columns >= 16 && wide => &[Kernel::Fours],
+        false if product.columns >= 16 => &[Kernel::Tiled],
+        _ if wide => &[Kernel::Blocked],
+        // One invocation a number leaves a GPU idle: there are few numbers and long sums.
+        false if product.mode == Mode::Weight => &[Kernel::Tiled],
+        _ => &[],
+    }
+}
+
+/// The tile that is expected to be the cheapest for a product of channels in fours.
+pub(in crate::engine::ops) fn direct(
+    product: &Product,
+    capabilities: &Capabilities,
+) -> Option<Tile> {
+    cheapest(product, capabilities, considered(product, true, false, capabilities))
+}
+
+/// The kernels whose prices Winograd's products go by.
+pub(in crate::engine::ops) fn of_fours(capabilities: &Capabilities) -> &'static [Kernel] {
+    match capabilities.software {
+        true => &[Kernel::Subgroup, Kernel::Blocked],
+        false => &[Kernel::Fours],
+    }
 }
 
 #[cfg(test)]
@@ -375,39 +446,48 @@ mod tests {
         Product { mode, pointwise: k == 1, rows, columns, depth, times: 1 }
     }
 
+    fn size(name: &str) -> Size {
+        *SIZES.iter().find(|size| size.name == name).unwrap()
+    }
+
+    /// The name of the cheapest of some kernels.
+    fn chosen(product: &Product, capabilities: &Capabilities, kernels: &[Kernel]) -> &'static str {
+        let tile = cheapest(product, capabilities, kernels);
+        let same = |size: &&Size| tile.is_some() && size.tile(capabilities) == tile;
+        SIZES.iter().find(same).map_or("none", |size| size.name)
+    }
+
     #[test]
-    fn every_size_of_an_entry_point_has_a_tile_of_whole_invocations() {
-        let tiled = TILED.map(|(name, r, c, own)| (name, "tiled", r, c, own, TILED_STEPS));
-        let fours = FOURS.map(|(name, r, c, own, steps)| (name, "fours", r, c, own, steps));
-        for (name, entry, rows, columns, own, steps) in tiled.into_iter().chain(fours) {
-            let tile = Tile::of(name, &Capabilities::default()).unwrap();
-            assert_eq!((tile.variant, tile.entry), (name, entry));
+    fn every_size_of_a_kernel_has_a_tile_of_whole_invocations() {
+        for size in SIZES.iter().filter(|size| size.kernel.is_shared()) {
+            let Size { name, kernel, rows, columns, own, steps, .. } = *size;
+            let tile = size.tile(&Capabilities::default()).unwrap();
             assert_eq!((tile.rows, tile.columns), (rows, columns));
             // Of invocations side by side, each has one or two fours of columns and of rows.
             assert!([4, 8].contains(&(columns / ACROSS)) && [4, 8].contains(&own), "{name}");
             assert_eq!(tile.invocations * own * columns / ACROSS, rows * columns, "{name}");
             assert!(tile.invocations <= 256, "{name}: more than WebGPU has by default");
-            let dispatch = tile.set_shared(Mode::Forward, Dispatch::new("conv2d_tiles", entry));
+            let dispatch = tile.set_shared(Mode::Forward, Dispatch::new("conv2d_tiles", "x"));
             for (constant, value) in
                 [("ROW_FOURS", own / 4), ("TILE_STEPS", steps), ("TILE_COLUMNS", columns)]
             {
                 assert!(dispatch.tiles.contains(&(constant, value as u32)), "{name}, {constant}");
             }
             // Each fetches as many fours as the others.
-            if entry == "tiled" {
+            if kernel == Kernel::Tiled {
                 let parts = tile.invocations / steps;
                 assert!(rows / 4 % parts == 0 && columns / 4 % parts == 0, "{name}");
             } else {
                 assert_eq!(steps % (tile.invocations / (columns / 4)), 0, "{name}");
                 assert_eq!(steps % (tile.invocations / (rows / 4)), 0, "{name}");
             }
-            if name != entry {
-                assert_eq!(name, format!("{entry}_{rows}x{columns}"));
+            if !size.usual {
+                assert_eq!(name, format!("{}_{rows}x{columns}", kernel.entry()));
             }
         }
         let rows = |name, subgroup| {
             let capabilities = Capabilities { subgroup: Some(subgroup), ..lavapipe() };
-            Tile::of(name, &capabilities).map(|tile| (tile.rows, tile.columns))
+            size(name).tile(&capabilities).map(|tile| (tile.rows, tile.columns))
         };
         for (name, eight, four) in
             [("subgroup", 32, 16), ("subgroup_2", 16, 8), ("subgroup_1", 8, 4)]
@@ -415,15 +495,14 @@ mod tests {
             assert_eq!(rows(name, (8, 8)), Some((eight, 32)));
             assert_eq!(rows(name, (4, 64)), Some((four, 256)));
             assert_eq!(rows(name, (2, 64)), None, "too few lanes");
-            assert_eq!(Tile::of(name, &Capabilities::default()), None, "no subgroups");
+            assert_eq!(size(name).tile(&Capabilities::default()), None, "no subgroups");
         }
-        assert_eq!(Tile::of("naive", &lavapipe()), None);
     }
 
     #[test]
     fn gpus_take_large_tiles_of_large_layers_and_small_ones_of_small_layers() {
         use Mode::{Forward, Weight};
-        let chosen = |product: Product| shared(&product, true, &gpu());
+        let chosen = |product: Product| chosen(&product, &gpu(), &[Kernel::Fours]);
         // ResNet50V2, batch 32, fills any GPU many times over.
         for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3), (28, 512, 128, 1)] {
             assert_eq!(chosen(layer(Forward, 32, side, from, to, k)), "fours");
@@ -444,13 +523,15 @@ mod tests {
         assert_eq!(chosen(layer(Forward, 32, 56, 64, 96, 1)), "fours_64x32");
         // Any channels.
         let odd = layer(Forward, 32, 56, 63, 64, 3);
-        assert_eq!(shared(&odd, false, &gpu()), "tiled_128x64");
+        let tiled = super::tests::chosen(&odd, &gpu(), &[Kernel::Tiled]);
+        assert_eq!(tiled, "tiled_128x64");
     }
 
     #[test]
     fn processors_leave_the_usual_tile_where_much_of_it_would_be_empty() {
         use Mode::{Forward, Input, Weight};
-        let chosen = |product: Product| subgroup(&product, &lavapipe());
+        let kernels = of_fours(&lavapipe());
+        let chosen = |product: Product| chosen(&product, &lavapipe(), kernels);
         let usual = [
             layer(Forward, 8, 19, 728, 728, 1),
             layer(Forward, 8, 56, 64, 64, 3),
@@ -485,10 +566,10 @@ mod tests {
     fn a_tile_has_to_be_worth_its_pipeline() {
         // 196 rows take 224 by tiles of 32, and 208 by tiles of 16, which load more for each sum.
         let product = layer(Mode::Forward, 1, 14, 96, 576, 1);
-        let of = |name| cost(&product, &Tile::of(name, &lavapipe()).unwrap(), &lavapipe());
+        let of = |name| cost(&product, &size(name).tile(&lavapipe()).unwrap(), &lavapipe());
         let ratio = of("subgroup_2") / of("subgroup");
         assert!((WORTH_IT..1.0).contains(&ratio), "{ratio}");
-        assert_eq!(subgroup(&product, &lavapipe()), "subgroup");
-        assert_eq!(cheapest(&product, &lavapipe(), [].into_iter()), "naive");
+        assert_eq!(chosen(&product, &lavapipe(), of_fours(&lavapipe())), "subgroup");
+        assert_eq!(cheapest(&product, &lavapipe(), &[]), None);
     }
 }

@@ -1,8 +1,7 @@
 //! Images blurred with a Gaussian.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -15,8 +14,6 @@ pub struct Blur {
     /// In pixels; above 0.
     pub deviation: f32,
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Blur {
     fn radius(&self) -> usize {
@@ -70,10 +67,6 @@ impl Operation for Blur {
             let first = pixel / (h * w) * h * w + pixel % w;
             self.at(pixel / w % h, h, |row| rows.data()[first + row * w])
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

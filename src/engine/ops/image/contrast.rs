@@ -1,8 +1,7 @@
 //! How much darker each pixel is than its surroundings, and masks of what is by more than some levels.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -27,8 +26,6 @@ impl Levels {
     /// How many levels there may be.
     pub const MOST: usize = 8;
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// Below this deviation an image has no contrast.
 const FLAT: f64 = 1e-3;
@@ -99,10 +96,6 @@ impl Operation for Contrast {
         vec![Tensor::from_fn(inputs[0].shape().clone(), |pixel| found[pixel])]
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [n, h, w, _] = expect_nhwc("contrast", lowering.output)?;
         let measure = dispatch("measure", lowering, &[], n)?
@@ -155,10 +148,6 @@ impl Operation for Levels {
             let value = inputs[0].data()[mask / count * h * w + pixel];
             f64::from(u8::from(value > f64::from(self.levels[mask % count])))
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -1,8 +1,7 @@
 //! Copies of one image, a square of each covered.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -48,10 +47,6 @@ impl Operation for Cover {
                 (square[0]..square[1]).contains(&row) && (square[2]..square[3]).contains(&column);
             if covered { base.data()[own % c] } else { x.data()[own] }
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        &[Variant { name: "naive", needs: Needs::Nothing }]
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::graph::Value;
-use crate::engine::ops::rows;
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
     Case, Conv2d, DepthwiseConv2d, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding,
     Rule, Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
@@ -54,13 +54,12 @@ fn shifted(x: &Tensor<f64>, size: [usize; 2], top: isize, left: isize) -> Vec<Te
     })]
 }
 
-fn lower(lowering: &Lowering, top: i32, left: i32) -> Result<Lowered> {
-    let version = rows::version(lowering, ["naive", "fours"])?;
+fn lower(lowering: &Lowering, way: Way, top: i32, left: i32) -> Result<Lowered> {
     let [_, h, w, _] = expect_nhwc("pad", lowering.inputs[0])?;
     let [n, out_height, out_width, c] = expect_nhwc("pad", lowering.output)?;
-    let channels = c / version.width;
+    let channels = c / way.width;
     let count = n * out_height * out_width * channels;
-    Ok(Dispatch::new("pad", version.entry)
+    Ok(Dispatch::new("pad", way.entry(["naive", "fours"]))
         .bind("x", Operand::Input(0))
         .bind("y", Operand::Output)
         .param("count", count)
@@ -103,19 +102,11 @@ impl Operation for ZeroPad {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::FLAT
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose_flat(lowering)
+        const { &rows::flat::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        lower(lowering, self.top as i32, self.left as i32)
     }
 
     fn flops(&self, _inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -142,6 +133,12 @@ impl Operation for ZeroPad {
         }
         let conv = downcast::<DepthwiseConv2d>(next)?;
         Some(Arc::new(conv.with_window(padded(conv.window())?)))
+    }
+}
+
+impl Rowwise for ZeroPad {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        lower(lowering, way, self.top as i32, self.left as i32)
     }
 }
 
@@ -179,23 +176,21 @@ impl Operation for Crop {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::FLAT
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose_flat(lowering)
+        const { &rows::flat::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        lower(lowering, -(self.top as i32), -(self.left as i32))
-    }
-
     fn flops(&self, _inputs: &[&Shape], _output: &Shape) -> u64 {
         0
+    }
+}
+
+impl Rowwise for Crop {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        lower(lowering, way, -(self.top as i32), -(self.left as i32))
     }
 }
 

@@ -2,23 +2,14 @@
 
 use crate::engine::graph::Value;
 use crate::engine::ops::region::regions::{MAMMOGRAMS, chunks, expect_regions, region};
+use crate::engine::ops::rows::{Way, fours_if};
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs,
+    expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-];
-
-const REGIONS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "columns", needs: Needs::Nothing },
-];
 
 /// (N, h, w, C) -> (N, height, width, C), as `tf.image.resize` without antialiasing: the centres of
 /// pixels are at halves, and beyond the edge stands the edge.
@@ -94,18 +85,13 @@ fn expect_sizes(name: &str, from: [usize; 2], to: [usize; 2]) -> Result<()> {
 /// The dispatch of a kernel that writes one element, or four channels, an invocation.
 fn dispatch(
     lowering: &Lowering,
+    way: Way,
     entries: [&'static str; 2],
     names: [&'static str; 2],
 ) -> Result<Lowered> {
     let from = expect_nhwc("resize", lowering.inputs[0])?;
     let to = expect_nhwc("resize", lowering.output)?;
-    let (entry, width) = match lowering.variant {
-        "fours" if !aligned(lowering) => {
-            return Err(Error::shape("resize", "fours takes channels in fours"));
-        }
-        "fours" => (entries[1], 4),
-        _ => (entries[0], 1),
-    };
+    let (entry, width) = (way.entry(entries), way.width);
     let count = lowering.output.elements() / width;
     Ok(Dispatch::new("resize", entry)
         .bind(names[0], Operand::Input(0))
@@ -125,10 +111,6 @@ fn dispatch(
 
 fn aligned(lowering: &Lowering) -> bool {
     lowering.output_view.is_vec4(lowering.output) && lowering.views[0].is_vec4(lowering.inputs[0])
-}
-
-fn fastest(lowering: &Lowering) -> &'static str {
-    if aligned(lowering) { "fours" } else { "naive" }
 }
 
 impl Operation for ResizeBilinear {
@@ -172,15 +154,21 @@ impl Operation for ResizeBilinear {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        fastest(lowering)
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        dispatch(lowering, ["naive", "fours"], ["x", "y"])
+        const {
+            &variants!(ResizeBilinear:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |_, at| dispatch(at, Way::NAIVE, ["naive", "fours"], ["x", "y"]),
+                },
+                {
+                    name: "fours",
+                    fits: |this, at| fours_if(this, aligned(at)),
+                    price: |_, _| 1.0,
+                    lower: |_, at| dispatch(at, Way::FOURS, ["naive", "fours"], ["x", "y"]),
+                },
+            )
+        }
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -224,15 +212,21 @@ impl Operation for ResizeBilinearGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        fastest(lowering)
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        dispatch(lowering, ["gradient_naive", "gradient_fours"], ["dy", "d_x"])
+        const {
+            &variants!(ResizeBilinearGradient:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |_, at| dispatch(at, Way::NAIVE, ["gradient_naive", "gradient_fours"], ["dy", "d_x"]),
+                },
+                {
+                    name: "fours",
+                    fits: |this, at| fours_if(this, aligned(at)),
+                    price: |_, _| 1.0,
+                    lower: |_, at| dispatch(at, Way::FOURS, ["gradient_naive", "gradient_fours"], ["dy", "d_x"]),
+                },
+            )
+        }
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -281,13 +275,31 @@ impl Operation for ResizeToRegions {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        REGIONS
+        const {
+            &variants!(ResizeToRegions:
+                {
+                    name: "naive",
+                    price: |_, _| 2.0,
+                    lower: |this, at| this.dispatches(at, "regions_naive"),
+                },
+                {
+                    name: "columns",
+                    price: |_, _| 1.0,
+                    lower: |this, at| this.dispatches(at, "regions_columns"),
+                },
+            )
+        }
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        9 * output.elements() as u64
+    }
+}
+
+impl ResizeToRegions {
+    fn dispatches(&self, lowering: &Lowering, entry: &'static str) -> Result<Lowered> {
         let [images, height, width, _] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let chunks = chunks(self.capacity, images);
-        let entry = if lowering.variant == "columns" { "regions_columns" } else { "regions_naive" };
         Ok(Dispatch::new("resize", entry)
             .bind("maps", Operand::Input(0))
             .bind("regions", Operand::Input(1))
@@ -303,10 +315,6 @@ impl Operation for ResizeToRegions {
             .param("chunks", chunks)
             .workgroups(grid(images * chunks, lowering.capabilities.max_workgroups))
             .into())
-    }
-
-    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
-        9 * output.elements() as u64
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::batch_norm::expect_shape;
 use crate::engine::graph::Value;
-use crate::engine::ops::rows::{self, Walk};
+use crate::engine::ops::rows::{self, Rowwise, Walk, Way};
 use crate::engine::ops::{
-    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule,
-    Variant, expect_inputs, grid,
+    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant,
+    expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -51,10 +51,6 @@ impl Operation for BatchNormFold {
         })]
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        NAIVE
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let channels = lowering.output.channels();
         let mut dispatch = Dispatch::new("channel_affine", "fold")
@@ -78,8 +74,6 @@ impl Operation for BatchNormFold {
         3 * output.elements() as u64
     }
 }
-
-const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// (x (..., C), affine (2, C)) -> activation(x * scale + shift), scale and shift being the rows of
 /// `affine`. It has a gradient with respect to x only.
@@ -130,19 +124,11 @@ impl Operation for ChannelAffine {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        pointwise(lowering, ["affine_naive", "affine_fours"], &["x", "affine"], self.activation)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -159,6 +145,18 @@ impl Operation for ChannelAffine {
         let activation = Activation::of(next)?;
         (self.activation == Activation::None && (!differentiable || activation.tells_by_result()))
             .then(|| Arc::new(ChannelAffine { activation }) as Arc<dyn Operation>)
+    }
+}
+
+impl Rowwise for ChannelAffine {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        pointwise(
+            lowering,
+            way,
+            ["affine_naive", "affine_fours"],
+            &["x", "affine"],
+            self.activation,
+        )
     }
 }
 
@@ -210,38 +208,36 @@ impl Operation for ChannelScale {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["dy", "out", "y"]
     }
+}
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+impl Rowwise for ChannelScale {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
         let names = &["dy", "affine", "out"][..lowering.inputs.len()];
-        pointwise(lowering, ["scale_naive", "scale_fours"], names, self.activation)
+        pointwise(lowering, way, ["scale_naive", "scale_fours"], names, self.activation)
     }
 }
 
 fn pointwise(
     lowering: &Lowering,
+    way: Way,
     entries: [&'static str; 2],
     names: &[&'static str],
     activation: Activation,
 ) -> Result<Lowered> {
-    let version = rows::version(lowering, entries)?;
     let mut dispatch = activation
-        .bind(Dispatch::new("channel_affine", version.entry))
+        .bind(Dispatch::new("channel_affine", way.entry(entries)))
         .bind("y", Operand::Output)
         .param("epsilon", 0.0);
     for (index, name) in names.iter().enumerate() {
         dispatch = dispatch.bind(name, Operand::Input(index));
     }
-    let walk = Walk::each(lowering, lowering.output);
+    let walk = Walk::each(way, lowering.output);
     Ok(walk.apply(dispatch, lowering).into())
 }
 

@@ -2,8 +2,7 @@
 
 use crate::engine::graph::Value;
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -102,21 +101,15 @@ impl Normalize {
         }
     }
 
-    fn lower(&self, lowering: &Lowering, backward: bool) -> Result<Lowered> {
+    /// `together`: whether a workgroup takes a group.
+    fn dispatches(
+        &self,
+        lowering: &Lowering,
+        entry: &'static str,
+        together: bool,
+        backward: bool,
+    ) -> Result<Lowered> {
         let [count, pixels, width] = self.sizes(lowering.output)?;
-        let together = lowering.variant == "group";
-        let entry = match (backward, lowering.variant) {
-            (false, "rows") => "forward_rows",
-            (true, "rows") => "backward_rows",
-            (false, "group") => "forward_group",
-            (true, "group") => "backward_group",
-            (false, _) => "forward_naive",
-            (true, _) => "backward_naive",
-        };
-        if lowering.variant == "rows" && !self.in_fours(lowering) {
-            let problem = "rows takes channels in fours, one row a group, and no softmax";
-            return Err(Error::shape("normalisation", problem));
-        }
         let (kind, epsilon) = match self.norm {
             Norm::Moments { epsilon } => (0u32, epsilon),
             Norm::Length { epsilon } => (1, epsilon),
@@ -144,14 +137,20 @@ impl Normalize {
         Ok(dispatch.into())
     }
 
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let Ok([count, pixels, width]) = self.sizes(lowering.output) else { return "naive" };
-        // A workgroup pays where a group is long, and where there are few of them.
-        let long = pixels * width > 1024 || (!lowering.capabilities.software && count < 4096);
-        match (long, self.in_fours(lowering)) {
-            (true, _) => "group",
-            (false, true) => "rows",
-            (false, false) => "naive",
+    /// Whether a workgroup pays: where a group is long, and on a GPU where there are few of them.
+    fn is_long(&self, lowering: &Lowering) -> bool {
+        self.sizes(lowering.output).is_ok_and(|[count, pixels, width]| {
+            pixels * width > 1024 || (!lowering.capabilities.software && count < 4096)
+        })
+    }
+
+    fn expect_fours(&self, lowering: &Lowering) -> Result<()> {
+        match self.in_fours(lowering) {
+            true => Ok(()),
+            false => {
+                let problem = "rows takes channels in fours, one row a group, and no softmax";
+                Err(Error::shape("normalisation", problem))
+            }
         }
     }
 
@@ -161,12 +160,6 @@ impl Normalize {
         !self.whole && self.norm != Norm::Softmax && lowering.is_vec4() && width.is_multiple_of(4)
     }
 }
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "rows", needs: Needs::Nothing },
-    Variant { name: "group", needs: Needs::Nothing },
-];
 
 impl Operation for Normalize {
     fn name(&self) -> &'static str {
@@ -205,19 +198,30 @@ impl Operation for Normalize {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        Normalize::choose(self, lowering)
+        const {
+            &variants!(Normalize:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, "forward_naive", false, false),
+                },
+                {
+                    name: "rows",
+                    fits: |this, at| this.expect_fours(at),
+                    price: |_, _| 2.0,
+                    lower: |this, at| this.dispatches(at, "forward_rows", false, false),
+                },
+                {
+                    name: "group",
+                    price: |this, at| if this.is_long(at) { 1.0 } else { 8.0 },
+                    lower: |this, at| this.dispatches(at, "forward_group", true, false),
+                },
+            )
+        }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        Normalize::lower(self, lowering, false)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -273,19 +277,30 @@ impl Operation for NormalizeGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        self.0.choose(lowering)
+        const {
+            &variants!(NormalizeGradient:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.0.dispatches(at, "backward_naive", false, true),
+                },
+                {
+                    name: "rows",
+                    fits: |this, at| this.0.expect_fours(at),
+                    price: |_, _| 2.0,
+                    lower: |this, at| this.0.dispatches(at, "backward_rows", false, true),
+                },
+                {
+                    name: "group",
+                    price: |this, at| if this.0.is_long(at) { 1.0 } else { 8.0 },
+                    lower: |this, at| this.0.dispatches(at, "backward_group", true, true),
+                },
+            )
+        }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["dy", "x", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        self.0.lower(lowering, true)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {

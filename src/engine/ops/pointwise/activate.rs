@@ -1,10 +1,10 @@
 //! Activations beyond ReLU as operations of their own, and their gradients.
 
 use crate::engine::graph::Value;
-use crate::engine::ops::rows;
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
-    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule,
-    Variant, expect_inputs, grid,
+    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant,
+    expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -18,33 +18,24 @@ pub struct Activate(pub Curve);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ActivateGradient(pub Curve);
 
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-];
-
 fn lower(
     lowering: &Lowering,
+    way: Way,
     curve: Curve,
     entries: [&'static str; 2],
     names: &[&'static str],
 ) -> Result<Lowered> {
-    let version = rows::version(lowering, entries)?;
-    let count = lowering.output.elements() / version.width;
+    let count = lowering.output.elements() / way.width;
     let mut dispatch = Activation::Curve(curve)
-        .bind(Dispatch::new("activate", version.entry))
+        .bind(Dispatch::new("activate", way.entry(entries)))
         .param("count", count)
-        .param("channels", lowering.output.channels() / version.width)
+        .param("channels", lowering.output.channels() / way.width)
         .bind("y", Operand::Output)
         .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups));
     for (index, name) in names.iter().enumerate() {
         dispatch = dispatch.bind(name, Operand::Input(index));
     }
     Ok(dispatch.into())
-}
-
-fn fastest(lowering: &Lowering) -> &'static str {
-    if lowering.is_vec4() { "fours" } else { "naive" }
 }
 
 impl Operation for Activate {
@@ -72,23 +63,21 @@ impl Operation for Activate {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        fastest(lowering)
+        const { &rows::flat::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        lower(lowering, self.0, ["forward_naive", "forward_fours"], &["x"])
-    }
-
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
         8 * output.elements() as u64
+    }
+}
+
+impl Rowwise for Activate {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        lower(lowering, way, self.0, ["forward_naive", "forward_fours"], &["x"])
     }
 }
 
@@ -118,23 +107,21 @@ impl Operation for ActivateGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        fastest(lowering)
+        const { &rows::flat::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["dy", "x", "y"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        lower(lowering, self.0, ["backward_naive", "backward_fours"], &["dy", "x"])
-    }
-
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
         10 * output.elements() as u64
+    }
+}
+
+impl Rowwise for ActivateGradient {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        lower(lowering, way, self.0, ["backward_naive", "backward_fours"], &["dy", "x"])
     }
 }
 

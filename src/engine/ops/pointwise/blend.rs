@@ -2,14 +2,11 @@
 
 use super::hash;
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// (x (1, H, W, C), base (C), mask (N, H, W, 1), (N, 1, 1, C) or (N, 1, 1, 1)) -> (N, H, W, C):
 /// base + mask * (x - base).
@@ -100,10 +97,6 @@ impl Operation for Blend {
         })]
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [_, h, w, c] = expect_nhwc(self.name(), lowering.inputs[0])?;
         let Some(steps) = steps(lowering.inputs[2], [h, w, c]) else {
@@ -146,10 +139,6 @@ impl Operation for Noise {
             let z = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
             x.data()[own] + rows.data()[2 * copy] * z
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -2,7 +2,7 @@
 
 use super::hash;
 use crate::engine::graph::Value;
-use crate::engine::ops::rows::{self, Version};
+use crate::engine::ops::rows::{self, Way};
 use crate::engine::ops::{
     Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
 };
@@ -102,21 +102,34 @@ impl Operation for Dropout {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::FLAT
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose_flat(&Lowering { inputs: &lowering.inputs[..1], ..*lowering })
+        const {
+            &variants!(Dropout:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, Way::NAIVE),
+                },
+                {
+                    name: "fours",
+                    // The step is one number, wherever it lies.
+                    fits: |this, at| {
+                        rows::in_fours(this, &Lowering { inputs: &at.inputs[..1], ..*at })
+                    },
+                    price: |_, _| 1.0,
+                    lower: |this, at| this.dispatches(at, Way::FOURS),
+                },
+            )
+        }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
     }
+}
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        // The step is one number, wherever it lies.
-        let elements = Lowering { inputs: &lowering.inputs[..1], ..*lowering };
-        let Version { entry, width } = rows::version(&elements, ["naive", "fours"])?;
+impl Dropout {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let (entry, width) = (way.entry(["naive", "fours"]), way.width);
         let count = lowering.output.elements() / width;
         let together = match self.together {
             Together::Nothing => 0u32,

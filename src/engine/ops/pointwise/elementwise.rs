@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::graph::Value;
-use crate::engine::ops::rows::{self, Walk};
+use crate::engine::ops::rows::{self, Walk, Way};
 use crate::engine::ops::{
     Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, downcast,
     expect_inputs, grid,
@@ -296,14 +296,27 @@ impl Operation for Elementwise {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        match rows::choose(lowering) {
-            // Without gaps there are no rows to be told apart.
-            "strip" if self.is_dense(lowering) => "fours",
-            other => other,
+        const {
+            &variants!(Elementwise:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, Way::NAIVE),
+                },
+                {
+                    name: "fours",
+                    fits: rows::in_fours,
+                    price: |_, at| at.on(2.0, 1.0),
+                    lower: |this, at| this.dispatches(at, Way::FOURS),
+                },
+                {
+                    name: "strip",
+                    fits: rows::in_fours,
+                    // Without gaps there are no rows to be told apart.
+                    price: |this, at| if this.is_dense(at) { 3.0 } else { at.on(1.0, 3.0) },
+                    lower: |this, at| this.dispatches(at, Way::STRIP),
+                },
+            )
         }
     }
 
@@ -311,7 +324,38 @@ impl Operation for Elementwise {
         &["x0", "x1", "x2", "x3", "y"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        (output.elements() * self.chain.len()) as u64
+    }
+
+    fn absorb(
+        &self,
+        next: &dyn Operation,
+        position: usize,
+        differentiable: bool,
+    ) -> Option<Arc<dyn Operation>> {
+        let next = downcast::<Elementwise>(next)?;
+        // The value so far is `a` of the next chain, or `x` of a first step that does not mind.
+        let fits = position == 0 || (position == 1 && next.commutes());
+        // What is spread is computed once a row of it, and then read at every pixel.
+        if differentiable || !fits || next.spread[position] {
+            return None;
+        }
+        let chain = [&self.chain[..], &next.chain[..]].concat();
+        let mut both = Self::even(chain);
+        if both.chain.len() > LONGEST || both.inputs() > MOST_INPUTS {
+            return None;
+        }
+        let own = self.inputs();
+        both.spread[..own].copy_from_slice(&self.spread[..own]);
+        let others = (0..next.inputs()).filter(|&index| index != position);
+        others.enumerate().for_each(|(at, index)| both.spread[own + at] = next.spread[index]);
+        Some(Arc::new(both))
+    }
+}
+
+impl Elementwise {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
         const OPS: [&str; LONGEST] = ["OP0", "OP1", "OP2", "OP3", "OP4", "OP5", "OP6", "OP7"];
         const ARGS: [&str; LONGEST] =
             ["ARG0", "ARG1", "ARG2", "ARG3", "ARG4", "ARG5", "ARG6", "ARG7"];
@@ -321,23 +365,22 @@ impl Operation for Elementwise {
         const TENSORS: [&str; MOST_INPUTS] = ["x0", "x1", "x2", "x3"];
 
         let shape = lowering.output;
-        let version = rows::version(lowering, ["naive", "fours"])?;
-        let dense = self.is_dense(lowering) && lowering.variant != "strip";
+        let dense = self.is_dense(lowering) && !way.along;
         // Images are told apart where something has a row for each.
         let apart = lowering.inputs.iter().zip(self.spread).any(|(x, one)| one && x.rows() > 1);
         let images = if apart { shape.dims()[0] } else { 1 };
         let one = Shape::from([shape.rows() / images.max(1), 1, 1, shape.channels()]);
-        let walk = Walk::each(lowering, &one);
+        let walk = Walk::each(way, &one);
         let most = lowering.capabilities.max_workgroups;
-        let mut dispatch = Dispatch::new("elementwise", version.entry)
+        let mut dispatch = Dispatch::new("elementwise", way.entry(["naive", "fours"]))
             .constant("INPUTS", self.inputs() as u32)
             .constant("DENSE", u32::from(dense))
             .param("images", images)
             .bind("y", Operand::Output);
         if dense {
-            let count = shape.elements() / version.width;
+            let count = shape.elements() / way.width;
             dispatch = walk
-                .describe(dispatch, shape.channels() / version.width)
+                .describe(dispatch, shape.channels() / way.width)
                 .param("count", count)
                 .workgroups(grid(count.div_ceil(64), most));
         } else {
@@ -370,35 +413,6 @@ impl Operation for Elementwise {
             }
         }
         Ok(dispatch.into())
-    }
-
-    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
-        (output.elements() * self.chain.len()) as u64
-    }
-
-    fn absorb(
-        &self,
-        next: &dyn Operation,
-        position: usize,
-        differentiable: bool,
-    ) -> Option<Arc<dyn Operation>> {
-        let next = downcast::<Elementwise>(next)?;
-        // The value so far is `a` of the next chain, or `x` of a first step that does not mind.
-        let fits = position == 0 || (position == 1 && next.commutes());
-        // What is spread is computed once a row of it, and then read at every pixel.
-        if differentiable || !fits || next.spread[position] {
-            return None;
-        }
-        let chain = [&self.chain[..], &next.chain[..]].concat();
-        let mut both = Self::even(chain);
-        if both.chain.len() > LONGEST || both.inputs() > MOST_INPUTS {
-            return None;
-        }
-        let own = self.inputs();
-        both.spread[..own].copy_from_slice(&self.spread[..own]);
-        let others = (0..next.inputs()).filter(|&index| index != position);
-        others.enumerate().for_each(|(at, index)| both.spread[own + at] = next.spread[index]);
-        Some(Arc::new(both))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::graph::Value;
-use crate::engine::ops::rows;
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
     Case, ChannelSum, Dispatch, Elementwise, Fill, GlobalAveragePool, Instruction, Lowered,
     Lowering, Operand, Operation, Reshape, Rule, SumRows, Variant, downcast, expect_inputs,
@@ -108,36 +108,11 @@ impl Operation for Expand {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::FLAT
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        if lowering.is_vec4() { "fours" } else { "naive" }
+        const { &rows::flat::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let version = rows::version(lowering, ["naive", "fours"])?;
-        let x = expect_nhwc("expand", lowering.inputs[0])?;
-        let [_, height, width, channels] = self.to;
-        let count = lowering.output.elements() / version.width;
-        let step = |axis: usize, rows: usize| if x[axis] == 1 { 0 } else { rows };
-        Ok(Dispatch::new("expand", version.entry)
-            .bind("x", Operand::Input(0))
-            .bind("y", Operand::Output)
-            .param("count", count)
-            .param("channels", channels / version.width)
-            .param("height", height)
-            .param("width", width)
-            .param("step_image", step(0, x[1] * x[2]))
-            .param("step_line", step(1, x[2]))
-            .param("step_column", step(2, 1))
-            .param("step_channel", step(3, 1))
-            .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups))
-            .into())
     }
 
     fn flops(&self, _inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -165,6 +140,28 @@ impl Operation for Expand {
         }
         let chain = downcast::<Elementwise>(next)?.spread_over(position)?;
         Some(Arc::new(chain))
+    }
+}
+
+impl Rowwise for Expand {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let x = expect_nhwc("expand", lowering.inputs[0])?;
+        let [_, height, width, channels] = self.to;
+        let count = lowering.output.elements() / way.width;
+        let step = |axis: usize, rows: usize| if x[axis] == 1 { 0 } else { rows };
+        Ok(Dispatch::new("expand", way.entry(["naive", "fours"]))
+            .bind("x", Operand::Input(0))
+            .bind("y", Operand::Output)
+            .param("count", count)
+            .param("channels", channels / way.width)
+            .param("height", height)
+            .param("width", width)
+            .param("step_image", step(0, x[1] * x[2]))
+            .param("step_line", step(1, x[2]))
+            .param("step_column", step(2, 1))
+            .param("step_channel", step(3, 1))
+            .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups))
+            .into())
     }
 }
 

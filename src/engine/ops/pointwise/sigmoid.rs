@@ -1,8 +1,7 @@
 //! Probabilities of log-odds.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -11,8 +10,6 @@ use crate::error::{Error, Result};
 /// u (N, H, W, 1) -> 1 / (1 + exp(-u)).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sigmoid;
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Operation for Sigmoid {
     fn name(&self) -> &'static str {
@@ -32,10 +29,6 @@ impl Operation for Sigmoid {
     fn reference(&self, inputs: &[&Tensor<f64>]) -> Vec<Tensor<f64>> {
         let u = inputs[0];
         vec![Tensor::from_fn(u.shape().clone(), |at| 1.0 / (1.0 + (-u.data()[at]).exp()))]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -1,8 +1,7 @@
 //! Each image of a batch stretched to the range 0 to 1.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -14,8 +13,6 @@ pub struct Stretch {
     /// Whether low is the image's least value; otherwise it is 0.
     pub from_least: bool,
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Operation for Stretch {
     fn name(&self) -> &'static str {
@@ -46,10 +43,6 @@ impl Operation for Stretch {
             image.iter_mut().for_each(|value| *value = (*value - low) * scale);
         }
         vec![stretched]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

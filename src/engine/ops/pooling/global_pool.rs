@@ -1,10 +1,10 @@
 //! The mean over height and width, and its gradient.
 
 use crate::engine::graph::Value;
-use crate::engine::ops::rows::{self, Walk};
+use crate::engine::ops::rows::{self, Rowwise, Walk, Way};
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs,
+    expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -47,17 +47,27 @@ impl Operation for GlobalAveragePool {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let pixels = lowering.inputs[0].elements() / lowering.output.elements().max(1);
-        match rows::choose(lowering) {
-            // Barriers cost a processor more than they save.
-            "strip" if pixels as u64 <= lowering.capabilities.longest_loop => "fours",
-            "strip" => "sliced",
-            "fours" => "sliced",
-            other => other,
+        const {
+            &variants!(GlobalAveragePool:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, "mean_naive", 1, false),
+                },
+                {
+                    name: "fours",
+                    fits: rows::in_fours,
+                    price: |_, at| at.on(1.0, 2.0),
+                    lower: |this, at| this.dispatches(at, "mean_fours", 4, false),
+                },
+                // Barriers cost a processor more than they save.
+                {
+                    name: "sliced",
+                    fits: rows::in_fours,
+                    price: |_, at| at.on(2.0, 1.0),
+                    lower: |this, at| this.dispatches(at, "mean_sliced", 4, true),
+                },
+            )
         }
     }
 
@@ -65,22 +75,34 @@ impl Operation for GlobalAveragePool {
         &["x"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        inputs[0].elements() as u64
+    }
+}
+
+impl GlobalAveragePool {
+    /// `width`: channels that an invocation takes; `sliced`: in a workgroup that shares out the pixels.
+    fn dispatches(
+        &self,
+        lowering: &Lowering,
+        entry: &'static str,
+        width: usize,
+        sliced: bool,
+    ) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.inputs[0])?;
-        let version = rows::version(lowering, ["mean_naive", "mean_fours"])?;
-        let channels = c / version.width;
+        let channels = c / width;
         // A workgroup of `sliced` has eight times four channels, each in sixteen slices of pixels.
         let tiles = n * channels.div_ceil(8);
-        let (entry, count, groups) = match lowering.variant {
-            "sliced" => ("mean_sliced", tiles, tiles),
-            _ => (version.entry, n * channels, (n * channels).div_ceil(64)),
+        let (count, groups) = match sliced {
+            true => (tiles, tiles),
+            false => (n * channels, (n * channels).div_ceil(64)),
         };
         Ok(Dispatch::new("global_pool", entry)
             .bind("x", Operand::Input(0))
             .bind("y", Operand::Output)
             .param("count", count)
             .param("channels", channels)
-            .rounds(if entry == "mean_sliced" { (h * w).div_ceil(16) } else { h * w })
+            .rounds(if sliced { (h * w).div_ceil(16) } else { h * w })
             .param("pixels", h * w)
             .param("factor", 1.0 / (h * w) as f32)
             .param("rows", 0u32)
@@ -91,17 +113,7 @@ impl Operation for GlobalAveragePool {
             .workgroups(grid(groups, lowering.capabilities.max_workgroups))
             .into())
     }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        inputs[0].elements() as u64
-    }
 }
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-    Variant { name: "sliced", needs: Needs::Nothing },
-];
 
 /// dy (N, C) -> (N, h, w, C): dy / (h * w) at every pixel, the gradient of [`GlobalAveragePool`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,27 +157,27 @@ impl Operation for SpreadMean {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["d_x"]
     }
+}
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+impl Rowwise for SpreadMean {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
         let [n, h, w, c] = expect_nhwc("global pool", lowering.output)?;
-        let version = rows::version(lowering, ["spread_naive", "spread_fours"])?;
         // Blocks lie within one image.
         let image = Shape::from([h * w, c]);
-        let walk = Walk::each(lowering, &image);
-        let channels = c / version.width;
+        let walk = Walk::each(way, &image);
+        let channels = c / way.width;
         let count = n * walk.blocks * channels;
         Ok(walk
-            .describe(Dispatch::new("global_pool", version.entry), channels)
+            .describe(
+                Dispatch::new("global_pool", way.entry(["spread_naive", "spread_fours"])),
+                channels,
+            )
             .bind("dy", Operand::Input(0))
             .bind("d_x", Operand::Output)
             .param("count", count)

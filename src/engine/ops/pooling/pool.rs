@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::graph::Value;
-use crate::engine::ops::rows::{self, Version};
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
     Activate, Case, Conv2d, Curve, Dispatch, Elementwise, Expand, Fill, Geometry,
     GlobalAveragePool, Instruction, Lowered, Lowering, Operand, Operation, Padding, Reshape, Rule,
@@ -109,6 +109,7 @@ type Entries = [&'static str; 3];
 /// A dispatch over the elements of `over`.
 fn dispatch(
     lowering: &Lowering,
+    way: Way,
     entries: Entries,
     window: &Window,
     size: [usize; 2],
@@ -116,9 +117,9 @@ fn dispatch(
 ) -> Result<Dispatch> {
     let [naive, fours, strip] = entries;
     let geometry = on(window, size)?;
-    let Version { entry, width } = rows::version(lowering, [naive, fours])?;
-    let channels = over[3] / width;
-    let (dispatch, count) = if lowering.variant == "strip" {
+    let entry = way.entry([naive, fours]);
+    let channels = over[3] / way.width;
+    let (dispatch, count) = if way.along {
         let longest = usize::try_from(lowering.capabilities.longest_loop).unwrap_or(usize::MAX);
         let each = strip_pixels(over, window, longest);
         let pieces = over[2].div_ceil(each);
@@ -226,26 +227,11 @@ impl Operation for Pool {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let [_, h, w, _] = expect_nhwc("pool", lowering.inputs[0])?;
-        let over = expect_nhwc("pool", lowering.output)?;
-        let entries = ["pool_naive", "pool_fours", "pool"];
-        Ok(dispatch(lowering, entries, &self.window, [h, w], over)?
-            .constant("MAX", u32::from(self.kind != PoolKind::Average))
-            .bind("x", Operand::Input(0))
-            .bind("y", Operand::Output)
-            .into())
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -267,6 +253,19 @@ impl Operation for Pool {
             && matches!(window.padding, Padding::Valid | Padding::Same);
         let strided = Window { stride: self.window.stride, padding: Padding::Valid, ..window };
         (picks && pointwise).then(|| Arc::new(conv.with_window(strided)) as Arc<dyn Operation>)
+    }
+}
+
+impl Rowwise for Pool {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let [_, h, w, _] = expect_nhwc("pool", lowering.inputs[0])?;
+        let over = expect_nhwc("pool", lowering.output)?;
+        let entries = ["pool_naive", "pool_fours", "pool"];
+        Ok(dispatch(lowering, way, entries, &self.window, [h, w], over)?
+            .constant("MAX", u32::from(self.kind != PoolKind::Average))
+            .bind("x", Operand::Input(0))
+            .bind("y", Operand::Output)
+            .into())
     }
 }
 
@@ -347,37 +346,35 @@ impl Operation for MaxPoolGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "dy", "d_x"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        (inputs[1].elements() * self.window.size[0] * self.window.size[1]) as u64
+    }
+}
+
+impl Rowwise for MaxPoolGradient {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
         let over = expect_nhwc("pool", lowering.output)?;
         let windows = expect_nhwc("pool", lowering.inputs[1])?;
         let size = [over[1], over[2]];
         let entries = ["winner_naive", "winner_fours", "winner"];
-        let first = dispatch(lowering, entries, &self.window, size, windows)?
+        let first = dispatch(lowering, way, entries, &self.window, size, windows)?
             .constant("MAX", 1u32)
             .bind("x", Operand::Input(0))
             .bind("winner", Operand::Scratch(0));
         let entries = ["max_gradient_naive", "max_gradient_fours", "gradient"];
-        let second = dispatch(lowering, entries, &self.window, size, over)?
+        let second = dispatch(lowering, way, entries, &self.window, size, over)?
             .constant("MAX", 1u32)
             .bind("winners", Operand::Scratch(0))
             .bind("dy", Operand::Input(1))
             .bind("d_x", Operand::Output);
         Ok(Lowered { dispatches: vec![first, second], scratch: vec![windows.iter().product()] })
-    }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        (inputs[1].elements() * self.window.size[0] * self.window.size[1]) as u64
     }
 }
 
@@ -436,29 +433,27 @@ impl Operation for AveragePoolGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["dy", "d_x"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        (inputs[0].elements() * self.window.size[0] * self.window.size[1]) as u64
+    }
+}
+
+impl Rowwise for AveragePoolGradient {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
         let over = expect_nhwc("pool", lowering.output)?;
         let entries = ["average_gradient_naive", "average_gradient_fours", "gradient"];
-        Ok(dispatch(lowering, entries, &self.window, self.size, over)?
+        Ok(dispatch(lowering, way, entries, &self.window, self.size, over)?
             .constant("MAX", 0u32)
             .bind("dy", Operand::Input(0))
             .bind("d_x", Operand::Output)
             .into())
-    }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        (inputs[0].elements() * self.window.size[0] * self.window.size[1]) as u64
     }
 }
 

@@ -2,8 +2,7 @@
 
 use crate::engine::ops::convolution::conv2d_gradients::split;
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -12,8 +11,6 @@ use crate::error::Result;
 /// x (..., C) to (C).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SumRows;
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Operation for SumRows {
     fn name(&self) -> &'static str {
@@ -32,10 +29,6 @@ impl Operation for SumRows {
             sums.data_mut()[index % channels] += value;
         }
         vec![sums]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn halves(&self) -> &'static [&'static str] {

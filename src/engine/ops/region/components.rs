@@ -1,8 +1,7 @@
 //! Connected components of a map above a threshold: the largest alone, or all without their holes.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -34,8 +33,6 @@ pub struct Components {
     /// What remains.
     pub keep: Keep,
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 pub(in crate::engine::ops) const LABEL: Operand = Operand::Scratch(0);
 pub(in crate::engine::ops) const PARENT: Operand = Operand::Scratch(1);
@@ -228,10 +225,6 @@ impl Operation for Components {
             }
         }
         vec![kept]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

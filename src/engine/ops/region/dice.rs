@@ -28,17 +28,6 @@ pub struct HeatmapToGray;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiceThresholds;
 
-const GRAY: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "chunks", needs: Needs::Nothing },
-];
-
-const DICE: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "histogram", needs: Needs::Nothing },
-    Variant { name: "tallies", needs: Needs::Subgroup },
-];
-
 /// Fours of pixels that one workgroup of `tallies` may take: an invocation, which takes an eighth,
 /// counts in 16 bits.
 const LARGEST_PIECE: usize = 8 * 16_383;
@@ -105,10 +94,30 @@ impl Operation for HeatmapToGray {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        GRAY
+        const {
+            &variants!(HeatmapToGray:
+                {
+                    name: "naive",
+                    price: |_, _| 2.0,
+                    lower: |this, at| this.dispatches(at, false),
+                },
+                {
+                    name: "chunks",
+                    price: |_, _| 1.0,
+                    lower: |this, at| this.dispatches(at, true),
+                },
+            )
+        }
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        4 * output.elements() as u64
+    }
+}
+
+impl HeatmapToGray {
+    /// `by_chunks`: whether workgroups share out the pixels to find an image's maximum.
+    fn dispatches(&self, lowering: &Lowering, by_chunks: bool) -> Result<Lowered> {
         let images = lowering.inputs[1].rows();
         let capacity = lowering.inputs[0].elements();
         let chunks = chunks(capacity, images);
@@ -116,7 +125,7 @@ impl Operation for HeatmapToGray {
         let read = |dispatch: Dispatch| {
             dispatch.bind("values", Operand::Input(0)).bind("regions", Operand::Input(1))
         };
-        let mut dispatches = if lowering.variant != "naive" {
+        let mut dispatches = if by_chunks {
             let clear = dispatch("clear", lowering, shape, images.div_ceil(256));
             let peaks = read(dispatch("peaks_chunks", lowering, shape, images * chunks));
             vec![
@@ -134,10 +143,6 @@ impl Operation for HeatmapToGray {
                 .bind("levels", Operand::Output),
         );
         Ok(Lowered { dispatches, scratch: vec![images] })
-    }
-
-    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
-        4 * output.elements() as u64
     }
 }
 
@@ -187,44 +192,66 @@ impl Operation for DiceThresholds {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        DICE
+        const {
+            &variants!(DiceThresholds:
+                { name: "naive", price: |_, _| 8.0, lower: |this, at| this.naive(at) },
+                {
+                    name: "histogram",
+                    price: |_, _| 2.0,
+                    lower: |this, at| {
+                        let chunks = chunks(at.inputs[0].elements(), at.inputs[2].rows());
+                        this.counted(at, chunks, "histogram", "scores")
+                    },
+                },
+                // Private memory that is indexed by a number is fast on a processor, and slow on a GPU.
+                {
+                    name: "tallies",
+                    needs: Needs::Subgroup,
+                    fits: |this, at| match in_fours(at) {
+                        true => Ok(()),
+                        false => {
+                            let problem = "tallies takes pixels that start at a multiple of four";
+                            Err(Error::shape(this.name(), problem))
+                        }
+                    },
+                    price: |_, at| at.on(1.0, 4.0),
+                    lower: |this, at| {
+                        let capacity = at.inputs[0].elements();
+                        let pieces = capacity.div_ceil(4).div_ceil(piece(capacity)).max(1);
+                        this.counted(at, pieces, "tallies", "scores_of_sums")
+                    },
+                },
+            )
+        }
     }
 
-    /// Private memory that is indexed by a number is fast on a processor, and slow on a GPU.
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let capabilities = lowering.capabilities;
-        let tallies = capabilities.software && Needs::Subgroup.met_by(capabilities);
-        if tallies && in_fours(lowering) { "tallies" } else { "histogram" }
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        2 * inputs[0].elements() as u64
     }
+}
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+impl DiceThresholds {
+    /// Every threshold by an invocation.
+    fn naive(&self, lowering: &Lowering) -> Result<Lowered> {
         let images = lowering.inputs[2].rows();
         let capacity = lowering.inputs[0].elements();
-        let (chunks, count, finish) = match lowering.variant {
-            "tallies" if !in_fours(lowering) => {
-                let problem = "tallies takes pixels that start at a multiple of four";
-                return Err(Error::shape(self.name(), problem));
-            }
-            "tallies" => {
-                let pieces = capacity.div_ceil(4).div_ceil(piece(capacity)).max(1);
-                (pieces, "tallies", "scores_of_sums")
-            }
-            _ => (chunks(capacity, images), "histogram", "scores"),
-        };
+        let shape = [images, capacity, chunks(capacity, images), images * 2 * LEVELS];
+        let naive = dispatch("dice_naive", lowering, shape, (images * LEVELS).div_ceil(64));
+        Ok(read(naive.rounds(capacity)).bind("dice", Operand::Output).into())
+    }
+
+    /// Histograms: counted by `count` in so many chunks of an image, summed and scored by `finish`.
+    fn counted(
+        &self,
+        lowering: &Lowering,
+        chunks: usize,
+        count: &'static str,
+        finish: &'static str,
+    ) -> Result<Lowered> {
+        let images = lowering.inputs[2].rows();
+        let capacity = lowering.inputs[0].elements();
         let cleared = images * 2 * LEVELS;
         let shape = [images, capacity, chunks, cleared];
-        let read = |dispatch: Dispatch| {
-            dispatch
-                .bind("gray", Operand::Input(0))
-                .bind("mask", Operand::Input(1))
-                .bind("regions", Operand::Input(2))
-        };
-        if lowering.variant == "naive" {
-            let workgroups = (images * LEVELS).div_ceil(64);
-            let naive = dispatch("dice_naive", lowering, shape, workgroups).rounds(capacity);
-            let naive = read(naive);
-            return Ok(naive.bind("dice", Operand::Output).into());
-        }
         let clear = dispatch("clear", lowering, shape, cleared.div_ceil(256));
         let count = read(dispatch(count, lowering, shape, images * chunks));
         let scores = dispatch(finish, lowering, shape, images);
@@ -237,10 +264,13 @@ impl Operation for DiceThresholds {
             scratch: vec![cleared],
         })
     }
+}
 
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        2 * inputs[0].elements() as u64
-    }
+fn read(dispatch: Dispatch) -> Dispatch {
+    dispatch
+        .bind("gray", Operand::Input(0))
+        .bind("mask", Operand::Input(1))
+        .bind("regions", Operand::Input(2))
 }
 
 /// Small regions, empty ones, larger than a workgroup takes, without a positive value, with ties.

@@ -1,8 +1,7 @@
 //! What speaks for foreground in each pixel by itself.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -33,8 +32,6 @@ pub struct Evidence {
     /// See `inner`.
     pub outer: f32,
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// Below this deviation an image has no contrast.
 const FLAT: f64 = 1e-3;
@@ -111,10 +108,6 @@ impl Operation for Evidence {
             }
         }
         vec![Tensor::from_fn([n, h, w, 1], |pixel| odds[pixel])]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

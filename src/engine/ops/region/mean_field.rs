@@ -1,7 +1,7 @@
 //! Mean-field inference of a dense conditional random field with two labels.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
     expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
@@ -32,11 +32,6 @@ pub struct MeanField {
     /// Its deviation in pixels; above 0.
     pub gamma: f32,
 }
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-];
 
 impl MeanField {
     /// The pixels of the window around `at` along one axis.
@@ -117,10 +112,32 @@ impl Operation for MeanField {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
+        const {
+            &variants!(MeanField:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, false),
+                },
+                {
+                    name: "fours",
+                    price: |_, _| 1.0,
+                    lower: |this, at| this.dispatches(at, true),
+                },
+            )
+        }
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
+        let side = (2 * self.radius + 1) as u64;
+        // Of a neighbour: 9 and an exponential, counted as one.
+        10 * side * side * output.elements() as u64
+    }
+}
+
+impl MeanField {
+    /// `along`: whether an invocation takes four pixels of a line.
+    fn dispatches(&self, lowering: &Lowering, along: bool) -> Result<Lowered> {
         let [n, h, w, _] = expect_nhwc(self.name(), lowering.output)?;
         let smooth = self.smoothness != 0.0;
         let side = 2 * self.radius + 1;
@@ -142,9 +159,9 @@ impl Operation for MeanField {
                 .bind("q", Operand::Input(1))
                 .workgroups(grid(count.div_ceil(64), lowering.capabilities.max_workgroups))
         };
-        let (entry, count) = match lowering.variant {
-            "fours" => ("step_fours", n * h * self.dilation * blocks),
-            _ => ("step_naive", n * h * w),
+        let (entry, count) = match along {
+            true => ("step_fours", n * h * self.dilation * blocks),
+            false => ("step_naive", n * h * w),
         };
         let mut step = dispatch(entry, count)
             .constant("SMOOTH", u32::from(smooth))
@@ -157,12 +174,6 @@ impl Operation for MeanField {
         step = step.bind("rows", Operand::Scratch(0));
         let along = dispatch("along", n * h * w).bind("sums", Operand::Scratch(0));
         Ok(Lowered { dispatches: vec![along, step], scratch: vec![n * h * w] })
-    }
-
-    fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
-        let side = (2 * self.radius + 1) as u64;
-        // Of a neighbour: 9 and an exponential, counted as one.
-        10 * side * side * output.elements() as u64
     }
 }
 

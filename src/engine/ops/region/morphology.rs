@@ -1,8 +1,7 @@
 //! Dilation and erosion by a disc or a square.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -21,8 +20,6 @@ pub struct Morphology {
     /// In pixels; [`Self::MOST`] at most.
     pub radius: usize,
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 impl Morphology {
     /// The largest radius.
@@ -73,10 +70,6 @@ impl Operation for Morphology {
             }
             found
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -2,8 +2,7 @@
 
 use super::components::{BEST, LABEL, WEIGHT, WINNER, flood, labelling, rounds, scratch};
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -29,8 +28,6 @@ pub struct Proposals {
     /// The least and the largest share that is permitted.
     pub shares: [f32; 2],
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// What is known of a component: pixels, sums of map and d, last row, first and last column.
 const FACTS: usize = 6;
@@ -125,10 +122,6 @@ impl Operation for Proposals {
             best.1.into_iter().for_each(|pixel| to[pixel] = 1.0);
         }
         vec![shown]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

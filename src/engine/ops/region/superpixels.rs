@@ -1,8 +1,7 @@
 //! Superpixels of grey images, and means over them.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -31,8 +30,6 @@ pub struct SuperpixelMean {
     /// See [`Slic::cell`].
     pub cell: usize,
 }
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// Rows and columns; four times them, and their sums over a superpixel, fit 32 bits.
 const LONGEST: usize = 1 << 14;
@@ -168,10 +165,6 @@ impl Operation for Slic {
         vec![Tensor::from_fn(inputs[0].shape().clone(), |pixel| all[pixel] as f64)]
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let [centres, labels] = [Operand::Scratch(0), Operand::Scratch(1)];
         let [n, h, w, _] = expect_nhwc("slic", lowering.output)?;
@@ -235,10 +228,6 @@ impl Operation for SuperpixelMean {
             let (sum, count) = sums[own(pixel)];
             sum / count
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -1,8 +1,7 @@
 //! Whether all gradients are finite: what an optimiser asks before it steps.
 
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -12,8 +11,6 @@ use crate::error::{Error, Result};
 /// optimiser that is given this as its loss changes nothing where a gradient has overflowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finite;
-
-const VARIANTS: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// Invocations that share the gradients.
 const LANES: usize = 16_384;
@@ -40,10 +37,6 @@ impl Operation for Finite {
         let finite = inputs[1].data().iter().all(|gradient| gradient.is_finite());
         let value = if finite { inputs[0].data()[0] } else { f64::INFINITY };
         vec![Tensor::from_fn([1], |_| value)]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        VARIANTS
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

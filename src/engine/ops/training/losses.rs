@@ -2,31 +2,11 @@
 
 use crate::engine::graph::Value;
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
-
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "lanes", needs: Needs::Nothing },
-    // `lanes` for a part of the rows a workgroup, whose sums are summed.
-    Variant { name: "parts", needs: Needs::Nothing },
-];
-
-const SOFTMAX: &[Variant] = &[
-    VARIANTS[0],
-    VARIANTS[1],
-    VARIANTS[2],
-    // A workgroup for each row.
-    Variant { name: "groups", needs: Needs::Nothing },
-];
-
-const GRADIENT: &[Variant] = &[SOFTMAX[0], SOFTMAX[1], SOFTMAX[3]];
-
-const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
 
 /// (logits (N, K), labels (N, K)) -> (1): the mean over rows of
 /// sum_k labels_k * (log(sum_j exp(logits_j)) - logits_k).
@@ -119,26 +99,9 @@ fn in_parts(
     (entry, sum, parts)
 }
 
-/// The rounds of the loops of one invocation over `rows`, each of which takes `each`.
-fn rounds(lowering: &Lowering, rows: usize, each: usize) -> usize {
-    if lowering.variant == "lanes" { rows.div_ceil(64) * each } else { rows * each }
-}
-
 /// The rounds that a row of the softmax takes: the row itself, its maximum, two sums.
 fn softmax_rounds(logits: &Shape) -> usize {
     1 + 3 * logits.channels()
-}
-
-/// The version of a loss of `count` rows or elements that take `each` rounds: a processor takes lanes one by
-/// one, so that more of them only cost, as long as one may go on for so long.
-fn one_or_lanes(lowering: &Lowering, count: usize, each: usize) -> &'static str {
-    let capabilities = lowering.capabilities;
-    let ends = |count: usize| (count * each) as u64 <= capabilities.longest_loop;
-    match (ends(count), ends(count.div_ceil(64))) {
-        (true, _) if capabilities.software => "naive",
-        (_, true) => "lanes",
-        (_, false) => "parts",
-    }
 }
 
 /// log(sum(exp(row))) without overflow.
@@ -181,50 +144,69 @@ impl Operation for SoftmaxCrossEntropy {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        SOFTMAX
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let logits = lowering.inputs[0];
-        let each = softmax_rounds(logits);
-        match one_or_lanes(lowering, logits.rows(), each) {
-            "lanes" if !lowering.capabilities.software => "groups",
-            // A lane cannot take one row.
-            "lanes" | "parts" if each as u64 > lowering.capabilities.longest_loop => "groups",
-            other => other,
+        const {
+            &variants!(SoftmaxCrossEntropy:
+                // A processor takes lanes one by one, so that more of them only cost, as long as one may go on for so
+                // long.
+                {
+                    name: "naive",
+                    price: |_, at| at.on(1.0, 4.0),
+                    lower: |_, at| Ok(whole("softmax_naive", at, at.inputs[0].rows()).into()),
+                },
+                {
+                    name: "lanes",
+                    price: |_, at| at.on(2.0, 2.0),
+                    lower: |_, at| {
+                        let rows = at.inputs[0].rows().div_ceil(64);
+                        Ok(whole("softmax_lanes", at, rows).into())
+                    },
+                },
+                // `lanes` for a part of the rows a workgroup, whose sums are summed.
+                {
+                    name: "parts",
+                    price: |_, at| at.on(3.0, 3.0),
+                    lower: |_, at| {
+                        let logits = at.inputs[0];
+                        let counts = [logits.rows(), softmax_rounds(logits)];
+                        let parts = in_parts(at, dispatch("softmax_parts", logits), counts);
+                        let (each, sum, parts) = parts;
+                        Ok(Lowered { dispatches: vec![each, sum], scratch: vec![parts] })
+                    },
+                },
+                // A workgroup for each row.
+                { name: "groups", price: |_, at| at.on(4.0, 1.0), lower: |_, at| Ok(groups(at)) },
+            )
         }
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let logits = lowering.inputs[0];
-        let (rows, limit) = (logits.rows(), lowering.capabilities.max_workgroups);
-        if lowering.variant == "groups" {
-            let each = dispatch("softmax_groups", logits)
-                .bind("row_loss", Operand::Scratch(0))
-                .workgroups(grid(rows, limit));
-            let sum = Dispatch::new("losses", "softmax_sum")
-                .bind("row_losses", Operand::Scratch(0))
-                .bind("loss", Operand::Output)
-                .param("rows", rows)
-                .param("classes", logits.channels())
-                .param("part", rows)
-                .rounds(rows.div_ceil(64));
-            let each = each.rounds(3 * logits.channels().div_ceil(64));
-            return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![rows] });
-        }
-        if lowering.variant == "parts" {
-            let counts = [rows, softmax_rounds(logits)];
-            let (each, sum, parts) = in_parts(lowering, dispatch("softmax_parts", logits), counts);
-            return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![parts] });
-        }
-        let entry = if lowering.variant == "lanes" { "softmax_lanes" } else { "softmax_naive" };
-        let rounds = rounds(lowering, logits.rows(), softmax_rounds(logits));
-        Ok(dispatch(entry, logits).bind("loss", Operand::Output).rounds(rounds).into())
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         6 * inputs[0].elements() as u64
     }
+}
+
+/// A version by which one invocation takes so many rows of the softmax.
+fn whole(entry: &'static str, lowering: &Lowering, rows: usize) -> Dispatch {
+    let logits = lowering.inputs[0];
+    let rounds = rows * softmax_rounds(logits);
+    dispatch(entry, logits).bind("loss", Operand::Output).rounds(rounds)
+}
+
+/// A version by which a workgroup takes a row.
+fn groups(lowering: &Lowering) -> Lowered {
+    let logits = lowering.inputs[0];
+    let rows = logits.rows();
+    let each = dispatch("softmax_groups", logits)
+        .bind("row_loss", Operand::Scratch(0))
+        .rounds(3 * logits.channels().div_ceil(64))
+        .workgroups(grid(rows, lowering.capabilities.max_workgroups));
+    let sum = Dispatch::new("losses", "softmax_sum")
+        .bind("row_losses", Operand::Scratch(0))
+        .bind("loss", Operand::Output)
+        .param("rows", rows)
+        .param("classes", logits.channels())
+        .param("part", rows)
+        .rounds(rows.div_ceil(64));
+    Lowered { dispatches: vec![each, sum], scratch: vec![rows] }
 }
 
 impl Operation for SoftmaxCrossEntropyGradient {
@@ -258,34 +240,51 @@ impl Operation for SoftmaxCrossEntropyGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        GRADIENT
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let each = 2 * softmax_rounds(lowering.inputs[0]);
-        let lanes =
-            lowering.capabilities.software && each as u64 <= lowering.capabilities.longest_loop;
-        if lanes { "lanes" } else { "groups" }
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let all = 4 * lowering.output.channels();
-        let (entry, groups, rounds) = match lowering.variant {
-            "lanes" => ("softmax_gradient_lanes", lowering.output.rows().div_ceil(64), all),
-            "groups" => ("softmax_gradient_groups", lowering.output.rows(), all.div_ceil(64)),
-            _ => ("softmax_gradient_naive", lowering.output.elements().div_ceil(64), all),
-        };
-        Ok(dispatch(entry, lowering.inputs[0])
-            .bind("dloss", Operand::Input(2))
-            .bind("dlogits", Operand::Output)
-            .rounds(rounds)
-            .workgroups(grid(groups, lowering.capabilities.max_workgroups))
-            .into())
+        const {
+            &variants!(SoftmaxCrossEntropyGradient:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |_, at| {
+                        let groups = at.output.elements().div_ceil(64);
+                        Ok(gradient("softmax_gradient_naive", at, groups, 1))
+                    },
+                },
+                {
+                    name: "lanes",
+                    // As many rounds as the sums of the forward direction and as many again.
+                    price: |_, at| {
+                        let rounds = 2 * softmax_rounds(at.inputs[0]) as u64;
+                        let ends = rounds <= at.capabilities.longest_loop;
+                        if ends { at.on(1.0, 3.0) } else { 3.0 }
+                    },
+                    lower: |_, at| {
+                        let groups = at.output.rows().div_ceil(64);
+                        Ok(gradient("softmax_gradient_lanes", at, groups, 1))
+                    },
+                },
+                {
+                    name: "groups",
+                    price: |_, at| at.on(2.0, 1.0),
+                    lower: |_, at| Ok(gradient("softmax_gradient_groups", at, at.output.rows(), 64)),
+                },
+            )
+        }
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
         8 * output.elements() as u64
     }
+}
+
+/// A version of the gradient by so many workgroups, of which `together` invocations share a row.
+fn gradient(entry: &'static str, lowering: &Lowering, groups: usize, together: usize) -> Lowered {
+    dispatch(entry, lowering.inputs[0])
+        .bind("dloss", Operand::Input(2))
+        .bind("dlogits", Operand::Output)
+        .rounds((4 * lowering.output.channels()).div_ceil(together))
+        .workgroups(grid(groups, lowering.capabilities.max_workgroups))
+        .into()
 }
 
 impl Operation for SigmoidCrossEntropy {
@@ -322,30 +321,51 @@ impl Operation for SigmoidCrossEntropy {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        one_or_lanes(lowering, lowering.inputs[0].elements(), 1)
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let logits = lowering.inputs[0];
-        if lowering.variant == "parts" {
-            let each = dispatch("sigmoid_parts", logits).bind("weights", Operand::Input(2));
-            let (each, sum, parts) = in_parts(lowering, each, [logits.elements(), 1]);
-            return Ok(Lowered { dispatches: vec![each, sum], scratch: vec![parts] });
+        const {
+            &variants!(SigmoidCrossEntropy:
+                // As of the softmax.
+                {
+                    name: "naive",
+                    price: |_, at| at.on(1.0, 4.0),
+                    lower: |this, at| {
+                        Ok(this.whole("sigmoid_naive", at, at.inputs[0].elements()))
+                    },
+                },
+                {
+                    name: "lanes",
+                    price: |_, at| at.on(2.0, 1.0),
+                    lower: |this, at| {
+                        Ok(this.whole("sigmoid_lanes", at, at.inputs[0].elements().div_ceil(64)))
+                    },
+                },
+                {
+                    name: "parts",
+                    price: |_, at| at.on(3.0, 2.0),
+                    lower: |_, at| {
+                        let logits = at.inputs[0];
+                        let each = dispatch("sigmoid_parts", logits);
+                        let each = each.bind("weights", Operand::Input(2));
+                        let (each, sum, parts) = in_parts(at, each, [logits.elements(), 1]);
+                        Ok(Lowered { dispatches: vec![each, sum], scratch: vec![parts] })
+                    },
+                },
+            )
         }
-        let entry = if lowering.variant == "lanes" { "sigmoid_lanes" } else { "sigmoid_naive" };
-        Ok(dispatch(entry, lowering.inputs[0])
-            .bind("weights", Operand::Input(2))
-            .bind("loss", Operand::Output)
-            .rounds(rounds(lowering, lowering.inputs[0].elements(), 1))
-            .into())
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         8 * inputs[0].elements() as u64
+    }
+}
+
+impl SigmoidCrossEntropy {
+    /// A version by which one invocation takes so many elements.
+    fn whole(self, entry: &'static str, lowering: &Lowering, elements: usize) -> Lowered {
+        dispatch(entry, lowering.inputs[0])
+            .bind("weights", Operand::Input(2))
+            .bind("loss", Operand::Output)
+            .rounds(elements)
+            .into()
     }
 }
 
@@ -372,10 +392,6 @@ impl Operation for SigmoidCrossEntropyGradient {
             let p = 1.0 / (1.0 + (-inputs[0].data()[index]).exp());
             scale * inputs[2].data()[index / classes] * (p - inputs[1].data()[index])
         })]
-    }
-
-    fn variants(&self) -> &'static [Variant] {
-        NAIVE
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {

@@ -1,8 +1,8 @@
 //! Optimisers with the update rules of Keras 3, all parameters in one dispatch.
 
+use crate::engine::ops::rows::{Way, fours_if};
 use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
+    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -174,11 +174,6 @@ pub struct Optimize {
     pub optimizer: Optimizer,
 }
 
-const VARIANTS: &[Variant] = &[
-    Variant { name: "naive", needs: Needs::Nothing },
-    Variant { name: "fours", needs: Needs::Nothing },
-];
-
 impl Operation for Optimize {
     fn name(&self) -> &'static str {
         "optimizer"
@@ -249,41 +244,21 @@ impl Operation for Optimize {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        VARIANTS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        let vectors = lowering.views.iter().zip(lowering.inputs).enumerate();
-        let aligned =
-            vectors.filter(|(index, _)| ![2, 3].contains(index)).all(|(_, (view, shape))| {
-                view.offset.is_multiple_of(4) && shape.elements().is_multiple_of(4)
-            });
-        if aligned { "fours" } else { "naive" }
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let states = self.optimizer.states().len();
-        let elements = lowering.inputs[0].elements();
-        let (entry, count, each) = match lowering.variant {
-            "fours" if self.choose(lowering) != "fours" => {
-                return Err(Error::shape("optimizer", "fours takes channels in fours"));
-            }
-            "fours" => ("fours", elements / 4, 256),
-            _ => ("naive", elements, 64),
-        };
-        let mut dispatch = Dispatch::new("optimizer", entry)
-            .constant("RULE", self.optimizer.rule())
-            .constant("STATES", states as u32)
-            .bind("parameters", Operand::Input(0))
-            .bind("gradients", Operand::Input(1))
-            .bind("hyper", Operand::Input(2))
-            .bind("loss", Operand::Input(3))
-            .param("count", count)
-            .workgroups(grid(count.div_ceil(each), lowering.capabilities.max_workgroups));
-        for (index, name) in ["state0", "state1"].into_iter().enumerate().take(states) {
-            dispatch = dispatch.bind(name, Operand::Input(4 + index));
+        const {
+            &variants!(Optimize:
+                {
+                    name: "naive",
+                    price: |_, _| 4.0,
+                    lower: |this, at| this.dispatches(at, Way::NAIVE),
+                },
+                {
+                    name: "fours",
+                    fits: Self::in_fours,
+                    price: |_, _| 1.0,
+                    lower: |this, at| this.dispatches(at, Way::FOURS),
+                },
+            )
         }
-        Ok(dispatch.into())
     }
 
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
@@ -294,6 +269,41 @@ impl Operation for Optimize {
             Optimizer::RmsProp { .. } => 8 + 2 * self.optimizer.states().len() as u64,
         };
         each * inputs[0].elements() as u64
+    }
+}
+
+impl Optimize {
+    fn in_fours(&self, lowering: &Lowering) -> Result<()> {
+        let vectors = lowering.views.iter().zip(lowering.inputs).enumerate();
+        let mut vectors = vectors.filter(|(index, _)| ![2, 3].contains(index));
+        fours_if(
+            self,
+            vectors.all(|(_, (view, shape))| {
+                view.offset.is_multiple_of(4) && shape.elements().is_multiple_of(4)
+            }),
+        )
+    }
+
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let states = self.optimizer.states().len();
+        let elements = lowering.inputs[0].elements();
+        let (entry, count) = (way.entry(["naive", "fours"]), elements / way.width);
+        let mut dispatch = Dispatch::new("optimizer", entry)
+            .constant("RULE", self.optimizer.rule())
+            .constant("STATES", states as u32)
+            .bind("parameters", Operand::Input(0))
+            .bind("gradients", Operand::Input(1))
+            .bind("hyper", Operand::Input(2))
+            .bind("loss", Operand::Input(3))
+            .param("count", count)
+            .workgroups(grid(
+                count.div_ceil(if way.width > 1 { 256 } else { 64 }),
+                lowering.capabilities.max_workgroups,
+            ));
+        for (index, name) in ["state0", "state1"].into_iter().enumerate().take(states) {
+            dispatch = dispatch.bind(name, Operand::Input(4 + index));
+        }
+        Ok(dispatch.into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Blocks of rows whose sums are merged: an invocation's each, or a workgroup's.
 
-use crate::engine::ops::rows::Walk;
+use crate::engine::ops::rows::{Walk, Way};
 use crate::engine::ops::{Dispatch, Lowering, grid};
 use crate::engine::shape::Shape;
 
@@ -27,8 +27,8 @@ const FEWEST_ROWS: usize = 4;
 
 impl Blocks {
     /// Blocks of an invocation each.
-    pub fn walked(lowering: &Lowering, shape: &Shape) -> Self {
-        let walk = Walk::sum(lowering, shape);
+    pub fn walked(lowering: &Lowering, way: Way, shape: &Shape) -> Self {
+        let walk = Walk::sum(lowering, way, shape);
         Blocks { count: walk.blocks, kind: BlocksOf::Walk(walk) }
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Normalized, SUMS, addition, choose_sums, expect_normalized, expect_shape, pointwise, sums,
+    By, Normalized, Sums, addition, expect_normalized, expect_shape, pointwise, sums, table,
 };
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
-    Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, rows,
+    Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -53,30 +54,28 @@ impl Operation for BatchNormGradientSums {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        SUMS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose_sums(lowering)
+        const { &table::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "dy"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
+    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
+        6 * inputs[0].elements() as u64
+    }
+}
+
+impl Sums for BatchNormGradientSums {
+    fn dispatches(&self, lowering: &Lowering, by: By) -> Result<Lowered> {
         let entries = ["sums_naive", "sums_fours", "sums_group"];
         let merges = ["sums_merge", "sums_merge_alone"];
-        sums(lowering, entries, merges, self.epsilon, self.activation, |dispatch| {
+        sums(lowering, by, entries, merges, self.epsilon, self.activation, |dispatch| {
             let names = ["x", "dy", "stats", "gamma", "beta"];
             names.iter().enumerate().fold(dispatch, |dispatch, (index, name)| {
                 dispatch.bind(name, Operand::Input(index))
             })
         })
-    }
-
-    fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
-        6 * inputs[0].elements() as u64
     }
 }
 
@@ -132,21 +131,11 @@ impl Operation for BatchNormInputGradient {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "dy", "residual", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let names = ["x", "dy", "stats", "gamma", "beta", "sums"];
-        let entries = ["input_gradient_naive", "input_gradient_fours"];
-        pointwise(lowering, entries, &names, self.epsilon, self.activation, self.residual)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -161,5 +150,13 @@ impl Operation for BatchNormInputGradient {
     ) -> Option<Arc<dyn Operation>> {
         let added = addition(next, position) == Some(Activation::None) && !self.residual;
         added.then(|| Arc::new(Self { residual: true, ..*self }) as Arc<dyn Operation>)
+    }
+}
+
+impl Rowwise for BatchNormInputGradient {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let names = ["x", "dy", "stats", "gamma", "beta", "sums"];
+        let entries = ["input_gradient_naive", "input_gradient_fours"];
+        pointwise(lowering, way, entries, &names, self.epsilon, self.activation, self.residual)
     }
 }

@@ -9,10 +9,10 @@ mod gradient;
 mod normalize;
 mod statistics;
 
-use crate::engine::ops::rows::{self, Walk};
+use crate::engine::ops::rows::{self, Walk, Way, in_fours};
 use crate::engine::ops::{
-    Activation, Case, Curve, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Needs,
-    Operand, Operation, Variant, downcast, grid,
+    Activation, Case, Curve, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Operand,
+    Operation, Variant, downcast, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -65,6 +65,7 @@ fn expect_normalized(
 /// single invocations.
 fn sums(
     lowering: &Lowering,
+    by: By,
     entries: [&'static str; 3],
     merges: [&'static str; 2],
     epsilon: f32,
@@ -73,17 +74,20 @@ fn sums(
 ) -> Result<Lowered> {
     let shape = lowering.inputs[0];
     let channels = shape.channels();
-    let in_groups = lowering.variant == "group";
-    let version = rows::version(lowering, [entries[0], entries[usize::from(in_groups) + 1]])?;
-    let shader = if in_groups { "batch_norm_group" } else { "batch_norm" };
-    let blocks = if in_groups { Blocks::of_groups(shape) } else { Blocks::walked(lowering, shape) };
+    let (shader, entry, blocks) = match by {
+        By::Invocations(way) => {
+            let entry = way.entry([entries[0], entries[1]]);
+            ("batch_norm", entry, Blocks::walked(lowering, way, shape))
+        }
+        By::Workgroups => ("batch_norm_group", entries[2], Blocks::of_groups(shape)),
+    };
     let first = activation
-        .bind(Dispatch::new(shader, version.entry))
+        .bind(Dispatch::new(shader, entry))
         .bind("part", Operand::Scratch(0))
         .param("epsilon", epsilon)
         .param("momentum", 0.0)
         .param("row", 0u32);
-    let alone = lowering.variant == "strip" || blocks.count <= SLICES;
+    let alone = by == By::Invocations(Way::STRIP) || blocks.count <= SLICES;
     let merge = merges[usize::from(alone)];
     let (count, groups) = match alone {
         true => (channels, channels.div_ceil(64)),
@@ -109,21 +113,47 @@ fn sums(
     })
 }
 
-/// The variants of sums over rows.
-const SUMS: &[Variant] = &[
-    rows::LADDER[0],
-    rows::LADDER[1],
-    rows::LADDER[2],
-    // Four channels; workgroups sum, so that little is left to merge.
-    Variant { name: "group", needs: Needs::Nothing },
-];
+/// Who sums a block of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Invocations(Way),
+    Workgroups,
+}
 
-/// The best of [`SUMS`] for these views.
-fn choose_sums(lowering: &Lowering) -> &'static str {
-    match rows::choose(lowering) {
-        "fours" => "group",
-        other => other,
-    }
+/// An operation that sums over rows.
+trait Sums: Operation {
+    /// The dispatches of a version.
+    fn dispatches(&self, lowering: &Lowering, by: By) -> Result<Lowered>;
+}
+
+/// The versions of one.
+const fn table<T: Sums>() -> [Variant; 4] {
+    variants!(T:
+        {
+            name: "naive",
+            price: |_, _| 4.0,
+            lower: |this, at| this.dispatches(at, By::Invocations(Way::NAIVE)),
+        },
+        {
+            name: "fours",
+            fits: in_fours,
+            price: |_, _| 3.0,
+            lower: |this, at| this.dispatches(at, By::Invocations(Way::FOURS)),
+        },
+        {
+            name: "strip",
+            fits: in_fours,
+            price: |_, at| at.on(1.0, 2.0),
+            lower: |this, at| this.dispatches(at, By::Invocations(Way::STRIP)),
+        },
+        // Four channels; workgroups sum, so that little is left to merge.
+        {
+            name: "group",
+            fits: in_fours,
+            price: |_, at| at.on(2.0, 1.0),
+            lower: |this, at| this.dispatches(at, By::Workgroups),
+        },
+    )
 }
 
 /// Channels that one workgroup merges: `MERGED` in the shader.
@@ -135,15 +165,15 @@ const SLICES: usize = 16;
 /// `residual`, one more that is added.
 fn pointwise(
     lowering: &Lowering,
+    way: Way,
     entries: [&'static str; 2],
     names: &[&'static str],
     epsilon: f32,
     activation: Activation,
     residual: bool,
 ) -> Result<Lowered> {
-    let version = rows::version(lowering, entries)?;
     let mut dispatch = activation
-        .bind(Dispatch::new("batch_norm", version.entry))
+        .bind(Dispatch::new("batch_norm", way.entry(entries)))
         .constant("RESIDUAL", u32::from(residual))
         .bind("y", Operand::Output)
         .param("epsilon", epsilon)
@@ -153,7 +183,7 @@ fn pointwise(
     for (index, name) in names.iter().copied().chain(residual).enumerate() {
         dispatch = dispatch.bind(name, Operand::Input(index));
     }
-    let walk = Walk::each(lowering, lowering.inputs[0]);
+    let walk = Walk::each(way, lowering.inputs[0]);
     Ok(walk.apply(dispatch, lowering).param("slices", 1u32).into())
 }
 

@@ -7,9 +7,10 @@ use super::{
     expect_shape, pointwise,
 };
 use crate::engine::graph::Value;
+use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
     Activation, Elementwise, Instruction, Lowered, Lowering, Operation, Row, Rule, Variant,
-    expect_inputs, rows,
+    expect_inputs,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -104,21 +105,11 @@ impl Operation for BatchNormNormalize {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        rows::LADDER
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        rows::choose(lowering)
+        const { &rows::ladder::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x", "residual", "y"]
-    }
-
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let names = ["x", "stats", "gamma", "beta"];
-        let entries = ["normalize_naive", "normalize_fours"];
-        pointwise(lowering, entries, &names, self.epsilon, self.activation, self.residual)
     }
 
     fn flops(&self, _inputs: &[&Shape], output: &Shape) -> u64 {
@@ -143,5 +134,13 @@ impl Operation for BatchNormNormalize {
         }
         let activation = addition(next, position).filter(|_| !self.residual)?;
         Some(Arc::new(BatchNormNormalize { activation, residual: true, ..*self }))
+    }
+}
+
+impl Rowwise for BatchNormNormalize {
+    fn dispatches(&self, lowering: &Lowering, way: Way) -> Result<Lowered> {
+        let names = ["x", "stats", "gamma", "beta"];
+        let entries = ["normalize_naive", "normalize_fours"];
+        pointwise(lowering, way, entries, &names, self.epsilon, self.activation, self.residual)
     }
 }

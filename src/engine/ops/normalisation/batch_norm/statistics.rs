@@ -1,9 +1,8 @@
 //! Mean and variance of a batch, and the running averages of both.
 
-use super::{SUMS, choose_sums, expect_elements, expect_shape, sums};
+use super::{By, Sums, expect_elements, expect_shape, sums, table};
 use crate::engine::ops::{
-    Activation, Dispatch, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
+    Activation, Dispatch, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, grid,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
@@ -45,27 +44,25 @@ impl Operation for BatchNormStatistics {
     }
 
     fn variants(&self) -> &'static [Variant] {
-        SUMS
-    }
-
-    fn choose(&self, lowering: &Lowering) -> &'static str {
-        choose_sums(lowering)
+        const { &table::<Self>() }
     }
 
     fn halves(&self) -> &'static [&'static str] {
         &["x"]
     }
 
-    fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
-        let entry = ["statistics_naive", "statistics_fours", "statistics_group"];
-        let merges = ["statistics_merge", "statistics_merge_alone"];
-        sums(lowering, entry, merges, 0.0, Activation::None, |dispatch| {
-            dispatch.bind("x", Operand::Input(0))
-        })
-    }
-
     fn flops(&self, inputs: &[&Shape], _output: &Shape) -> u64 {
         4 * inputs[0].elements() as u64
+    }
+}
+
+impl Sums for BatchNormStatistics {
+    fn dispatches(&self, lowering: &Lowering, by: By) -> Result<Lowered> {
+        let entry = ["statistics_naive", "statistics_fours", "statistics_group"];
+        let merges = ["statistics_merge", "statistics_merge_alone"];
+        sums(lowering, by, entry, merges, 0.0, Activation::None, |dispatch| {
+            dispatch.bind("x", Operand::Input(0))
+        })
     }
 }
 
@@ -119,10 +116,6 @@ impl Operation for MovingAverage {
         &[0, 1]
     }
 
-    fn variants(&self) -> &'static [Variant] {
-        NAIVE
-    }
-
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let channels = lowering.inputs[2].channels();
         // One at a time: the two may lie in one buffer, whose ranges must not overlap when written.
@@ -157,5 +150,3 @@ impl Operation for MovingAverage {
         3 * inputs[2].elements() as u64
     }
 }
-
-const NAIVE: &[Variant] = &[Variant { name: "naive", needs: Needs::Nothing }];
