@@ -1,10 +1,10 @@
 // Step 15: a training run in the tab.
 
-import { h, fill } from 'lesson/dom.js';
+import { h, s, fill } from 'lesson/dom.js';
 import { app } from 'lesson/app.js';
 import { Trainer } from 'lesson/trainer.js';
 import { curves, legend } from 'lesson/chart.js';
-import { drawOverlay, drawPixels } from 'lesson/draw.js';
+import { drawOverlay, drawPixels, outline } from 'lesson/draw.js';
 import { format } from 'lesson/inspector.js';
 import { diceCurve, greyLevels, range } from 'lesson/maths.js';
 
@@ -87,7 +87,7 @@ export function trainView(root) {
     const own = losses.length ? losses : [];
     const shown = [{ name: 'loss in this tab', values: own, class: 'own' }];
     const same = native && Number(seed.value) === (app.data.training.seed ?? 0) && Number(rate.value) === usual;
-    if (same) shown.push({ name: `the native program, ${native.length} steps`, values: native, class: 't0' });
+    if (same) shown.push({ name: `the native program, ${native.length} steps`, values: native, class: 'native' });
     const last = Math.max(20, own.length - 1);
     const high = Math.max(0.8, ...[...own, ...(same ? native : [])].filter(Number.isFinite).map((value) => Math.ceil(value * 5) / 5));
     fill(chart, curves(shown, { last, high, x: 'step', y: 'loss', label: `Loss after ${own.length} steps` }), legend(shown));
@@ -100,8 +100,9 @@ export function trainView(root) {
       const canvas = h('canvas', { role: 'img', 'aria-label': `Held-out picture ${i + 1} with its map` });
       if (range(levels)[1] > 0) drawOverlay(canvas, picture, levels, 0.55);
       else drawPixels(canvas, picture.pixels, picture.width, picture.height);
-      const score = picture.outline ? `mean-Dice ${format(diceCurve(levels, picture.outline).meanDice, 3)}` : 'no mass';
-      return h('div', { class: 'card' }, canvas, h('p', { class: 'note' }, `${app.data.training?.classes?.[picture.class] ?? app.classes[picture.class] ?? ''}, p(abnormal) ${format(probability, 2)}, ${score}`));
+      const score = picture.outline ? `mean-Dice ${diceCurve(levels, picture.outline).meanDice.toFixed(3)}` : 'no mass';
+      const edge = s('svg', { class: 'outline', viewBox: `0 0 ${picture.width} ${picture.height}`, preserveAspectRatio: 'none', 'aria-hidden': true }, picture.outline ? s('path', { d: outline(picture.outline, picture.width, picture.height) }) : null);
+      return h('div', { class: 'card' }, h('div', { class: 'frame still' }, canvas, edge), h('p', { class: 'note' }, `${app.data.training?.classes?.[picture.class] ?? app.classes[picture.class] ?? ''}, p(abnormal) ${probability.toFixed(2)}, ${score}`));
     }));
   };
   draw();
