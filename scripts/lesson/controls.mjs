@@ -346,8 +346,14 @@ async function lost(page) {
   await changes(page, 'and computes', () => choose(page, '#choose-picture', 2), () => ink(page, heatmap));
 }
 
-/** Without WebGPU what cannot work says so. */
+/** Without WebGPU what cannot work says so, and the processor computes what is not recorded. */
 async function without(page) {
+  const picture = await page.$eval('.board canvas', (canvas) => canvas.toDataURL('image/png'));
+  await changes(page, 'covering what is bright', () => click(page, '#cover-bright'), () => summary(page));
+  await changes(page, 'a file of one’s own', () => give(page, 'own.png', Buffer.from(picture.split(',')[1], 'base64')), () => page.$eval('#choose-picture', (one) => one.value));
+  check('it says that the processor computed it', /on your processor/.test(await text(page, '#status')));
+  await choose(page, '#choose-picture', 0);
+  await idle(page);
   const dead = await page.$$eval('main button:not(:disabled), main select:not(:disabled)', (all) => all.filter((one) => one.offsetParent !== null && one.textContent.trim() === '' && !one.getAttribute('aria-label')).length);
   check('no control without a name', dead === 0);
   check('what needs WebGPU says so', await page.evaluate(() => ['#exercises', '#train', '#bench', '#kernels'].every((id) => /WebGPU/.test(document.querySelector(id).textContent))));
