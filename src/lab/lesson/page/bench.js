@@ -20,6 +20,7 @@ export async function runBench(lesson, { onProgress = () => {}, signal = null, m
 
 async function bench(lesson, { onProgress, signal, most }) {
   const timestamps = lesson.device.features.has('timestamp-query');
+  await lesson.explainProgram.complete();
   const work = kernels(lesson).slice(0, most);
   const results = [];
   const stopped = () => {

@@ -108,6 +108,7 @@ class Lesson {
   }
 }
 
+const later = () => new Promise((done) => setTimeout(done, 1500));
 const defaults = (request, layer) => ({ class: null, sign: 1, layer, method: 'gradcam', normalisation: 'relu-max', picture: null, ...clean(request) });
 const clean = (request) => Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined && value !== null));
 
@@ -129,19 +130,21 @@ class OnGpu extends Lesson {
       const sum = (at) => [...counts.values()].reduce((all, pair) => all + pair[at], 0);
       onProgress(sum(0), sum(1), entry);
     };
-    await Promise.all(first.map((name) => this.programOf(name, report(name))));
+    // Behind the gradient of the layer that is shown first come those of all layers before it.
+    const until = { explain: `gradient/${this.layer}` };
+    await Promise.all(first.map((name) => this.programOf(name, { onProgress: report(name), until: until[name] ?? null })));
     this.explainProgram = await this.programOf('explain');
     this.program = this.explainProgram;
     const { steps } = this.explainProgram;
     const node = this.find(this.network.logits).node;
     this.forwardSteps = steps.findIndex(({ layer }) => layer === node) + 1;
     this.layers = this.layers.map((layer) => ({ ...layer, steps: steps.filter((step) => step.step < this.forwardSteps && step.layer === layer.node).map(({ step }) => step) }));
-    this.use('gradcam', this.layer, 1);
+    await this.use('gradcam', this.layer, 1);
   }
 
-  programOf(name, onProgress) {
+  programOf(name, how) {
     if (!this.programs.has(name)) {
-      const made = Program.create(this.device, this.plans, name, { onProgress });
+      const made = Program.create(this.device, this.plans, name, how);
       made.catch(() => this.programs.delete(name));
       this.programs.set(name, made);
     }
@@ -259,6 +262,8 @@ class OnGpu extends Lesson {
       if (request.sign < 0 && this.method(request.method).family === 'activation') [sum, map] = [sum, map].map((data) => data.map((value) => -value));
       const weights = own.has('weights') ? (request.method === 'cam' ? read[2] : await own.read('weights')) : null;
       await this.use(request.method, request.layer, request.sign);
+      // While the first map is looked at, what other layers need is compiled.
+      this.completing ??= later().then(() => this.explainProgram.complete()).catch(() => {});
       const grey = await this.levels(request.normalisation === 'relu-max' ? map : sum, shape, request);
       return this.answer(request, {
         input, logits: run.logits, class: run.class, layer, shape, activation, gradient, weights, sum, map, ...grey,

@@ -63,10 +63,13 @@ const UNIFORM = 0x40 | 0x8;
 const READ = 0x1 | 0x8;
 
 export class Program {
-  /** Compiles all kernels of a plan at once and allocates its memory. */
-  static async create(device, plans, name, { onProgress = () => {} } = {}) {
+  /**
+   * Compiles the kernels of a plan, all of them at once, and allocates its memory. With `until`, the name of an output,
+   * only those that it needs: the others are compiled when they are run, or by `complete`.
+   */
+  static async create(device, plans, name, { onProgress = () => {}, until = null } = {}) {
     const program = new Program(device, plans instanceof Plans ? plans : new Plans(plans), name);
-    await watched(device, `Preparing ${name}`, () => program.#open(onProgress));
+    await watched(device, `Preparing ${name}`, () => program.#open(onProgress, until));
     return program;
   }
 
@@ -80,7 +83,7 @@ export class Program {
     this.once = -1;
   }
 
-  async #open(onProgress) {
+  async #open(onProgress, until) {
     const { device, plan, plans } = this;
     if (plan.variables) {
       const { variables } = this.cache;
@@ -89,31 +92,41 @@ export class Program {
     }
     this.buffers = plan.buffers.map(({ of, role, bytes }) => (
       of === 'variables' ? this.variables.buffers.get(role) : device.createBuffer({ label: `${this.name}: ${of}`, size: bytes, usage: STORAGE })));
-    await this.#compile(onProgress);
+    this.pipelines = new Map();
     this.#uniforms();
     this.#bind();
+    await this.#compile(until === null ? plan.steps.length : this.after(until), onProgress);
     this.tensors = new Map([...plan.inputs, ...plan.outputs].map((port) => [port.name, port.shape]));
     this.steps = plan.steps.map((step, index) => this.#describe(step, index));
   }
 
-  #dispatches() {
-    return this.plan.dispatches;
+  // The pipelines of what runs once and of the steps up to, and without, `to`.
+  #numbers(to) {
+    const steps = [...this.plan.once, ...this.plan.steps.slice(0, to)];
+    return [...new Set(steps.flatMap((step) => step.dispatches).map((number) => this.plan.dispatches[number].pipeline))];
   }
 
-  async #compile(onProgress) {
-    const numbers = [...new Set(this.#dispatches().map(({ pipeline }) => pipeline))];
+  async #compile(to, onProgress = () => {}) {
+    const numbers = this.#numbers(to).filter((number) => !this.pipelines.has(number));
     let done = 0;
     await Promise.all(numbers.map(async (number) => {
       const { pipelines } = this.cache;
       if (!pipelines.has(number)) pipelines.set(number, this.#pipeline(number, this.#module(this.plans.document.pipelines[number].shader)));
-      await pipelines.get(number).catch((error) => {
+      try {
+        const pipeline = await pipelines.get(number);
+        if (!this.pipelines.has(number)) this.pipelines.set(number, pipeline);
+      } catch (error) {
         pipelines.delete(number);
         throw error;
-      });
+      }
       done += 1;
       onProgress(done, numbers.length, this.plans.document.pipelines[number].entry);
     }));
-    this.pipelines = new Map(await Promise.all(numbers.map(async (number) => [number, await this.cache.pipelines.get(number)])));
+  }
+
+  /** Compiles what is not compiled yet. */
+  complete(onProgress) {
+    return this.#compile(this.plan.steps.length, onProgress);
   }
 
   #module(shader) {
@@ -130,10 +143,9 @@ export class Program {
 
   // All uniform blocks stand in one buffer, 256 bytes apart at least.
   #uniforms() {
-    const all = this.#dispatches();
     let at = 0;
     this.uniformAt = new Map();
-    for (const dispatch of all) {
+    for (const dispatch of this.plan.dispatches) {
       if (!dispatch.uniform) continue;
       this.uniformAt.set(dispatch, at);
       at = Math.ceil((at + 4 * dispatch.uniform[1].length) / 256) * 256;
@@ -153,14 +165,21 @@ export class Program {
     return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
   }
 
+  // Bind groups belong to their pipelines: each is made when its dispatch is recorded first.
   #bind() {
-    const all = this.plan.dispatches.map((dispatch) => {
+    this.commands = this.plan.dispatches.map(() => null);
+  }
+
+  #record(pass, steps) {
+    for (const number of steps.flatMap((step) => step.dispatches)) {
+      const dispatch = this.plan.dispatches[number];
       const pipeline = this.pipelines.get(dispatch.pipeline);
-      return { pipeline, group: this.#group(dispatch, pipeline), workgroups: dispatch.workgroups };
-    });
-    const commands = (steps) => steps.map((step) => step.dispatches.map((number) => all[number]));
-    this.onceCommands = commands(this.plan.once);
-    this.commands = commands(this.plan.steps);
+      if (!pipeline) throw new Error(`A kernel of ${this.name} is not compiled yet.`);
+      this.commands[number] ??= this.#group(dispatch, pipeline);
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, this.commands[number]);
+      pass.dispatchWorkgroups(...dispatch.workgroups);
+    }
   }
 
   // Two texts of one file, with other constants in them, are two shaders: `conv2d`, `conv2d 2`.
@@ -214,19 +233,20 @@ export class Program {
   }
 
   /** Runs the steps from `from` up to, and without, `to`. */
-  async run({ from = 0, to = this.commands.length } = {}) {
+  async run({ from = 0, to = this.plan.steps.length } = {}) {
+    await this.#compile(to);
     await watched(this.device, `Running ${this.name}`, () => this.submit({ from, to }));
   }
 
-  /** The same without looking for errors. */
-  submit({ from = 0, to = this.commands.length } = {}) {
+  /** The same without looking for errors, of what is compiled. */
+  submit({ from = 0, to = this.plan.steps.length } = {}) {
     const encoder = this.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     if (from === 0 && this.once !== (this.variables?.version ?? 0)) {
-      this.onceCommands.flat().forEach((command) => record(pass, command));
+      this.#record(pass, this.plan.once);
       this.once = this.variables?.version ?? 0;
     }
-    this.commands.slice(from, to).flat().forEach((command) => record(pass, command));
+    this.#record(pass, this.plan.steps.slice(from, to));
     pass.end();
     this.device.queue.submit([encoder.finish()]);
   }
@@ -274,6 +294,7 @@ export class Program {
    * `{ok, errors: [{line, column, message}]}`: where it does not compile, nothing changes.
    */
   async replace(shader, text) {
+    await this.complete();
     const numbers = this.#pipelinesOf(shader);
     if (numbers.length === 0) return { ok: false, errors: [{ line: 1, column: 1, message: `${this.name} runs no kernel of ${shader}` }] };
     const before = new Map(this.pipelines);
@@ -290,6 +311,8 @@ export class Program {
       await watched(device, shader, async () => {
         made.forEach(([number, pipeline]) => this.pipelines.set(number, pipeline));
         this.#bind();
+        // Bindings that the text has no more are refused here.
+        this.plan.dispatches.forEach((dispatch) => numbers.includes(dispatch.pipeline) && this.#group(dispatch, this.pipelines.get(dispatch.pipeline)));
       });
     } catch (error) {
       this.pipelines = before;
@@ -311,15 +334,16 @@ export class Program {
 
   /** Milliseconds that one run of a step takes: by the GPU's timestamps where there are, else by the clock. */
   async time(step, { repeats = 10 } = {}) {
-    const commands = this.commands[step];
-    if (!commands || commands.length === 0) return 0;
+    const one = this.plan.steps[step];
+    if (!one || one.dispatches.length === 0) return 0;
+    await this.#compile(step + 1);
     // A step that runs by itself reads what others have left in the memory that they share: results are gone.
     this.last = null;
     const { device } = this;
     const query = device.features.has('timestamp-query') ? device.createQuerySet({ type: 'timestamp', count: 2 }) : null;
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass(query ? { timestampWrites: { querySet: query, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } } : {});
-    for (let i = 0; i < repeats; i += 1) commands.forEach((command) => record(pass, command));
+    for (let i = 0; i < repeats; i += 1) this.#record(pass, [one]);
     pass.end();
     if (!query) {
       await device.queue.onSubmittedWorkDone();
@@ -344,10 +368,4 @@ export class Program {
     this.plan.buffers.forEach(({ of }, i) => of !== 'variables' && this.buffers[i].destroy());
     this.uniforms.destroy();
   }
-}
-
-function record(pass, { pipeline, group, workgroups }) {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(...workgroups);
 }
