@@ -227,7 +227,8 @@ async function lost(page) {
     const before = await window.parula.run();
     lesson.device.destroy();
     const { reason } = await lesson.lost;
-    const said = await window.parula.run().then(() => null, (error) => ({ kind: error.kind, message: error.message }));
+    const picture = { pixels: new Uint8ClampedArray(64), width: 4, height: 4 };
+    const said = await lesson.explain(picture).then(() => null, (error) => ({ kind: error.kind, message: error.message }));
     const again = await lesson.reopen();
     const after = await window.parula.run();
     return { reason, said, other: again !== lesson, mode: again.mode, same: after.map.every((value, i) => value === before.map[i]) };
