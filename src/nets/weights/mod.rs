@@ -10,6 +10,7 @@ mod keras_weights;
 mod limits;
 mod order;
 mod raw;
+mod read;
 mod resolve;
 mod rewrite;
 mod safetensors;
@@ -26,7 +27,8 @@ use crate::nets::models::{Layer, Model};
 
 pub use keras_weights::snake_case;
 pub use order::keras_order;
-pub use raw::{Format, Metadata, Raw, RawLayer, read};
+pub use raw::{Format, Metadata, Raw, RawLayer};
+pub use read::read;
 pub use resolve::Top;
 pub use rewrite::rewrite;
 
