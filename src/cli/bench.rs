@@ -10,7 +10,7 @@ use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::engine::gpu::Gpu;
 use crate::engine::ops::CaseSpec;
-use crate::engine::plan::fitting;
+use crate::engine::plan::{BATCH, fitting};
 use crate::engine::session;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
@@ -46,7 +46,7 @@ pub struct Bench {
     #[arg(long, value_name = "NAME|FILE", value_delimiter = ',', conflicts_with_all = ["case", "small"])]
     layers: Vec<String>,
     /// Images at once, with --model and --layers
-    #[arg(long, default_value_t = 32, value_parser = at_least_one)]
+    #[arg(long, default_value_t = BATCH, value_parser = at_least_one)]
     batch: usize,
     /// Height and width of the input, as 224 or 96x160, instead of the usual ones, with --model and --layers
     #[arg(long, value_parser = size)]

@@ -12,7 +12,7 @@ use super::network::{self, Source};
 use super::steps;
 use super::{Global, Numbers, print, print_json};
 use crate::engine::gpu::Gpu;
-use crate::engine::plan::fitting;
+use crate::engine::plan::{fitting, halving};
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::files;
@@ -172,14 +172,18 @@ impl Cam {
             (None, 2) if !loaded.network.described() => Some(Class::Abnormal.index()),
             (None, _) => None,
         };
-        let batch = loaded.model.batch;
-        let model = loaded.model.clone();
         let settings = self.settings(global, &loaded)?;
-        fitting(batch, |batch| {
-            let Model { network, size, classes, .. } = model;
+        let plan = |batch| {
+            let Model { network, size, classes, .. } = loaded.model;
             let model = network.build(Mode::Inference, batch, size, classes)?;
-            Explainer::expect(&gpu, &model, &settings, largest)
-        })?;
+            Explainer::expect(&gpu, &model, &settings, largest)?;
+            Ok(model)
+        };
+        let batch = loaded.model.batch;
+        let (batch, model) = match self.source.asked() {
+            true => (batch, fitting(batch, plan)?),
+            false => halving(batch, plan)?,
+        };
         let mut explainer = Explainer::new(&gpu, model, &loaded.store, &settings, largest)?;
         let mut refiner = self.refine.map(|refinement| refinement.refiner(&gpu)).transpose()?;
         let mut steps = match &self.steps {

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::train::Training;
-use super::{Global, Repeat, distinct, print, print_json};
-use crate::engine::gpu::Precision;
+use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
 use crate::lab::compare::{self, Options};
@@ -80,6 +79,8 @@ pub struct Compare {
     repeat: Repeat,
     #[command(flatten)]
     training: Training,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 impl Compare {
@@ -114,7 +115,7 @@ impl Compare {
             heatmaps: self.heatmaps,
             again: self.repeat.again(),
         };
-        let gpu = global.open(Precision::F32)?;
+        let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
         compare::check(&options)?;
         // A run that cannot be leaves nothing behind.

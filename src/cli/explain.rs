@@ -9,7 +9,7 @@ use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::engine::graph::{Graph, Kind, Role};
 use crate::engine::ops::Capabilities;
-use crate::engine::plan::{self, Options, Plan, fitting};
+use crate::engine::plan::{self, Options, Plan, planning};
 use crate::engine::session;
 use crate::error::Result;
 use crate::lab::bench::{Phase, PhaseGraph};
@@ -30,9 +30,9 @@ pub struct Explain {
     /// The network, see `parula models`
     #[arg(long, conflicts_with = "file")]
     model: Option<String>,
-    /// Images at once
-    #[arg(long, default_value_t = 1, value_parser = at_least_one)]
-    batch: usize,
+    /// Images at once [32, or as many of them as fit]
+    #[arg(long, value_parser = at_least_one)]
+    batch: Option<usize>,
     /// What is computed
     #[arg(long = "for", default_value = "scores")]
     purpose: Phase,
@@ -103,7 +103,7 @@ impl Explain {
     /// The layers of a model that a file describes.
     fn layers(&self, network: &'static Network) -> Result<Vec<Listed>> {
         let size = self.size.unwrap_or(network.input);
-        let model = network.build(Mode::Inference, self.batch, size, network.classes)?;
+        let model = network.build(Mode::Inference, 1, size, network.classes)?;
         let graph = &model.graph;
         let listed = model.layers.iter().map(|layer| {
             let variables = layer.weights.iter().filter_map(|name| graph.find(name));
@@ -133,11 +133,12 @@ impl Explain {
     ) -> Result<(Graph, Plan)> {
         let size = self.size.unwrap_or(network.input);
         let phase = if self.train { Phase::TrainingStep } else { self.purpose };
-        fitting(self.batch, |batch| {
+        let (_, made) = planning(self.batch, |batch| {
             let graph = PhaseGraph::new(network, phase, batch, size)?;
             let plan = graph.plan(capabilities, options)?;
             Ok((graph.graph, plan))
-        })
+        })?;
+        Ok(made)
     }
 }
 

@@ -8,8 +8,10 @@ use clap::Args;
 use super::at_least_one;
 use super::images::{Failures, Image};
 use crate::engine::gpu::Gpu;
+use crate::engine::plan::BATCH;
 use crate::error::{Error, Result};
-use crate::nets::classifier::{Classifier, Opening, units};
+use crate::nets::classes::units;
+use crate::nets::classifier::{Classifier, Opening};
 use crate::nets::images::{Colour, Prepared, Resize, Scaling, Window};
 use crate::nets::keras;
 use crate::nets::weights::{Format, Raw};
@@ -46,9 +48,9 @@ pub struct Source {
     /// The levels of 16-bit images that are black and white [each image's lowest and highest]
     #[arg(long, value_name = "LOW,HIGH")]
     window: Option<Window>,
-    /// Images at once
-    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
-    batch: usize,
+    /// Images at once [32, or as many of them as fit]
+    #[arg(long, value_parser = at_least_one)]
+    batch: Option<usize>,
 }
 
 /// `224` or `96x160`.
@@ -72,6 +74,11 @@ impl Source {
     /// Whether neither a network nor a file is named.
     pub fn is_empty(&self) -> bool {
         self.model.is_none() && self.weights.is_none()
+    }
+
+    /// Whether a number of images at once was asked for.
+    pub fn asked(&self) -> bool {
+        self.batch.is_some()
     }
 
     /// The file of the weights, which may be the model `described` by itself.
@@ -119,7 +126,8 @@ impl Source {
             resize: self.resize,
             class_names: self.class_names.clone(),
             window: self.window,
-            batch: self.batch.clamp(1, images.max(1)),
+            batch: self.batch.unwrap_or(BATCH).clamp(1, images.max(1)),
+            asked: self.batch.is_some(),
             seed,
         };
         match (described, &self.model, self.weights.as_deref()) {

@@ -7,8 +7,7 @@ use clap::Args;
 use super::images::{Found, Image, Images};
 use super::network::{self, Source};
 use super::weak::RecipeArgs;
-use super::{Global, print, print_json};
-use crate::engine::gpu::Precision;
+use super::{Global, Numbers, print, print_json};
 use crate::error::{Error, Result};
 use crate::lab::experiment::Saved;
 use crate::lab::segment::{Pseudo, Recipe, pseudo};
@@ -37,6 +36,8 @@ pub struct Segment {
     out: PathBuf,
     #[command(flatten)]
     source: Source,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 /// How the output of an image ends.
@@ -58,7 +59,7 @@ impl Segment {
         }
         let found = self.images.find(&ENDINGS)?;
         found.expect_apart(&self.out, &ENDINGS, &[self.source.weights(self.images.model())])?;
-        let gpu = global.open(Precision::F32)?;
+        let gpu = global.open(self.numbers.precision)?;
         let loaded =
             self.source.load_any(self.images.model(), &gpu, found.images.len(), global.seed)?;
         network::expect_finite(&loaded, &found.images)?;

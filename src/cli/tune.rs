@@ -6,7 +6,7 @@ use super::bench::networks;
 use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::engine::ops::CaseSpec;
-use crate::engine::plan::fitting;
+use crate::engine::plan::{BATCH, fitting};
 use crate::error::{Error, Result};
 use crate::lab::bench::{self, BenchOptions, Effort, Layer, Phase};
 use crate::lab::tune::{self, Report, Tuned, Tuning};
@@ -31,7 +31,7 @@ pub struct Tune {
     #[arg(long)]
     case: Option<CaseSpec>,
     /// Images at once
-    #[arg(long, value_delimiter = ',', default_value = "32", value_parser = at_least_one)]
+    #[arg(long, value_delimiter = ',', default_values_t = [BATCH], value_parser = at_least_one)]
     batch: Vec<usize>,
     /// Height and width of the input, as 224 or 96x160, instead of the usual ones
     #[arg(long, value_parser = size)]

@@ -6,8 +6,7 @@ use clap::Args;
 
 use super::distinct;
 use super::train::Training;
-use super::{Global, Repeat, print, print_json};
-use crate::engine::gpu::Precision;
+use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
 use crate::lab::experiment::Setup;
@@ -57,6 +56,8 @@ pub struct Weak {
     recipe: RecipeArgs,
     #[command(flatten)]
     training: Training,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 /// How pseudo-masks are made: shared with `segment`.
@@ -108,7 +109,7 @@ impl Weak {
             seed: global.seed,
             again: self.repeat.again(),
         };
-        let gpu = global.open(Precision::F32)?;
+        let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
         // A run that cannot be leaves nothing behind.
         segment::fits(&gpu, &options)?;

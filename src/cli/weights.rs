@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files::{self, outputs};
-use crate::nets::classifier::units;
+use crate::nets::classes::units;
 use crate::nets::keras;
 use crate::nets::models::{self, Mode, Network};
 use crate::nets::weights::{self, Format, Raw, Top};

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::classifier::units;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -88,4 +87,9 @@ impl ClassNames {
             }
         }
     }
+}
+
+/// So many units of a head, in words.
+pub fn units(count: usize) -> String {
+    format!("{count} unit{}", if count == 1 { "" } else { "s" })
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cam::{Explainer, Explanation, Request, Settings, find};
-use super::classes::ClassNames;
+use super::classes::{ClassNames, units};
 use super::images::{Colour, Grey, Prepared, Resize, Scaling, Window};
 use super::keras;
 use super::models::{self, Mode, Model, Network, Output};
 use super::train::{Predictor, probabilities, softmax};
 use super::weights::{Raw, Top, Weights};
 use crate::engine::gpu::Gpu;
-use crate::engine::plan::fitting;
+use crate::engine::plan::{fitting, halving};
 use crate::engine::session::Store;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
@@ -39,6 +39,8 @@ pub struct Opening {
     pub window: Option<Window>,
     /// The most images at once.
     pub batch: usize,
+    /// Whether somebody asked for so many: a batch that does not fit is then refused, and else halved until it does.
+    pub asked: bool,
     /// Starts a head that is not among the weights.
     pub seed: u64,
 }
@@ -56,6 +58,7 @@ impl Default for Opening {
             class_names: Vec::new(),
             window: None,
             batch: 1,
+            asked: false,
             seed: 0,
         }
     }
@@ -231,7 +234,7 @@ impl Opening {
                 "pictures have one or three",
             ));
         }
-        let model = planned(network, gpu, self.batch.max(1), network.input, classes)?;
+        let model = planned(network, gpu, (self.batch, self.asked), network.input, classes)?;
         let weights = keras::weights(file.raw, &model)?;
         let store = Store::new(gpu, &model.graph, 0)?;
         weights.put(&store)?;
@@ -292,7 +295,7 @@ impl Opening {
         };
         let named = raw.scaling().and_then(Scaling::named);
         let scaling = self.scaling.or(named).unwrap_or_else(|| network.preprocessing.into());
-        let model = planned(network, gpu, self.batch.max(1), size, classes)?;
+        let model = planned(network, gpu, (self.batch, self.asked), size, classes)?;
         let store = Store::new(gpu, &model.graph, self.seed)?;
         fitted(raw, &model)?.put(&store)?;
         Ok(self.loaded(gpu, network, model, store, scaling))
@@ -336,7 +339,7 @@ impl Opening {
         }
         let units = raw.units(network).unwrap_or(network.classes);
         let scaling = raw.scaling().and_then(Scaling::named);
-        let model = planned(network, gpu, self.batch.max(1), size, units)?;
+        let model = planned(network, gpu, (self.batch, self.asked), size, units)?;
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         let scaling = self.scaling.or(scaling).unwrap_or_else(|| network.preprocessing.into());
@@ -358,15 +361,19 @@ pub fn another_size(made_for: Option<[usize; 2]>, size: [usize; 2]) -> String {
 fn planned(
     network: &'static Network,
     gpu: &Gpu,
-    batch: usize,
+    (batch, asked): (usize, bool),
     size: [usize; 2],
     units: usize,
 ) -> Result<Model> {
-    fitting(batch, |batch| {
+    let plan = |batch| {
         let model = network.build(Mode::Inference, batch, size, units)?;
         Predictor::plan(gpu, &model)?;
         Ok(model)
-    })
+    };
+    match asked {
+        true => fitting(batch.max(1), plan),
+        false => halving(batch, plan).map(|(_, model)| model),
+    }
 }
 
 /// The weights in `raw` for `model`. A head of another size is left out, which stderr is told.
@@ -390,9 +397,4 @@ pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
         ),
     }
     Ok(weights)
-}
-
-/// So many units of a head, in words.
-pub fn units(count: usize) -> String {
-    format!("{count} unit{}", if count == 1 { "" } else { "s" })
 }

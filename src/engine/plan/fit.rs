@@ -2,6 +2,21 @@
 
 use crate::error::{Error, Result};
 
+/// Images at once where nobody says how many, and as many as there are where those are fewer.
+pub const BATCH: usize = 32;
+
+/// What `plan` makes for `asked` images at once, as [`fitting`] does; where nobody asked for a number, for
+/// [`BATCH`] or the next half of it that fits.
+///
+/// # Errors
+/// Those of `plan`.
+pub fn planning<T>(asked: Option<usize>, plan: impl Fn(usize) -> Result<T>) -> Result<(usize, T)> {
+    match asked {
+        Some(batch) => Ok((batch, fitting(batch, plan)?)),
+        None => halving(BATCH, plan),
+    }
+}
+
 /// What `plan` makes for `batch` images at once. Where that is too large, the error names the largest
 /// batch for which `plan` succeeds: all of the job is planned for it, so that it works at once.
 ///

@@ -23,7 +23,7 @@ use crate::engine::shape::Shape;
 
 pub use build::{Options, build};
 pub use extent::{Extent, allocation, together};
-pub use fit::{fitting, halving};
+pub use fit::{BATCH, fitting, halving, planning};
 pub use layout::VariableLayout;
 pub use operations::{Work, operations};
 

@@ -25,6 +25,9 @@ pub struct Results {
     pub adapter: String,
     /// What stands for the kernel variants that `parula tune` chose, or `none`.
     pub tuning: String,
+    /// How activations were stored: `f32` or `f16`.
+    #[serde(default = "crate::lab::experiment::single")]
+    pub precision: String,
     /// What was asked.
     pub config: Config,
     /// The ROIs.
@@ -233,6 +236,7 @@ impl Results {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: gpu.report().to_string(),
             tuning: gpu.choices().digest(),
+            precision: gpu.precision().to_owned(),
             config,
             dataset,
             explained_class: Class::Abnormal.name().to_owned(),

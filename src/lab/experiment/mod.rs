@@ -8,6 +8,7 @@ pub(crate) mod earlier;
 mod explain;
 mod figures;
 pub(crate) mod filter;
+mod job;
 mod material;
 pub(crate) mod origins;
 mod phase;
@@ -38,6 +39,7 @@ use crate::provenance::{Items, items};
 pub use config::{Config, pictures};
 pub use material::Material;
 pub use phase::Phase;
+pub(crate) use results::single;
 pub use results::{
     Baselines, DatasetSummary, Intervals, RankCorrelation, Results, Retrained, RunResult, Summary,
     Way,
@@ -198,10 +200,10 @@ impl Whole<'_> {
     }
 
     /// The phases of a model with a seed.
-    fn jobs(&self) -> impl Iterator<Item = run::Job<'_>> {
+    fn jobs(&self) -> impl Iterator<Item = job::Job<'_>> {
         let Whole { gpu, options, material, out, shared, .. } = self;
         let seeds = || options.seeds.iter().zip(&material.splits);
-        let job = move |setup, (&seed, split)| run::Job {
+        let job = move |setup, (&seed, split)| job::Job {
             gpu,
             setup,
             seed,

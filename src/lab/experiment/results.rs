@@ -58,7 +58,7 @@ fn untuned() -> String {
 }
 
 /// Of results from before there was a choice.
-fn single() -> String {
+pub(crate) fn single() -> String {
     "f32".to_owned()
 }
 

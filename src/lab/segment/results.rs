@@ -116,6 +116,9 @@ pub struct Results {
     pub adapter: String,
     /// What stands for the kernel variants that `parula tune` chose, or `none`.
     pub tuning: String,
+    /// How activations were stored: `f32` or `f16`.
+    #[serde(default = "crate::lab::experiment::single")]
+    pub precision: String,
     /// The options that decide the outcome.
     pub config: Config,
     /// The ROIs, or whole images.
@@ -135,6 +138,7 @@ impl Results {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: gpu.report().to_string(),
             tuning: gpu.choices().digest(),
+            precision: gpu.precision().to_owned(),
             config,
             dataset,
             intervals: Intervals::over_seeds(),

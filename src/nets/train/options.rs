@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::state::digest;
 use super::{Keep, Schedule, Statistics};
 use crate::engine::ops::Optimizer;
+use crate::engine::plan::BATCH;
 use crate::nets::images::{Augment, Flips, Scaling};
 use crate::nets::models::{Head, Network};
 use crate::nets::weights::Weights;
@@ -60,7 +61,7 @@ impl Default for TrainOptions {
     fn default() -> Self {
         TrainOptions {
             epochs: 20,
-            batch: 32,
+            batch: BATCH,
             head: Head::Softmax,
             optimizer: Optimizer::adam(),
             learning_rate: 2e-3,
