@@ -355,6 +355,158 @@ fn raw_string(characters: &[char], start: usize) -> usize {
     (until(characters, open + 1, closes) + 1 + hashes).min(characters.len())
 }
 
+/// Files of one folder that may know each other: an operation and its gradients name each other.
+const FAMILIES: [&str; 2] = ["engine::ops::convolution::", "engine::plan::"];
+
+#[test]
+fn no_file_knows_one_that_knows_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    let sources: Vec<(String, String)> = files
+        .iter()
+        .filter(|file| file.file_name().is_some_and(|name| name != "mod.rs" && name != "lib.rs"))
+        .map(|file| {
+            let source = std::fs::read_to_string(file).unwrap();
+            (module_path(file.strip_prefix(&root).unwrap()).join("::"), source)
+        })
+        .collect();
+    let found: Vec<String> = circles(&sources)
+        .into_iter()
+        .filter(|circle| {
+            !FAMILIES.iter().any(|family| circle.iter().all(|name| name.starts_with(family)))
+        })
+        .map(|circle| circle.join(", "))
+        .collect();
+    assert!(found.is_empty(), "these know each other:\n{}\n", found.join("\n"));
+}
+
+/// Files, by their modules, each of which is reached from each. What a `mod.rs` hands on is not followed, nor what
+/// tests import.
+fn circles(sources: &[(String, String)]) -> Vec<Vec<String>> {
+    let place = |path: &str| sources.iter().position(|(name, _)| name == path);
+    let knows: Vec<Vec<usize>> = sources
+        .iter()
+        .map(|(name, source)| {
+            let code = code_only(source);
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let names: Vec<String> = name.split("::").map(str::to_owned).collect();
+            let mut found: Vec<usize> = full_paths(&tokens(code), &names)
+                .iter()
+                .filter_map(|path| {
+                    (1..=path.len()).rev().find_map(|length| place(&path[..length].join("::")))
+                })
+                .collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        })
+        .collect();
+    let reached = |start: usize| {
+        let (mut seen, mut open) = (vec![false; sources.len()], knows[start].clone());
+        while let Some(next) = open.pop() {
+            if !std::mem::replace(&mut seen[next], true) {
+                open.extend(&knows[next]);
+            }
+        }
+        seen
+    };
+    let reached: Vec<Vec<bool>> = (0..sources.len()).map(reached).collect();
+    let mut circles: Vec<Vec<String>> = (0..sources.len())
+        .filter(|&start| reached[start][start])
+        .map(|start| {
+            let both = |&other: &usize| reached[start][other] && reached[other][start];
+            (0..sources.len()).filter(both).map(|other| sources[other].0.clone()).collect()
+        })
+        .filter(|circle: &Vec<String>| circle.len() > 1)
+        .collect();
+    circles.dedup();
+    circles.sort();
+    circles.dedup();
+    circles
+}
+
+/// Every path of `tokens` that starts at the crate's root or at a parent of `names`, from the root on.
+fn full_paths(tokens: &[Token], names: &[String]) -> Vec<Vec<String>> {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
+    let mut found = Vec::new();
+    let mut index = 0;
+    while index < tokens.len() {
+        let mut base = match text(index) {
+            "crate" => Vec::new(),
+            "super" => names[..names.len() - 1].to_vec(),
+            _ => {
+                index += 1;
+                continue;
+            }
+        };
+        index += 1;
+        while text(index) == "::" && text(index + 1) == "super" {
+            base.pop();
+            index += 2;
+        }
+        if text(index) == "::" {
+            index = leaves(tokens, index + 1, &base, &mut found);
+        }
+    }
+    found
+}
+
+/// The paths below `base` that begin at `start`, and the first token behind them.
+fn leaves(tokens: &[Token], start: usize, base: &[String], found: &mut Vec<Vec<String>>) -> usize {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
+    let (mut index, mut path) = (start, base.to_vec());
+    loop {
+        if text(index) == "{" {
+            index += 1;
+            while index < tokens.len() && text(index) != "}" {
+                index = match text(index) {
+                    "," => index + 1,
+                    _ => leaves(tokens, index, &path, found),
+                };
+            }
+            return index + 1;
+        }
+        if text(index) != "self" {
+            path.push(text(index).to_owned());
+        }
+        index += 1;
+        if text(index) != "::" {
+            break;
+        }
+        index += 1;
+    }
+    if text(index) == "as" {
+        index += 2;
+    }
+    found.push(path);
+    index
+}
+
+#[test]
+fn circles_are_found_however_they_are_written() {
+    let of = |sources: &[(&str, &str)]| {
+        let owned = |(name, source): &(&str, &str)| ((*name).to_owned(), (*source).to_owned());
+        circles(&sources.iter().map(owned).collect::<Vec<_>>())
+    };
+    let down = [
+        ("lab::a::x", "use super::y::Y;"),
+        ("lab::a::y", ""),
+        ("lab::z", "use crate::lab::a::{x, y};"),
+    ];
+    assert_eq!(of(&down), Vec::<Vec<String>>::new());
+    let pair = [("lab::a::x", "use super::y::Y;"), ("lab::a::y", "fn f() { super::x::f() }")];
+    assert_eq!(of(&pair), [["lab::a::x", "lab::a::y"]]);
+    let three = [
+        ("lab::a::x", "use crate::{error::Result, lab::{a::y::{self, Y}, b}};"),
+        ("lab::a::y", "use super::super::b as other;"),
+        ("lab::b", "fn f() { crate::lab::a::x::f() }\n"),
+    ];
+    assert_eq!(of(&three).len(), 1, "{:?}", of(&three));
+    let tests = "#[cfg(test)]\nmod tests {\n    use super::super::x;\n}";
+    assert_eq!(of(&[("lab::a::x", "use super::y::Y;"), ("lab::a::y", tests)]).len(), 0);
+}
+
 // ---- the checker itself, on sources made up here ----
 
 fn problems(path: &str, source: &str) -> Vec<String> {

@@ -193,7 +193,7 @@ impl Data {
                         "truth": cut.truth,
                     }));
                 }
-                for group in crate::lab::data::dataset::groups(&[cut.left_out, cut.labels].concat())
+                for group in crate::lab::data::problem::groups(&[cut.left_out, cut.labels].concat())
                 {
                     let (example, more) = (group.example.display(), group.count - 1);
                     let more =

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
+use super::dataset::{Class, Dataset, Normals, ReadOptions, Sample};
 use super::folder::{one_file_a_sample, same_names};
-use super::layout::{Entry, Listing, Pair};
+use super::listing::{Entry, Listing, Pair};
 use super::pairs;
 use super::patients::Patients;
+use super::problem::Problem;
 use crate::error::Result;
 
 /// The folders, which are also the beginnings of the names in them.

@@ -1,15 +1,14 @@
-//! What a data set is, whatever its layout: samples with masks, and the problems seen on the way.
+//! What a data set is, whatever its format: samples with masks, and the problems seen on the way.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::ddsm::Origin;
+use super::ddsm::chain::Origin;
 use super::picture::Picture;
+use super::problem::Problem;
 use super::view::{Projection, View};
-use super::{busi, cbis, ddsm, folder, layout, mias};
-use crate::error::{Error, Result};
 use crate::nets::images::Window;
 
 /// The two classes every network here tells apart.
@@ -61,87 +60,6 @@ pub struct Sample {
     pub view: Option<View>,
     /// Of a mammogram: the same view of the other breast, where it is there and its lesions are known.
     pub other_breast: Option<Picture>,
-}
-
-/// Something wrong with one file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// What others are like it, in a word or two, for scripts.
-    pub kind: &'static str,
-    /// Which file or folder.
-    pub path: PathBuf,
-    /// What is wrong.
-    pub what: String,
-    /// What to try.
-    pub hint: String,
-    /// True when the data set can be used all the same, the file being left out or not needed.
-    pub harmless: bool,
-}
-
-impl Problem {
-    /// A problem that stops the building of ROIs.
-    pub fn new(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        let (path, what, hint) = (path.to_owned(), what.into(), hint.into());
-        Problem { kind: "other", path, what, hint, harmless: false }
-    }
-
-    /// The same problem, of this kind.
-    pub fn of(self, kind: &'static str) -> Self {
-        Problem { kind, ..self }
-    }
-
-    /// A problem that is reported, and does not stop anything.
-    pub fn harmless(path: &Path, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Problem { harmless: true, ..Self::new(path, what, hint) }
-    }
-
-    /// The error that stops the building of ROIs, with the number of problems besides this one.
-    pub fn into_error(self, others: usize) -> Error {
-        let hint = match others {
-            0 => self.hint,
-            1 => format!("{} (one more problem: `parula data inspect` lists both)", self.hint),
-            n => format!("{} ({n} more problems: `parula data inspect` lists all)", self.hint),
-        };
-        Error::content(self.path, self.what, hint)
-    }
-}
-
-/// Problems that differ in the file alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Group {
-    /// [`Problem::kind`] of all.
-    pub kind: &'static str,
-    /// How many there are.
-    pub count: usize,
-    /// The first file.
-    pub example: PathBuf,
-    /// What is wrong with it.
-    pub what: String,
-    /// What to try.
-    pub hint: String,
-    /// Whether the data set can be used all the same.
-    pub harmless: bool,
-}
-
-/// The problems by what they have in common, in the order in which the first of each comes.
-pub fn groups(problems: &[Problem]) -> Vec<Group> {
-    // Numbers and names differ from file to file, what is to be done does not.
-    let pattern = |text: &str| -> String {
-        let named = |word: &&str| !word.contains(|c: char| c.is_ascii_digit() || "./_".contains(c));
-        text.split_whitespace().filter(named).collect::<Vec<_>>().join(" ")
-    };
-    let mut groups: Vec<Group> = Vec::new();
-    let mut found: BTreeMap<(bool, &str, String, String), usize> = BTreeMap::new();
-    for problem in problems {
-        let Problem { kind, path, what, hint, harmless } = problem.clone();
-        let key = (harmless, kind, pattern(&what), pattern(&hint));
-        let index = *found.entry(key).or_insert(groups.len());
-        match groups.get_mut(index) {
-            Some(group) => group.count += 1,
-            None => groups.push(Group { kind, count: 1, example: path, what, hint, harmless }),
-        }
-    }
-    groups
 }
 
 /// A recognised folder of images.
@@ -247,101 +165,4 @@ impl Default for ReadOptions {
             normals: NormalRois::default(),
         }
     }
-}
-
-/// A layout of files that can be read.
-pub struct Format {
-    /// For reports.
-    pub name: &'static str,
-    /// Whether this listing is of this layout.
-    pub recognise: fn(&layout::Listing) -> bool,
-    /// Reads it; called only when recognised.
-    pub read: fn(&layout::Listing, &ReadOptions) -> Result<Dataset>,
-}
-
-/// Every layout, the most particular first: the first that recognises a folder reads it.
-pub const FORMATS: &[Format] = &[
-    Format { name: "ddsm", recognise: ddsm::recognise, read: ddsm::read },
-    Format { name: "cbis-ddsm", recognise: cbis::recognise, read: cbis::read },
-    Format { name: "mias", recognise: mias::recognise, read: mias::read },
-    Format { name: "busi", recognise: busi::recognise, read: busi::read },
-    Format { name: "folder", recognise: folder::recognise, read: folder::read },
-];
-
-/// Recognises and lists the data set in `root`, with the default options.
-///
-/// # Errors
-/// As [`read_with`].
-pub fn read(root: &Path) -> Result<Dataset> {
-    read_with(root, &ReadOptions::default())
-}
-
-/// Recognises and lists the data set in `root`.
-///
-/// # Errors
-/// [`Error::Content`] when `root` is missing, not a folder, or holds no image of a known layout;
-/// [`Error::File`] when it cannot be listed. Problems with single files are in
-/// [`Dataset::problems`] instead.
-pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
-    let listing = layout::list(root)?;
-    let format = FORMATS
-        .iter()
-        .find(|format| (format.recognise)(&listing))
-        .ok_or_else(|| listing.nothing_found())?;
-    if options.outlines.is_some() && format.name != "mias" {
-        return Err(Error::usage(
-            format!("--outlines is for films of MIAS, and {} is not of these", root.display()),
-            "put masks beside their images",
-        ));
-    }
-    let mut dataset = (format.read)(&listing, options)?;
-    if options.normals == NormalRois::All {
-        if !dataset.normals.of_films() {
-            return Err(Error::usage(
-                format!("--normals is for films of both breasts, and {} has none", root.display()),
-                "leave it away: normal ROIs are cut from all normal images",
-            ));
-        }
-        dataset.normals = Normals::BothBreasts;
-    }
-    let undescribed = match dataset.normals {
-        Normals::Images => mias::undescribed(&listing),
-        _ => None,
-    };
-    // Of a tree of films without one that can be used, the problems are still worth a report.
-    if dataset.samples.is_empty() && dataset.normals == Normals::Images {
-        let (problem, hint) = match (listing.unread(), dataset.problems.first()) {
-            _ if undescribed.is_some() => undescribed.unwrap_or_default(),
-            (Some((unread, hint)), _) => {
-                (format!("holds no image that can be used, and {unread}"), hint)
-            }
-            (None, Some(problem)) => (
-                format!(
-                    "holds no image that can be used; {}: {}",
-                    problem.path.display(),
-                    problem.what
-                ),
-                problem.hint.clone(),
-            ),
-            (None, None) => ("holds no image that can be used".into(), layout::EXPECTED.into()),
-        };
-        return Err(Error::content(root, problem, hint));
-    }
-    dataset.format = format.name;
-    if dataset.normals == Normals::Images {
-        let bare = dataset.samples.iter().filter(|one| one.masks.is_empty());
-        let bare = bare.filter(|one| one.class == Class::Abnormal).count();
-        // Their masks may be among what is not read; that goes before all that follows from it.
-        if let (Some((unread, hint)), 1..) = (listing.unread(), bare) {
-            let what = format!("holds {unread}, and {bare} abnormal images without a mask");
-            dataset.problems.insert(0, Problem::new(root, what, hint).of("format"));
-        }
-        if let (Some((what, hint)), 1..) = (undescribed, bare) {
-            let what = format!("{what}; {bare} abnormal images are without a mask");
-            dataset.problems.insert(0, Problem::new(root, what, hint).of("no description"));
-        }
-        dataset.problems.extend(listing.left_out());
-    }
-    dataset.samples.sort_by(|a, b| a.image.path().cmp(b.image.path()));
-    Ok(dataset)
 }

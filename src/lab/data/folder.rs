@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
-use super::layout::{Entry, Listing, Pair};
+use super::dataset::{Class, Dataset, Normals, ReadOptions, Sample};
+use super::listing::{Entry, Listing, Pair};
 use super::load;
-use super::pairs;
 use super::patients::{Patients, alike};
 use super::picture::Picture;
+use super::problem::Problem;
 use super::truth;
+use super::{names, pairs};
 use crate::error::Result;
 
 /// Words in the name of a folder of normal images, and in that of a folder of abnormal ones.
@@ -226,7 +227,7 @@ pub(super) fn same_names(samples: &[Sample], problems: &mut Vec<Problem>) {
     let mut first: HashMap<String, &Path> = HashMap::new();
     for sample in samples {
         // Some file systems do not tell cases apart, or ways to write an accent.
-        if let Some(other) = first.insert(pairs::spelling(&sample.name), sample.image.path()) {
+        if let Some(other) = first.insert(names::spelling(&sample.name), sample.image.path()) {
             let what = format!("has the same name as {}", other.display());
             let problem = Problem::new(sample.image.path(), what, "rename one of them");
             problems.push(problem.of("same name"));

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::dataset::{self, Class, Group, Problem, ReadOptions, Sample};
+use super::dataset::{Class, ReadOptions, Sample};
 use super::duplicates::{self, Mode, Shown};
 use super::load::{Loaded, Loader};
 use super::picture::Picture;
+use super::problem::{Group, Problem};
 use super::roi;
 use super::truth::Truth;
 use crate::error::{Error, Result};
+use crate::lab::data::formats;
+use crate::lab::data::problem;
 use crate::nets::images::Rect;
 
 /// Smallest, middle and largest of some lengths in pixels.
@@ -117,9 +120,9 @@ pub fn inspect(root: &Path) -> Result<Report> {
 /// Reads everything in `root` and reports it. Problems with files are in the report.
 ///
 /// # Errors
-/// As [`dataset::read_with`]: only when there is nothing to report on.
+/// As [`formats::read_with`]: only when there is nothing to report on.
 pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
-    let mut dataset = dataset::read_with(root, options)?;
+    let mut dataset = formats::read_with(root, options)?;
     let mut compared = dataset.clone();
     let (_, duplicates) = duplicates::apply(&mut compared, Mode::Group);
     // What is left out is still inspected, and counted.
@@ -191,7 +194,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
             .map(|sample| (dataset.below_root(sample.image.path()), sample.image.clone()))
             .collect(),
         duplicates,
-        groups: dataset::groups(&problems),
+        groups: problem::groups(&problems),
         problems,
     })
 }

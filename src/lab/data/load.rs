@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::dataset::{Class, Problem, Sample};
+use super::dataset::{Class, Sample};
 use super::mask::{self, Mask};
 use super::picture::Picture;
-use crate::error::Error;
+use super::problem::Problem;
 use crate::nets::images::Grey;
 
 /// An image with its lesion.
@@ -38,7 +38,7 @@ impl Loader {
             Some((last, grey)) if last == picture => Ok(grey.clone()),
             _ => {
                 self.last = None;
-                let grey = Arc::new(picture.read().map_err(problem)?);
+                let grey = Arc::new(picture.read().map_err(Problem::reading)?);
                 self.last = Some((picture.clone(), grey.clone()));
                 Ok(grey)
             }
@@ -78,7 +78,7 @@ fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
                 mask
             }
             other => {
-                let Mask { grey, note } = other.read_mask().map_err(problem)?;
+                let Mask { grey, note } = other.read_mask().map_err(Problem::reading)?;
                 let note = note.map(|note| Problem::harmless(path, note, mask::CHOOSE));
                 notes.extend(note.map(|note| note.of("labels")));
                 grey
@@ -136,7 +136,7 @@ fn with_masks(sample: &Sample, image: Arc<Grey>) -> Result<Loaded, Problem> {
 /// The first mask that cannot be decoded.
 pub fn has_lesion(masks: &[Picture]) -> Result<bool, Problem> {
     for picture in masks {
-        if picture.read_mask().map_err(problem)?.grey.pixels.contains(&255) {
+        if picture.read_mask().map_err(Problem::reading)?.grey.pixels.contains(&255) {
             return Ok(true);
         }
     }
@@ -148,21 +148,6 @@ fn without_mask(image: &Path) -> Problem {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     let hint = format!("put its outline, filled with white on black, beside it as {stem}_mask.png");
     Problem::new(image, "there is no mask for this abnormal image", hint).of("no mask")
-}
-
-/// A reading error as the problem of its file.
-pub(crate) fn problem(error: Error) -> Problem {
-    match error {
-        Error::Content { path, problem, hint } => {
-            Problem::new(&path, problem, hint).of("unreadable")
-        }
-        Error::File { path, source, .. } => {
-            let hint = "check that it is there, and its permissions";
-            Problem::new(&path, format!("cannot be read ({source})"), hint).of("unreadable")
-        }
-        // Reading an image gives no other error; if it ever does, its message is kept.
-        other => Problem::new(Path::new(""), other.to_string(), "see `parula data inspect`"),
-    }
 }
 
 fn file_name(path: &Path) -> String {

@@ -4,13 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::dataset::{self, Dataset, Problem, ReadOptions};
+use super::dataset::{Dataset, ReadOptions};
 use super::duplicates::leakage::Print;
 use super::duplicates::{self, Summary};
 use super::picture::Picture;
+use super::problem::Problem;
 use super::roi::{self, Roi, RoiOptions};
 use super::truth::Truth;
 use crate::error::Result;
+use crate::lab::data::cut;
+use crate::lab::data::formats;
 use crate::nets::images::Split;
 use crate::parallel;
 
@@ -36,11 +39,11 @@ impl Rois {
     /// the ROIs.
     ///
     /// # Errors
-    /// Those of [`dataset::read_with`] and [`roi::cut`].
+    /// Those of [`formats::read_with`] and [`cut::cut`].
     pub fn read(folder: &Path, read: &ReadOptions, options: &RoiOptions) -> Result<Self> {
-        let mut dataset = dataset::read_with(folder, read)?;
+        let mut dataset = formats::read_with(folder, read)?;
         let (duplicates, _) = duplicates::apply(&mut dataset, options.duplicates);
-        let cut = roi::cut(&dataset, options)?;
+        let cut = cut::cut(&dataset, options)?;
         let pictures = pictures(&dataset, &cut.rois);
         let roi::Cut { rois, left_out, notes: labels } = cut;
         let truth = Truth::of(&rois);

@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use rand::Rng;
 
-use super::dataset::{Class, Dataset, Normals, Problem, Sample};
+use super::dataset::{Class, Dataset, Normals, Sample};
 use super::load::Loader;
 use super::picture::Picture;
+use super::problem::Problem;
 use super::roi::{self, Cut, Roi, RoiOptions};
 use super::view::View;
 use crate::draw;

@@ -2,29 +2,34 @@
 //! them by patient. [`images`](crate::nets::images) makes them into batches. Nothing here knows of a GPU.
 //!
 //! ```text
-//! folder ─ dataset::read ─> Dataset ─ duplicates::apply ─> Dataset ─ roi::cut ─> [Roi] ─ split::split ─> Split
+//! folder ─ formats::read ─> Dataset ─ duplicates::apply ─> Dataset ─ cut::cut ─> [Roi] ─ split::split ─> Split
 //!                              └─ inspect                                         └─ roi::prepare ─> images::Prepared
 //! ```
 
 pub mod busi;
 pub mod cbis;
+pub mod cut;
 pub mod dataset;
 pub mod ddsm;
 pub mod duplicates;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod folder;
+pub mod formats;
 pub mod gzip;
 pub mod inspect;
 pub mod layout;
+pub mod listing;
 pub mod load;
 pub mod mask;
 pub mod material;
 pub mod mias;
 pub mod mirror;
+pub mod names;
 pub mod pairs;
 pub mod patients;
 pub mod picture;
+pub mod problem;
 pub mod roi;
 pub mod roi_files;
 pub mod split;
@@ -37,9 +42,10 @@ pub mod truth;
 pub mod view;
 pub mod walk;
 
-pub use dataset::{Class, Dataset, Problem, ReadOptions, Sample};
+pub use dataset::{Class, Dataset, ReadOptions, Sample};
 pub use ddsm::Origin;
 pub use material::Rois;
 pub use picture::Picture;
+pub use problem::Problem;
 pub use roi::{Roi, RoiOptions};
 pub use truth::Truth;

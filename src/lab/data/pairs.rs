@@ -5,7 +5,8 @@ use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::layout::{Entry, Listing, Pair};
+use super::listing::{Entry, Listing, Pair};
+use super::names::spelling;
 
 /// Words that end the stem of a mask where there is the image that it would be of; without one they are
 /// words of an image.
@@ -16,11 +17,6 @@ const FOREIGN_SUFFIXES: [&str; 2] = ["other", "superpixels"];
 const PREFIXES: [&str; 7] = ["mask", "masks", "gt", "seg", "segmentation", "label", "groundtruth"];
 /// Words before the number of an image.
 const IMAGE_WORDS: [&str; 6] = ["image", "images", "img", "imgs", "im", "original"];
-
-/// One way of writing a name: in small letters, and letters with accents as one sign.
-pub fn spelling(name: &str) -> String {
-    name.nfc().collect::<String>().to_lowercase()
-}
 
 /// Finds the images of masks. Entries that only this shows to be masks become masks.
 pub fn assign(entries: &mut [Entry]) {

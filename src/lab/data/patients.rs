@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::dataset::Problem;
-use super::layout;
+use super::problem::Problem;
 use super::table::Table;
 use crate::error::{Error, Result};
+use crate::lab::data::listing;
+use crate::lab::data::names;
 use crate::nets::images::decode::EXTENSIONS;
 
 /// Names of the column of images, and of that of patients.
@@ -38,13 +39,13 @@ impl Patients {
     /// # Errors
     /// Of `patients.csv`: [`Error::File`] when it cannot be read, [`Error::Content`] when a column is missing,
     /// or for the first line that cannot be used.
-    pub fn read(listing: &layout::Listing) -> Result<Option<Self>> {
+    pub fn read(listing: &listing::Listing) -> Result<Option<Self>> {
         let is_table = |path: &&PathBuf| {
             path.parent() == Some(&listing.root)
-                && ["csv", "tsv"].contains(&layout::extension(path).as_str())
+                && ["csv", "tsv"].contains(&names::extension(path).as_str())
         };
         let tables: Vec<&PathBuf> = listing.files.iter().filter(is_table).collect();
-        let own = |path: &&&PathBuf| layout::name(path).to_lowercase() == "patients.csv";
+        let own = |path: &&&PathBuf| names::name(path).to_lowercase() == "patients.csv";
         if let Some(path) = tables.iter().find(own) {
             let mut table = Self::of_table(path, true)?;
             table.problems.extend(table.conflicts(path, listing));
@@ -75,7 +76,7 @@ impl Patients {
             return Err(Error::content(path, "lacks a column `image` or `patient`", hint));
         };
         let mut found = Patients {
-            name: layout::name(path),
+            name: names::name(path),
             complete,
             problems: Vec::new(),
             patients: HashMap::new(),
@@ -123,7 +124,7 @@ impl Patients {
     }
 
     /// Images that one line names by their path and another by their name alone, with different patients.
-    fn conflicts(&self, table: &Path, listing: &layout::Listing) -> Vec<Problem> {
+    fn conflicts(&self, table: &Path, listing: &listing::Listing) -> Vec<Problem> {
         let images = || listing.images.iter().filter(|entry| !entry.is_mask);
         let below = |path: &Path| {
             spelling(&path.strip_prefix(&listing.root).unwrap_or(path).to_string_lossy())
@@ -137,7 +138,7 @@ impl Patients {
             patients: HashMap::new(),
         };
         for entry in images() {
-            let (path, name) = (below(&entry.path), spelling(&layout::name(&entry.path)));
+            let (path, name) = (below(&entry.path), spelling(&names::name(&entry.path)));
             let (Some(by_path), Some(by_name)) =
                 (self.patients.get(&path), self.patients.get(&name))
             else {
@@ -172,7 +173,7 @@ impl Patients {
     pub fn of(&self, root: &Path, image: &Path) -> Option<&str> {
         let below = image.strip_prefix(root).unwrap_or(image).to_string_lossy().into_owned();
         let by = |key: &str| self.patients.get(&spelling(key)).map(|(_, patient)| &**patient);
-        by(&below).or_else(|| by(&layout::name(image)))
+        by(&below).or_else(|| by(&names::name(image)))
     }
 }
 

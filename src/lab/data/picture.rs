@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::cbis::mammogram;
-use super::ddsm::{Film, Outline};
+use super::ddsm::film::{Film, Outline};
 use super::mask::{self, Mask};
-use super::mias::{Circle, Part};
+use super::mias::circle::Circle;
+use super::mias::outline::Part;
 use crate::error::Result;
 use crate::nets::images::Grey;
 use crate::nets::images::Window;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::dataset::Problem;
+use super::problem::Problem;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::files::outputs::{self, Identity};
@@ -53,7 +53,7 @@ impl Walk {
         let mut links = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            let name = super::layout::name(&path);
+            let name = super::names::name(&path);
             // `._X.png` and `__MACOSX` are what macOS leaves in archives.
             if name.starts_with('.') || name == "__MACOSX" {
                 continue;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::filter;
+use super::job::Job;
 use super::phase::Phase;
-use super::run::Job;
 use super::tables::{self, Score, TRAIN, VALIDATION};
 use super::{Material, Setup, heatmap_folder, scores_file};
 use crate::console;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::baseline::scores;
+use super::job::Job;
 use super::phase::Phase;
-use super::run::{Done, Job};
+use super::run::Done;
 use super::{Material, Results};
 use crate::error::Result;
 use crate::lab::metrics::baselines::Baseline;

@@ -2,45 +2,29 @@
 //! filtered ROIs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::explain::{Explained, mean_ways};
 use super::filter;
+use super::job::Job;
 use super::phase::Phase;
 use super::results::{Retrained, RunResult, Way};
-use super::setup::Setup;
 use super::tables::{self, Prediction};
-use super::{Material, Options, origins, predictions_file, scores_file};
-use crate::engine::gpu::Gpu;
+use super::{origins, predictions_file, scores_file};
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::Class;
 use crate::lab::metrics::binary::Binary;
-use crate::lab::run_folder::{RunFolder, content_of};
+use crate::lab::run_folder::content_of;
 use crate::nets::cam::dice::best_threshold;
 use crate::nets::cam::normalise::WAYS;
-use crate::nets::images::{Grey, Prepared, Split};
+use crate::nets::images::{Grey, Prepared};
 use crate::nets::train::record::EpochRecord;
 use crate::nets::train::{Predictor, TrainOptions, Trained, train};
 use crate::nets::weights;
 use crate::provenance::Items;
-
-/// What to run.
-pub struct Job<'a> {
-    pub gpu: &'a Arc<Gpu>,
-    pub setup: &'a Setup,
-    pub seed: u64,
-    pub options: &'a Options,
-    pub material: &'a Material,
-    pub split: &'a Split,
-    /// The run's files.
-    pub out: &'a RunFolder,
-    /// What all of them are made from, among others.
-    pub shared: &'a Items,
-}
 
 /// What came of the original ROIs.
 pub struct Done {

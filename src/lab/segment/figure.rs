@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::job::{Job, Masks};
 use super::score::{Line, Origin};
-use super::seed::{Job, Masks};
 use crate::error::Result;
 use crate::lab::report::contact_sheet::spread;
 use crate::lab::report::mask_sheet::{self, Row};

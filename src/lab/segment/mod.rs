@@ -10,6 +10,7 @@
 
 mod figure;
 mod heatmaps;
+mod job;
 mod look;
 mod pseudo;
 mod recipe;
@@ -127,7 +128,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let write = |results: &Results| out.make(&path, &origin, |path| results.write(path));
     let seeds = options.seeds.iter().zip(&material.splits);
     let (material, shared) = (&material, &shared);
-    let job = |(&seed, split)| seed::Job { gpu, options, material, split, seed, out, shared };
+    let job = |(&seed, split)| job::Job { gpu, options, material, split, seed, out, shared };
     seeds.clone().try_for_each(|one| {
         let job = job(one);
         job.expect()?;

@@ -1,27 +1,26 @@
 //! One seed of a weakly supervised segmentation, from the classifier to the scores.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 
+use super::job::{Job, Masks};
 use super::pseudo::{self, Pseudo, pseudo, refines};
 use super::results::SeedResult;
 use super::score::{self, CUT, Line, Origin};
 use super::unmasked::Unmasked;
-use super::{Options, figure, scores_file};
-use crate::engine::gpu::Gpu;
+use super::{figure, scores_file};
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::{Class, Roi};
 use crate::lab::experiment::earlier::weights_of;
 use crate::lab::experiment::saved::{self, Learning};
-use crate::lab::experiment::{Material, Saved, origins, tables};
-use crate::lab::run_folder::{RunFolder, content_of};
+use crate::lab::experiment::{Saved, origins, tables};
+use crate::lab::run_folder::content_of;
 use crate::memory;
 use crate::nets::cam::{Settings, find};
-use crate::nets::images::{Grey, Prepared, Split};
+use crate::nets::images::{Grey, Prepared};
 use crate::nets::train::{
     self, Segmenter, Targets, TrainOptions, TrainedSegmenter, sides, train_segmenter,
 };
@@ -30,30 +29,6 @@ use crate::provenance::Items;
 
 /// Images that the classifier looks at at once, where so many fit.
 pub const BATCH: usize = 32;
-
-/// What to run.
-pub struct Job<'a> {
-    pub gpu: &'a Arc<Gpu>,
-    pub options: &'a Options,
-    pub material: &'a Material,
-    pub split: &'a Split,
-    pub seed: u64,
-    /// The run's files.
-    pub out: &'a RunFolder,
-    /// What all of them are made from, among others.
-    pub shared: &'a Items,
-}
-
-/// The masks of an abnormal image of the validation side, at its own size.
-pub struct Masks<'a> {
-    pub roi: &'a Roi,
-    /// The heatmap, in levels of 255.
-    pub heatmap: Vec<u8>,
-    /// The pseudo-mask, and those of both networks: 0 and 255.
-    pub masks: [(Origin, Vec<u8>); 3],
-    /// Of all origins.
-    pub lines: Vec<Line>,
-}
 
 impl Job<'_> {
     /// Runs everything, and writes weights, masks, scores and a contact sheet; `settings` is what all seeds

@@ -12,6 +12,7 @@
 mod build;
 mod config;
 mod fields;
+mod function;
 mod layers;
 mod pattern;
 mod site;
@@ -34,7 +35,7 @@ use crate::nets::models::{
 use crate::nets::weights::{Format, Raw, read, rewrite};
 use build::Builder;
 use config::Net;
-use layers::activation::Function;
+use function::Function;
 use site::{Tensor, described};
 
 pub use self::weights::weights;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::fields::Fields;
-use super::layers::activation::Function;
+use super::function::Function;
 use crate::engine::graph::{Init, Role, Value};
 use crate::engine::ops::{Operation, Padding, Window};
 use crate::engine::shape::Shape;

@@ -4,7 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::lab::data::layout::{self, Listing};
+use crate::lab::data::listing::Listing;
+use crate::lab::data::names;
 
 /// The images of a folder, by what they can be found by.
 pub struct Files {
@@ -20,7 +21,7 @@ impl Files {
     pub fn new(listing: &Listing) -> Self {
         let root = listing.root.clone();
         let is_image = |path: &&PathBuf| {
-            ["dcm", "png", "jpg", "jpeg"].contains(&layout::extension(path).as_str())
+            ["dcm", "png", "jpg", "jpeg"].contains(&names::extension(path).as_str())
         };
         let all: BTreeSet<PathBuf> = listing.files.iter().filter(is_image).cloned().collect();
         let mut by_folder: HashMap<String, Vec<PathBuf>> = HashMap::new();
@@ -72,7 +73,7 @@ mod tests {
             "notes/1.9/readme.txt",
         ];
         files.iter().for_each(|path| put_bytes(folder.path(), path, b""));
-        let listing = layout::list(folder.path()).unwrap();
+        let listing = crate::lab::data::layout::list(folder.path()).unwrap();
         let index = Files::new(&listing);
         let find = |path: &str| -> Vec<String> {
             let names = index.find(path);

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::dicom::{Dicom, EXPLICIT, IMPLICIT, PIXELS, Tag};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::lab::data::layout;
+use crate::lab::data::names;
 use crate::nets::images::Grey;
 use crate::nets::images::Grey16;
 use crate::nets::images::Window;
@@ -72,7 +72,7 @@ fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
 
 /// By the ending: a conversion that lost its own would be found by nothing else either.
 fn is_dicom(path: &Path) -> bool {
-    layout::extension(path) == "dcm"
+    names::extension(path) == "dcm"
 }
 
 fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Dicom<'a>> {

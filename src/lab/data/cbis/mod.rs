@@ -19,10 +19,10 @@ pub(crate) mod table;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
-use super::layout::Listing;
-use super::load;
+use super::dataset::{Class, Dataset, Normals, ReadOptions, Sample};
+use super::listing::Listing;
 use super::picture::Picture;
+use super::problem::Problem;
 use super::view::View;
 use crate::error::Result;
 use files::Files;
@@ -148,7 +148,7 @@ impl Reader {
         let size = match mammogram::size(path) {
             Ok(size) => Some(size),
             Err(error) => {
-                self.problems.push(Problem { harmless: true, ..load::problem(error) });
+                self.problems.push(Problem { harmless: true, ..Problem::reading(error) });
                 None
             }
         };

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::lab::data::dataset::Problem;
+use crate::lab::data::names;
+use crate::lab::data::problem::Problem;
 use crate::lab::data::table::Table;
 use crate::lab::data::view::View;
-use crate::lab::data::{layout, load};
 
 /// One abnormality on one film.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ const CROPPED: &str = "cropped image file path";
 
 /// Whether a file is a case description, by its first line.
 pub fn is_table(path: &Path) -> bool {
-    layout::extension(path) == "csv" && {
+    names::extension(path) == "csv" && {
         let header = Table::header(path);
         COLUMNS.iter().all(|column| header.iter().any(|name| name == column))
     }
@@ -59,7 +59,7 @@ pub fn is_table(path: &Path) -> bool {
 pub fn read(path: &Path) -> (Vec<Row>, Vec<Problem>) {
     match Table::read(path) {
         Ok(table) => rows(path, table),
-        Err(error) => (Vec::new(), vec![Problem { harmless: true, ..load::problem(error) }]),
+        Err(error) => (Vec::new(), vec![Problem { harmless: true, ..Problem::reading(error) }]),
     }
 }
 

@@ -7,10 +7,10 @@ use super::chain::{Chain, Origin};
 use super::density::{self, Scanner};
 use super::film::{Film, Outline};
 use super::{ics, overlay};
-use crate::lab::data::dataset::{Class, Problem, ReadOptions, Sample};
+use crate::lab::data::dataset::{Class, ReadOptions, Sample};
 use crate::lab::data::gzip;
-use crate::lab::data::load;
 use crate::lab::data::picture::Picture;
+use crate::lab::data::problem::Problem;
 use crate::lab::data::view::{Projection, View};
 
 /// What there is of a case.
@@ -74,7 +74,7 @@ impl Reader {
         let text = match gzip::read_text(path) {
             Ok(text) => text,
             Err(error) => {
-                self.problems.push(Problem { harmless: true, ..load::problem(error) });
+                self.problems.push(Problem { harmless: true, ..Problem::reading(error) });
                 return;
             }
         };
@@ -168,7 +168,7 @@ impl Reader {
         let parsed = match gzip::read_text(path) {
             Ok(text) => overlay::parse(&text),
             Err(error) => {
-                self.problems.push(Problem { harmless: true, ..load::problem(error) });
+                self.problems.push(Problem { harmless: true, ..Problem::reading(error) });
                 found.complete = false;
                 return found;
             }

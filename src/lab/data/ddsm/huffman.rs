@@ -1,7 +1,7 @@
 //! The entropy coding of a JPEG scan: bits out of bytes with stuffing, and Huffman codes of up to
 //! 16 bits (ITU-T T.81, annexes C and F.2.2).
 
-use super::ljpeg::Unusable;
+use super::unusable::Unusable;
 
 /// Codes up to this length are found by one look into a table; films have few longer ones.
 const LOOK: u32 = 11;

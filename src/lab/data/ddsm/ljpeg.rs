@@ -14,34 +14,9 @@
 use std::path::Path;
 
 use super::huffman::{Bits, Table};
+use super::unusable::Unusable;
 use crate::error::{Error, Result};
 use crate::nets::images::Grey16;
-
-/// Why bytes are no film, without their file's name.
-#[derive(Debug)]
-pub struct Unusable {
-    problem: String,
-    hint: &'static str,
-}
-
-impl Unusable {
-    /// Bytes that contradict each other.
-    pub fn damaged(problem: &str) -> Self {
-        let problem = format!("is a damaged JPEG: {problem}");
-        Unusable { problem, hint: "copy or download it again" }
-    }
-
-    /// Bytes that end too early.
-    pub fn truncated() -> Self {
-        let problem = "is truncated: it ends before the image does".to_owned();
-        Unusable { problem, hint: "copy or download it again" }
-    }
-
-    fn other(problem: impl Into<String>) -> Self {
-        let hint = "only lossless JPEG of one component is read, as DDSM distributes it";
-        Unusable { problem: problem.into(), hint }
-    }
-}
 
 /// Decodes one film; `path` is for messages only.
 ///

@@ -13,11 +13,12 @@ pub mod chain;
 pub mod density;
 #[cfg(test)]
 pub(crate) mod encoder;
-mod film;
+pub(crate) mod film;
 mod huffman;
 pub(crate) mod ics;
 pub mod ljpeg;
 pub mod overlay;
+mod unusable;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,8 +26,9 @@ use std::path::Path;
 pub use chain::Origin;
 pub use film::{Film, Outline};
 
-use super::dataset::{Dataset, Normals, Problem, ReadOptions};
-use super::layout::Listing;
+use super::dataset::{Dataset, Normals, ReadOptions};
+use super::listing::Listing;
+use super::problem::Problem;
 use super::view::View;
 use crate::error::Result;
 use case::{Case, Reader};

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::group::Sets;
 use super::{Fingerprint, Groups, pairs};
-use crate::lab::data::dataset::{Dataset, Problem, Sample};
+use crate::lab::data::dataset::{Dataset, Sample};
 use crate::lab::data::picture::Picture;
+use crate::lab::data::problem::Problem;
 use crate::lab::data::view::View;
 use crate::parallel;
 

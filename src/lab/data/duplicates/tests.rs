@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::draw;
-use crate::lab::data::dataset;
+use crate::lab::data::formats;
 use crate::lab::data::view::View;
 use crate::nets::images::fixtures::{put, textured};
 use crate::nets::images::{Grey, Rect};
@@ -151,7 +151,7 @@ fn folder() -> tempfile::TempDir {
 
 fn applied(mode: Mode) -> (Summary, Vec<(String, String)>, Vec<Shown>) {
     let folder = folder();
-    let mut dataset = dataset::read(folder.path()).unwrap();
+    let mut dataset = formats::read(folder.path()).unwrap();
     let (summary, shown) = apply(&mut dataset, mode);
     let left = dataset.samples.iter().map(|one| (one.name.clone(), one.source.clone())).collect();
     (summary, left, shown)
@@ -182,7 +182,7 @@ fn all_copies_of_a_picture_under_two_labels_go() {
         put(folder.path(), "normal/x2.png", &original);
         put(folder.path(), "abnormal/x3.png", &other);
         for mode in [Mode::Group, Mode::Drop] {
-            let mut dataset = dataset::read(folder.path()).unwrap();
+            let mut dataset = formats::read(folder.path()).unwrap();
             let (summary, _) = apply(&mut dataset, mode);
             let left: Vec<&str> = dataset.samples.iter().map(|one| one.name.as_str()).collect();
             assert!(!left.iter().any(|name| name.starts_with('x')), "{near}: {left:?}");
@@ -197,7 +197,7 @@ fn all_copies_of_a_picture_under_two_labels_go() {
 fn a_copy_joins_its_patients_whether_it_stays_or_not() {
     let patients = |mode| {
         let folder = folder();
-        let mut dataset = dataset::read(folder.path()).unwrap();
+        let mut dataset = formats::read(folder.path()).unwrap();
         for sample in &mut dataset.samples {
             sample.source = match sample.name.as_str() {
                 // Of the pictures of scan 1 the patients 0 and 3 have one each; scan 3 has two labels.
@@ -222,7 +222,7 @@ fn a_copy_joins_its_patients_whether_it_stays_or_not() {
 #[test]
 fn two_breasts_that_look_alike_do_not_contradict_each_other() {
     let folder = folder();
-    let mut dataset = dataset::read(folder.path()).unwrap();
+    let mut dataset = formats::read(folder.path()).unwrap();
     for sample in &mut dataset.samples {
         sample.view = match sample.name.as_str() {
             "c" => Some(View::ALL[0]),
@@ -254,7 +254,7 @@ fn pictures_with_equal_pixels_are_one_source_in_any_case() {
     let folder = folder();
     put(folder.path(), "normal/g.png", &scan(4, 120, 100));
     for mode in [Mode::Group, Mode::Keep] {
-        let mut dataset = dataset::read(folder.path()).unwrap();
+        let mut dataset = formats::read(folder.path()).unwrap();
         apply(&mut dataset, mode);
         let source =
             |name: &str| &dataset.samples.iter().find(|one| one.name == name).unwrap().source;

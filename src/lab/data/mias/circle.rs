@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::info::{Place, SIDE};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::lab::data::dataset::Problem;
+use crate::lab::data::problem::Problem;
 use crate::nets::images::Grey;
 use crate::nets::images::decode::{self, MOST_OF_FILE};
 
@@ -73,7 +73,7 @@ impl Circle {
     /// # Errors
     /// As [`Self::fill`]; and that the circle lies on the dark beside the breast.
     pub fn on(&self, image: &Grey) -> Result<(Grey, Option<String>), Problem> {
-        let mask = self.fill(image.width, image.height).map_err(crate::lab::data::load::problem)?;
+        let mask = self.fill(image.width, image.height).map_err(Problem::reading)?;
         let levels = image.pixels.iter().zip(&mask.pixels).filter(|(_, inside)| **inside > 0);
         let mut levels: Vec<u8> = levels.map(|(level, _)| *level).collect();
         levels.sort_unstable();
@@ -83,7 +83,7 @@ impl Circle {
                 "is left out: its circle of radius {radius} about ({x}, {y}) lies on the dark beside the breast \
                  (line {} of {})",
                 self.line,
-                crate::lab::data::layout::name(&self.info)
+                crate::lab::data::names::name(&self.info)
             );
             let hint = "its place in Info.txt is wrong, and y counts from the bottom";
             return Err(Problem::harmless(&self.film, what, hint).of("dark"));

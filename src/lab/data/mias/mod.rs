@@ -8,9 +8,9 @@
 //! Each abnormality with a place is a sample, and so is each normal film. What is known of an abnormality is a
 //! circle; `--outlines` gives masks that others drew.
 
-mod circle;
+pub(crate) mod circle;
 pub(crate) mod info;
-mod outline;
+pub(crate) mod outline;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
@@ -19,14 +19,16 @@ use std::path::{Path, PathBuf};
 pub use circle::Circle;
 pub use outline::Part;
 
-use super::dataset::{Class, Dataset, Normals, Problem, ReadOptions, Sample};
-use super::layout::{self, Entry, Listing};
-use super::load;
+use super::dataset::{Class, Dataset, Normals, ReadOptions, Sample};
+use super::layout;
+use super::listing::{Entry, Listing};
 use super::picture::Picture;
+use super::problem::Problem;
 use super::table;
 use super::view::{Projection, Side, View};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::lab::data::names;
 use crate::parallel;
 use info::{Finding, Info, Place};
 use outline::Found;
@@ -97,7 +99,7 @@ fn name(film: u32) -> String {
 fn descriptions(listing: &Listing) -> impl Iterator<Item = (&PathBuf, Info)> {
     let called_so = |path: &&PathBuf| {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-        stem.contains("info") && ["txt", "csv"].contains(&layout::extension(path).as_str())
+        stem.contains("info") && ["txt", "csv"].contains(&names::extension(path).as_str())
     };
     fn read(path: &PathBuf) -> Option<(&PathBuf, Info)> {
         let mut bytes = Vec::new();
@@ -180,7 +182,7 @@ fn films(
     let mut in_folder: HashMap<Option<&Path>, usize> = HashMap::new();
     found.iter().for_each(|(_, path)| *in_folder.entry(path.parent()).or_default() += 1);
     found.sort_by_key(|(film, path)| {
-        let lossy = !LOSSLESS.contains(&layout::extension(path).as_str());
+        let lossy = !LOSSLESS.contains(&names::extension(path).as_str());
         (*film, std::cmp::Reverse(in_folder[&path.parent()]), lossy, *path)
     });
     let mut films: BTreeMap<u32, PathBuf> = BTreeMap::new();
@@ -223,9 +225,9 @@ impl Outlines {
         };
         let mut found = BTreeMap::new();
         for path in layout::list(folder)?.images.into_iter().map(|entry| entry.path) {
-            let stem = layout::name(&path);
+            let stem = names::name(&path);
             let stem = stem.rsplit_once('.').map_or(stem.as_str(), |(stem, _)| stem);
-            let stem = layout::owner(stem).unwrap_or(stem);
+            let stem = names::owner(stem).unwrap_or(stem);
             match info::film(stem) {
                 Some(film) if films.contains_key(&film) && !found.contains_key(&film) => {
                     found.insert(film, path);
@@ -347,7 +349,7 @@ impl Reader<'_> {
                 }
                 Some((outlines, Err(error))) => {
                     all.push((0..rows.len()).map(circle).collect());
-                    self.problems.push(Problem { harmless: true, ..load::problem(error) });
+                    self.problems.push(Problem { harmless: true, ..Problem::reading(error) });
                     let what = format!("the circles of {} are taken instead", name(*film));
                     self.note(&outlines, what, "repair the outline", "outline");
                     continue;
@@ -399,7 +401,7 @@ impl Reader<'_> {
         samples: &mut Vec<Sample>,
     ) {
         let Some(rows) = self.findings.get(&film).cloned() else {
-            let what = format!("is left out: {} does not describe it", layout::name(&self.main));
+            let what = format!("is left out: {} does not describe it", names::name(&self.main));
             return self.note(path, what, "add its line", "no line");
         };
         let other = self.films.get(&partner(film)).cloned();
@@ -410,7 +412,7 @@ impl Reader<'_> {
         }
         if contradict(&rows) {
             let what =
-                format!("is left out: {} calls it normal and abnormal", layout::name(&self.main));
+                format!("is left out: {} calls it normal and abnormal", names::name(&self.main));
             return self.note(path, what, "correct its lines", "line");
         }
         let is_normal = rows.iter().all(|(_, finding)| *finding == Finding::Normal);
@@ -422,7 +424,7 @@ impl Reader<'_> {
             self.unlocated += nowhere;
             let what = format!(
                 "has an abnormality without a place in {}, which is left out",
-                layout::name(&self.main)
+                names::name(&self.main)
             );
             self.note(path, what, "no normal ROI is cut from this breast either", "no place");
         }

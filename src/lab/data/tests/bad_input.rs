@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use super::*;
-use crate::lab::data::roi::{self, RoiOptions};
-use crate::lab::data::{dataset, inspect, roi_files, synth};
+use crate::lab::data::cut;
+use crate::lab::data::formats;
+use crate::lab::data::roi::RoiOptions;
+use crate::lab::data::{inspect, roi_files, synth};
 use crate::nets::images::fixtures::{png, png_claiming, put_bytes, tiff};
 
 /// What `build` says, or `read` before it.
 fn message(root: &Path) -> String {
-    let built = dataset::read(root).and_then(|set| roi::build(&set, &RoiOptions::default()));
+    let built = formats::read(root).and_then(|set| cut::build(&set, &RoiOptions::default()));
     let message = built.expect_err("it was accepted").to_string();
     assert_eq!(message.lines().count(), 1, "{message}");
     message
@@ -142,8 +144,8 @@ fn normal_images_of_one_value_are_no_normal_images() {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 2);
     put(folder.path(), "normal/n0.png", &Grey::filled(64, 48, 9));
-    let set = dataset::read(folder.path()).unwrap();
-    let rois = roi::build(&set, &RoiOptions::default()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
+    let rois = cut::build(&set, &RoiOptions::default()).unwrap();
     assert!(rois.iter().all(|roi| roi.source != "n0"));
     put(folder.path(), "normal/n1.png", &Grey::filled(64, 48, 9));
     assert!(message(folder.path()).contains("one grey value"));
@@ -153,8 +155,8 @@ fn normal_images_of_one_value_are_no_normal_images() {
 fn an_output_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 2);
-    let set = dataset::read(folder.path()).unwrap();
-    let rois = roi::build(&set, &RoiOptions::default()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
+    let rois = cut::build(&set, &RoiOptions::default()).unwrap();
     put_bytes(folder.path(), "taken", b"a file");
     // Below a file no folder can be made, not even by root.
     let out = folder.path().join("taken/out");
@@ -168,9 +170,9 @@ fn an_output_that_cannot_be_written_is_named() {
 fn options_out_of_range_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 2);
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     for padding in [0.3..=0.1, -0.5..=0.1, f32::NAN..=0.1, 0.0..=f32::INFINITY] {
-        assert!(roi::build(&set, &RoiOptions { padding, ..RoiOptions::default() }).is_err());
+        assert!(cut::build(&set, &RoiOptions { padding, ..RoiOptions::default() }).is_err());
     }
     let out = folder.path().join("synthetic");
     for (patients, size) in [(0, 128), (1, 2), (1, 100_000)] {

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use crate::lab::data::cbis::dicom::tests::file;
 use crate::lab::data::cbis::dicom::{EXPLICIT, IMPLICIT};
-use crate::lab::data::dataset::{self, Class, ReadOptions};
+use crate::lab::data::cut;
+use crate::lab::data::dataset::{Class, ReadOptions};
+use crate::lab::data::formats;
 use crate::lab::data::inspect;
+use crate::lab::data::problem;
 use crate::lab::data::roi::{self, Cut, RoiOptions, padded};
 use crate::lab::data::view::Projection;
 use crate::nets::images::fixtures::{mask, put, put_bytes, textured};
@@ -71,14 +74,14 @@ fn put_dicom(root: &Path) {
 }
 
 fn cut(root: &Path) -> Cut {
-    roi::cut(&dataset::read(root).unwrap(), &RoiOptions::default()).unwrap()
+    cut::cut(&formats::read(root).unwrap(), &RoiOptions::default()).unwrap()
 }
 
 #[test]
 fn dicom_as_downloaded() {
     let folder = tempfile::tempdir().unwrap();
     put_dicom(folder.path());
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     assert_eq!((set.format, set.unit, set.problems.len()), ("cbis-ddsm", "patient", 0));
     let Cut { rois, left_out, .. } = cut(folder.path());
     assert_eq!(left_out, []);
@@ -99,7 +102,7 @@ fn dicom_as_downloaded() {
     assert_eq!((&json["films"], &json["cases"]), (&3.into(), &2.into()));
     assert_eq!(json["usable"], true);
     let options = ReadOptions { projections: vec![Projection::Mlo], ..ReadOptions::default() };
-    assert_eq!(dataset::read_with(folder.path(), &options).unwrap().samples.len(), 1);
+    assert_eq!(formats::read_with(folder.path(), &options).unwrap().samples.len(), 1);
 }
 
 #[test]
@@ -124,7 +127,7 @@ fn expect(damage: impl Fn(&Path), file: &str, word: &str, left: [usize; 2]) {
     put_dicom(folder.path());
     damage(folder.path());
     let Cut { rois, left_out, .. } = cut(folder.path());
-    let named = |problem: &dataset::Problem| {
+    let named = |problem: &problem::Problem| {
         problem.path.ends_with(file) && problem.what.contains(word) && problem.harmless
     };
     assert!(left_out.iter().any(named), "{file}, {word}: {left_out:?}");

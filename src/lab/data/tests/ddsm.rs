@@ -5,12 +5,15 @@ use std::path::Path;
 
 use crate::draw;
 use crate::error::Result;
-use crate::lab::data::dataset::{self, Class, ReadOptions};
+use crate::lab::data::cut;
+use crate::lab::data::dataset::{Class, ReadOptions};
 use crate::lab::data::ddsm::density::Scanner;
 use crate::lab::data::ddsm::encoder::Encoder;
 use crate::lab::data::ddsm::{Film, Origin};
+use crate::lab::data::formats;
 use crate::lab::data::inspect;
-use crate::lab::data::roi::{self, Cut, Roi, RoiOptions, padded};
+use crate::lab::data::problem;
+use crate::lab::data::roi::{Cut, Roi, RoiOptions, padded};
 use crate::lab::data::roi_files;
 use crate::lab::data::view::{Projection, View};
 use crate::nets::images::Rect;
@@ -90,7 +93,7 @@ fn put_tree(root: &Path) {
 }
 
 fn cut_with(root: &Path, options: &ReadOptions) -> Result<Cut> {
-    roi::cut(&dataset::read_with(root, options)?, &RoiOptions::default())
+    cut::cut(&formats::read_with(root, options)?, &RoiOptions::default())
 }
 
 fn cut(root: &Path) -> Cut {
@@ -114,7 +117,7 @@ const ALL_NAMES: [&str; 6] = [
 fn rois_of_cc_views_with_normal_ones_from_the_other_breast() {
     let folder = tempfile::tempdir().unwrap();
     put_tree(folder.path());
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     assert_eq!((set.format, set.unit), ("ddsm", "patient"));
     assert_eq!(set.problems, []);
     let Cut { rois, left_out, .. } = cut(folder.path());
@@ -219,7 +222,7 @@ fn expect(damage: impl Fn(&Path), file: &str, word: &str, lost: &[&str]) {
     put_tree(folder.path());
     damage(folder.path());
     let report = inspect::inspect(folder.path()).unwrap();
-    let named = |problem: &&dataset::Problem| {
+    let named = |problem: &&problem::Problem| {
         problem.path.ends_with(file) && problem.what.contains(word) && problem.harmless
     };
     assert!(report.problems.iter().any(|problem| named(&problem)), "{file}, {word}: {report}");
@@ -326,9 +329,9 @@ fn a_tree_without_a_usable_film_is_reported_and_gives_no_rois() {
 fn calendars_are_no_cases() {
     let folder = tempfile::tempdir().unwrap();
     put_bytes(folder.path(), "holidays.ics", b"BEGIN:VCALENDAR");
-    assert!(dataset::read(folder.path()).unwrap_err().to_string().contains("no PNG"));
+    assert!(formats::read(folder.path()).unwrap_err().to_string().contains("no PNG"));
     put_bytes(folder.path(), "B-3024-1.ics", b"");
-    assert_eq!(dataset::read(folder.path()).unwrap().format, "ddsm");
+    assert_eq!(formats::read(folder.path()).unwrap().format, "ddsm");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Data sets as they are published and as people keep them.
 
 use super::*;
-use crate::lab::data::dataset::{self, Class};
+use crate::lab::data::cut;
+use crate::lab::data::dataset::Class;
+use crate::lab::data::formats;
 use crate::lab::data::{inspect, load, roi, split, synth};
 use crate::nets::images::fixtures::{png, put_bytes, tiff};
 
@@ -18,7 +20,7 @@ fn busi_as_published() {
     put_bytes(&root, "malignant/malignant (1)_mask_1.png", &png(4, 1, 0, &vec![vec![0x10]; 3]));
     put_bytes(&root, "normal/normal (1).png", &png(4, 8, 0, &vec![vec![1, 2, 3, 4]; 3]));
     put_bytes(&root, "normal/normal (1)_mask.png", &png(4, 1, 0, &vec![vec![0]; 3]));
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     assert_eq!((set.format, set.unit), ("busi", "image"));
     assert_eq!(set.problems, []);
     let masks: Vec<Vec<u8>> = set
@@ -52,8 +54,8 @@ fn a_folder_for_each_patient_with_slices_whose_mask_may_be_empty() {
     assert_eq!((report.abnormal, report.normal), (12, 18));
     assert_eq!((report.split_unit, report.sources), ("patient folder", 6));
     assert!(report.problems.is_empty(), "{report}");
-    let set = dataset::read(folder.path()).unwrap();
-    let rois = roi::build(&set, &roi::RoiOptions::default()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
+    let rois = cut::build(&set, &roi::RoiOptions::default()).unwrap();
     assert_eq!(roi::counts(&rois), [12, 12]);
     assert!(rois.iter().all(|roi| roi.name.starts_with(&roi.source)), "slices of their patients");
     let split = split::split(&rois, 0.2, 0).unwrap();
@@ -72,7 +74,7 @@ fn folders_of_images_and_of_masks() {
             put(folder.path(), &format!("masks/test/{label}/x{i}_mask_0.png"), &mask);
         }
     }
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     assert_eq!(set.problems, []);
     assert_eq!((set.samples.len(), set.unit), (8, "image"));
     assert!(set.samples.iter().all(|sample| sample.masks.len() == 1));
@@ -91,7 +93,7 @@ fn a_table_of_patients_goes_before_everything() {
     let table =
         "patient,image\n\"Doe, J\",mass\\a0.png\nB,a1\nB,n0.png\n\"Doe, J\",./normal/n1.png\n";
     put_bytes(folder.path(), "patients.csv", table.as_bytes());
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     let sources: Vec<&str> = set.samples.iter().map(|sample| sample.source.as_str()).collect();
     assert_eq!((sources, set.unit), (vec!["Doe, J", "B", "B", "Doe, J"], "patients.csv"));
 
@@ -99,10 +101,10 @@ fn a_table_of_patients_goes_before_everything() {
     let report = inspect::inspect(folder.path()).unwrap();
     assert!(!report.usable && report.to_string().contains("not in patients.csv"), "{report}");
     put_bytes(folder.path(), "patients.csv", b"picture,patient\na0.png,A\n");
-    let error = dataset::read(folder.path()).unwrap_err().to_string();
+    let error = formats::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("patients.csv") && error.contains("image"), "{error}");
     put_bytes(folder.path(), "patients.csv", b"image,patient\na0.png\n");
-    assert!(dataset::read(folder.path()).unwrap_err().to_string().contains("line 2"));
+    assert!(formats::read(folder.path()).unwrap_err().to_string().contains("line 2"));
 }
 
 /// What `inspect` says of the table `name` with these lines beside the images of [`simple`].
@@ -149,7 +151,7 @@ fn a_table_of_patients_says_one_thing_of_an_image() {
         ("a1,\"B\",x\n", Some("line 6 has 3 fields")),
     ] {
         put_bytes(folder.path(), "patients.csv", format!("{lines}{more}").as_bytes());
-        match (dataset::read(folder.path()), words) {
+        match (formats::read(folder.path()), words) {
             (Ok(set), None) => assert_eq!(set.problems, []),
             (Err(error), Some(words)) => {
                 assert!(error.to_string().contains(words), "{error}");
@@ -281,8 +283,8 @@ fn pictures_that_are_not_read_are_named_with_what_to_convert_them_to() {
                 false => put_bytes(folder.path(), path, b"BM"),
             }
         }
-        let read = dataset::read(folder.path());
-        match read.and_then(|set| roi::build(&set, &roi::RoiOptions::default())) {
+        let read = formats::read(folder.path());
+        match read.and_then(|set| cut::build(&set, &roi::RoiOptions::default())) {
             Ok(_) => panic!("{paths:?} were accepted"),
             Err(error) => error.to_string(),
         }
@@ -313,7 +315,7 @@ fn one_file_under_two_patients_joins_them() {
         let from = folder.path().join(format!("p1/{}", name.replace('x', "a")));
         std::fs::hard_link(from, folder.path().join("p2").join(name)).unwrap();
     }
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     let sources: Vec<&str> = set.samples.iter().map(|sample| sample.source.as_str()).collect();
     assert_eq!(sources, ["p1", "p1", "p1", "p3"]);
 }
@@ -353,8 +355,8 @@ fn synthetic_mammograms_are_recognised_and_the_same_again() {
     assert!(report.problems.is_empty(), "{report}");
     assert_eq!((report.height.min, report.width.max), (96, 72));
     let build = |root: &Path| {
-        let set = dataset::read(root).unwrap();
-        roi::build(&set, &roi::RoiOptions::default()).unwrap()
+        let set = formats::read(root).unwrap();
+        cut::build(&set, &roi::RoiOptions::default()).unwrap()
     };
     let rois = build(&one);
     assert_eq!(rois, build(&two));

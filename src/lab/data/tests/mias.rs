@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use super::super::dataset::{self, NormalRois, ReadOptions};
+use super::super::dataset::{NormalRois, ReadOptions};
 use super::super::inspect;
-use super::super::roi::{self, Cut, RoiOptions};
+use super::super::roi::{Cut, RoiOptions};
 use super::super::roi_files;
 use super::super::{Class, Roi, Rois, Truth};
+use crate::lab::data::cut;
+use crate::lab::data::formats;
 use crate::nets::images::Grey;
 use crate::nets::images::fixtures::{pgm, put, put_bytes};
 
@@ -57,9 +59,9 @@ fn folder(films: &[(usize, &[Disc])], lines: &[&str]) -> tempfile::TempDir {
 }
 
 fn cut_with(root: &Path, read: &ReadOptions) -> Cut {
-    let dataset = dataset::read_with(root, read).unwrap();
+    let dataset = formats::read_with(root, read).unwrap();
     assert_eq!((dataset.format, dataset.unit), ("mias", "patient"));
-    roi::cut(&dataset, &RoiOptions::default()).unwrap()
+    cut::cut(&dataset, &RoiOptions::default()).unwrap()
 }
 
 fn cut(root: &Path) -> Cut {
@@ -86,8 +88,8 @@ fn told(cut: &Cut) -> String {
 }
 
 fn refusal(root: &Path) -> String {
-    let dataset = dataset::read(root);
-    dataset.and_then(|dataset| roi::cut(&dataset, &RoiOptions::default())).unwrap_err().to_string()
+    let dataset = formats::read(root);
+    dataset.and_then(|dataset| cut::cut(&dataset, &RoiOptions::default())).unwrap_err().to_string()
 }
 
 #[test]
@@ -131,9 +133,9 @@ fn circles_lie_where_the_lesion_is_and_normals_at_the_mirrored_place() {
     // What is written of them does not forget it.
     let written = tempfile::tempdir().unwrap();
     roi_files::write(&cut.rois, written.path()).unwrap();
-    let again = dataset::read(written.path()).unwrap();
+    let again = formats::read(written.path()).unwrap();
     assert_eq!((again.format, Truth::of_samples(&again.samples)), ("folder", truth));
-    assert_eq!(Truth::of(&roi::build(&again, &RoiOptions::default()).unwrap()), truth);
+    assert_eq!(Truth::of(&cut::build(&again, &RoiOptions::default()).unwrap()), truth);
 }
 
 #[test]
@@ -240,11 +242,11 @@ fn outlines_are_taken_where_there_are_some() {
 
     let wrong =
         ReadOptions { outlines: Some(folder.path().join("none")), ..ReadOptions::default() };
-    assert!(dataset::read_with(folder.path(), &wrong).is_err());
+    assert!(formats::read_with(folder.path(), &wrong).is_err());
     let other = tempfile::tempdir().unwrap();
     put(other.path(), "mdb077.png", &two);
     let wrong = ReadOptions { outlines: Some(other.path().to_owned()), ..ReadOptions::default() };
-    let error = dataset::read_with(folder.path(), &wrong).unwrap_err().to_string();
+    let error = formats::read_with(folder.path(), &wrong).unwrap_err().to_string();
     assert!(error.contains("holds no outline of these films"), "{error}");
 }
 
@@ -278,7 +280,7 @@ fn healthy_women_give_normal_rois_where_they_are_asked_for() {
     }
     let other = tempfile::tempdir().unwrap();
     put(other.path(), "normal/a.png", &film(1, &[]));
-    let error = dataset::read_with(other.path(), &read).unwrap_err().to_string();
+    let error = formats::read_with(other.path(), &read).unwrap_err().to_string();
     assert!(error.contains("--normals is for films of both breasts"), "{error}");
 }
 

@@ -2,14 +2,15 @@
 //! accent is one sign or two.
 
 use super::*;
-use crate::lab::data::dataset::{self, Dataset};
+use crate::lab::data::dataset::Dataset;
+use crate::lab::data::formats;
 use crate::lab::data::inspect;
 use crate::lab::data::picture::Picture;
 use crate::nets::images::fixtures::{png, put_bytes};
 
 /// Images with their masks, as names below the root, and everything that was noted.
 fn read(root: &Path) -> (Vec<(String, Vec<String>)>, Dataset) {
-    let set = dataset::read(root).unwrap();
+    let set = formats::read(root).unwrap();
     let name = |picture: &Picture| {
         picture.path().strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/")
     };
@@ -201,9 +202,9 @@ fn rois_of_flat_lesions_can_be_read_again() {
         &mask(4000, 12, Rect { x: 40, y: 5, width: 3600, height: 2 }),
     );
     put(folder.path(), "normal/n.png", &image());
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     let rois =
-        crate::lab::data::roi::build(&set, &crate::lab::data::RoiOptions::default()).unwrap();
+        crate::lab::data::cut::build(&set, &crate::lab::data::RoiOptions::default()).unwrap();
     let out = folder.path().join("out");
     crate::lab::data::roi_files::write(&rois, &out).unwrap();
     for roi in &rois {

@@ -3,12 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lab::data::dataset::{self, Class, Dataset};
+use crate::lab::data::cut;
+use crate::lab::data::dataset::{Class, Dataset};
+use crate::lab::data::formats;
 use crate::lab::data::roi::{self, Roi, RoiOptions, padded};
 use crate::lab::data::roi_files;
 
 fn build(set: &Dataset, seed: u64) -> Vec<Roi> {
-    roi::build(set, &RoiOptions { seed, ..RoiOptions::default() }).unwrap()
+    cut::build(set, &RoiOptions { seed, ..RoiOptions::default() }).unwrap()
 }
 
 proptest! {
@@ -55,7 +57,7 @@ fn rois_hold_their_lesion_and_the_classes_are_equal() {
     for i in 3..7 {
         std::fs::remove_file(folder.path().join(format!("normal/n{i}.png"))).unwrap();
     }
-    let rois = build(&dataset::read(folder.path()).unwrap(), 0);
+    let rois = build(&formats::read(folder.path()).unwrap(), 0);
     assert_eq!(roi::counts(&rois), [7, 7]);
     let (mut drawn, mut of_source) = (Vec::new(), std::collections::BTreeMap::new());
     for roi in &rois {
@@ -89,9 +91,9 @@ fn rois_hold_their_lesion_and_the_classes_are_equal() {
 fn whole_images_are_taken_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 4);
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     let options = RoiOptions { seed: 3, whole: true, ..RoiOptions::default() };
-    let rois = roi::build(&set, &options).unwrap();
+    let rois = cut::build(&set, &options).unwrap();
     assert_eq!(roi::counts(&rois), [4, 4]);
     for roi in &rois {
         let image = Grey::read(folder.path().join(&roi.file)).unwrap();
@@ -105,13 +107,13 @@ fn whole_images_are_taken_as_they_are() {
 fn the_seed_decides_and_growth_does_not() {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 5);
-    let set = dataset::read(folder.path()).unwrap();
+    let set = formats::read(folder.path()).unwrap();
     let rois = build(&set, 1);
     assert_eq!(rois, build(&set, 1));
     assert_ne!(rois, build(&set, 2));
     put(folder.path(), "mass/a00.png", &image());
     put(folder.path(), "mass/a00_mask.png", &lesion());
-    let grown = build(&dataset::read(folder.path()).unwrap(), 1);
+    let grown = build(&formats::read(folder.path()).unwrap(), 1);
     for roi in rois.iter().filter(|roi| roi.class == Class::Abnormal) {
         assert!(grown.contains(roi), "{} has changed", roi.name);
     }
@@ -124,7 +126,7 @@ fn normal_images_that_are_too_small_give_smaller_rois_of_the_same_form() {
     let large = Rect { x: 40, y: 70, width: 100, height: 50 };
     put(folder.path(), "mass/a_mask.png", &mask(200, 200, large));
     put(folder.path(), "normal/n.png", &crate::nets::images::fixtures::textured(60, 60));
-    let rois = build(&dataset::read(folder.path()).unwrap(), 0);
+    let rois = build(&formats::read(folder.path()).unwrap(), 0);
     let form = |roi: &Roi| roi.rect.width as f32 / roi.rect.height as f32;
     assert_eq!(rois[1].rect.width, 60);
     assert!((form(&rois[0]) - form(&rois[1])).abs() < 0.1);
@@ -141,7 +143,7 @@ fn normal_rois_show_about_as_much_air_as_abnormal_ones() {
     }
     put(folder.path(), "normal/n0.png", &film);
     for seed in 0..20 {
-        let rois = build(&dataset::read(folder.path()).unwrap(), seed);
+        let rois = build(&formats::read(folder.path()).unwrap(), seed);
         let black = rois[1].image.pixels.iter().filter(|value| **value == 0).count();
         assert!(black * 10 <= rois[1].image.pixels.len(), "{:?}", rois[1].rect);
     }
@@ -152,13 +154,13 @@ fn rois_are_written_with_an_index_and_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     simple(&folder.path().join("set"), 3);
-    let rois = build(&dataset::read(&folder.path().join("set")).unwrap(), 0);
+    let rois = build(&formats::read(&folder.path().join("set")).unwrap(), 0);
     let index = std::fs::read_to_string(roi_files::write(&rois, &out).unwrap()).unwrap();
     assert_eq!(index.lines().count(), 7);
     assert_eq!(index.lines().next(), Some(roi_files::COLUMNS));
     let columns = roi_files::COLUMNS.split(',').count();
     assert!(index.lines().all(|line| line.split(',').count() == columns));
-    let again = dataset::read(&out).unwrap();
+    let again = formats::read(&out).unwrap();
     assert_eq!((again.samples.len(), again.problems.len()), (6, 0));
     for roi in &rois {
         let path = out.join(format!("{}/{}.png", roi.class.name(), roi.name));

@@ -7,6 +7,7 @@ use crate::engine::graph::{Graph, Value};
 use crate::engine::ops::{Activate, Curve, Elementwise, Normalize};
 use crate::error::Result;
 use crate::nets::keras::fields::Fields;
+use crate::nets::keras::function::Function;
 use crate::nets::keras::site::{Site, Tensor};
 
 pub(super) const LAYERS: &[Kind] = &[
@@ -58,19 +59,6 @@ fn operation(site: &mut Site, name: &str) -> Result<Tensor> {
         Some(function) => site.activated(x, function),
         None => Ok(x.into()),
     }
-}
-
-/// A function of every number, or of a row of scores.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::nets::keras) enum Function {
-    /// max(x, 0), which convolutions take over.
-    Relu,
-    /// min(max(x, 0), 6), likewise.
-    Relu6,
-    /// Any other of one number.
-    Curve(Curve),
-    /// Of the scores in a row.
-    Softmax,
 }
 
 impl Function {

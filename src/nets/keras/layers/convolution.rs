@@ -1,11 +1,11 @@
 //! Convolutions.
 
-use super::activation::Function;
 use super::normalization::by_channel;
 use super::{Kind, kind};
 use crate::engine::graph::{Init, Value};
 use crate::engine::ops::{Conv2d, Conv2dInputGradient, DepthwiseConv2d, Padding, Reshape, Window};
 use crate::error::Result;
+use crate::nets::keras::function::Function;
 use crate::nets::keras::site::{Site, Tensor};
 
 pub(super) const LAYERS: &[Kind] = &[

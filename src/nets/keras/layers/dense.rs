@@ -1,10 +1,10 @@
 //! Dense layers: of vectors, at every step of a sequence and at every pixel of maps.
 
-use super::activation::Function;
 use super::{Kind, kind};
 use crate::engine::graph::Init;
 use crate::engine::ops::{Conv2d, Dense, Padding, Reshape, Window};
 use crate::error::Result;
+use crate::nets::keras::function::Function;
 use crate::nets::keras::site::{Site, Tensor, described};
 
 pub(super) const LAYERS: &[Kind] = &[kind("Dense", dense)];
