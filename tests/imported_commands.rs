@@ -464,3 +464,64 @@ fn every_step_of_grad_cam_follows_from_the_one_before() {
     let said = failure(&[&command[..], &["--method", "saliency"]].concat());
     assert!(said.contains("--steps shows Grad-CAM"), "{said}");
 }
+
+/// Labels by a table and by folders, the table of predictions, and what is refused.
+#[test]
+fn predictions_are_judged_by_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = model("nested-average.keras");
+    let images: Vec<PathBuf> = (20..26).map(|n| picture(folder.path(), n, [32, 32, 3])).collect();
+    let images: Vec<&str> = images.iter().map(|image| path(image)).collect();
+    let plain = json(&[&["predict", path(&file)], &images[..]].concat());
+    let said: Vec<usize> =
+        (0..6).map(|index| plain[index]["class"].as_u64().unwrap() as usize).collect();
+    let units = numbers(&plain[0]["probabilities"]).len();
+    // The first four as they are said, the fifth otherwise, the sixth without a label.
+    let label = |index: usize| if index == 4 { (said[4] + 1) % units } else { said[index] };
+    let lines: Vec<String> =
+        (0..5).map(|index| format!("{},{}", images[index], label(index))).collect();
+    let (labels, table) = (folder.path().join("labels.csv"), folder.path().join("said.csv"));
+    std::fs::write(&labels, format!("image,label\n{}\n", lines.join("\n"))).unwrap();
+    let flags = ["--labels", path(&labels), "--csv", path(&table)];
+    let command = [&["predict", path(&file)], &images[..], &flags[..]].concat();
+    let found = json(&command);
+    assert_eq!(found["predictions"], plain);
+    let judged = &found["judgement"];
+    assert_eq!(judged["images"], 5);
+    assert_eq!(judged["accuracy"]["value"], 0.8);
+    for class in 0..units {
+        for called in 0..units {
+            let count =
+                (0..5).filter(|&index| label(index) == class && said[index] == called).count();
+            assert_eq!(judged["confusion"][class][called], count, "{judged}");
+        }
+    }
+    let written = std::fs::read_to_string(&table).unwrap();
+    let rows: Vec<Vec<&str>> = written.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 7, "{written}");
+    assert_eq!(rows[5][..4], [images[4], "", &*label(4).to_string(), &*said[4].to_string()]);
+    assert_eq!(rows[6][2], "", "{written}");
+    let share: f64 = rows[1][4].parse().unwrap();
+    assert_eq!(share, numbers(&plain[0]["probabilities"])[0]);
+    assert!(notes(&command).contains("1 of 6 images have no label"));
+
+    // What is no class, what would be lost, and what is no probability.
+    std::fs::write(&labels, format!("image,label\n{},dog\n", images[0])).unwrap();
+    let refused = |more: &[&str]| failure(&[&["predict", path(&file), images[0]], more].concat());
+    let strange = refused(&["--labels", path(&labels)]);
+    assert!(strange.contains("dog") && strange.contains("--class-names"), "{strange}");
+    let over = refused(&["--csv", images[0]]);
+    assert!(over.contains("written over"), "{over}");
+    let foreign = refused(&["--csv", path(&labels)]);
+    assert!(foreign.contains("labels.csv"), "{foreign}");
+    assert!(std::fs::read_to_string(&labels).unwrap().ends_with(",dog\n"));
+    let cut = refused(&["--labels", path(&labels), "--threshold", "1.5"]);
+    assert!(cut.contains("no probability"), "{cut}");
+    // Folders are classes by their names.
+    let own = folder.path().join("1");
+    std::fs::create_dir(&own).unwrap();
+    let inside = picture(&own, 20, [32, 32, 3]);
+    let found = json(&["predict", path(&file), path(&inside), "--labels", "folders"]);
+    let right = u64::from(said[0] == 1) as f64;
+    assert_eq!(found["judgement"]["accuracy"]["value"], right);
+}

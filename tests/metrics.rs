@@ -1,6 +1,8 @@
-//! The metrics of heatmaps against scikit-learn and NumPy: `tests/reference/metrics.py` wrote the numbers.
+//! The metrics of heatmaps and classifiers against scikit-learn and NumPy: `tests/reference/metrics.py` and
+//! `classifier.py` wrote the numbers.
 
 use parula::lab::metrics::average_precision::average_precision;
+use parula::lab::metrics::classifier::{Answer, Judgement};
 use parula::lab::metrics::deletion::area;
 use parula::lab::metrics::energy::energy;
 use parula::lab::metrics::iou::iou;
@@ -85,5 +87,86 @@ fn metrics_equal_those_of_scikit_learn() {
         // The noise's mean over 400 draws has a deviation of 0.13.
         let most = mean(&case.imputed, 400);
         assert!(most < 0.6, "case {number}: {most}");
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Classified {
+    images: usize,
+    share: f64,
+    steps: f64,
+    auc: f64,
+    average_precision: f64,
+    balanced_accuracy: f64,
+    brier: f64,
+    confusion: Vec<Vec<usize>>,
+    calibration_error: f64,
+    false_positive_rate: Vec<f64>,
+    sensitivity: Vec<f64>,
+    three: Three,
+}
+
+#[derive(serde::Deserialize)]
+struct Three {
+    confusion: Vec<Vec<usize>>,
+    balanced_accuracy: f64,
+    auc: Vec<f64>,
+}
+
+#[test]
+fn what_a_classifier_is_worth_is_what_scikit_learn_says() {
+    let cases: Vec<Classified> =
+        serde_json::from_str(include_str!("reference/classifier.json")).unwrap();
+    assert_eq!(cases.len(), 3);
+    for (number, case) in cases.iter().enumerate() {
+        let near = |found: f64, expected: f64, what: &str| {
+            assert!((found - expected).abs() < 1e-9, "case {number}, {what}: {found} {expected}");
+        };
+        let chance = |what: &str| chance(&format!("classifier {number}/{what}"), case.images);
+        let names: Vec<String> = (0..case.images).map(|index| index.to_string()).collect();
+        let truth: Vec<usize> =
+            chance("truth").iter().map(|&c| usize::from(c < case.share)).collect();
+        let one = |(&drawn, &class): (&f64, &usize)| {
+            let sum = (0.65 * drawn + 0.35 * class as f64).clamp(0.0, 0.999999);
+            [(sum * case.steps).floor() / case.steps]
+        };
+        let shares: Vec<[f64; 1]> = chance("probability").iter().zip(&truth).map(one).collect();
+        let answers = |classes: &[usize], shares: &[&[f64]], count: usize| {
+            let all = names.iter().zip(classes).zip(shares);
+            let answers: Vec<Answer> = all
+                .map(|((patient, &class), probabilities)| Answer { patient, class, probabilities })
+                .collect();
+            Judgement::new(&answers, count, None)
+        };
+        let rows: Vec<&[f64]> = shares.iter().map(|row| &row[..]).collect();
+        let found = answers(&truth, &rows, 2);
+        let positive = found.positive.unwrap();
+        assert_eq!(found.confusion, case.confusion);
+        near(positive.binary.auc.unwrap().value, case.auc, "area");
+        near(positive.binary.brier.unwrap().value, case.brier, "Brier");
+        near(positive.average_precision.unwrap(), case.average_precision, "average precision");
+        near(found.balanced_accuracy.unwrap(), case.balanced_accuracy, "balanced accuracy");
+        near(found.calibration_error, case.calibration_error, "calibration");
+        assert_eq!(positive.roc.len(), case.sensitivity.len());
+        let expected = case.sensitivity.iter().zip(&case.false_positive_rate);
+        for (point, (&sensitivity, &rate)) in positive.roc.iter().zip(expected) {
+            near(point.sensitivity, sensitivity, "sensitivity");
+            near(point.false_positive_rate, rate, "false positives");
+        }
+        let kinds: Vec<usize> = chance("kind").iter().map(|c| (c * 3.0).floor() as usize).collect();
+        let drawn = [0, 1, 2].map(|class| chance(&format!("class {class}")));
+        let shares: Vec<Vec<f64>> = (0..case.images)
+            .map(|index| {
+                let row = [0, 1, 2].map(|class| drawn[class][index]);
+                row.iter().map(|one| one / row.iter().sum::<f64>()).collect()
+            })
+            .collect();
+        let rows: Vec<&[f64]> = shares.iter().map(|row| &row[..]).collect();
+        let found = answers(&kinds, &rows, 3);
+        assert_eq!(found.confusion, case.three.confusion);
+        near(found.balanced_accuracy.unwrap(), case.three.balanced_accuracy, "of three");
+        for (class, &area) in found.classes.iter().zip(&case.three.auc) {
+            near(class.auc.unwrap().value, area, "one against the others");
+        }
     }
 }

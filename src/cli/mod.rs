@@ -9,6 +9,7 @@ mod devices;
 mod environment;
 mod explain;
 mod images;
+mod judge;
 mod lesson;
 mod models;
 mod network;

@@ -1,8 +1,11 @@
 //! `parula predict`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::images::{Found, Images};
+use super::judge::{Judge, Predicted};
 use super::network::{self, Source};
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
@@ -11,7 +14,9 @@ use crate::nets::train::Predictor;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     parula predict model.keras image.png --class-names cat,dog\n  \
-    parula predict --model compact-resnet --weights resnet.safetensors image.png")]
+    parula predict --model compact-resnet --weights resnet.safetensors image.png\n  \
+    parula predict model.keras photos --labels photos/labels.csv --csv predictions.csv\n  \
+    parula predict model.keras photos --labels folders --class-names cat,dog")]
 pub struct Predict {
     #[command(flatten)]
     source: Source,
@@ -19,17 +24,34 @@ pub struct Predict {
     images: Images,
     #[command(flatten)]
     numbers: Numbers,
+    /// Judge the classifier: a table of `image,label`, with a column `patient` where one is known, or `folders`
+    /// for images whose folders are called after their classes
+    #[arg(long, value_name = "TABLE|folders")]
+    labels: Option<PathBuf>,
+    /// With --labels, of two classes: the probability of the second above which an image is called so [the
+    /// likelier class]
+    #[arg(long, value_name = "P", requires = "labels")]
+    threshold: Option<f64>,
+    /// Write a line for each image: class and probabilities, and its label where there is one
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
 }
 
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let Found { images, mut failures, .. } = self.images.find(&[])?;
+        let found = self.images.find(&[])?;
+        let model_file = self.source.weights(self.images.model());
+        let judge = Judge::new(self.labels.as_deref(), self.threshold, self.csv.as_deref())?;
+        judge.expect_apart(&found, model_file)?;
+        let Found { images, mut failures, .. } = found;
         let gpu = global.open(self.numbers.precision)?;
         let model = self.images.model();
         let loaded = self.source.load(model, &gpu, images.len(), global.seed)?;
         network::expect_finite(&loaded, &images)?;
         let batch = loaded.model.batch;
         let mut classifier = Predictor::new(&gpu, loaded.model.clone(), &loaded.store)?;
+        let judge = judge.of(&loaded, &images)?;
+        let mut predicted = Vec::new();
         let mut documents = Vec::new();
         for (number, some) in images.chunks(batch).enumerate() {
             let seen = || format!("{} of {} images were looked at", number * batch, images.len());
@@ -64,6 +86,10 @@ impl Predict {
                 let named = name.filter(|_| probabilities.len() > 1);
                 let named = named.map(|name| format!("  {name}")).unwrap_or_default();
                 text += &format!("{}{named}  {}\n", leading(&probabilities), image.shown());
+                predicted.push(Predicted {
+                    image: image.path.clone(),
+                    probabilities: probabilities.clone(),
+                });
                 documents.push(serde_json::json!({
                     "image": image.shown(), "logits": logits, "probabilities": probabilities,
                     "class": class, "class_name": name, "probability": probabilities.get(class),
@@ -77,8 +103,15 @@ impl Predict {
                 documents.clear();
             }
         }
-        if global.json {
-            print_json(&documents)?;
+        // What was not looked at is not judged, and what was is kept.
+        let judged = judge.end(&predicted)?;
+        match (global.json, judged) {
+            (true, Some(judged)) => print_json(&serde_json::json!({
+                "predictions": documents, "judgement": judged,
+            }))?,
+            (true, None) => print_json(&documents)?,
+            (false, Some(judged)) => print(&judge.text(&judged))?,
+            (false, None) => {}
         }
         failures.end()
     }

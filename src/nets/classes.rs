@@ -57,6 +57,14 @@ impl ClassNames {
         self.names.get(class + second).map(String::as_str)
     }
 
+    /// The class that a label names or numbers; a single unit tells two classes apart.
+    pub fn labelled(&self, text: &str) -> Option<usize> {
+        // One name alone is that of the second.
+        let second = usize::from(self.units == 1 && self.names.len() == 1);
+        let named = self.names.iter().position(|name| name == text).map(|index| index + second);
+        named.or_else(|| text.parse().ok().filter(|&class| class < self.units.max(2)))
+    }
+
     /// A class in words: its number, and its name where it has one.
     pub fn describe(&self, class: usize) -> String {
         match self.name(class) {

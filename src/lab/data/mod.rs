@@ -18,6 +18,7 @@ pub mod folder;
 pub mod formats;
 pub mod gzip;
 pub mod inspect;
+pub mod labels;
 pub mod layout;
 pub mod listing;
 pub mod load;

@@ -14,9 +14,9 @@ use crate::lab::data::names;
 use crate::nets::images::decode::EXTENSIONS;
 
 /// Names of the column of images, and of that of patients.
-const IMAGE: [&str; 8] =
+pub(super) const IMAGE: [&str; 8] =
     ["image", "image id", "image name", "file", "filename", "file name", "id", "name"];
-const PATIENT: [&str; 7] =
+pub(super) const PATIENT: [&str; 7] =
     ["patient", "patient id", "patientid", "case", "case id", "subject", "subject id"];
 
 /// From image (a path below the root, or a file name, with or without its ending) to patient.
@@ -216,7 +216,7 @@ pub fn alike<'a>(path: &Path, names: impl Iterator<Item = &'a str>) -> Vec<Probl
 }
 
 /// One way of writing a path, whoever wrote it: letters with accents are one sign or two.
-fn spelling(image: &str) -> String {
+pub(super) fn spelling(image: &str) -> String {
     let image: String = image.replace('\\', "/").nfc().collect();
     let image = image.trim_start_matches("./");
     match image.rsplit_once('.') {

@@ -88,6 +88,11 @@ impl Binary {
     }
 }
 
+/// The mean of values that each belong to a patient.
+pub(super) fn share(values: &[(&str, f64)]) -> Option<Figure> {
+    figure(&[(&values.to_vec(), 1.0, 1.0)])
+}
+
 /// A sum of means, each with its weight in the value and that of its pulls; none where one is empty.
 fn figure(parts: &[(&Values, f64, f64)]) -> Option<Figure> {
     let mut value = 0.0;

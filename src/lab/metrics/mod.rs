@@ -4,6 +4,7 @@
 pub mod average_precision;
 pub mod baselines;
 pub mod binary;
+pub mod classifier;
 pub mod crossed;
 pub mod deletion;
 pub mod energy;
