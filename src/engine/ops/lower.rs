@@ -66,6 +66,14 @@ impl Default for Capabilities {
     }
 }
 
+/// Bytes of workgroup memory that matrices of `size` x `size` take at most: two
+/// steps of 8 x 4 matrices with what is between them, what is written down of the sums, and some to spare.
+fn cooperative_bytes(size: u32) -> u32 {
+    let (rows, columns, steps, between) = (8 * size, 4 * size, 2 * size, 8);
+    let rights = steps * (columns + between) + columns * between;
+    2 * (rows * (steps + between) + rights) + 4 * (4 * size * steps) + 256
+}
+
 /// What a variant asks of an adapter beyond WebGPU's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
@@ -84,15 +92,14 @@ impl Needs {
             Needs::Nothing => true,
             Needs::Subgroup => capabilities.subgroup.is_some(),
             Needs::Cooperative => {
-                let bytes = crate::engine::ops::convolution::conv2d_cooperative::cooperative_bytes;
                 capabilities.f16
                     && capabilities.rounding
                     && capabilities.subgroup.is_some_and(|(least, most)| {
                         least == most && 4 * most <= capabilities.max_invocations
                     })
-                    && capabilities
-                        .cooperative
-                        .is_some_and(|size| bytes(size) <= capabilities.workgroup_memory)
+                    && capabilities.cooperative.is_some_and(|size| {
+                        cooperative_bytes(size) <= capabilities.workgroup_memory
+                    })
             }
         }
     }

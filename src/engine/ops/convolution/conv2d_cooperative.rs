@@ -11,14 +11,6 @@ use crate::error::{Error, Result};
 /// Subgroups of a workgroup.
 const SUBGROUPS: usize = 4;
 
-/// Bytes of workgroup memory that matrices of `size` x `size` take at most: two
-/// steps of 8 x 4 matrices with what is between them, what is written down of the sums, and some to spare.
-pub(in crate::engine::ops) fn cooperative_bytes(size: u32) -> u32 {
-    let (rows, columns, steps, between) = (8 * size, 4 * size, 2 * size, 8);
-    let rights = steps * (columns + between) + columns * between;
-    2 * (rows * (steps + between) + rights) + 4 * (4 * size * steps) + 256
-}
-
 /// The side of the matrices for which `cooperative_fours` was timed, and the least of its tiles and of their
 /// contents for which it is chosen.
 const TIMED: u32 = 16;
