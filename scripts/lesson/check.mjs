@@ -74,7 +74,7 @@ async function check() {
   // Firefox does not tell of the file itself.
   expect(requests.filter((url) => url.startsWith('file:')).length <= 1, 'one file is opened');
   // Firefox writes of a kernel that does not compile to the console by itself.
-  const own = messages.filter((text) => !text.includes(', edited"'));
+  const own = messages.filter((text) => !text.includes(', edited'));
   expect(own.length === 0, `no error in the console${own.length ? `: ${own.join(' | ')}` : ''}`);
 }
 
