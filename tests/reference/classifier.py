@@ -23,7 +23,7 @@ def case(number, count, share, steps):
     said = (p > 0.5).astype(int)
     fpr, tpr, _ = roc_curve(truth, p, drop_intermediate=False)
     observed, mean = calibration_curve(truth, p, n_bins=10, strategy="uniform")
-    bins = np.minimum((p * 10).astype(int), 9)
+    bins = np.searchsorted(np.linspace(0, 1, 11)[1:-1], p)
     counts = np.bincount(bins, minlength=10)
     ece = float((np.abs(observed - mean) * counts[counts > 0]).sum() / count)
     three = np.stack([chance(f"class {k}") for k in range(3)], 1)

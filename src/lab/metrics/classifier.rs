@@ -102,7 +102,7 @@ pub struct OneClass {
 /// A bin of the reliability curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bin {
-    /// Where it begins; the next begins where it ends.
+    /// What is above this is in it, up to where the next begins.
     pub from: f64,
     /// Images in it.
     pub images: usize,
@@ -229,11 +229,12 @@ fn average_precision(ranked: &[(f64, bool)]) -> Option<f64> {
     (before > 0).then(|| sum / before as f64)
 }
 
-/// Probabilities, with whether it is so, in ten bins; 1 is in the last.
+/// Probabilities, with whether it is so, in ten bins that hold their upper ends, as Guo and others have them.
 fn reliability(all: impl Iterator<Item = (f64, bool)>) -> Vec<Bin> {
     let mut bins = [(0usize, 0.0, 0usize); BINS];
     for (probability, is) in all {
-        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
+        let above = |edge: &usize| probability > *edge as f64 / BINS as f64;
+        let bin = (1..BINS).filter(above).count();
         bins[bin].0 += 1;
         bins[bin].1 += probability;
         bins[bin].2 += usize::from(is);
