@@ -65,7 +65,7 @@ pub struct Sample {
 /// A recognised folder of images.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// Which layout was recognised: [`Format::name`].
+    /// Which layout was recognised: [`Format::name`](super::formats::Format::name).
     pub format: &'static str,
     /// How images and masks were put together, in words.
     pub layout: String,
