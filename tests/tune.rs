@@ -239,7 +239,7 @@ fn tuning_is_kept_and_explained_and_a_damaged_file_is_ignored() {
         (Some(1), Some(0))
     );
 
-    let explain = ["explain", "--model", "compact-xception"];
+    let explain = ["explain", "--model", "compact-xception", "--batch", "1"];
     let variants = |plan: &Value| -> Vec<(String, bool)> {
         let steps = plan["steps"].as_array().unwrap().iter();
         let conv = steps.filter(|step| step["operation"] == "conv2d");
