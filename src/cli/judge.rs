@@ -1,5 +1,6 @@
 //! `parula predict --labels`: what a classifier is worth on labelled images, and its predictions as a table.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -143,9 +144,10 @@ impl Judging<'_> {
     /// # Errors
     /// [`Error::File`] when the table cannot be written.
     pub fn end(&self, predicted: &[Predicted]) -> Result<Option<Judgement>> {
+        let places: HashMap<&Path, usize> =
+            self.images.iter().enumerate().map(|(index, image)| (*image, index)).collect();
         let truth = |one: &Predicted| {
-            let index = self.images.iter().position(|image| *image == one.image)?;
-            self.truths[index].as_ref()
+            places.get(one.image.as_path()).and_then(|&index| self.truths[index].as_ref())
         };
         if let Some(csv) = &self.judge.csv {
             files::write(csv, &self.table(predicted, truth)?)?;
