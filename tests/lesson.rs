@@ -59,6 +59,8 @@ fn the_standard_lesson_is_one_small_file_that_loads_nothing() {
     let data = data_of(&page);
     let pictures = data["pictures"].as_array().unwrap();
     assert_eq!(pictures.len(), 10);
+    let said = (&data["standard"], &data["network"]["about"]);
+    assert_eq!(said, (&json!(true), &json!("synthetic mammograms")));
     for class in [0, 1] {
         assert!(pictures.iter().any(|picture| picture["class"] == class), "class {class}");
     }
@@ -75,6 +77,22 @@ fn the_standard_lesson_is_one_small_file_that_loads_nothing() {
     let most = |name: &str| plan["needs"][name].as_u64().unwrap();
     assert!(most("maxBufferSize") <= 256 << 20 && most("maxStorageBufferBindingSize") <= 128 << 20);
     assert!(most("maxStorageBuffersPerShaderStage") <= 8);
+}
+
+/// The page claims nothing of what a user's network was trained on, nor of a user's pictures.
+#[test]
+fn a_page_of_another_network_says_nothing_that_nobody_told_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("lesson.html");
+    let weights = repository().join("docs/tutorial/compact-xception.safetensors");
+    let image = repository().join("docs/tutorial/roi.png");
+    let network = ["--model", "compact-xception", "--weights", shown(&weights)];
+    for (images, standard) in [(&[shown(&image)][..], false), (&[], true)] {
+        done(&[&["lesson"], &network[..], images, &["--out", shown(&page)]].concat());
+        let data = data_of(&page);
+        assert_eq!(data["standard"], standard);
+        assert!(data["network"]["about"].is_null(), "{}", data["network"]["about"]);
+    }
 }
 
 /// Every number in a document leads to something, and nothing leaves its buffer.

@@ -93,7 +93,7 @@ impl LessonOf {
             [] => standard(&mut classifier)?,
             paths => pictures(&classifier, paths)?,
         };
-        Ok(Source { classifier, about, pictures })
+        Ok(Source { classifier, about, pictures, standard: paths.is_empty() })
     }
 }
 

@@ -39,6 +39,7 @@ pub struct Lesson {
     network: Json,
     methods: Json,
     pictures: Vec<Json>,
+    standard: bool,
     training: Json,
 }
 
@@ -50,6 +51,8 @@ pub struct Source {
     pub about: Option<&'static str>,
     /// The pictures that the page includes.
     pub pictures: Vec<Picture>,
+    /// Whether these are the ten of the standard lesson, and not a user's.
+    pub standard: bool,
 }
 
 impl Source {
@@ -135,6 +138,7 @@ impl Lesson {
             methods: json!(network.methods),
             document,
             pictures,
+            standard: source.standard,
             training,
         })
     }
@@ -156,7 +160,7 @@ impl Lesson {
     pub fn page(&self) -> Result<Vec<u8>> {
         let data = json!({
             "version": 1, "title": self.title, "network": self.network, "methods": self.methods,
-            "program": self.document, "pixels": plans::PIXELS, "pictures": self.pictures,
+            "program": self.document, "pixels": plans::PIXELS, "pictures": self.pictures, "standard": self.standard,
             "training": self.training,
         });
         // Text of a script element ends at the first `</script`.

@@ -207,9 +207,12 @@ function contents() {
 
 /** Sentences of the page that depend on the network and on the pictures. */
 function words() {
-  const { input: [height, width], scaling } = app.data.network;
+  const { input: [height, width], scaling, about } = app.data.network;
   find('input-size').textContent = `${height} × ${width}`;
-  if (app.data.standard === false) find('included').textContent = 'The pictures on the shelf were given to the program that made this page.';
+  // What nobody told the page it does not say: what a user's network was trained on, and what a user's pictures show.
+  if (!about) document.querySelector('h1').textContent = 'How a network that only names a class comes to mark a place';
+  if (!app.data.standard) find('included').textContent = 'The pictures on the shelf were given to the program that made this page.';
+  else if (!about) find('included').textContent = 'The pictures on the shelf are regions of synthetic mammograms, made for this project. This page does not know what the network was trained on.';
   if (scaling !== 'tf') fill(find('scaling'), h('p', { class: 'formula' }, 'x = factor · level + constant, one of each a channel'), h('span', {}, '(1)'));
 }
 

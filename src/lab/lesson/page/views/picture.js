@@ -48,7 +48,9 @@ async function openOwn(blob) {
     if (app.lesson.mode !== 'webgpu' && app.lesson.offers?.('picture', 'own') === false) throw new Error('Pictures of your own need WebGPU. The included ones work.');
     const image = await decode(blob);
     set({ picture: { ...image, id: 'own', title: blob.name ?? 'your picture', class: null, own: true }, covered: null, truth: null, truthFrom: 'none' });
-    app.say(`This network was trained on ${app.data.network.about ?? 'synthetic mammograms'}. Of another kind of picture its score means little; the steps are the same.${image.shrunk ? ` The picture was made smaller, to ${image.width} × ${image.height}.` : ''}`);
+    const { about } = app.data.network;
+    const trained = about ? `This network was trained on ${about}.` : 'This page does not know what the network was trained on.';
+    app.say(`${trained} Of another kind of picture its score means little; the steps are the same.${image.shrunk ? ` The picture was made smaller, to ${image.width} × ${image.height}.` : ''}`);
     await app.refresh();
   } catch (error) {
     app.say(error.message, 'error');
