@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use parula::engine::gpu::{self, Choice, Gpu};
-use parula::engine::ops::{Case, REGISTRY, Variant};
+use parula::engine::graph::Variant;
+use parula::engine::ops::{Case, REGISTRY};
 use parula::engine::session::Session;
 use parula::engine::shape::Shape;
 use parula::engine::tensor::Tensor;

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use parula::Gpu;
-use parula::engine::graph::{Graph, Init, Role, gradients};
+use parula::engine::autodiff::gradients;
+use parula::engine::graph::{Graph, Init, Role};
 use parula::engine::ops::{Conv2d, Elementwise, GlobalAveragePool, Padding, Window};
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store, evaluate};

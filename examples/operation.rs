@@ -6,10 +6,10 @@
 //!     cargo run --example operation
 
 use parula::Gpu;
-use parula::engine::graph::{Graph, Value, gradients};
-use parula::engine::ops::{
-    self, Elementwise, Instruction, Lowered, Lowering, Operand, Operation, Rule,
-};
+use parula::engine::autodiff::gradients;
+use parula::engine::graph::{Graph, Operation, Rule, Value, choose};
+use parula::engine::kernel::{Lowered, Lowering, Operand};
+use parula::engine::ops::{Elementwise, Instruction};
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store};
 use parula::engine::shape::Shape;
@@ -50,7 +50,7 @@ impl Operation for Square {
     fn lower(&self, lowering: &Lowering) -> Result<Lowered> {
         let (inputs, views) = ([lowering.inputs[0]; 2], [lowering.views[0]; 2]);
         let product = Lowering { inputs: &inputs, views: &views, ..*lowering };
-        let (_, mut lowered) = ops::choose(&Elementwise::multiply(), &product)?;
+        let (_, mut lowered) = choose(&Elementwise::multiply(), &product)?;
         for (_, operand) in lowered.dispatches.iter_mut().flat_map(|one| &mut one.bindings) {
             if *operand == Operand::Input(1) {
                 *operand = Operand::Input(0);

@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
+use parula::engine::autodiff::gradients;
 use parula::engine::gpu::Gpu;
-use parula::engine::graph::{Graph, Init, Role, Value, fuse, gradients};
+use parula::engine::graph::{Graph, Init, Operation, Role, Value, fuse};
 use parula::engine::ops::{
     Activate, Activation, BatchNormFold, BatchNormNormalize, BatchNormStatistics, ChannelAffine,
-    Curve, Elementwise, MovingAverage, Operation,
+    Curve, Elementwise, MovingAverage,
 };
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store, evaluate};

@@ -8,9 +8,10 @@ mod common {
 use std::sync::Arc;
 
 use common::adapter;
+use parula::engine::autodiff::gradients;
 use parula::engine::gpu::{Gpu, Precision};
-use parula::engine::graph::gradients;
-use parula::engine::ops::{Capabilities, Element, Optimizer, UNSCALE};
+use parula::engine::kernel::{Capabilities, Element};
+use parula::engine::ops::{Optimizer, UNSCALE};
 use parula::engine::plan::{self, Options, Plan};
 use parula::engine::session::{self, Session, Store};
 use parula::engine::tensor::Tensor;

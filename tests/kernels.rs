@@ -11,9 +11,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use common::adapter;
+use parula::engine::autodiff::gradients;
 use parula::engine::gpu::{Gpu, Precision};
-use parula::engine::graph::{Graph, Init, Role, Value, gradients};
-use parula::engine::ops::{Case, Concat, Elementwise, Instruction, Needs, REGISTRY, SliceChannels};
+use parula::engine::graph::{Graph, Init, Role, Value};
+use parula::engine::kernel::Needs;
+use parula::engine::ops::{Case, Concat, Elementwise, Instruction, REGISTRY, SliceChannels};
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store, evaluate};
 use parula::engine::tensor::Tensor;

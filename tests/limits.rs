@@ -13,9 +13,8 @@ use common::adapter;
 use common::program::{failure, json};
 use parula::engine::gpu::{self, Gpu};
 use parula::engine::graph::{Graph, Value};
-use parula::engine::ops::{
-    Capabilities, Case, Components, Fill, Keep, SigmoidCrossEntropy, SoftmaxCrossEntropy,
-};
+use parula::engine::kernel::Capabilities;
+use parula::engine::ops::{Case, Components, Fill, Keep, SigmoidCrossEntropy, SoftmaxCrossEntropy};
 use parula::engine::plan::{self, Extent, Options, fitting};
 use parula::engine::session::{Arena, Session, Store};
 use parula::engine::shape::Shape;

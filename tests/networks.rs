@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::adapter;
-use parula::engine::graph::{Graph, Kind, Role, Value, gradients};
+use parula::engine::autodiff::gradients;
+use parula::engine::graph::{Graph, Kind, Role, Value};
 use parula::engine::ops::Optimizer;
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store, evaluate};

@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use parula::engine::autodiff::gradients;
 use parula::engine::gpu::{self, Gpu};
-use parula::engine::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
+use parula::engine::graph::{
+    Alias, Graph, Init, Kind, Operation, Role, Value, Variant, choose, fuse,
+};
+use parula::engine::kernel::{Capabilities, Lowered, Lowering, Needs, View};
 use parula::engine::ops::{
-    self, Alias, Capabilities, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill,
-    Instruction, Lowered, Lowering, Needs, Operation, Optimizer, Padding, REGISTRY, Variant, View,
-    Window,
+    self, Case, Concat, Conv2d, Conv2dWeightGradient, Elementwise, Fill, Instruction, Optimizer,
+    Padding, REGISTRY, Window,
 };
 use parula::engine::plan::{self, Memory, Options, PlanData, Reach};
 use parula::engine::session::{Session, Store, evaluate};
@@ -512,7 +515,7 @@ fn rows_keep_to_what_they_say() {
     let mut taken: BTreeSet<(String, &str)> = BTreeSet::new();
     let mut known: BTreeSet<(String, &str)> = BTreeSet::new();
     for_each_lowering(|case, operation, lowering| {
-        let (chosen, dispatches) = ops::choose(operation, lowering).unwrap();
+        let (chosen, dispatches) = choose(operation, lowering).unwrap();
         let ends =
             |row: &Variant| row.lowered(operation, lowering).unwrap().ends(lowering.capabilities);
         let price = |row: &Variant| (row.price)(operation, lowering);
@@ -555,7 +558,7 @@ impl Operation for Foreign {
     }
 
     fn lower(&self, lowering: &Lowering) -> Result<Lowered, Error> {
-        let (_, mut lowered) = ops::choose(&self.0, lowering)?;
+        let (_, mut lowered) = choose(&self.0, lowering)?;
         lowered.dispatches.iter_mut().for_each(|dispatch| dispatch.workgroups = [1000, 1, 1]);
         Ok(lowered)
     }

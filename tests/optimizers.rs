@@ -81,7 +81,7 @@ fn the_reference_equals_keras() {
     let golden = golden();
     for run in &golden.runs {
         let optimizer = optimizer(&run.optimizer);
-        let operation: &dyn parula::engine::ops::Operation = &Optimize { optimizer };
+        let operation: &dyn parula::engine::graph::Operation = &Optimize { optimizer };
         let mut tensors = vec![tensor(golden.start.clone())];
         tensors.extend(optimizer.states().iter().map(|_| Tensor::zeros([golden.start.len()])));
         for (step, (gradient, wanted)) in golden.gradients.iter().zip(&run.parameters).enumerate() {

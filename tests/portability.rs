@@ -16,7 +16,8 @@ use naga::{
     ShaderStage, Statement, TypeInner,
 };
 
-use parula::engine::ops::{Capabilities, Needs, REGISTRY};
+use parula::engine::kernel::{Capabilities, Needs};
+use parula::engine::ops::REGISTRY;
 use parula::engine::plan::Dispatch;
 use parula::engine::shaders::{self, Access, FILES};
 use parula::error::Error;

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use common::adapter;
 use parula::engine::gpu::Gpu;
-use parula::engine::graph::Graph;
-use parula::engine::ops::{Components, Keep, Operation, Slic};
+use parula::engine::graph::{Graph, Operation};
+use parula::engine::ops::{Components, Keep, Slic};
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store};
 use parula::error::Error;

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use common::adapter;
 use parula::engine::gpu::AdapterReport;
-use parula::engine::graph::Graph;
-use parula::engine::ops::{
-    self, Case, Choices, Elementwise, Fill, Lowered, Lowering, Needs, Operation, Variant,
-};
+use parula::engine::graph::{Graph, Operation, Variant, downcast, find};
+use parula::engine::kernel::{Choices, Lowered, Lowering, Needs};
+use parula::engine::ops::{Case, Elementwise, Fill, choice_key};
 use parula::engine::plan::{self, Options};
 use parula::engine::shape::Shape;
 use parula::engine::tensor::Tensor;
@@ -74,7 +73,7 @@ impl Operation for Careless {
 
 impl Careless {
     fn of(operation: &dyn Operation) -> &Careless {
-        ops::downcast(operation).unwrap()
+        downcast(operation).unwrap()
     }
 
     fn price(operation: &dyn Operation, name: &str) -> f64 {
@@ -83,7 +82,7 @@ impl Careless {
 
     fn honest(operation: &dyn Operation, lowering: &Lowering) -> Result<Lowered> {
         let honest = &Careless::of(operation).honest;
-        ops::find(honest, "naive").unwrap().lowered(honest, lowering)
+        find(honest, "naive").unwrap().lowered(honest, lowering)
     }
 }
 
@@ -192,7 +191,7 @@ fn plans_use_what_was_chosen_where_they_can() {
     let plain = plan::build(&graph, &[y], &[], &capabilities, &Options::default()).unwrap();
     let mut choices = Choices::default();
     for variant in ["fours", "naive"] {
-        choices.insert(Choices::key(&Elementwise::relu(), &[&Shape::from([4, 5, 5, 5])]), variant);
+        choices.insert(choice_key(&Elementwise::relu(), &[&Shape::from([4, 5, 5, 5])]), variant);
         let options = Options { choices: Arc::new(choices.clone()), ..Options::default() };
         let plan = plan::build(&graph, &[y], &[], &capabilities, &options).unwrap();
         assert_eq!(plan.steps[0].dispatches, plain.steps[0].dispatches, "{variant}");

@@ -12,7 +12,7 @@ use naga::valid::{
     Validator,
 };
 use naga::{Module, ShaderStage};
-use parula::engine::ops::Capabilities;
+use parula::engine::kernel::Capabilities;
 use parula::engine::plan::Dispatch;
 use parula::engine::shaders;
 

@@ -8,8 +8,9 @@ mod hlsl;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use parula::engine::graph::gradients;
-use parula::engine::ops::{Capabilities, Needs, Optimizer, REGISTRY};
+use parula::engine::autodiff::gradients;
+use parula::engine::kernel::{Capabilities, Needs};
+use parula::engine::ops::{Optimizer, REGISTRY};
 use parula::engine::plan::{self, Dispatch, Options, Plan};
 use parula::engine::shaders;
 use parula::error::Error;

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::engine::gpu::{Backend, Precision};
-use crate::engine::ops::current_name;
+use crate::engine::graph::current_name;
 use crate::lab::bench::Phase;
 use crate::lab::data::dataset::NormalRois;
 use crate::lab::data::duplicates::Mode as Duplicates;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::network::size;
 use super::{Global, Numbers, at_least_one, print, print_json};
 use crate::engine::graph::{Graph, Kind, Role};
-use crate::engine::ops::Capabilities;
+use crate::engine::kernel::Capabilities;
 use crate::engine::plan::{self, Options, Plan, planning};
 use crate::engine::session;
 use crate::error::Result;

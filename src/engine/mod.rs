@@ -2,11 +2,13 @@
 //! a GPU. It knows nothing of images, classes or files.
 //!
 //! ```text
-//! Graph ── graph::gradients ──> Graph ── plan::build ──> Plan ──> Session ──> Tensor
+//! Graph ── autodiff::gradients ──> Graph ── plan::build ──> Plan ──> Session ──> Tensor
 //! ```
 
+pub mod autodiff;
 pub mod gpu;
 pub mod graph;
+pub mod kernel;
 pub mod ops;
 pub mod plan;
 pub mod session;

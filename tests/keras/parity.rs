@@ -2,7 +2,7 @@
 //! with weights and running statistics that are not trivial. `tests/reference/networks.py` wrote
 //! the numbers, in double precision.
 
-use parula::engine::graph::gradients;
+use parula::engine::autodiff::gradients;
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store};
 use parula::engine::tensor::Tensor;

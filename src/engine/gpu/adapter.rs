@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::disk::Disk;
 use super::{Gpu, one_line, pipeline};
-use crate::engine::ops::Capabilities;
+use crate::engine::kernel::Capabilities;
 use crate::error::{Error, Result};
 
 /// The graphics interface that a GPU is reached through.

@@ -9,7 +9,7 @@ mod transfer;
 
 use std::sync::{Arc, Mutex};
 
-use crate::engine::ops::{Capabilities, Choices, Element};
+use crate::engine::kernel::{Capabilities, Choices, Element};
 use crate::engine::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 use crate::error::{Error, Result};
 

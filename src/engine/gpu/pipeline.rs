@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::{Buffer, Command, Gpu, Texture, one_line, texture_format};
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 use crate::engine::shaders::{self, Access};
 use crate::error::{Error, Result};
 

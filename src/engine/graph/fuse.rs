@@ -7,7 +7,7 @@ use super::{Graph, Value};
 use crate::error::Result;
 
 /// Rewrites `graph` so that an operation takes over its only consumer wherever its own
-/// [`absorb`](crate::engine::ops::Operation::absorb) knows how: convolution then batch normalisation then
+/// [`absorb`](crate::engine::graph::Operation::absorb) knows how: convolution then batch normalisation then
 /// activation become one node, and so do chains of elementwise operations. Before that, operations
 /// that compute the same from the same become one: the cells of NASNet activate one tensor up to five
 /// times. Values in `keep` stay visible. With `differentiable`, only what still has a gradient is fused: a training graph is fused

@@ -1,19 +1,20 @@
 //! The graph: operations on tensors, shapes inferred as it is built, nodes never changed after.
 
-mod autodiff;
+mod choose;
 mod fuse;
+mod operation;
 mod splice;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::ops::Operation;
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 
-pub use autodiff::{Backward, gradients, gradients_by};
+pub use choose::{choose, current_name, find};
 pub use fuse::fuse;
+pub use operation::{Alias, Operation, Rule, Variant, downcast};
 pub use splice::splice;
 
 /// A node of a [`Graph`], and the tensor that it stands for.

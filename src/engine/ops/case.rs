@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Operation;
+use crate::engine::graph::Operation;
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 

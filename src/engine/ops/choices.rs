@@ -1,56 +1,26 @@
-//! Variants that were measured to be the fastest, by operation and shapes.
+//! What [`Choices`] say of an operation.
 
-use std::collections::BTreeMap;
-
-use super::Operation;
-use crate::digest::digest;
+use crate::engine::graph::{Operation, find};
+use crate::engine::kernel::Choices;
 use crate::engine::shape::Shape;
 
-/// For operations on given shapes, the variants that replace what [`choose`](super::choose) says: what
-/// `parula tune` found. Empty, it changes nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choices {
-    variants: BTreeMap<String, String>,
+/// What stands for `operation` on `inputs` in [`Choices`]: all of its parameters, and the shapes.
+pub fn choice_key(operation: &dyn Operation, inputs: &[&Shape]) -> String {
+    let shapes: Vec<String> = inputs.iter().map(|shape| shape.to_string()).collect();
+    format!("{operation:?} on {}", shapes.join(", "))
 }
 
-impl Choices {
-    /// What stands for `operation` on `inputs`: all of its parameters, and the shapes.
-    pub fn key(operation: &dyn Operation, inputs: &[&Shape]) -> String {
-        let shapes: Vec<String> = inputs.iter().map(|shape| shape.to_string()).collect();
-        format!("{operation:?} on {}", shapes.join(", "))
+/// The variant chosen for `operation` on `inputs`, if one is that the operation has.
+pub fn chosen(
+    choices: &Choices,
+    operation: &dyn Operation,
+    inputs: &[&Shape],
+) -> Option<&'static str> {
+    if choices.is_empty() {
+        return None;
     }
-
-    /// Chooses `variant` for `key`.
-    pub fn insert(&mut self, key: impl Into<String>, variant: impl Into<String>) {
-        self.variants.insert(key.into(), variant.into());
-    }
-
-    /// The variant chosen for `operation` on `inputs`, if one is that the operation has.
-    pub fn variant(&self, operation: &dyn Operation, inputs: &[&Shape]) -> Option<&'static str> {
-        if self.variants.is_empty() {
-            return None;
-        }
-        let name = self.variants.get(&Self::key(operation, inputs))?;
-        super::find(operation, name).map(|variant| variant.name)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.variants.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.variants.is_empty()
-    }
-
-    /// What stands for all of them: another kernel may round otherwise. `none` where there are none.
-    pub fn digest(&self) -> String {
-        if self.is_empty() {
-            return "none".to_owned();
-        }
-        digest(self.variants.iter().flat_map(|(key, variant)| [key.as_str(), variant.as_str()]))
-    }
+    let name = choices.get(&choice_key(operation, inputs))?;
+    find(operation, name).map(|variant| variant.name)
 }
 
 #[cfg(test)]
@@ -65,16 +35,16 @@ mod tests {
         let [x, w, wider] = [[2, 5, 5, 4], [3, 3, 4, 8], [2, 5, 6, 4]].map(Shape::from);
         let mut choices = Choices::default();
         assert_eq!(
-            (choices.variant(&operation, &[&x, &w]), choices.digest().as_str()),
+            (chosen(&choices, &operation, &[&x, &w]), choices.digest().as_str()),
             (None, "none")
         );
-        choices.insert(Choices::key(&operation, &[&x, &w]), "naive");
-        assert_eq!(choices.variant(&operation, &[&x, &w]), Some("naive"));
-        assert_eq!(choices.variant(&operation, &[&wider, &w]), None);
-        assert_eq!(choices.variant(&operation.clone().with_bias(), &[&x, &w]), None);
+        choices.insert(choice_key(&operation, &[&x, &w]), "naive");
+        assert_eq!(chosen(&choices, &operation, &[&x, &w]), Some("naive"));
+        assert_eq!(chosen(&choices, &operation, &[&wider, &w]), None);
+        assert_eq!(chosen(&choices, &operation.clone().with_bias(), &[&x, &w]), None);
         let before = choices.digest();
-        choices.insert(Choices::key(&operation, &[&x, &w]), "of another version");
-        assert_eq!(choices.variant(&operation, &[&x, &w]), None, "no variant has this name");
+        choices.insert(choice_key(&operation, &[&x, &w]), "of another version");
+        assert_eq!(chosen(&choices, &operation, &[&x, &w]), None, "no variant has this name");
         assert_ne!(choices.digest(), before);
     }
 }

@@ -1,6 +1,7 @@
 //! How the kernels that work channel by channel share the rows of a tensor among invocations.
 
-use super::{Dispatch, Lowered, Lowering, Operation, Variant, grid};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, grid};
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 
@@ -142,7 +143,7 @@ pub(super) const SEVERAL_ROWS: [usize; 4] = [1, 263, 127, 16];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::ops::{Capabilities, View};
+    use crate::engine::kernel::{Capabilities, View};
 
     /// Every row is in exactly one block, whichever way the blocks lie.
     #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::{
     Case, Conv2d, Conv2dInputGradient, Conv2dWeightGradient, Copy, DepthwiseConv2d,
-    DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient, Fill, Operation, Padding, Window,
+    DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient, Fill, Padding, Window,
 };
+use crate::engine::graph::Operation;
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 

@@ -1,9 +1,8 @@
 //! Operations that only look at memory in another way, and the copy for where that cannot be.
 
-use super::{
-    Alias, Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, expect_inputs, grid,
-};
-use crate::engine::graph::Value;
+use super::{Case, Fill, expect_inputs};
+use crate::engine::graph::{Alias, Operation, Rule, Value};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

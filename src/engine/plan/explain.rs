@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Memory, Plan};
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

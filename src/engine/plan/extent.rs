@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{Plan, Staging};
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 
 /// Buffers and textures that each of some plans finds room in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

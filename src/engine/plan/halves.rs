@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Options;
-use super::build::{Job, LoweredJob};
+use super::job::Job;
 use super::layout::{Layout, Root};
+use super::planner::LoweredJob;
 use crate::engine::graph::{Graph, Kind, Value};
-use crate::engine::ops::Operand;
+use crate::engine::kernel::Operand;
 
 /// The nodes whose memory is stored in 16 bits: activations (N, H, W, C) and their gradients, where
 /// every kernel that touches them says that it can. What the host reads, what is computed once and

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::extent::allocation;
-use crate::engine::graph::{Graph, Kind, Role, Value};
-use crate::engine::ops::{self, Alias, Capabilities, Pack, View};
+use crate::engine::graph::{Alias, Graph, Kind, Role, Value};
+use crate::engine::kernel::{Capabilities, View};
+use crate::engine::ops::{self, Pack};
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 

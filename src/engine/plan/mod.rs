@@ -5,11 +5,14 @@ mod explain;
 mod extent;
 mod fit;
 mod halves;
+mod job;
 mod layout;
 mod lifetimes;
 mod memory;
 mod operations;
+mod options;
 mod place;
+mod planner;
 mod staging;
 #[cfg(test)]
 mod testing;
@@ -18,14 +21,15 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::engine::graph::Role;
-use crate::engine::ops::{Element, View};
+use crate::engine::kernel::{Element, View};
 use crate::engine::shape::Shape;
 
-pub use build::{Options, build};
+pub use build::build;
 pub use extent::{Extent, allocation, together};
 pub use fit::{BATCH, fitting, halving, planning};
 pub use layout::VariableLayout;
 pub use operations::{Work, operations};
+pub use options::Options;
 
 /// Which buffer a range of memory is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

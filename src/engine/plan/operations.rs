@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Options;
-use crate::engine::graph::{Graph, Kind, Value, fuse};
-use crate::engine::ops::{self, Alias, Operation};
+use crate::engine::graph::{Alias, Graph, Kind, Operation, Value, fuse};
+use crate::engine::ops::{self};
 use crate::engine::shape::Shape;
 use crate::error::Result;
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{Job, LoweredJob, Planner};
+use super::job::Job;
 use super::layout::Root;
 use super::memory::Packing;
+use super::planner::{LoweredJob, Planner};
 use super::{Bound, Dispatch, Memory, Place, Reach, Step};
-use crate::engine::ops::{self, Element, Operand, View, Word};
+use crate::engine::kernel::{self, Element, Operand, View, Word};
+use crate::engine::ops;
 use crate::engine::shaders::{self, Access};
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
@@ -124,7 +126,7 @@ impl Places<'_> {
         &self,
         job: &Job,
         lowered: &LoweredJob,
-        dispatch: &ops::Dispatch,
+        dispatch: &kernel::Dispatch,
     ) -> Result<bool> {
         let most = self.planner.capabilities.texels as usize;
         if most == 0 {
@@ -147,9 +149,9 @@ impl Places<'_> {
         &self,
         job: &Job,
         lowered: &LoweredJob,
-        dispatch: &ops::Dispatch,
+        dispatch: &kernel::Dispatch,
     ) -> Result<Dispatch> {
-        let ops::Dispatch { shader, entry, .. } = *dispatch;
+        let kernel::Dispatch { shader, entry, .. } = *dispatch;
         let texels = self.reads_through_texels(job, lowered, dispatch)?;
         let interface = shaders::interface(shader, entry, texels)?;
         let wrong = |problem: String| Error::Gpu {

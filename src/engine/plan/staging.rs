@@ -1,7 +1,7 @@
 //! Which texture each tensor is read through, where a kernel reads through textures.
 
 use super::{Bound, Dispatch, Memory, Reach, Staging, Step};
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 use crate::engine::shaders::texture_bytes;
 
 /// The textures of a plan.

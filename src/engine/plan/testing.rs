@@ -1,7 +1,7 @@
 //! Steps for the tests of this folder.
 
 use super::{Bound, Dispatch, Memory, Reach, Step};
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 use crate::engine::shape::Shape;
 
 /// The first `bytes` of a slot.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource};
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 use crate::engine::plan::{Memory, Options, Place, Plan, Port, Reach, Step, allocation};
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -9,7 +9,7 @@
 //! *In 16 bits.* A tensor that is stored in halves is widened where it is read and rounded where it is
 //! written; what is between is the same arithmetic in 32 bits.
 
-use crate::engine::ops::Element;
+use crate::engine::kernel::Element;
 
 /// Texels in a row of a texture that stands for a tensor.
 pub const TEXELS_PER_ROW: u64 = 2048;

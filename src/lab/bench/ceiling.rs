@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::timing::{Effort, time_repeatedly};
 use crate::engine::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource};
-use crate::engine::ops::grid;
+use crate::engine::kernel::grid;
 use crate::engine::shaders;
 use crate::error::{Error, Result};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Subject, difference, smaller};
 use crate::engine::gpu::Gpu;
-use crate::engine::ops::{Case, REGISTRY, Variant};
+use crate::engine::graph::Variant;
+use crate::engine::ops::{Case, REGISTRY};
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 

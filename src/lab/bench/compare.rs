@@ -196,7 +196,7 @@ impl Old {
 
     fn rows(&self) -> Vec<Row> {
         let results = self.report.results.iter();
-        let variant = |name: &str| crate::engine::ops::current_name(name).to_owned();
+        let variant = |name: &str| crate::engine::graph::current_name(name).to_owned();
         let mut rows: Vec<Row> = results
             .map(|row| ([row.op.clone(), variant(&row.variant), row.case.clone()], row.timing))
             .collect();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Phase, PhaseGraph};
-use crate::engine::ops::{Case, Choices, Fill, REGISTRY};
+use crate::engine::ops::{Case, Fill, REGISTRY, choice_key};
 use crate::engine::plan::Work;
 use crate::engine::shape::Shape;
 use crate::error::Result;
@@ -14,7 +14,7 @@ use crate::nets::models::Network;
 pub struct Layer {
     /// The case: named after the first layer that needs it.
     pub case: Case,
-    /// What stands for it among [`Choices`].
+    /// What stands for it among [`Choices`](crate::engine::kernel::Choices).
     pub key: String,
     /// Network and layer of all that need it, `xception/block2_sepconv1`.
     pub layers: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Layer {
 impl From<Case> for Layer {
     fn from(case: Case) -> Self {
         let shapes: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
-        let key = Choices::key(case.operation.as_ref(), &shapes);
+        let key = choice_key(case.operation.as_ref(), &shapes);
         Layer { layers: vec![case.name.clone()], case, key }
     }
 }
@@ -47,7 +47,7 @@ pub fn layers(
             let size = size.unwrap_or(network.input);
             for work in PhaseGraph::new(network, phase, batch, size)?.operations()? {
                 let shapes: Vec<&Shape> = work.inputs.iter().collect();
-                let key = Choices::key(work.operation.as_ref(), &shapes);
+                let key = choice_key(work.operation.as_ref(), &shapes);
                 let layer = format!("{}/{}", network.name, work.layer);
                 let index = *at.entry(key.clone()).or_insert(found.len());
                 match found.get_mut(index) {

@@ -9,7 +9,7 @@ use super::check::{Checker, narrow};
 use super::timing::{Effort, Timing, time_repeatedly};
 use super::{Ceiling, Layer, Subject};
 use crate::engine::gpu::Gpu;
-use crate::engine::ops::Variant;
+use crate::engine::graph::Variant;
 use crate::error::{Error, Result};
 
 /// One row of the report.

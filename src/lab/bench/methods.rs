@@ -6,8 +6,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::timing::{Effort, Run, Timing, time_in_turns, time_repeatedly};
+use crate::engine::autodiff::gradients;
 use crate::engine::gpu::Gpu;
-use crate::engine::graph::{Value, gradients};
+use crate::engine::graph::Value;
 use crate::engine::plan::{self, Options};
 use crate::engine::session::{self, Session, Store};
 use crate::error::{Error, Result};

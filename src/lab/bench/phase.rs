@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Phase;
+use crate::engine::autodiff::gradients;
 use crate::engine::gpu::Gpu;
-use crate::engine::graph::{Graph, Value, gradients};
-use crate::engine::ops::{Capabilities, Optimizer};
+use crate::engine::graph::{Graph, Value};
+use crate::engine::kernel::Capabilities;
+use crate::engine::ops::Optimizer;
 use crate::engine::plan::{self, Options, Plan, Work};
 use crate::engine::session::{self, Session, Store};
 use crate::error::{Error, Result};

@@ -7,7 +7,8 @@ use super::{
     Ceiling, Effort, Measurement, MethodTiming, ModelTiming, Overhead, Profile, ceiling, overhead,
 };
 use crate::engine::gpu::{AdapterReport, Gpu};
-use crate::engine::ops::{Case, Variant};
+use crate::engine::graph::Variant;
+use crate::engine::ops::Case;
 use crate::error::{Error, Result};
 
 /// A variant that was not timed, and why.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::gpu::Gpu;
-use crate::engine::graph::{Graph, Init, Kind, Role, Value};
-use crate::engine::ops::{Capabilities, Case, Choices, Operation};
+use crate::engine::graph::{Graph, Init, Kind, Operation, Role, Value};
+use crate::engine::kernel::{Capabilities, Choices};
+use crate::engine::ops::Case;
 use crate::engine::plan::{self, Options, Plan};
 use crate::engine::session::{Session, Store};
 use crate::engine::shape::Shape;

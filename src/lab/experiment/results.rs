@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::config::Config;
 use super::phase::Phase;
 use crate::engine::gpu::Gpu;
-use crate::engine::ops::Choices;
+use crate::engine::kernel::Choices;
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::{Class, Truth, duplicates};

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use crate::engine::graph::{Graph, Kind, Node, Value};
+use crate::engine::graph::{Graph, Kind, Node, Value, downcast};
 use crate::engine::ops::{
     BatchNormFold, ChannelAffine, Conv2d, Dense, DepthwiseConv2d, Elementwise, GlobalAveragePool,
-    Instruction, Pool, PoolKind, Window, downcast,
+    Instruction, Pool, PoolKind, Window,
 };
 use crate::nets::models::{IMAGES, Model};
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::engine::graph::{Graph, Init, Kind, Role};
-use crate::engine::ops::Capabilities;
+use crate::engine::kernel::Capabilities;
 use crate::engine::plan::{self, Memory, Place, Plan, Reach, VariableLayout, allocation};
 use crate::engine::session::Store;
 use crate::engine::shaders;

@@ -14,10 +14,10 @@ use serde::Serialize;
 
 use super::describe::{self, Layer};
 use super::export::Document;
-use crate::engine::graph::{Backward, Graph, Value, gradients, gradients_by};
+use crate::engine::autodiff::{Backward, gradients, gradients_by};
+use crate::engine::graph::{Graph, Value, downcast};
 use crate::engine::ops::{
-    Dense, DiceThresholds, Elementwise, GlobalAveragePool, HeatmapToGray, ResizeToRegions,
-    TopClass, downcast,
+    Dense, DiceThresholds, Elementwise, GlobalAveragePool, HeatmapToGray, ResizeToRegions, TopClass,
 };
 use crate::engine::plan::{self, Options, Plan};
 use crate::engine::session::Store;

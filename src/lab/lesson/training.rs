@@ -12,8 +12,9 @@ use serde_json::{Value as Json, json};
 
 use super::export::Document;
 use super::pictures::synthetic;
+use crate::engine::autodiff::gradients;
 use crate::engine::gpu::Gpu;
-use crate::engine::graph::{Value, gradients};
+use crate::engine::graph::Value;
 use crate::engine::ops::Padding::Same;
 use crate::engine::ops::{Optimizer, TopClass, Window};
 use crate::engine::plan::{self, Options};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::digest;
 use crate::documents;
 use crate::engine::gpu::AdapterReport;
-use crate::engine::ops::Choices;
+use crate::engine::kernel::Choices;
 use crate::engine::shaders;
 use crate::error::{Error, Result};
 use crate::files;
@@ -40,7 +40,7 @@ pub struct Tuning {
 /// What was found for one operation on given shapes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// As [`Choices::key`] has it.
+    /// As [`choice_key`](crate::engine::ops::choice_key) has it.
     pub key: String,
     /// The variant to be used.
     pub variant: String,

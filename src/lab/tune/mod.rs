@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::gpu::{AdapterReport, Gpu};
-use crate::engine::ops::{Choices, Variant};
+use crate::engine::graph::Variant;
+use crate::engine::kernel::Choices;
 use crate::engine::session::{Session, Store};
 use crate::error::{Error, Result};
 use crate::lab::bench::{Checker, Effort, Layer, Pace, Run, Subject, Turns, narrow, time_in_turns};

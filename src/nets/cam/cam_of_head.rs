@@ -10,8 +10,9 @@
 
 use super::gradcam::weigh;
 use super::{Kind, Method, Site};
-use crate::engine::graph::{Graph, Value, gradients};
-use crate::engine::ops::{Dense, GlobalAveragePool, downcast};
+use crate::engine::autodiff::gradients;
+use crate::engine::graph::{Graph, Value, downcast};
+use crate::engine::ops::{Dense, GlobalAveragePool};
 use crate::error::{Error, Result};
 
 pub(super) const METHOD: Method = Method {

@@ -7,7 +7,7 @@
 
 use super::gradcam::weigh;
 use super::{Kind, Method};
-use crate::engine::graph::Backward;
+use crate::engine::autodiff::Backward;
 
 pub(super) const METHOD: Method = Method {
     name: "gradient-x-input",

@@ -8,7 +8,7 @@
 //! Of the size of the network's input. Sign -1 starts from minus the score, and other paths pass.
 
 use super::{Kind, Method};
-use crate::engine::graph::Backward;
+use crate::engine::autodiff::Backward;
 use crate::engine::ops::LargestMagnitude;
 
 pub(super) const METHOD: Method = Method {

@@ -2,7 +2,8 @@
 //! layers made one.
 
 use super::{Fusion, Kind, Method, Site};
-use crate::engine::graph::{Backward, Graph, Value, gradients_by};
+use crate::engine::autodiff::{Backward, gradients_by};
+use crate::engine::graph::{Graph, Value};
 use crate::engine::ops::{ChannelSum, Elementwise, Instruction, ResizeBilinear, Stretch};
 use crate::error::{Error, Result};
 use crate::nets::models::{IMAGES, Model};
@@ -211,7 +212,7 @@ fn combine(graph: &mut Graph, maps: &[Value], fusion: Fusion) -> Result<Value> {
 fn add_unique(
     graph: &mut Graph,
     name: &str,
-    operation: impl crate::engine::ops::Operation,
+    operation: impl crate::engine::graph::Operation,
     inputs: &[Value],
 ) -> Result<Value> {
     let name = graph.unique(&format!("combined/{name}"));

@@ -34,7 +34,8 @@ mod smoothgrad;
 mod steps;
 mod xgradcam;
 
-use crate::engine::graph::{Backward, Graph, Value};
+use crate::engine::autodiff::Backward;
+use crate::engine::graph::{Graph, Value};
 use crate::error::{Error, Result};
 
 pub use explainer::{Explainer, Explanation, Request};

@@ -6,7 +6,7 @@
 //! Of the size of the network's input. A magnitude: both signs have the same map.
 
 use super::{Kind, Method};
-use crate::engine::graph::Backward;
+use crate::engine::autodiff::Backward;
 use crate::engine::ops::LargestMagnitude;
 
 pub(super) const METHOD: Method = Method {

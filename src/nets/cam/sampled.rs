@@ -8,8 +8,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::Settings;
+use crate::engine::autodiff::gradients;
 use crate::engine::gpu::Gpu;
-use crate::engine::graph::{Graph, Value, gradients, splice};
+use crate::engine::graph::{Graph, Value, splice};
 use crate::engine::ops::{Elementwise, Reshape, SumRows};
 use crate::engine::plan::{self, Options, Plan};
 use crate::engine::session::{self, Arena, Session, Store};

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use super::maps;
+use crate::engine::autodiff::gradients;
 use crate::engine::gpu::Gpu;
-use crate::engine::graph::gradients;
 use crate::engine::ops::{ChannelSum, Elementwise, GlobalAveragePool, Instruction, TopClass};
 use crate::engine::plan::{self, Options};
 use crate::engine::session::{self, Session, Store};

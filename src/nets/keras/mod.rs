@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use crate::digest::digest;
-use crate::engine::graph::{Graph, Kind, Role, Value};
-use crate::engine::ops::{Activate, Curve, Norm, Normalize, downcast};
+use crate::engine::graph::{Graph, Kind, Role, Value, downcast};
+use crate::engine::ops::{Activate, Curve, Norm, Normalize};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor as Numbers;
 use crate::error::{Error, Result};

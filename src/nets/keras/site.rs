@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::fields::Fields;
 use super::function::Function;
-use crate::engine::graph::{Init, Role, Value};
-use crate::engine::ops::{Operation, Padding, Window};
+use crate::engine::graph::{Init, Operation, Role, Value};
+use crate::engine::ops::{Padding, Window};
 use crate::engine::shape::Shape;
 use crate::error::Result;
 use crate::nets::models::{Layers, Mode};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::recipe::{Part, Proposal, Recipe};
-use crate::engine::graph::{Graph, Value};
+use crate::engine::graph::{Graph, Operation, Value};
 use crate::engine::ops::{
-    Blur, Components, Contrast, Evidence, Keep, Levels, MeanField, Morphology, Operation,
-    Proposals, Sigmoid, Slic, Stretch, SuperpixelMean,
+    Blur, Components, Contrast, Evidence, Keep, Levels, MeanField, Morphology, Proposals, Sigmoid,
+    Slic, Stretch, SuperpixelMean,
 };
 use crate::error::Result;
 

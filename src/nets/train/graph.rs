@@ -1,9 +1,10 @@
 //! The graph of one training step: forward, loss, gradients, updates.
 
-use crate::engine::graph::{Graph, Init, Kind, Role, Value, fuse, gradients};
+use crate::engine::autodiff::gradients;
+use crate::engine::graph::{Graph, Init, Kind, Role, Value, downcast, fuse};
 use crate::engine::ops::{
     Finite, MovingAverage, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy,
-    SoftmaxCrossEntropy, downcast,
+    SoftmaxCrossEntropy,
 };
 use crate::error::Result;
 use crate::nets::models::{Head, Mode, Network};

@@ -1,11 +1,10 @@
 //! From many channels to one: the weighted sum that class activation maps end with, and the largest
 //! magnitude.
 
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::fours_if;
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

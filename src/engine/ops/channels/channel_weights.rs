@@ -1,10 +1,9 @@
 //! Weights of channels for class activation maps, beyond the mean of the gradient.
 
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Way};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

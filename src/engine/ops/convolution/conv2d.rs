@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::epilogue::Epilogue;
 use super::table::{self, Convolution, Task};
 use super::tiles::{Kernel, Mode, Product, Tile, shader};
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{
-    Case, Conv2dInputGradient, Conv2dWeightGradient, Dispatch, Fill, Geometry, Lowered, Lowering,
-    Operand, Operation, Padding, Rule, SumRows, Variant, Window, expect_inputs, expect_nhwc, grid,
+    Case, Conv2dInputGradient, Conv2dWeightGradient, Fill, Geometry, Padding, SumRows, Window,
+    expect_inputs, expect_nhwc,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;

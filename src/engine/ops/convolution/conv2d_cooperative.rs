@@ -5,7 +5,7 @@ use super::conv2d::needs_fours;
 use super::conv2d_gradients::split;
 use super::table::Task;
 use super::tiles::Mode;
-use crate::engine::ops::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
 use crate::error::{Error, Result};
 
 /// Subgroups of a workgroup.
@@ -140,7 +140,7 @@ mod tests {
             let (wide, narrow) = (true, true);
             let task = Task { name: "", sizes, product, epilogue, wide, narrow };
             let shape = crate::engine::shape::Shape::from([1]);
-            let output_view = crate::engine::ops::View::dense(&shape);
+            let output_view = crate::engine::kernel::View::dense(&shape);
             let (inputs, views, output) = (&[][..], &[][..], &shape);
             let lowering = Lowering { inputs, views, output, output_view, capabilities };
             is_timed(&task, &lowering) && fits(&task, &lowering).is_ok()

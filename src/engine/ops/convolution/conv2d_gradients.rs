@@ -4,11 +4,9 @@ use super::conv2d::{Sizes, examples};
 use super::epilogue::Epilogue;
 use super::table::{self, Convolution, Task};
 use super::tiles::{Kernel, Mode, Product, Tile, shader};
-use crate::engine::graph::Value;
-use crate::engine::ops::{
-    Capabilities, Case, Conv2d, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding,
-    Rule, Variant, Window, expect_inputs, expect_nhwc, grid,
-};
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Conv2d, Fill, Padding, Window, expect_inputs, expect_nhwc};
 use crate::engine::shape::{Shape, common_divisor};
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

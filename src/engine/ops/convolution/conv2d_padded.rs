@@ -5,7 +5,7 @@ use super::conv2d_gradients::{input_product, weight_product};
 use super::padded::{Block, Padded};
 use super::table::Task;
 use super::tiles::{Mode, cost, direct};
-use crate::engine::ops::{Lowered, Lowering};
+use crate::engine::kernel::{Lowered, Lowering};
 use crate::error::Result;
 
 /// The same convolution with the channels of each group in fours.

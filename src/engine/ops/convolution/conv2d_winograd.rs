@@ -5,9 +5,8 @@ use super::conv2d::{Sizes, lower_forward, needs_fours};
 use super::epilogue::Epilogue;
 use super::table::Task;
 use super::tiles::{self, Kernel, Product, Tile, cheapest, cost, direct, moved, subgroup_tile};
-use crate::engine::ops::{
-    Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid,
-};
+use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, View, grid};
+use crate::engine::ops::{Padding, Window};
 use crate::error::Result;
 
 /// Which of the two convolutions.

@@ -6,9 +6,8 @@ use super::conv2d_gradients::{lower_weight, weight_product};
 use super::conv2d_winograd::{Mode, POINTS, Plain, if_worth_it};
 use super::table::Task;
 use super::tiles::{self, Product, cheapest, cost, direct, moved, of_fours};
-use crate::engine::ops::{
-    Capabilities, Dispatch, Lowered, Lowering, Operand, Padding, View, Window, grid,
-};
+use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, View, grid};
+use crate::engine::ops::{Padding, Window};
 use crate::error::Result;
 
 /// What a processor takes, in the multiply-adds of `tiles.rs` that follow each other: to transform and store a

@@ -3,10 +3,11 @@
 use super::conv2d::{Sizes, forward_task, reference_forward};
 use super::epilogue::Epilogue;
 use super::table::{self, Convolution, Task};
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::Lowering;
 use crate::engine::ops::{
-    Case, Conv2dInputGradient, Conv2dWeightGradient, Fill, Lowering, Operation, Padding, Reshape,
-    Rule, SumRows, Variant, Window, expect_inputs,
+    Case, Conv2dInputGradient, Conv2dWeightGradient, Fill, Padding, Reshape, SumRows, Window,
+    expect_inputs,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;

@@ -7,10 +7,10 @@ use super::depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWe
 use super::depthwise_strip::{Depthwise, STRIP_LINES, Task, columns, strip, table, tiles};
 use super::epilogue::Epilogue;
 use super::tiles::Mode;
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{
-    Activation, Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding, Rule,
-    SumRows, Variant, Window, expect_inputs, expect_nhwc, grid,
+    Activation, Case, Fill, Padding, SumRows, Window, expect_inputs, expect_nhwc,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;

@@ -6,10 +6,9 @@ use super::depthwise_conv2d::{check_kernel, example_cases, kernel, sizes};
 use super::depthwise_strip::{Depthwise, STRIP_LINES, Task, columns, strip, table, tiles};
 use super::epilogue::Epilogue;
 use super::tiles::Mode;
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding, Variant, Window,
-    expect_inputs, expect_nhwc, grid,
-};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, Padding, Window, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -7,10 +7,10 @@ use super::depthwise_gradients::{lower_input, lower_weight};
 use super::epilogue::Epilogue;
 use super::padded::{Block, Padded};
 use super::tiles::Mode;
-use crate::engine::ops::variant::LAST;
-use crate::engine::ops::{
-    Capabilities, Dispatch, Lowered, Lowering, Operation, Variant, View, Window,
-};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, View};
+use crate::engine::ops::Window;
+use crate::engine::ops::table::LAST;
 use crate::engine::shape::Shape;
 use crate::error::Result;
 

@@ -1,9 +1,8 @@
 //! What a convolution does to its sums before it stores them.
 
-use crate::engine::ops::{
-    Activation, ChannelAffine, Curve, Dispatch, Elementwise, Instruction, Lowering, Operand,
-    Operation, downcast,
-};
+use crate::engine::graph::{Operation, downcast};
+use crate::engine::kernel::{Dispatch, Lowering, Operand};
+use crate::engine::ops::{Activation, ChannelAffine, Curve, Elementwise, Instruction};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

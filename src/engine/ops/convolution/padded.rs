@@ -4,7 +4,7 @@
 
 use super::conv2d::Sizes;
 use super::epilogue::Epilogue;
-use crate::engine::ops::{Capabilities, Dispatch, Lowered, Lowering, Operand, View, grid};
+use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, View, grid};
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
 

@@ -6,8 +6,9 @@ use super::conv2d_gradients::{lower_input, lower_weight};
 use super::epilogue::Epilogue;
 use super::tiles::{Kernel, Mode, Product, SIZES, Size, Tile, considered};
 use super::{conv2d_cooperative, conv2d_padded, conv2d_winograd, conv2d_winograd_weight};
-use crate::engine::ops::variant::LAST;
-use crate::engine::ops::{Lowered, Lowering, Needs, Operation, Variant};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Lowered, Lowering, Needs};
+use crate::engine::ops::table::LAST;
 use crate::error::{Error, Result};
 
 /// A convolution of any of the three kinds, on given tensors.

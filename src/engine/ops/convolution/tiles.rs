@@ -2,7 +2,7 @@
 //! which of them is expected to be the cheapest.
 
 use super::conv2d_gradients::split;
-use crate::engine::ops::{Capabilities, Dispatch, Needs};
+use crate::engine::kernel::{Capabilities, Dispatch, Needs};
 
 /// Which of the three products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant, downcast};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
-    Case, Conv2d, DepthwiseConv2d, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Padding,
-    Rule, Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
+    Case, Conv2d, DepthwiseConv2d, Fill, Padding, Window, expect_inputs, expect_nhwc,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;

@@ -1,12 +1,10 @@
 //! Bilinear resizing: of a batch to one size, and of heatmaps each to the size of its image.
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::region::regions::{MAMMOGRAMS, chunks, expect_regions, region};
 use crate::engine::ops::rows::{Way, fours_if};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs,
-    expect_nhwc, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use super::batch_norm::expect_shape;
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Walk, Way};
-use crate::engine::ops::{
-    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
-};
+use crate::engine::ops::{Activation, Case, Curve, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -1,9 +1,8 @@
 //! Groups of numbers made comparable: free of mean and deviation, of unit length, or a softmax.
 
-use crate::engine::graph::Value;
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
-};
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -1,11 +1,9 @@
 //! Activations beyond ReLU as operations of their own, and their gradients.
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Way};
-use crate::engine::ops::{
-    Activation, Case, Curve, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant,
-    expect_inputs, grid,
-};
+use crate::engine::ops::{Activation, Case, Curve, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -1,6 +1,8 @@
 //! Functions of one number: as layers, and as what other operations end in.
 
-use crate::engine::ops::{Activate, Dispatch, Elementwise, Instruction, Operation, downcast};
+use crate::engine::graph::{Operation, downcast};
+use crate::engine::kernel::Dispatch;
+use crate::engine::ops::{Activate, Elementwise, Instruction};
 
 /// A function of one number, with the constants that it has in Keras.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,9 +1,9 @@
 //! Many changed copies of one image: parts of it covered, faded towards a colour, or under noise.
 
 use super::hash;
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
-};
+use crate::engine::graph::Operation;
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -1,11 +1,10 @@
 //! Dropout, from numbers that depend on nothing but where and when.
 
 use super::hash;
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Way};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant, downcast};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Walk, Way};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, downcast,
-    expect_inputs, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

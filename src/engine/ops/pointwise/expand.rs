@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant, downcast};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
-    Case, ChannelSum, Dispatch, Elementwise, Fill, GlobalAveragePool, Instruction, Lowered,
-    Lowering, Operand, Operation, Reshape, Rule, SumRows, Variant, downcast, expect_inputs,
-    expect_nhwc, grid,
+    Case, ChannelSum, Elementwise, Fill, GlobalAveragePool, Instruction, Reshape, SumRows,
+    expect_inputs, expect_nhwc,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;

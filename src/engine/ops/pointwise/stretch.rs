@@ -1,8 +1,8 @@
 //! Each image of a batch stretched to the range 0 to 1.
 
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, expect_nhwc, grid,
-};
+use crate::engine::graph::Operation;
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

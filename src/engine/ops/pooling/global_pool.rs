@@ -1,11 +1,9 @@
 //! The mean over height and width, and its gradient.
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Walk, Way};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs,
-    expect_nhwc, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant, downcast};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Rowwise, Way};
 use crate::engine::ops::{
-    Activate, Case, Conv2d, Curve, Dispatch, Elementwise, Expand, Fill, Geometry,
-    GlobalAveragePool, Instruction, Lowered, Lowering, Operand, Operation, Padding, Reshape, Rule,
-    Variant, Window, downcast, expect_inputs, expect_nhwc, grid,
+    Activate, Case, Conv2d, Curve, Elementwise, Expand, Fill, Geometry, GlobalAveragePool,
+    Instruction, Padding, Reshape, Window, expect_inputs, expect_nhwc,
 };
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;

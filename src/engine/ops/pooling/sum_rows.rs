@@ -1,9 +1,9 @@
 //! The sum of all rows, channel by channel: the gradient of a bias.
 
+use crate::engine::graph::Operation;
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::convolution::conv2d_gradients::split;
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::Result;

@@ -1,10 +1,9 @@
 //! Heatmaps as segmentations: their grey levels, and Dice against a mask at every threshold.
 
 use super::regions::{A_FIFTH, MAMMOGRAMS, chunks, expect_regions, expect_vector, region};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Needs, Operand, Operation, Variant, expect_inputs,
-    grid,
-};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Needs, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

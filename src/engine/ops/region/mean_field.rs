@@ -1,9 +1,8 @@
 //! Mean-field inference of a dense conditional random field with two labels.
 
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
-    expect_nhwc, grid,
-};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs, expect_nhwc};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

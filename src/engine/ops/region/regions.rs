@@ -1,6 +1,8 @@
 //! Images of different sizes one after another in one vector, and where each of them lies.
 
-use crate::engine::ops::{Error, Result, Shape, Tensor};
+use crate::engine::shape::Shape;
+use crate::engine::tensor::Tensor;
+use crate::error::{Error, Result};
 
 /// One image within the vector, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Whether all gradients are finite: what an optimiser asks before it steps.
 
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, expect_inputs, grid,
-};
+use crate::engine::graph::Operation;
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

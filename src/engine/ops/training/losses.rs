@@ -1,9 +1,8 @@
 //! Cross-entropy of logits against labels, averaged to one number, and its gradient.
 
-use crate::engine::graph::Value;
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Rule, Variant, expect_inputs, grid,
-};
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -1,9 +1,9 @@
 //! Optimisers with the update rules of Keras 3, all parameters in one dispatch.
 
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{Way, fours_if};
-use crate::engine::ops::{
-    Case, Dispatch, Fill, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, grid,
-};
+use crate::engine::ops::{Case, Fill, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

@@ -3,10 +3,9 @@
 
 use super::reduce::{How, place, reduced};
 use super::{Kind, kind};
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Value};
 use crate::engine::ops::{
-    Activate, Activation, ChannelAffine, Concat, Curve, Elementwise, Expand, Instruction,
-    Operation, Reshape,
+    Activate, Activation, ChannelAffine, Concat, Curve, Elementwise, Expand, Instruction, Reshape,
 };
 use crate::engine::shape::Shape;
 use crate::error::Result;

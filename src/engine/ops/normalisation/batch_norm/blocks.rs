@@ -1,7 +1,7 @@
 //! Blocks of rows whose sums are merged: an invocation's each, or a workgroup's.
 
+use crate::engine::kernel::{Dispatch, Lowering, grid};
 use crate::engine::ops::rows::{Walk, Way};
-use crate::engine::ops::{Dispatch, Lowering, grid};
 use crate::engine::shape::Shape;
 
 /// Blocks of rows whose sums are merged.

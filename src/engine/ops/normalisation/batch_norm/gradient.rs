@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{
     By, Normalized, Sums, addition, expect_normalized, expect_shape, pointwise, sums, table,
 };
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Lowered, Lowering, Operand};
 use crate::engine::ops::rows::{self, Rowwise, Way};
-use crate::engine::ops::{
-    Activation, Lowered, Lowering, Operand, Operation, Variant, expect_inputs,
-};
+use crate::engine::ops::{Activation, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::Result;

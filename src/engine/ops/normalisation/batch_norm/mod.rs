@@ -9,11 +9,10 @@ mod gradient;
 mod normalize;
 mod statistics;
 
+use crate::engine::graph::{Operation, Variant, downcast};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::rows::{self, Walk, Way, in_fours};
-use crate::engine::ops::{
-    Activation, Case, Curve, Dispatch, Elementwise, Fill, Instruction, Lowered, Lowering, Operand,
-    Operation, Variant, downcast, grid,
-};
+use crate::engine::ops::{Activation, Case, Curve, Elementwise, Fill, Instruction};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

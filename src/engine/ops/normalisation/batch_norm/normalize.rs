@@ -6,12 +6,10 @@ use super::{
     BatchNormGradientSums, BatchNormInputGradient, Normalized, addition, expect_normalized,
     expect_shape, pointwise,
 };
-use crate::engine::graph::Value;
+use crate::engine::graph::{Operation, Rule, Value, Variant};
+use crate::engine::kernel::{Lowered, Lowering};
 use crate::engine::ops::rows::{self, Rowwise, Way};
-use crate::engine::ops::{
-    Activation, Elementwise, Instruction, Lowered, Lowering, Operation, Row, Rule, Variant,
-    expect_inputs,
-};
+use crate::engine::ops::{Activation, Elementwise, Instruction, Row, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};

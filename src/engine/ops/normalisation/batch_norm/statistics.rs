@@ -1,9 +1,9 @@
 //! Mean and variance of a batch, and the running averages of both.
 
 use super::{By, Sums, expect_elements, expect_shape, sums, table};
-use crate::engine::ops::{
-    Activation, Dispatch, Lowered, Lowering, Operand, Operation, Variant, expect_inputs, grid,
-};
+use crate::engine::graph::{Operation, Variant};
+use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
+use crate::engine::ops::{Activation, expect_inputs};
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! Reverse-mode differentiation, from graph to graph.
 
-use super::{Graph, Value};
-use crate::engine::ops::{Activate, Activation, Elementwise, Operation, Rule, downcast};
+use crate::engine::graph::{Graph, Operation, Rule, Value, downcast};
+use crate::engine::ops::{Activate, Activation, Elementwise};
 use crate::error::{Error, Result};
 
 /// What passes back through a ReLU.

@@ -1,0 +1,42 @@
+//! How a plan is made.
+
+use std::sync::Arc;
+
+use crate::engine::kernel::Choices;
+
+/// How a plan is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Fuse operations; on by default.
+    pub fuse: bool,
+    /// Keep every value until the end, so that all can be read: for finding where a NaN appears.
+    pub keep_all: bool,
+    /// Use this variant for every operation that has it.
+    pub variant: Option<&'static str>,
+    /// On adapters that gain by it, dispatches that read this many bytes or more read them through
+    /// textures; copying fewer is not worth its while.
+    pub texels_from: u64,
+    /// Store activations and their gradients in 16 bits, where every kernel that touches them can.
+    /// Inputs, outputs, variables, sums and gradients of variables have 32.
+    pub half: bool,
+    /// With `half`: what is computed from inputs of these names has 32 bits still, such as the
+    /// gradients of an explanation, which no loss scale keeps from underflow.
+    pub single_from: &'static [&'static str],
+    /// Variants that were measured to be faster than those that operations choose by themselves. One
+    /// that the adapter or the layout of tensors does not allow is passed over.
+    pub choices: Arc<Choices>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            fuse: true,
+            keep_all: false,
+            variant: None,
+            texels_from: 4096,
+            half: false,
+            single_from: &[],
+            choices: Arc::default(),
+        }
+    }
+}
