@@ -181,8 +181,9 @@ fn picture(bytes: &[u8]) -> bool {
 }
 
 fn results(bytes: &[u8]) -> bool {
+    const ROUND: experiment::Round = experiment::Round { seed: 0, fold: None };
     let Ok(results) = documents::json::<experiment::Results>(bytes) else { return false };
-    let _ = (experiment::text(&results), results.has("xception", 0, experiment::Phase::Cam));
+    let _ = (experiment::text(&results), results.has("xception", ROUND, experiment::Phase::Cam));
     true
 }
 

@@ -168,7 +168,8 @@ pub fn run() -> ExitCode {
     console::install(Box::new(terminal::Terminal::default()));
     environment::prepare();
     let cli = Cli::parse();
-    // A second Ctrl-C ends the process at once. Without a handler the first one does.
+    // SIGTERM as well, which schedulers send before they kill. A second one ends the process at once. Without a handler
+    // the first one does.
     let stop = cli.global.stop.clone();
     let _ = ctrlc::set_handler(move || {
         if stop.ask() {

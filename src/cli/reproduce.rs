@@ -8,7 +8,8 @@ use super::train::Training;
 use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::experiment::{self, Options, Setup};
+use crate::lab::experiment::{self, Options, Part, Setup};
+use crate::lab::run_folder::Again;
 use crate::nets::models;
 
 #[derive(Debug, Args)]
@@ -16,7 +17,9 @@ use crate::nets::models;
     parula reproduce --data BUSI --models compact-xception --epochs 12 --seeds 0,1,2 --out busi\n  \
     parula reproduce --data DDSM --models xception,inception-v3 --preset paper --experiments 1,2 \
     --seeds 0,1,2 --out ddsm\n  \
-    the same command with --resume goes on where it was stopped")]
+    the same command with --resume goes on where it was stopped\n  \
+    parula reproduce --data BUSI --seeds 0,1,2 --out busi --tasks\n  \
+    parula reproduce --data BUSI --seeds 0,1,2 --out busi --task 3; parula report busi")]
 pub struct Reproduce {
     /// The data set; without it, synthetic mammograms
     #[arg(long)]
@@ -27,6 +30,10 @@ pub struct Reproduce {
     /// One run of every network for each: it fixes split, initial weights and all draws
     #[arg(long, value_delimiter = ',', default_value = "0")]
     seeds: Vec<u64>,
+    /// Cross-validation: deal the patients of each seed into so many folds, train once for each, and validate on it,
+    /// so that every ROI is validated once
+    #[arg(long, value_parser = clap::value_parser!(u64).range(2..=1000))]
+    folds: Option<u64>,
     /// 1: train, explain, score. 2: the same, and train again from scratch on ROIs times their heatmaps,
     /// their masks, and what the masks leave out; it takes four times as long
     #[arg(long, value_delimiter = ',', default_value = "1",
@@ -39,6 +46,13 @@ pub struct Reproduce {
     /// Where everything is written
     #[arg(long, default_value = "out")]
     out: PathBuf,
+    /// List the independent parts of the job, a line each, and run none
+    #[arg(long, conflicts_with = "task")]
+    tasks: bool,
+    /// Run this part alone, in a folder of its own below --out, or go on with it: parts may run anywhere at the same
+    /// time, and `parula report` puts together what they have finished
+    #[arg(long, value_name = "NUMBER")]
+    task: Option<usize>,
     #[command(flatten)]
     repeat: Repeat,
     #[command(flatten)]
@@ -72,12 +86,22 @@ impl Reproduce {
             out: self.out.clone(),
             models: distinct(&self.models).iter().map(setup).collect::<Result<_>>()?,
             seeds: distinct(&self.seeds),
+            folds: self.folds.map(|folds| folds as usize),
             seed: global.seed,
             whole: self.training.whole,
             read: self.training.pictures.options(),
             duplicates: self.training.duplicates,
             experiments: distinct(&self.experiments),
+            only: None,
             again: self.repeat.again(),
+        };
+        if self.tasks {
+            return self.list(&options, global);
+        }
+        let options = match self.task {
+            None => options,
+            // A task that was killed is begun again by whoever schedules it, with the same words.
+            Some(task) => Options { again: self.again_of_task(), ..options.only(task)? },
         };
         let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
@@ -88,7 +112,7 @@ impl Reproduce {
         // A run that cannot be leaves nothing behind.
         experiment::fits(&gpu, &options)?;
         let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
-        outputs::prepare_run(&self.out, read)?;
+        outputs::prepare_run(&options.out, read)?;
         let results = experiment::reproduce(&gpu, &options, &tell)?;
         if global.json {
             return print_json(&results);
@@ -106,7 +130,26 @@ impl Reproduce {
             dataset.validation,
             results.explained_class,
             options.seeds.len(),
-            self.out.display(),
+            options.out.display(),
         ))
+    }
+    /// What becomes of what an earlier call has left of a task.
+    fn again_of_task(&self) -> Again {
+        match self.repeat.again() {
+            Again::Refuse => Again::Resume,
+            said => said,
+        }
+    }
+
+    /// Prints the parts.
+    fn list(&self, options: &Options, global: &Global) -> Result<()> {
+        let parts = options.parts();
+        if global.json {
+            return print_json(&parts);
+        }
+        let line = |part: &Part| {
+            format!("{}  {} {}  {}\n", part.task, part.model, part.round(), part.phases.join(", "))
+        };
+        print(&parts.iter().map(line).collect::<String>())
     }
 }

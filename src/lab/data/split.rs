@@ -50,6 +50,65 @@ pub fn split(rois: &[Roi], fraction: f64, seed: u64) -> Result<Split> {
     Ok(Split { train, validation })
 }
 
+/// Deals the sources into `folds` parts, each with about as many ROIs of each class as the others, and makes part
+/// number `fold`, from 1, the validation side. `seed` decides who is dealt where; the order of the ROIs does not.
+///
+/// Sources are dealt from the largest to the smallest, of equal ones in the seed's order, each to the part whose
+/// shares of both classes it leaves most even.
+///
+/// # Errors
+/// [`Error::Usage`] for fewer than two folds, for a number that is none of them, and when a class comes from fewer
+/// sources than there are folds, so that one would lack it.
+pub fn fold(rois: &[Roi], folds: usize, fold: usize, seed: u64) -> Result<Split> {
+    if folds < 2 || fold == 0 || fold > folds {
+        let problem = format!("there is no fold {fold} of {folds}");
+        return Err(Error::usage(problem, "give 2 folds or more"));
+    }
+    let mut sources = sources_of(rois, seed);
+    let total = sum(sources.iter());
+    for class in Class::ALL {
+        let of_class = sources.iter().filter(|source| source.rois[class.index()] > 0).count();
+        if of_class < folds {
+            return Err(Error::usage(
+                format!(
+                    "the class {} comes from {of_class} patients or images, which is fewer than {folds} folds",
+                    class.name()
+                ),
+                "give fewer folds, add images, or say in patients.csv whose they are",
+            ));
+        }
+    }
+    // Stable: equal ones stay in the seed's order.
+    sources.sort_by_key(|source| std::cmp::Reverse(source.rois[0] + source.rois[1]));
+    let mut dealt = vec![[0usize; 2]; folds];
+    let mut part_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for source in &sources {
+        // By how much the sum of squares of the parts' shares of both classes would grow, times a constant.
+        let growth = |part: &usize| -> (u128, usize) {
+            let of = |class: usize| (dealt[*part][class] * source.rois[class]) as u128;
+            let square = |class: usize| (total[class] as u128).pow(2);
+            (of(0) * square(1) + of(1) * square(0), dealt[*part][0] + dealt[*part][1])
+        };
+        let part = (0..folds).min_by_key(growth).unwrap_or_default();
+        (0..2).for_each(|class| dealt[part][class] += source.rois[class]);
+        part_of.insert(source.name, part);
+    }
+    if let Some(class) =
+        Class::ALL.into_iter().find(|class| dealt.iter().any(|part| part[class.index()] == 0))
+    {
+        return Err(Error::usage(
+            format!(
+                "patients cannot be dealt into {folds} folds that each have the class {}",
+                class.name()
+            ),
+            "give fewer folds",
+        ));
+    }
+    let own = |&index: &usize| part_of.get(rois[index].source.as_str()) == Some(&(fold - 1));
+    let (validation, train) = (0..rois.len()).partition(own);
+    Ok(Split { train, validation })
+}
+
 /// The number of sources that have ROIs on both sides; 0 for every split that [`split`] makes.
 pub fn leakage(rois: &[Roi], split: &Split) -> usize {
     let sources = |side: &[usize]| -> BTreeSet<&str> {
@@ -171,7 +230,51 @@ mod tests {
         assert!(split(&rois, 0.0, 0).is_err() && split(&rois, f64::NAN, 0).is_err());
     }
 
+    #[test]
+    fn more_folds_than_patients_of_a_class_are_refused() {
+        let of = |n: usize| match n {
+            0..3 => roi(&format!("{n}"), Class::Normal, &format!("{n}")),
+            _ => roi(&format!("{n}"), Class::Abnormal, &format!("{n}")),
+        };
+        let rois: Vec<Roi> = (0..12).map(of).collect();
+        assert!(fold(&rois, 3, 1, 0).is_ok());
+        let error = fold(&rois, 4, 1, 0).unwrap_err().to_string();
+        assert!(error.contains("normal comes from 3") && error.contains("4 folds"), "{error}");
+        assert!(fold(&rois, 1, 1, 0).is_err() && fold(&rois, 3, 0, 0).is_err());
+        assert!(fold(&rois, 3, 4, 0).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn every_roi_is_validated_once_and_folds_are_of_equal_size(
+            patients in proptest::collection::vec((1usize..5, 1usize..5), 12..60),
+            folds in 2usize..7,
+            seed: u64,
+        ) {
+            let mut rois = Vec::new();
+            for (patient, (normal, abnormal)) in patients.iter().enumerate() {
+                for (class, n) in [(Class::Normal, normal), (Class::Abnormal, abnormal)] {
+                    rois.extend((0..*n).map(|i| roi(&format!("{i}"), class, &format!("{patient}"))));
+                }
+            }
+            let splits: Vec<Split> =
+                (1..=folds).map(|number| fold(&rois, folds, number, seed).unwrap()).collect();
+            let mut seen = vec![0; rois.len()];
+            for split in &splits {
+                prop_assert_eq!(leakage(&rois, split), 0);
+                prop_assert_eq!(split.train.len() + split.validation.len(), rois.len());
+                split.validation.iter().for_each(|&index| seen[index] += 1);
+            }
+            prop_assert!(seen.iter().all(|&times| times == 1));
+            for class in 0..2 {
+                let counts: Vec<usize> =
+                    splits.iter().map(|split| classes(&rois, &split.validation)[class]).collect();
+                let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+                // Whole patients, each with up to four ROIs of a class.
+                prop_assert!(most - least <= 8, "{:?}", counts);
+            }
+        }
+
         #[test]
         fn no_source_is_on_both_sides(
             patients in proptest::collection::vec((1usize..9, 1usize..9), 4..40),

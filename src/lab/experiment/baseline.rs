@@ -6,16 +6,17 @@ use crate::error::Result;
 use crate::lab::data::Class;
 use crate::lab::metrics::baselines::Baseline;
 use crate::nets::cam::dice::{self, Scores, best_threshold, mean_curve};
+use crate::nets::images::Grey;
 
 /// Scores of every abnormal ROI.
 pub fn scores(material: &Material, baseline: Baseline) -> Result<Vec<Scores>> {
     let abnormal = material.rois.iter().filter(|roi| roi.class == Class::Abnormal);
-    abnormal
-        .map(|roi| {
-            let heatmap = baseline.heatmap(roi.image.width as u32, roi.image.height as u32);
-            dice::score(&roi.mask_or_empty().pixels, &heatmap)
-        })
-        .collect()
+    abnormal.map(|roi| score(&roi.mask_or_empty(), baseline)).collect()
+}
+
+/// The score on one truth.
+pub fn score(mask: &Grey, baseline: Baseline) -> Result<Scores> {
+    dice::score(&mask.pixels, &baseline.heatmap(mask.width as u32, mask.height as u32))
 }
 
 /// Mean-Dice over all abnormal ROIs; over those of the validation side, as a mean over the splits; and

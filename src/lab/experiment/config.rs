@@ -18,6 +18,10 @@ pub struct Config {
     pub models: Vec<String>,
     /// One run of every model for each.
     pub seeds: Vec<u64>,
+    /// Into how many parts the patients of each seed are dealt, each of which is the validation side once; left out
+    /// without folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
     /// Of the ROIs.
     pub seed: u64,
     /// Whether whole images stand in the place of ROIs.
@@ -48,9 +52,11 @@ impl Config {
             out: _,
             models,
             seeds,
+            folds,
             seed,
             whole,
             experiments,
+            only: _,
             again: _,
         } = options;
         let data = data.as_ref().map(|folder| folder.display().to_string());
@@ -59,6 +65,7 @@ impl Config {
             data: data.unwrap_or("synthetic".to_owned()),
             models: models.iter().map(name).collect(),
             seeds: seeds.clone(),
+            folds: *folds,
             seed: *seed,
             whole: *whole,
             duplicates: *duplicates,

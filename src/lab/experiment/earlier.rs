@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::phase::Phase;
 use super::results::Results;
+use super::round::Round;
 use crate::error::{Error, Result};
 use crate::lab::run_folder::Taken;
 use crate::nets::images::Split;
@@ -51,7 +52,7 @@ pub fn check(
     for &name in models {
         for (&seed, split) in seeds.iter().zip(splits) {
             let path = weights_of(folder, name, seed);
-            if !path.exists() || run.run(name, seed).is_none() {
+            if !path.exists() || run.run(name, Round { seed, fold: None }).is_none() {
                 let problem = format!("there are no weights of {name} with seed {seed}");
                 let hint = "give models and --seeds of that run, or leave --weights away to train";
                 return Err(Error::content(path, problem, hint));

@@ -121,9 +121,9 @@ impl Job<'_> {
         }
         drop(bar);
         if empty > 0 {
-            let (name, seed, of) = (network.name, self.seed, explained.len());
+            let (name, round, of) = (network.name, self.round, explained.len());
             crate::console::note!(
-                "{name} seed {seed}: nothing speaks for abnormal in {empty} of {of} ROIs"
+                "{name} {round}: nothing speaks for abnormal in {empty} of {of} ROIs"
             );
         }
         Ok(explained)
@@ -137,7 +137,7 @@ impl Job<'_> {
         files::create_folder(&heatmap_folder(
             &self.options.out,
             self.setup.network.name,
-            self.seed,
+            self.round,
         ))?;
         if filter {
             self.out.claim(rois.map(|roi| self.filtered_file(roi)))?;
@@ -148,7 +148,7 @@ impl Job<'_> {
 
     /// ROI, mask, heatmap and map of an abnormal ROI.
     fn heatmap_files(&self, roi: &Roi) -> [PathBuf; 4] {
-        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.seed);
+        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.round);
         ["roi.png", "mask.png", "heatmap.png", "map.npy"]
             .map(|what| folder.join(format!("{}.{what}", roi.name)))
     }
@@ -207,8 +207,8 @@ impl Job<'_> {
             }
         };
         let lines: Vec<Score> = explained.iter().map(score).collect();
-        let (name, seed) = (self.setup.network.name, self.seed);
-        let path = scores_file(&self.options.out, name, seed);
+        let name = self.setup.network.name;
+        let path = scores_file(&self.options.out, name, self.round);
         self.out.make(&path, &self.explained_origin()?, |path| tables::write(path, &lines))
     }
 
@@ -226,7 +226,7 @@ impl Job<'_> {
             let (network, (height, width)) = (self.setup.network, self.setup.size);
             let units = self.setup.train.head.units();
             let model = network.build(Mode::Inference, 1, [height, width], units)?;
-            let store = Store::new(self.gpu, &model.graph, self.seed)?;
+            let store = Store::new(self.gpu, &model.graph, self.round.seed)?;
             let weights = Raw::read(&self.weights_file(Phase::Original))?;
             weights.resolve(&model, Top::Keep)?.put(&store)?;
             self.explain(&store, units, true)?;
@@ -245,7 +245,7 @@ impl Job<'_> {
     /// Where the ROIs times their heatmaps are.
     fn filtered_folder(&self) -> PathBuf {
         let folder = Path::new("filtered").join(self.setup.network.name);
-        self.options.out.join(folder).join(self.seed.to_string()).join("cam")
+        self.options.out.join(folder).join(self.round.stem()).join("cam")
     }
 
     /// An ROI times its heatmap.

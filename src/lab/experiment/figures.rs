@@ -20,7 +20,7 @@ const ROWS: usize = 6;
 /// The curves of one training, in `figures`.
 pub fn of_training(job: &Job, phase: Phase, records: &[EpochRecord]) -> Result<()> {
     let folder = job.options.out.join("figures");
-    let name = format!("{}-{}", job.setup.network.name, phase.stem(job.seed).replace('.', "-"));
+    let name = format!("{}-{}", job.setup.network.name, phase.stem(job.round).replace('.', "-"));
     let paths = ["csv", "png"].map(|ending| folder.join(format!("{name}-curves.{ending}")));
     let [csv, png] = &paths;
     let title = job.title(phase);
@@ -32,8 +32,8 @@ pub fn of_training(job: &Job, phase: Phase, records: &[EpochRecord]) -> Result<(
 pub fn of_run(job: &Job, material: &Material, done: &Done) -> Result<()> {
     of_training(job, Phase::Original, &done.records)?;
     let folder = job.options.out.join("figures");
-    let name = format!("{}-{}", job.setup.network.name, job.seed);
-    let title = format!("{}, seed {}", job.setup.network.name, job.seed);
+    let name = format!("{}-{}", job.setup.network.name, job.round.stem());
+    let title = format!("{}, {}", job.setup.network.name, job.round);
 
     // Images that the classifier has not seen, from the best map to the worst.
     let unseen: Vec<_> = done.explained.iter().filter(|one| one.validation).collect();
@@ -71,8 +71,17 @@ pub fn of_run(job: &Job, material: &Material, done: &Done) -> Result<()> {
     job.out.make(&path, &job.explained_origin()?, |path| sheet.save(path))
 }
 
+/// Mean Dice of the trivial maps at each threshold, over all abnormal ROIs.
+pub type Trivial = Vec<(&'static str, Vec<f64>)>;
+
+/// That of the ROIs of an experiment.
+pub fn trivial(material: &Material) -> Result<Trivial> {
+    let of = |baseline: Baseline| Ok((baseline.name(), mean_curve(&scores(material, baseline)?)));
+    Baseline::ALL.into_iter().map(of).collect()
+}
+
 /// Mean Dice against threshold: every model (mean over its seeds) and the trivial maps.
-pub fn dice_curves(results: &Results, material: &Material, path: &Path) -> Result<()> {
+pub fn dice_curves(results: &Results, trivial: &Trivial, path: &Path) -> Result<()> {
     let models: Vec<(String, Vec<f64>)> = results
         .summary
         .iter()
@@ -84,14 +93,10 @@ pub fn dice_curves(results: &Results, material: &Material, path: &Path) -> Resul
             (summary.model.clone(), curve)
         })
         .collect();
-    let mut baselines = Vec::new();
-    for baseline in Baseline::ALL {
-        baselines.push((baseline.name(), mean_curve(&scores(material, baseline)?)));
-    }
     let models: Vec<dice_curve::Curve> =
         models.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
     let baselines: Vec<dice_curve::Curve> =
-        baselines.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
+        trivial.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
     let title = "Dice of the binarised heatmap against the threshold, all abnormal ROIs";
     dice_curve::draw(title, &models, &baselines)?.save(path)
 }

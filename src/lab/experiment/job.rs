@@ -1,8 +1,8 @@
-//! One network with one seed: what its phases work on.
+//! One network in one round: what its phases work on.
 
 use std::sync::Arc;
 
-use super::{Material, Options, Setup};
+use super::{Material, Options, Round, Setup};
 use crate::engine::gpu::Gpu;
 use crate::lab::run_folder::RunFolder;
 use crate::nets::images::Split;
@@ -12,7 +12,7 @@ use crate::provenance::Items;
 pub struct Job<'a> {
     pub gpu: &'a Arc<Gpu>,
     pub setup: &'a Setup,
-    pub seed: u64,
+    pub round: Round,
     pub options: &'a Options,
     pub material: &'a Material,
     pub split: &'a Split,

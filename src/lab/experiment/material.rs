@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::DatasetSummary;
+use super::{DatasetSummary, Round};
 use crate::error::{Error, Result};
 use crate::lab::data::duplicates::{Mode, Summary};
 use crate::lab::data::{ReadOptions, Roi, RoiOptions, Rois, Truth, roi, split};
@@ -14,7 +14,7 @@ use crate::nets::train::digest;
 pub struct Material {
     /// The abnormal ones, then the normal ones.
     pub rois: Vec<Roi>,
-    /// One a seed, in order.
+    /// One a round, in order.
     pub splits: Vec<Split>,
     /// How many pictures showed the same scan, and what became of them.
     pub duplicates: Summary,
@@ -34,13 +34,30 @@ impl Material {
         options: &RoiOptions,
         seeds: &[u64],
     ) -> Result<Self> {
+        Self::of_rounds(folder, read, options, &Round::all(seeds, None), None)
+    }
+
+    /// The same with a split for each of `rounds`: those of a seed with `folds` validate on each patient once.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_rounds(
+        folder: &Path,
+        read: &ReadOptions,
+        options: &RoiOptions,
+        rounds: &[Round],
+        folds: Option<usize>,
+    ) -> Result<Self> {
         crate::console::note!("reading {}", folder.display());
         let cut = Rois::read(folder, read, options)?;
         cut.notes(folder).iter().for_each(|note| crate::console::note!("{note}"));
         let rois = &cut.rois;
-        let splits = seeds
+        let splits = rounds
             .iter()
-            .map(|&seed| split::split(rois, split::VALIDATION, seed))
+            .map(|round| match round.fold.zip(folds) {
+                None => split::split(rois, split::VALIDATION, round.seed),
+                Some((fold, folds)) => split::fold(rois, folds, fold, round.seed),
+            })
             .collect::<Result<Vec<_>>>()?;
         let leaking = splits.iter().map(|split| split::leakage(rois, split)).sum::<usize>();
         if leaking != 0 {

@@ -8,12 +8,15 @@ pub(crate) mod earlier;
 mod explain;
 mod figures;
 pub(crate) mod filter;
+mod gather;
 mod job;
 mod material;
 pub(crate) mod origins;
+mod part;
 mod phase;
 pub(crate) mod progress;
 mod results;
+mod round;
 mod run;
 pub mod saved;
 mod setup;
@@ -37,13 +40,16 @@ use crate::nets::train::sides;
 use crate::provenance::{Items, items};
 
 pub use config::{Config, pictures};
+pub use gather::gather;
 pub use material::Material;
+pub use part::Part;
 pub use phase::Phase;
 pub(crate) use results::single;
 pub use results::{
-    Baselines, DatasetSummary, Intervals, RankCorrelation, Results, Retrained, RunResult, Summary,
-    Way,
+    Baselines, Classified, DatasetSummary, Intervals, Missing, Pooled, RankCorrelation, Results,
+    Retrained, RunResult, Summary, Way,
 };
+pub use round::Round;
 pub use saved::Saved;
 pub use setup::{Setup, scaling};
 pub use show::{table, text, too_few};
@@ -60,6 +66,9 @@ pub struct Options {
     pub models: Vec<Setup>,
     /// One run of every model for each: it fixes the split, the initial weights and all draws.
     pub seeds: Vec<u64>,
+    /// For cross-validation: the patients of each seed are dealt into as many folds, and every network is trained
+    /// once for each, which it is validated on.
+    pub folds: Option<usize>,
     /// Fixes the padding of ROIs and the places of normal ones.
     pub seed: u64,
     /// Whole images in the place of ROIs.
@@ -70,6 +79,8 @@ pub struct Options {
     pub duplicates: duplicates::Mode,
     /// The paper's experiments: 1, and 2, which needs the first and runs it.
     pub experiments: Vec<u32>,
+    /// This part alone.
+    pub only: Option<Part>,
     /// What becomes of an earlier run in `out`.
     pub again: Again,
 }
@@ -79,7 +90,7 @@ pub struct Options {
 /// # Errors
 /// [`Error::TooLarge`](crate::error::Error::TooLarge) with what does not fit.
 pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
-    options.models.iter().try_for_each(|setup| setup.fits(gpu))
+    options.own().try_for_each(|setup| setup.fits(gpu))
 }
 
 /// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
@@ -117,8 +128,9 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         duplicates: options.duplicates,
         ..RoiOptions::default()
     };
-    let material = Material::read(&folder, &options.read, &rois, &options.seeds)?;
-    options.models.iter().try_for_each(|setup| explain::expect(gpu, setup, &material))?;
+    let material =
+        Material::of_rounds(&folder, &options.read, &rois, &options.rounds(), options.folds)?;
+    options.own().try_for_each(|setup| explain::expect(gpu, setup, &material))?;
     let dataset = material.summary();
     let shared = origins::shared(gpu, &dataset.fingerprint);
     let origin = origins::with(&shared, "settings", Value::Object(config.settings()));
@@ -138,7 +150,8 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     results.summarize(&options.out)?;
     whole.write(&results)?;
     whole.run_all(&mut results, tell)?;
-    out.make(&dice, &whole.origin, |path| figures::dice_curves(&results, &material, path))?;
+    let trivial = figures::trivial(&material)?;
+    out.make(&dice, &whole.origin, |path| figures::dice_curves(&results, &trivial, path))?;
     whole.report()?;
     out.finish()?;
     Ok(results)
@@ -164,14 +177,14 @@ impl Whole<'_> {
         let phases = Phase::of(&options.experiments);
         let filtered = phases.len() > 1;
         if filtered {
-            for (&seed, split) in options.seeds.iter().zip(&material.splits) {
-                self.masks(seed, split)?;
+            for (round, split) in self.rounds() {
+                self.masks(round, split)?;
             }
         }
         for job in self.jobs() {
-            let (name, seed) = (job.setup.network.name, job.seed);
+            let (name, round) = (job.setup.network.name, job.round);
             for &phase in phases {
-                if results.has(name, seed, phase) {
+                if results.has(name, round, phase) {
                     job.hold(phase)?;
                     // Killed between the results and this, a process leaves it.
                     job.forget(phase)?;
@@ -185,7 +198,7 @@ impl Whole<'_> {
                 } else {
                     let (retrained, records) = job.retrain(phase)?;
                     figures::of_training(&job, phase, &records)?;
-                    results.add(name, seed, phase, retrained);
+                    results.add(name, round, phase, retrained);
                 }
                 results.summarize(&options.out)?;
                 self.write(results)?;
@@ -199,21 +212,27 @@ impl Whole<'_> {
         Ok(())
     }
 
-    /// The phases of a model with a seed.
+    /// The rounds that are run, each with its split.
+    fn rounds(&self) -> impl Iterator<Item = (Round, &Split)> {
+        let only = self.options.only.as_ref().map(Part::round);
+        let all = self.options.rounds().into_iter().zip(&self.material.splits);
+        all.filter(move |(round, _)| only.is_none_or(|only| only == *round))
+    }
+
+    /// The phases of a model in a round.
     fn jobs(&self) -> impl Iterator<Item = job::Job<'_>> {
         let Whole { gpu, options, material, out, shared, .. } = self;
-        let seeds = || options.seeds.iter().zip(&material.splits);
-        let job = move |setup, (&seed, split)| job::Job {
+        let job = move |setup, (round, split)| job::Job {
             gpu,
             setup,
-            seed,
+            round,
             options,
             material,
             split,
             out,
             shared,
         };
-        options.models.iter().flat_map(move |setup| seeds().map(move |one| job(setup, one)))
+        options.own().flat_map(move |setup| self.rounds().map(move |one| job(setup, one)))
     }
 
     /// That networks which an earlier call has left are of these options.
@@ -234,30 +253,30 @@ impl Whole<'_> {
         self.out.make(&path, &self.origin, |_| html::write(&self.options.out).map(drop))
     }
 
-    /// Writes the ROIs times masks of a seed, unless an earlier call did.
-    fn masks(&self, seed: u64, split: &Split) -> Result<()> {
-        let origin = origins::with(&self.shared, "seed", json!(seed));
+    /// Writes the ROIs times masks of a round, unless an earlier call did.
+    fn masks(&self, round: Round, split: &Split) -> Result<()> {
+        let origin = origins::with(&self.shared, "seed", json!(round.seed));
         let origin = origins::with(&origin, "split", json!(sides(split)));
-        let folder = self.options.out.join("filtered").join("masks").join(seed.to_string());
+        let folder = self.options.out.join("filtered").join("masks").join(round.stem());
         let rois = &self.material.rois;
-        let sources = filter::mask_sources(rois, split, seed);
+        let sources = filter::mask_sources(rois, split, round.seed);
         filter::export_masked(rois, &sources, &folder, self.out, &origin)
     }
 }
 
 /// Where the heatmaps of a run are.
-fn heatmap_folder(out: &Path, model: &str, seed: u64) -> PathBuf {
-    out.join("heatmaps").join(model).join(seed.to_string())
+fn heatmap_folder(out: &Path, model: &str, round: Round) -> PathBuf {
+    out.join("heatmaps").join(model).join(round.stem())
 }
 
 /// The scores of a run's heatmaps.
-fn scores_file(out: &Path, model: &str, seed: u64) -> PathBuf {
-    heatmap_folder(out, model, seed).join("scores.csv")
+fn scores_file(out: &Path, model: &str, round: Round) -> PathBuf {
+    heatmap_folder(out, model, round).join("scores.csv")
 }
 
 /// What the model of a phase says of the validation ROIs.
-fn predictions_file(out: &Path, model: &str, seed: u64, phase: Phase) -> PathBuf {
-    out.join("predictions").join(model).join(format!("{}.csv", phase.stem(seed)))
+fn predictions_file(out: &Path, model: &str, round: Round, phase: Phase) -> PathBuf {
+    out.join("predictions").join(model).join(format!("{}.csv", phase.stem(round)))
 }
 
 /// Makes synthetic mammograms in the run's folder, and returns theirs.

@@ -1,5 +1,7 @@
 //! What a training run of the experiment sees: the ROIs as they are, or filtered.
 
+use super::round::Round;
+
 /// One training run of a model with a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -41,10 +43,10 @@ impl Phase {
     }
 
     /// The stem of its files: `SEED` for the original, `SEED.cam` and so on.
-    pub fn stem(self, seed: u64) -> String {
+    pub fn stem(self, round: Round) -> String {
         match self {
-            Phase::Original => seed.to_string(),
-            filtered => format!("{seed}.{}", filtered.name()),
+            Phase::Original => round.stem(),
+            filtered => format!("{}.{}", round.stem(), filtered.name()),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::phase::Phase;
-use super::{Options, Results};
+use super::{Options, Results, Round};
 
-/// A phase of a model with a seed.
-type Part = (&'static str, u64, Phase);
+/// A phase of a model in a round.
+type Part = (&'static str, Round, Phase);
 
 /// All phases of an experiment, in order of running.
 pub struct Progress(Vec<Part>);
@@ -16,10 +16,14 @@ impl Progress {
     /// The phases of `options`.
     pub fn new(options: &Options) -> Self {
         let mut parts = Vec::new();
-        for setup in &options.models {
-            for &seed in &options.seeds {
+        let only = options.only.as_ref().map(|part| part.round());
+        for setup in options.own() {
+            for round in options.rounds() {
+                if only.is_some_and(|only| only != round) {
+                    continue;
+                }
                 let phases = Phase::of(&options.experiments).iter();
-                parts.extend(phases.map(|&phase| (setup.network.name, seed, phase)));
+                parts.extend(phases.map(|&phase| (setup.network.name, round, phase)));
             }
         }
         Progress(parts)
@@ -30,8 +34,8 @@ impl Progress {
     pub fn left(&self, results: &Results) -> (usize, Option<Duration>) {
         let mut left = 0;
         let mut seconds = Some(0.0);
-        for &(model, seed, phase) in &self.0 {
-            if !results.has(model, seed, phase) {
+        for &(model, round, phase) in &self.0 {
+            if !results.has(model, round, phase) {
                 left += 1;
                 let expected = mean(results, Some(model)).or_else(|| mean(results, None));
                 seconds = seconds.zip(expected).map(|(sum, expected)| sum + expected);

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Config;
 use super::phase::Phase;
+use super::round::Round;
+use super::tables::Prediction;
 use crate::engine::gpu::Gpu;
 use crate::engine::kernel::Choices;
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::{Class, Truth, duplicates};
-use crate::lab::metrics::binary::Binary;
+use crate::lab::metrics::binary::{Binary, Said};
+use crate::lab::metrics::classifier::{Answer, Judgement};
 use crate::lab::metrics::interval::{self, Interval, LEVEL};
 use crate::lab::metrics::redraw::DRAWS;
 use crate::nets::cam::normalise::{Normalisation, Sign};
@@ -46,8 +49,14 @@ pub struct Results {
     pub intervals: Intervals,
     /// One entry a model and seed, in order of running.
     pub runs: Vec<RunResult>,
+    /// With folds: an entry a model and seed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pooled: Vec<Pooled>,
     /// One entry a model.
     pub summary: Vec<Summary>,
+    /// What is still to be run, where the results were put together from parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// Over the models: the claim of the paper's Figure 8.
     pub rank_correlations: Vec<RankCorrelation>,
 }
@@ -60,6 +69,21 @@ fn untuned() -> String {
 /// Of results from before there was a choice.
 pub(crate) fn single() -> String {
     "f32".to_owned()
+}
+
+/// What a part has not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The part's number.
+    pub task: usize,
+    /// The network.
+    pub model: String,
+    /// The seed.
+    pub seed: u64,
+    /// Which of the seed's folds; null without folds.
+    pub fold: Option<usize>,
+    /// The trainings that are not finished.
+    pub phases: Vec<String>,
 }
 
 /// How intervals were found.
@@ -137,11 +161,14 @@ pub struct RunResult {
     pub model: String,
     /// Of the split, the initial weights and all draws.
     pub seed: u64,
+    /// Which of the seed's folds is the validation side, from 1; left out without folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
     /// The best validation accuracy, whose weights are kept.
     pub val_acc: f64,
-    /// What the kept epoch's model says of the validation side, with intervals over its patients.
+    /// What the kept epoch's model says of the validation side.
     #[serde(flatten)]
-    pub binary: Binary,
+    pub classified: Classified,
     /// Over all abnormal ROIs, training images included, as in the paper.
     pub mean_dice: f64,
     /// Over the abnormal ROIs of the validation side.
@@ -170,6 +197,68 @@ pub struct RunResult {
     pub seconds: f64,
     /// Mean Dice over all abnormal ROIs at each threshold.
     pub dice_curve: Vec<f64>,
+}
+
+/// What a classifier says of ROIs: more than its accuracy. The class abnormal is the positive one, from a probability
+/// of one half on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Classified {
+    /// With intervals over patients.
+    #[serde(flatten)]
+    pub binary: Binary,
+    /// The area under precision and recall, by steps.
+    #[serde(default)]
+    pub average_precision: Option<f64>,
+    /// The expected calibration error, in ten bins.
+    #[serde(default)]
+    pub calibration_error: Option<f64>,
+    /// `confusion[i][j]`: ROIs of class i that are called j; normal is 0, abnormal 1.
+    #[serde(default)]
+    pub confusion: [[usize; 2]; 2],
+}
+
+impl Classified {
+    /// Of the `lines` of a table.
+    pub(super) fn new(lines: &[Prediction]) -> Self {
+        let mut confusion = [[0; 2]; 2];
+        for line in lines {
+            let class = usize::from(line.is_abnormal());
+            confusion[class][if line.right != 0 { class } else { 1 - class }] += 1;
+        }
+        let probabilities: Vec<[f64; 1]> = lines.iter().map(|line| [line.probability]).collect();
+        let answers = lines.iter().zip(&probabilities).map(|(line, probabilities)| Answer {
+            patient: &line.patient,
+            class: usize::from(line.is_abnormal()),
+            probabilities,
+        });
+        let answers: Vec<Answer> = answers.collect();
+        let judged = Judgement::new(&answers, 2, None);
+        let said: Vec<Said> = lines.iter().map(Prediction::said).collect();
+        Classified {
+            binary: Binary::new(&said),
+            average_precision: judged.positive.and_then(|positive| positive.average_precision),
+            calibration_error: (!lines.is_empty()).then_some(judged.calibration_error),
+            confusion,
+        }
+    }
+}
+
+/// The validation sides of all folds of a seed together: each ROI once, by the network that has not seen it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pooled {
+    /// The network.
+    pub model: String,
+    /// The seed.
+    pub seed: u64,
+    /// How many of its folds are in it.
+    pub folds: usize,
+    /// ROIs.
+    pub rois: usize,
+    /// The share that is classified rightly.
+    pub accuracy: f64,
+    /// The rest.
+    #[serde(flatten)]
+    pub classified: Classified,
 }
 
 /// Mean-Dice of one sign of the map in one normalisation.
@@ -270,24 +359,26 @@ impl Results {
             explained_class: Class::Abnormal.name().to_owned(),
             intervals: Intervals::over_seeds(),
             runs: Vec::new(),
+            pooled: Vec::new(),
+            missing: Vec::new(),
             summary: Vec::new(),
             rank_correlations: Vec::new(),
         }
     }
 
-    /// The run of `model` with `seed`.
-    pub fn run(&self, model: &str, seed: u64) -> Option<&RunResult> {
-        self.runs.iter().find(|run| run.model == model && run.seed == seed)
+    /// The run of `model` in `round`.
+    pub fn run(&self, model: &str, round: Round) -> Option<&RunResult> {
+        self.runs.iter().find(|run| run.model == model && run.round() == round)
     }
 
-    /// Whether `phase` of `model` with `seed` is finished.
-    pub fn has(&self, model: &str, seed: u64, phase: Phase) -> bool {
-        self.run(model, seed).is_some_and(|run| run.seconds_of(phase).is_some())
+    /// Whether `phase` of `model` in `round` is finished.
+    pub fn has(&self, model: &str, round: Round, phase: Phase) -> bool {
+        self.run(model, round).is_some_and(|run| run.seconds_of(phase).is_some())
     }
 
-    /// Adds what training on filtered ROIs gave to the run of `model` with `seed`.
-    pub(super) fn add(&mut self, model: &str, seed: u64, phase: Phase, retrained: Retrained) {
-        let run = self.runs.iter_mut().find(|run| run.model == model && run.seed == seed);
+    /// Adds what training on filtered ROIs gave to the run of `model` in `round`.
+    pub(super) fn add(&mut self, model: &str, round: Round, phase: Phase, retrained: Retrained) {
+        let run = self.runs.iter_mut().find(|run| run.model == model && run.round() == round);
         let Some(run) = run else { return };
         let accuracy = match phase {
             Phase::Original => return,
@@ -317,6 +408,11 @@ impl Results {
 }
 
 impl RunResult {
+    /// Its seed and fold.
+    pub fn round(&self) -> Round {
+        Round { seed: self.seed, fold: self.fold }
+    }
+
     /// The time that `phase` took, where it is finished.
     pub fn seconds_of(&self, phase: Phase) -> Option<f64> {
         match phase {

@@ -10,13 +10,12 @@ use super::explain::{Explained, mean_ways};
 use super::filter;
 use super::job::Job;
 use super::phase::Phase;
-use super::results::{Retrained, RunResult, Way};
+use super::results::{Classified, Retrained, RunResult, Way};
 use super::tables::{self, Prediction};
 use super::{origins, predictions_file, scores_file};
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::Class;
-use crate::lab::metrics::binary::Binary;
 use crate::lab::run_folder::content_of;
 use crate::nets::cam::dice::best_threshold;
 use crate::nets::cam::normalise::WAYS;
@@ -60,10 +59,11 @@ impl Job<'_> {
         let empty = |one: &&Explained| one.heatmap.iter().all(|&value| value == 0);
         let result = RunResult {
             model: self.setup.network.name.to_owned(),
-            seed: self.seed,
+            seed: self.round.seed,
+            fold: self.round.fold,
             val_acc: trained.best.val_accuracy,
             // Of the tables, as all statistics.
-            binary: Binary::default(),
+            classified: Classified::default(),
             mean_dice: all[0],
             mean_dice_validation: validation[0],
             ways: ways.collect(),
@@ -91,7 +91,7 @@ impl Job<'_> {
             Phase::Original => rois.iter().map(|roi| roi.image.clone()).collect(),
             Phase::Cam => self.read_filtered()?,
             Phase::Mask | Phase::InverseMask => {
-                let sources = filter::mask_sources(rois, self.split, self.seed);
+                let sources = filter::mask_sources(rois, self.split, self.round.seed);
                 filter::masked(rois, &sources, phase == Phase::InverseMask)
             }
         };
@@ -126,7 +126,7 @@ impl Job<'_> {
         self.out.claim_state(&self.state(phase))?;
         files::create_folder_of(&path)?;
         let options = TrainOptions {
-            seed: self.seed,
+            seed: self.round.seed,
             checkpoint: Some(path.clone()),
             state: Some(self.state(phase)),
             ..self.setup.train.clone()
@@ -153,7 +153,7 @@ impl Job<'_> {
         let line =
             |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);
         let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
-        let path = predictions_file(&self.options.out, self.setup.network.name, self.seed, phase);
+        let path = predictions_file(&self.options.out, self.setup.network.name, self.round, phase);
         self.out.make(&path, origin, |path| tables::write(path, &lines))
     }
 
@@ -161,20 +161,20 @@ impl Job<'_> {
     pub fn title(&self, phase: Phase) -> String {
         let name = self.setup.network.name;
         match phase {
-            Phase::Original => format!("{name} seed {}", self.seed),
-            filtered => format!("{name} seed {}, {}", self.seed, filtered.words()),
+            Phase::Original => format!("{name} {}", self.round),
+            filtered => format!("{name} {}, {}", self.round, filtered.words()),
         }
     }
 
     /// The weights of a phase.
     pub fn weights_file(&self, phase: Phase) -> PathBuf {
         let folder = self.options.out.join("weights").join(self.setup.network.name);
-        folder.join(format!("{}.safetensors", phase.stem(self.seed)))
+        folder.join(format!("{}.safetensors", phase.stem(self.round)))
     }
 
     /// What a phase's network is made from: filtered by heatmaps, of the network that gave them, too.
     pub fn origin(&self, phase: Phase) -> Result<Items> {
-        let training = origins::training(self.shared, self.setup, self.seed, self.split);
+        let training = origins::training(self.shared, self.setup, self.round.seed, self.split);
         let origin = origins::with(&training, "phase", json!(phase.name()));
         match phase {
             Phase::Cam => self.of_network(&origin),
@@ -197,9 +197,9 @@ impl Job<'_> {
         let (name, out) = (self.setup.network.name, &self.options.out);
         let origin = self.origin(phase)?;
         self.out.hold(&self.weights_file(phase), &origin)?;
-        self.out.hold(&predictions_file(out, name, self.seed, phase), &origin)?;
+        self.out.hold(&predictions_file(out, name, self.round, phase), &origin)?;
         if phase == Phase::Original {
-            self.out.hold(&scores_file(out, name, self.seed), &self.explained_origin()?)?;
+            self.out.hold(&scores_file(out, name, self.round), &self.explained_origin()?)?;
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Job<'_> {
     /// The state of a phase's training; it is there while the phase is not finished.
     fn state(&self, phase: Phase) -> PathBuf {
         let folder = self.options.out.join("checkpoints").join(self.setup.network.name);
-        folder.join(format!("{}.safetensors", phase.stem(self.seed)))
+        folder.join(format!("{}.safetensors", phase.stem(self.round)))
     }
 
     /// Deletes the state of a phase's training, which is finished.

@@ -3,24 +3,23 @@
 use std::path::Path;
 
 use super::phase::Phase;
-use super::results::{RankCorrelation, Results, RunResult, Summary, Way};
+use super::results::{Classified, Pooled, RankCorrelation, Results, RunResult, Summary, Way};
 use super::tables::{self, Prediction, Score};
 use super::{predictions_file, scores_file};
 use crate::error::Result;
-use crate::lab::metrics::binary::{Binary, Said};
 use crate::lab::metrics::crossed::{self, Group, Parts, Scale};
 use crate::lab::metrics::interval::Interval;
 use crate::lab::metrics::rank::spearman;
 use crate::lab::metrics::redraw::{Quantity, ends, redraw};
 use crate::nets::cam::normalise::WAYS;
 
-/// The tables of one model.
+/// The tables of one model. Those of a seed's folds are one: each ROI is validated once in it.
 struct Evidence {
-    /// Of each run.
+    /// Each once.
     seeds: Vec<u64>,
-    /// Of each run, all abnormal ROIs.
+    /// Of each seed, all abnormal ROIs.
     scores: Vec<Vec<Score>>,
-    /// Of each phase, what each run that has it says of its validation ROIs, with the run's seed.
+    /// Of each phase, what each seed that has it says of its validation ROIs.
     predictions: [Vec<(u64, Vec<Prediction>)>; 4],
 }
 
@@ -35,18 +34,30 @@ struct Groups<'a> {
 
 impl Evidence {
     fn read(runs: &[&RunResult], out: &Path) -> Result<Self> {
-        let mut scores: Vec<Vec<Score>> = Vec::new();
-        let mut predictions: [Vec<(u64, Vec<Prediction>)>; 4] = Default::default();
+        let mut evidence =
+            Evidence { seeds: Vec::new(), scores: Vec::new(), predictions: Default::default() };
         for run in runs {
-            scores.push(tables::read(&scores_file(out, &run.model, run.seed))?);
-            for (of_phase, phase) in predictions.iter_mut().zip(PHASES) {
-                if run.seconds_of(phase).is_some() {
-                    let path = predictions_file(out, &run.model, run.seed, phase);
-                    of_phase.push((run.seed, tables::read(&path)?));
+            let (model, round) = (&run.model, run.round());
+            let lines = tables::read(&scores_file(out, model, round))?;
+            match evidence.seeds.iter().position(|&seed| seed == run.seed) {
+                Some(at) => evidence.scores[at].extend(lines),
+                None => {
+                    evidence.seeds.push(run.seed);
+                    evidence.scores.push(lines);
+                }
+            }
+            for (of_phase, phase) in evidence.predictions.iter_mut().zip(PHASES) {
+                if run.seconds_of(phase).is_none() {
+                    continue;
+                }
+                let lines = tables::read(&predictions_file(out, model, round, phase))?;
+                match of_phase.iter_mut().find(|(seed, _)| *seed == run.seed) {
+                    Some((_, all)) => all.extend(lines),
+                    None => of_phase.push((run.seed, lines)),
                 }
             }
         }
-        Ok(Evidence { seeds: runs.iter().map(|run| run.seed).collect(), scores, predictions })
+        Ok(evidence)
     }
 
     /// A number of each abnormal ROI, of all or of the validation side's.
@@ -94,23 +105,43 @@ impl Results {
         }
         let mut summary = Vec::new();
         let mut all = Vec::new();
+        // In the order of the models, and of each model's runs.
         let mut figures = Vec::new();
+        let mut pooled = Vec::new();
         for model in models {
             let runs: Vec<&RunResult> = self.runs.iter().filter(|run| run.model == model).collect();
             let evidence = Evidence::read(&runs, out)?;
-            for (run, (_, lines)) in runs.iter().zip(&evidence.predictions[0]) {
-                let said: Vec<Said> = lines.iter().map(Prediction::said).collect();
-                figures.push((run.model.clone(), run.seed, Binary::new(&said)));
+            for run in &runs {
+                let path = predictions_file(out, model, run.round(), Phase::Original);
+                let lines: Vec<Prediction> = tables::read(&path)?;
+                figures.push(Classified::new(&lines));
+            }
+            if runs.iter().any(|run| run.fold.is_some()) {
+                for (seed, lines) in &evidence.predictions[0] {
+                    let folds = runs.iter().filter(|run| run.seed == *seed).count();
+                    let right = lines.iter().filter(|line| line.right != 0).count();
+                    pooled.push(Pooled {
+                        model: model.to_owned(),
+                        seed: *seed,
+                        folds,
+                        rois: lines.len(),
+                        accuracy: right as f64 / lines.len().max(1) as f64,
+                        classified: Classified::new(lines),
+                    });
+                }
             }
             summary.push(summarized(model, &runs, &evidence));
             all.push(evidence);
         }
         self.summary = summary;
         self.rank_correlations = rank_correlations(&all);
-        for run in &mut self.runs {
-            let own =
-                figures.iter().find(|(model, seed, _)| (model, *seed) == (&run.model, run.seed));
-            run.binary = own.map_or_else(Binary::default, |(.., binary)| *binary);
+        self.pooled = pooled;
+        let mut figures = figures.into_iter();
+        let models: Vec<String> = self.summary.iter().map(|one| one.model.clone()).collect();
+        for model in models {
+            for run in self.runs.iter_mut().filter(|run| run.model == model) {
+                run.classified = figures.next().unwrap_or_default();
+            }
         }
         Ok(())
     }
@@ -132,7 +163,7 @@ fn summarized(model: &str, runs: &[&RunResult], evidence: &Evidence) -> Summary 
     });
     Summary {
         model: model.to_owned(),
-        seeds: runs.len(),
+        seeds: evidence.seeds.len(),
         val_acc: accuracy(Phase::Original).unwrap_or(0.0.into()),
         mean_dice: dice(false, &|score| score.mean_dice),
         mean_dice_validation: dice(true, &|score| score.mean_dice),

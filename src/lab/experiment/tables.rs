@@ -81,11 +81,16 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// Whether the ROI is of the class abnormal.
+    pub(crate) fn is_abnormal(&self) -> bool {
+        self.label == Class::Abnormal.name()
+    }
+
     /// What the figures of a classifier take of it.
     pub(crate) fn said(&self) -> Said<'_> {
         Said {
             patient: &self.patient,
-            positive: self.label == Class::Abnormal.name(),
+            positive: self.is_abnormal(),
             probability: self.probability,
             right: self.right != 0,
         }

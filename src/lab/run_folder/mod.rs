@@ -353,6 +353,34 @@ impl RunFolder {
         self.journal().made(self.name(path)?, origin, Some(content), false)
     }
 
+    /// Takes over the file at `from`, which another run has made from `origin`, as the file at `path`: a further name
+    /// of the same bytes where the file system has such, else a copy.
+    ///
+    /// # Errors
+    /// Those of [`RunFolder::claim`]; [`Error::Content`] when this run has made it from something else, or when it is
+    /// not what `content` stands for; [`Error::File`] when it cannot be written.
+    pub fn adopt(&self, path: &Path, from: &Path, origin: &Items, content: &str) -> Result<()> {
+        self.agree(path, origin)?;
+        if content_of(from)? != content {
+            return Err(changed(from, "run that part again with --overwrite"));
+        }
+        if path.symlink_metadata().is_ok() && self.has_made(path)? && content_of(path)? == content {
+            return Ok(());
+        }
+        self.claim([path.to_owned()])?;
+        files::create_folder_of(path)?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::file("replace", path, error));
+            }
+            _ => {}
+        }
+        if std::fs::hard_link(from, path).is_err() {
+            files::write(path, &files::read(from)?)?;
+        }
+        self.made(path, origin)
+    }
+
     /// Deletes the file at `path`, and the folders that it leaves empty.
     ///
     /// # Errors

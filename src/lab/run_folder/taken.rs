@@ -35,6 +35,17 @@ impl Taken {
         Err(Error::content(folder, problem, HINT))
     }
 
+    /// The files that the run has finished, by their path below its folder, each with what it was made from and what
+    /// stands for its bytes.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Items, &str)> {
+        self.record.files.iter().filter_map(|(name, entry)| match entry {
+            Entry::Made { content: Some(content), .. } => {
+                Some((&name[..], self.record.origin(name)?, &content[..]))
+            }
+            _ => None,
+        })
+    }
+
     /// What the file at `path` was made from, which is there as the run wrote it.
     ///
     /// # Errors

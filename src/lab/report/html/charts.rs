@@ -35,10 +35,10 @@ pub fn line(index: usize) -> String {
 pub fn baselines(run: &Run) -> Result<Vec<Vec<f64>>> {
     for summary in run.summary() {
         let model = word(summary, "model");
-        let Some((seed, scores)) = run.exported(model)? else { continue };
+        let Some((round, scores)) = run.exported(model)? else { continue };
         let mut sums = vec![vec![0.0; THRESHOLDS]; Baseline::ALL.len()];
         for score in &scores {
-            let mask = run.mask(model, seed, &score.name)?;
+            let mask = run.mask(model, round, &score.name)?;
             for (sum, baseline) in sums.iter_mut().zip(Baseline::ALL) {
                 let heatmap = baseline.heatmap(mask.width as u32, mask.height as u32);
                 let found = dice::score(&mask.pixels, &heatmap)?;

@@ -76,10 +76,10 @@ pub fn one(galleries: &[Gallery]) -> Result<String> {
         )?,
     ];
     Ok(format!(
-        "<p>{}, in the middle of the ranks of {}, seed {}, the model whose middle ROI scores best: mean-Dice {:.3}.</p>\n<div class=\"strip\">{}</div>\n",
+        "<p>{}, in the middle of the ranks of {}, {}, the model whose middle ROI scores best: mean-Dice {:.3}.</p>\n<div class=\"strip\">{}</div>\n",
         escape(name),
         escape(&gallery.model),
-        gallery.seed,
+        gallery.round.words(),
         shown.mean_dice,
         pictures.concat()
     ))
@@ -133,9 +133,9 @@ pub fn filtered(run: &Run, galleries: &[Gallery]) -> Result<String> {
     };
     for gallery in galleries {
         html += &format!(
-            "<section class=\"model\">\n<h3>{}, seed {}</h3>\n<div class=\"strip\">",
+            "<section class=\"model\">\n<h3>{}, {}</h3>\n<div class=\"strip\">",
             escape(&gallery.model),
-            gallery.seed
+            gallery.round.words()
         );
         for shown in some(gallery, 3) {
             let (name, full) = (&shown.name, &shown.full);
@@ -161,9 +161,9 @@ fn normal(run: &Run, gallery: &Gallery) -> Result<Vec<(String, &'static str, Gre
         name: String,
         class: String,
     }
-    let seed = gallery.seed.to_string();
+    let round = gallery.round.stem();
     let folder = run.folder.join("filtered");
-    let masks = folder.join("masks").join(&seed);
+    let masks = folder.join("masks").join(&round);
     let Ok(table) = files::read(&masks.join("masks.csv")) else { return Ok(Vec::new()) };
     let mut lines = csv::Reader::from_reader(&table[..]).into_deserialize::<Line>().flatten();
     let Some(line) = lines.find(|line| line.class == "normal" && is_name(&line.name)) else {
@@ -171,7 +171,7 @@ fn normal(run: &Run, gallery: &Gallery) -> Result<Vec<(String, &'static str, Gre
     };
     let file = format!("{}.png", line.name);
     let pictures = [
-        ("times its heatmap", folder.join(&gallery.model).join(&seed).join("cam").join(&file)),
+        ("times its heatmap", folder.join(&gallery.model).join(&round).join("cam").join(&file)),
         ("times a mask drawn at random", masks.join("mask").join(&file)),
     ];
     let there =

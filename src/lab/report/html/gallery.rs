@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::embed;
 use super::numbers::{list, number, word};
 use super::page::escape;
-use super::run::{Pictures, Run};
+use super::run::{Pictures, Round, Run};
 use crate::error::Result;
 use crate::lab::report::contact_sheet::spread;
 use crate::nets::cam::dice::{self, THRESHOLDS};
@@ -23,7 +23,8 @@ pub struct Gallery {
     /// The network.
     pub model: String,
     /// The run whose heatmaps these are.
-    pub seed: u64,
+    #[serde(skip)]
+    pub round: Round,
     /// Abnormal ROIs of the run.
     pub of: usize,
     /// The threshold that was best on the training side.
@@ -67,20 +68,20 @@ pub fn of(run: &Run) -> Result<Vec<Gallery>> {
     let mut galleries = Vec::new();
     for summary in run.summary() {
         let model = word(summary, "model");
-        let Some((seed, scores)) = run.exported(model)? else { continue };
+        let Some((round, scores)) = run.exported(model)? else { continue };
         let ranks: Vec<f64> = scores.iter().map(|score| score.mean_dice).collect();
         let rois = spread(&ranks, count)
             .into_iter()
             .map(|index| {
                 let score = &scores[index];
-                shown(&score.name, &score.split, run.pictures(model, seed, &score.name)?)
+                shown(&score.name, &score.split, run.pictures(model, round, &score.name)?)
             })
             .collect::<Result<_>>()?;
-        let result = run.runs_of(model).find(|one| number(one, "seed") == Some(seed as f64));
+        let result = run.runs_of(model).find(|one| Round::of(one) == round);
         let curve = result.map_or(&[][..], |one| list(one, "dice_curve"));
         galleries.push(Gallery {
             model: model.to_owned(),
-            seed,
+            round,
             of: scores.len(),
             best_threshold: result.and_then(|one| number(one, "best_threshold")),
             curve: curve.iter().filter_map(serde_json::Value::as_f64).collect(),
@@ -122,8 +123,9 @@ pub fn choice(galleries: &[Gallery]) -> String {
         return "<p>No exported heatmaps were found in this folder.</p>\n".to_owned();
     }
     let option = |(index, one): (usize, &Gallery)| {
-        let (model, seed, of, count) = (escape(&one.model), one.seed, one.of, one.rois.len());
-        format!("<option value=\"{index}\">{model}, seed {seed}: {count} of {of} ROIs</option>")
+        let (model, round, of) = (escape(&one.model), one.round.words(), one.of);
+        let count = one.rois.len();
+        format!("<option value=\"{index}\">{model}, {round}: {count} of {of} ROIs</option>")
     };
     let options: String = galleries.iter().enumerate().map(option).collect();
     format!("<label>Model <select id=\"model\">{options}</select></label>\n")

@@ -5,6 +5,7 @@
 //! plain HTML and SVG, written here; the script of the page sorts tables and draws the gallery.
 
 mod charts;
+mod classifier;
 pub(crate) mod embed;
 mod figures;
 mod gallery;
@@ -15,6 +16,7 @@ mod run;
 mod setup;
 mod svg;
 mod tables;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 
@@ -81,7 +83,10 @@ fn fill(run: &Run) -> Result<(String, usize)> {
         ("setup", &setup::section(run)),
         ("table1", &tables::classifiers(run)),
         ("table2", &tables::filtered(run)),
+        ("verdict", &verdict::section(run)),
+        ("classifiers", &classifier::runs(run)),
         ("runs", &tables::runs(run)),
+        ("roc", &classifier::curves(run)?),
         ("ways", &tables::ways(run)),
         ("figure1", &figures::one(&galleries)?),
         ("figures4to7", &figures::models(run, &galleries, &baselines)?),

@@ -21,6 +21,32 @@ pub struct Run {
     pub results: Value,
 }
 
+/// Which of a model's runs: a seed, and with folds one of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Round {
+    seed: u64,
+    fold: Option<u64>,
+}
+
+impl Round {
+    /// That of an entry of `runs`.
+    pub fn of(run: &Value) -> Self {
+        let whole = |key| number(run, key).map(|number| number as u64);
+        Round { seed: whole("seed").unwrap_or_default(), fold: whole("fold") }
+    }
+
+    /// How its files are called.
+    pub fn stem(self) -> String {
+        self.fold.map_or(self.seed.to_string(), |fold| format!("{}-fold{fold}", self.seed))
+    }
+
+    /// For people.
+    pub fn words(self) -> String {
+        let fold = self.fold.map_or(String::new(), |fold| format!(", fold {fold}"));
+        format!("seed {}{fold}", self.seed)
+    }
+}
+
 /// A line of `scores.csv`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Score {
@@ -117,28 +143,28 @@ impl Run {
     ///
     /// # Errors
     /// Those of its `scores.csv`.
-    pub fn exported(&self, model: &str) -> Result<Option<(u64, Vec<Score>)>> {
+    pub fn exported(&self, model: &str) -> Result<Option<(Round, Vec<Score>)>> {
         for run in self.runs_of(model) {
-            let seed = number(run, "seed").unwrap_or_default() as u64;
-            let path = self.heatmaps(model, seed).join("scores.csv");
+            let round = Round::of(run);
+            let path = self.heatmaps(model, round).join("scores.csv");
             if path.exists() {
-                return Ok(Some((seed, scores(&path)?)));
+                return Ok(Some((round, scores(&path)?)));
             }
         }
         Ok(None)
     }
 
     /// Where the pictures of a run are.
-    fn heatmaps(&self, model: &str, seed: u64) -> PathBuf {
-        self.folder.join("heatmaps").join(model).join(seed.to_string())
+    fn heatmaps(&self, model: &str, round: Round) -> PathBuf {
+        self.folder.join("heatmaps").join(model).join(round.stem())
     }
 
     /// The truth of the ROI `name`.
     ///
     /// # Errors
     /// That it cannot be read.
-    pub fn mask(&self, model: &str, seed: u64, name: &str) -> Result<Grey> {
-        let path = self.heatmaps(model, seed).join(format!("{name}.mask.png"));
+    pub fn mask(&self, model: &str, round: Round, name: &str) -> Result<Grey> {
+        let path = self.heatmaps(model, round).join(format!("{name}.mask.png"));
         Ok(mask::read(&path, None)?.grey)
     }
 
@@ -146,10 +172,10 @@ impl Run {
     ///
     /// # Errors
     /// That one cannot be read, or that their sizes differ.
-    pub fn pictures(&self, model: &str, seed: u64, name: &str) -> Result<Pictures> {
-        let mask = self.mask(model, seed, name)?;
+    pub fn pictures(&self, model: &str, round: Round, name: &str) -> Result<Pictures> {
+        let mask = self.mask(model, round, name)?;
         let read = |what: &str| -> Result<Grey> {
-            let path = self.heatmaps(model, seed).join(format!("{name}.{what}.png"));
+            let path = self.heatmaps(model, round).join(format!("{name}.{what}.png"));
             let picture = Grey::read(&path)?;
             if (picture.width, picture.height) == (mask.width, mask.height) {
                 return Ok(picture);

@@ -67,14 +67,17 @@ impl Chart {
 
     /// A line through (index, value) for all `values`.
     pub fn curve(&mut self, class: &str, values: &[f64]) {
-        let points: Vec<String> = values
-            .iter()
-            .enumerate()
-            .map(|(index, &value)| {
-                let (x, y) = self.place(index as f64, value);
-                format!("{x:.1},{y:.1}")
-            })
-            .collect();
+        let at = |(index, &value): (usize, &f64)| (index as f64, value);
+        self.path(class, &values.iter().enumerate().map(at).collect::<Vec<_>>());
+    }
+
+    /// A line through `points`.
+    pub fn path(&mut self, class: &str, points: &[(f64, f64)]) {
+        let place = |&(x, y): &(f64, f64)| {
+            let (x, y) = self.place(x, y);
+            format!("{x:.1},{y:.1}")
+        };
+        let points: Vec<String> = points.iter().map(place).collect();
         self.body += &format!("<polyline class=\"{class}\" points=\"{}\"/>\n", points.join(" "));
     }
 

@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::lab::report::table::Interval;
 
 /// One cell.
-enum Cell {
+pub enum Cell {
     Name(String),
     /// A mean with its interval, or that it was not run.
     Found(Option<Interval>),
@@ -50,20 +50,28 @@ impl Cell {
 }
 
 /// A table whose first rows sort and whose `fixed` ones stay below.
-fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]) -> String {
+pub fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]) -> String {
+    // What no row has was not run.
+    let is_there = |column: &usize| {
+        let none = |cell: &Cell| matches!(cell, Cell::Found(None) | Cell::Number(None, _));
+        rows.is_empty() || rows.iter().any(|row| row.get(*column).is_some_and(|cell| !none(cell)))
+    };
+    let columns: Vec<usize> = (0..header.len()).filter(is_there).collect();
     let is_text = |column: usize| {
         rows.first()
             .and_then(|row| row.get(column))
             .is_some_and(|cell| matches!(cell, Cell::Name(_)))
     };
-    let title = |(column, title): (usize, &&str)| {
+    let title = |&column: &usize| {
+        let title = header[column];
         let class = if is_text(column) { " class=\"text\"" } else { "" };
         format!("<th scope=\"col\"{class}><button type=\"button\">{}</button></th>", escape(title))
     };
-    let head: String = header.iter().enumerate().map(title).collect();
+    let head: String = columns.iter().map(title).collect();
     let body = |rows: &[Vec<Cell>], class: &str| {
         let row = |cells: &Vec<Cell>| {
-            format!("<tr>{}</tr>\n", cells.iter().map(Cell::html).collect::<String>())
+            let cells = columns.iter().filter_map(|&column| cells.get(column));
+            format!("<tr>{}</tr>\n", cells.map(Cell::html).collect::<String>())
         };
         match rows {
             [] => String::new(),
@@ -149,6 +157,9 @@ pub fn classifiers(run: &Run) -> String {
 
 /// Table II: accuracy after training on filtered ROIs.
 pub fn filtered(run: &Run) -> String {
+    if !run.runs().iter().any(|one| number(one, "cam_val_acc").is_some()) {
+        return format!("<p>Experiment 2, training on filtered ROIs, was {NOT_RUN}.</p>\n");
+    }
     let row =
         |(model, summary, published): (String, Option<&Value>, Option<&'static Published>)| {
             vec![
@@ -180,8 +191,9 @@ pub fn filtered(run: &Run) -> String {
 
 /// Every model and seed by itself.
 pub fn runs(run: &Run) -> String {
-    const COLUMNS: [(&str, &str, usize); 12] = [
+    const COLUMNS: [(&str, &str, usize); 13] = [
         ("seed", "seed", 0),
+        ("fold", "fold", 0),
         ("val_acc", "val_acc", 3),
         ("mean-Dice, all", "mean_dice", 3),
         ("mean-Dice, validation", "mean_dice_validation", 3),
@@ -194,27 +206,14 @@ pub fn runs(run: &Run) -> String {
         ("epochs", "epochs", 0),
         ("seconds", "seconds", 0),
     ];
-    const FIGURES: [(&str, &str); 5] = [
-        ("AUC", "auc"),
-        ("sensitivity", "sensitivity"),
-        ("specificity", "specificity"),
-        ("balanced accuracy", "balanced_accuracy"),
-        ("Brier score", "brier"),
-    ];
-    let figure = |one: &Value, key: &str| -> Option<Interval> {
-        let found = one.get(key)?;
-        let [mean, low, high] = ["value", "low", "high"].map(|end| number(found, end));
-        Some(Interval { mean: mean?, low: low?, high: high?, ..Interval::default() })
-    };
     let row = |one: &Value| {
         let numbers =
             COLUMNS.iter().map(|&(_, key, decimals)| Cell::Number(number(one, key), decimals));
-        let figures = FIGURES.iter().map(|(_, key)| Cell::Found(figure(one, key)));
         let name = Cell::Name(word(one, "model").to_owned());
-        std::iter::once(name).chain(numbers).chain(figures).collect()
+        std::iter::once(name).chain(numbers).collect()
     };
     let rows: Vec<Vec<Cell>> = run.runs().iter().map(row).collect();
-    let titles = COLUMNS.iter().map(|column| column.0).chain(FIGURES.iter().map(|one| one.0));
+    let titles = COLUMNS.iter().map(|column| column.0);
     let header: Vec<&str> = std::iter::once("model").chain(titles).collect();
     table("Every run: one a model and seed", &header, &rows, &[])
 }

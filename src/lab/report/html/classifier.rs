@@ -1,0 +1,150 @@
+//! The classifiers as medicine describes them: a table of every run, ROC and reliability curves from the tables of
+//! predictions.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::charts::{legend, line};
+use super::numbers::{list, number, word};
+use super::run::{Round, Run, is_name};
+use super::svg::{Axis, Chart};
+use super::tables::{Cell, table};
+use crate::documents;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::lab::metrics::classifier::{Answer, Judgement};
+use crate::lab::report::table::Interval;
+
+/// With intervals, by their field.
+const FIGURES: [(&str, &str); 5] = [
+    ("AUC", "auc"),
+    ("sensitivity", "sensitivity"),
+    ("specificity", "specificity"),
+    ("balanced accuracy", "balanced_accuracy"),
+    ("Brier score", "brier"),
+];
+
+/// Without.
+const NUMBERS: [(&str, &str); 2] =
+    [("average precision", "average_precision"), ("calibration error", "calibration_error")];
+
+/// Counts: of the class abnormal called so and not, of the class normal called so and not.
+const COUNTS: [(&str, [usize; 2]); 4] = [
+    ("abnormal, called so", [1, 1]),
+    ("abnormal, missed", [1, 0]),
+    ("normal, called so", [0, 0]),
+    ("normal, false alarm", [0, 1]),
+];
+
+/// Every run by itself; with folds, all folds of a seed together as well.
+pub fn runs(run: &Run) -> String {
+    let row = |one: &Value| -> Vec<Cell> {
+        let mut cells = vec![
+            Cell::Name(word(one, "model").to_owned()),
+            Cell::Number(number(one, "seed"), 0),
+            Cell::Number(number(one, "fold"), 0),
+        ];
+        cells.extend(FIGURES.iter().map(|(_, key)| Cell::Found(figure(one, key))));
+        cells.extend(NUMBERS.iter().map(|(_, key)| Cell::Number(number(one, key), 3)));
+        let count =
+            |[class, said]: [usize; 2]| one.get("confusion")?.get(class)?.get(said)?.as_f64();
+        cells.extend(COUNTS.iter().map(|(_, at)| Cell::Number(count(*at), 0)));
+        cells
+    };
+    let all = run.runs().iter().chain(list(&run.results, "pooled"));
+    let rows: Vec<Vec<Cell>> = all.map(row).collect();
+    let titles =
+        FIGURES.iter().chain(&NUMBERS).map(|one| one.0).chain(COUNTS.iter().map(|one| one.0));
+    let header: Vec<&str> = ["model", "seed", "fold"].into_iter().chain(titles).collect();
+    let caption =
+        "Every classifier on its validation side, called abnormal from a probability of 0.5 on";
+    table(caption, &header, &rows, &[])
+}
+
+fn figure(one: &Value, key: &str) -> Option<Interval> {
+    let found = one.get(key)?;
+    let [mean, low, high] = ["value", "low", "high"].map(|end| number(found, end));
+    Some(Interval { mean: mean?, low: low?, high: high?, ..Interval::default() })
+}
+
+/// A line of a table of predictions.
+#[derive(Deserialize)]
+struct Line {
+    patient: String,
+    label: String,
+    probability: f64,
+}
+
+/// What a run's network says of its validation side; none where the table is not there.
+///
+/// # Errors
+/// That it cannot be read.
+fn judged(run: &Run, one: &Value) -> Result<Option<Judgement>> {
+    let stem = Round::of(one).stem();
+    let model = word(one, "model");
+    let path = run.folder.join("predictions").join(model).join(format!("{stem}.csv"));
+    if !is_name(model) || !path.exists() {
+        return Ok(None);
+    }
+    let bytes = files::read_at_most(&path, documents::MOST_TABLE)?;
+    let lines: Vec<Line> = documents::table(&bytes).map_err(|error| {
+        let problem = format!("is not a table of predictions ({error})");
+        Error::content(&path, problem, "run `parula reproduce` for this model again")
+    })?;
+    let probabilities: Vec<[f64; 1]> = lines.iter().map(|line| [line.probability]).collect();
+    let answers: Vec<Answer> = lines
+        .iter()
+        .zip(&probabilities)
+        .map(|(line, probabilities)| Answer {
+            patient: &line.patient,
+            class: usize::from(line.label == "abnormal"),
+            probabilities,
+        })
+        .collect();
+    Ok(Some(Judgement::new(&answers, 2, None)))
+}
+
+/// The ROC and the reliability curve of every run, a colour a model.
+///
+/// # Errors
+/// That a table of predictions cannot be read.
+pub fn curves(run: &Run) -> Result<String> {
+    let axis = |title| Axis { title, range: [0.0, 1.0], step: 0.2, decimals: 1 };
+    let mut roc = Chart::new(axis("false positive rate: 1 - specificity"), axis("sensitivity"));
+    let mut reliability =
+        Chart::new(axis("probability of abnormal"), axis("share that is abnormal"));
+    for chart in [&mut roc, &mut reliability] {
+        chart.path("line baseline b0", &[(0.0, 0.0), (1.0, 1.0)]);
+    }
+    let mut drawn = Vec::new();
+    for (index, summary) in run.summary().iter().enumerate() {
+        let model = word(summary, "model");
+        for one in run.runs_of(model) {
+            let Some(judged) = judged(run, one)? else { continue };
+            let points: Vec<(f64, f64)> = judged
+                .positive
+                .iter()
+                .flat_map(|positive| &positive.roc)
+                .map(|point| (point.false_positive_rate, point.sensitivity))
+                .collect();
+            roc.path(&line(index), &points);
+            let bins = judged.reliability.iter();
+            let points: Vec<(f64, f64)> =
+                bins.filter_map(|bin| bin.probability.zip(bin.observed)).collect();
+            reliability.path(&line(index), &points);
+            if drawn.last() != Some(&(index, model)) {
+                drawn.push((index, model));
+            }
+        }
+    }
+    if drawn.is_empty() {
+        return Ok("<p>The tables of predictions are not in this folder.</p>\n".to_owned());
+    }
+    Ok(format!(
+        "<div class=\"pair\">{}{}</div>\n{}<p>Left the ROC curve of every run: dashed is who guesses. Right how often what is called so \
+         likely is so, in ten bins: dashed is who is calibrated.</p>\n",
+        roc.html("ROC curves of every run; the areas are in the table of classifiers"),
+        reliability.html("Reliability curves of every run; the calibration errors are in the table of classifiers"),
+        legend(&drawn, &[]),
+    ))
+}
