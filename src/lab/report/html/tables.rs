@@ -53,7 +53,12 @@ impl Cell {
 pub fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]) -> String {
     // What no row has was not run.
     let is_there = |column: &usize| {
-        let none = |cell: &Cell| matches!(cell, Cell::Found(None) | Cell::Number(None, _));
+        let none = |cell: &Cell| {
+            matches!(
+                cell,
+                Cell::Found(None) | Cell::Number(None, _) | Cell::Published(None) | Cell::Nothing
+            )
+        };
         rows.is_empty() || rows.iter().any(|row| row.get(*column).is_some_and(|cell| !none(cell)))
     };
     let columns: Vec<usize> = (0..header.len()).filter(is_there).collect();
@@ -65,7 +70,10 @@ pub fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Ce
     let title = |&column: &usize| {
         let title = header[column];
         let class = if is_text(column) { " class=\"text\"" } else { "" };
-        format!("<th scope=\"col\"{class}><button type=\"button\">{}</button></th>", escape(title))
+        format!(
+            "<th scope=\"col\"{class}><button type=\"button\">{}</button></th>",
+            escape(title).replace('_', "_<wbr>")
+        )
     };
     let head: String = columns.iter().map(title).collect();
     let body = |rows: &[Vec<Cell>], class: &str| {
@@ -103,8 +111,9 @@ fn models(run: &Run) -> Vec<(String, Option<&Value>, Option<&'static Published>)
     own.chain(lacking).collect()
 }
 
+/// What a model of this run has; of one that only the paper has run, nothing.
 fn found(summary: Option<&Value>, key: &str) -> Cell {
-    Cell::Found(summary.and_then(|summary| interval(summary, key)))
+    summary.map_or(Cell::Nothing, |summary| Cell::Found(interval(summary, key)))
 }
 
 /// Table I: accuracy and mean-Dice.
