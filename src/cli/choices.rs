@@ -7,7 +7,7 @@ use crate::engine::gpu::{Backend, Precision};
 use crate::engine::graph::current_name;
 use crate::lab::bench::Phase;
 use crate::lab::data::dataset::NormalRois;
-use crate::lab::data::duplicates::Mode as Duplicates;
+use crate::lab::data::duplicates::Handling as Duplicates;
 use crate::lab::data::view::Projection;
 use crate::nets::cam::normalise::Normalisation;
 use crate::nets::cam::{Baseline, Fusion};

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::data::ddsm::chain::Chain;
 use crate::lab::data::ddsm::{Origin, Outline, ljpeg, overlay};
-use crate::lab::data::duplicates::{Mode as Duplicates, Shown};
+use crate::lab::data::duplicates::{Handling as Duplicates, Shown};
 use crate::lab::data::view::Projection;
 use crate::lab::data::{
     ReadOptions, RoiOptions, Rois, gzip, inspect, layout, roi, roi_files, synth,
@@ -254,7 +254,7 @@ impl Data {
 }
 
 /// Draws the groups of duplicates, those under two labels first.
-fn draw_duplicates(report: &inspect::Report, out: &Path) -> Result<()> {
+fn draw_duplicates(report: &inspect::Inspection, out: &Path) -> Result<()> {
     let mut groups: Vec<&Shown> = report.duplicates.iter().collect();
     groups.sort_by_key(|group| !group.contradiction);
     let row = |group: &&Shown| {

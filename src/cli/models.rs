@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Global, print, print_json};
 use crate::error::Result;
-use crate::nets::models::{self, Network, Summary};
+use crate::nets::models::{self, Network, NetworkSummary};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula models --json")]
@@ -12,7 +12,8 @@ pub struct Models {}
 
 impl Models {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let summaries: Vec<Summary> = models::all().map(Network::summary).collect::<Result<_>>()?;
+        let summaries: Vec<NetworkSummary> =
+            models::all().map(Network::summary).collect::<Result<_>>()?;
         if global.json {
             return print_json(&summaries);
         }

@@ -12,7 +12,7 @@ use crate::engine::graph::Role;
 use crate::engine::ops::Optimizer;
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::data::duplicates::Mode as Duplicates;
+use crate::lab::data::duplicates::Handling as Duplicates;
 use crate::lab::data::{RoiOptions, Rois, layout, split};
 use crate::lab::experiment::{Setup, pictures};
 use crate::lab::report::curves;

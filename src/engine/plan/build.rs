@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::job::jobs;
-use super::layout::{Layout, Root, VariableLayout};
+use super::layout::{Layout, Owner, VariableLayout};
 use super::memory::{live_bytes, pack};
 use super::operations::Wanted;
 use super::place::Places;
@@ -44,7 +44,7 @@ pub fn build(
         variables: &variables,
         input_nodes: &input_nodes,
         bytes: Vec::new(),
-        tenant_of: BTreeMap::new(),
+        slot_of: BTreeMap::new(),
         halves: BTreeSet::new(),
     };
     let lowered = planner.lower(&jobs, options)?;
@@ -71,22 +71,22 @@ pub fn build(
     }
     let kept: Vec<usize> = outputs_kept
         .iter()
-        .filter_map(|&value| match layout.spot(value).root {
-            Root::Own(value) => planner.tenant_of.get(&value).copied(),
+        .filter_map(|&value| match layout.location(value).owner {
+            Owner::Own(value) => planner.slot_of.get(&value).copied(),
             _ => None,
         })
         .collect();
-    let tenants = lifetimes::tenants(&planner.bytes, &setup, &steps, &kept);
+    let lifetimes = lifetimes::lifetimes(&planner.bytes, &setup, &steps, &kept);
     let largest = capabilities.max_buffer.min(1 << 30);
-    let packing = pack(&tenants, largest, capabilities.storage_alignment);
+    let packing = pack(&lifetimes, largest, capabilities.storage_alignment);
     for step in setup.iter_mut().chain(&mut steps) {
         step.pack(&packing);
     }
     let staged = staging::assign(&mut setup, &mut steps);
     let port = |value: Value| {
         let node = graph.node(value);
-        let spot = layout.spot(value);
-        let mut place = places.place(spot.root, spot.view, &node.shape);
+        let location = layout.location(value);
+        let mut place = places.place(location.owner, location.view, &node.shape);
         place.pack(&packing);
         Port { name: node.name.clone(), place }
     };
@@ -112,7 +112,7 @@ pub fn build(
         inputs,
         outputs,
         peak_bytes: needs,
-        live_bytes: live_bytes(&tenants, &staged.read) + fixed,
+        live_bytes: live_bytes(&lifetimes, &staged.read) + fixed,
         staging: staged.textures,
         slots: packing.buffers,
         variables,

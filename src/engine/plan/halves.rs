@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Options;
 use super::job::Job;
-use super::layout::{Layout, Root};
+use super::layout::{Layout, Owner};
 use super::planner::LoweredJob;
 use crate::engine::graph::{Graph, Kind, Value};
 use crate::engine::kernel::Operand;
@@ -25,12 +25,12 @@ pub fn find(
     for (job, lowered) in jobs.iter().zip(lowered) {
         let allowed = job.operation.halves();
         for (name, operand) in lowered.lowered.dispatches.iter().flat_map(|one| &one.bindings) {
-            let (root, ..) = match operand {
+            let (owner, ..) = match operand {
                 Operand::Input(input) | Operand::Images { input, .. } => &job.inputs[*input],
                 Operand::Output => &job.output,
                 Operand::Scratch(_) => continue,
             };
-            let Root::Own(value) = root else { continue };
+            let Owner::Own(value) = owner else { continue };
             found.insert(*value);
             if job.setup || !allowed.contains(name) || graph.shape(*value).nhwc().is_none() {
                 refused.insert(*value);
@@ -39,9 +39,9 @@ pub fn find(
     }
     for (value, single) in graph.nodes().map(|(value, _)| value).zip(singles(graph, options)) {
         if (single || outputs.contains(&value))
-            && let Root::Own(root) = layout.spot(value).root
+            && let Owner::Own(owner) = layout.location(value).owner
         {
-            refused.insert(root);
+            refused.insert(owner);
         }
     }
     &found - &refused

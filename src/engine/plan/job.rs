@@ -1,17 +1,17 @@
 //! From a graph whose tensors have their places to kernels that are to be run, in order.
 
-use super::layout::{Layout, Root};
+use super::layout::{Layout, Owner};
 use crate::engine::graph::{Alias, Graph, Kind, Operation, Value};
 use crate::engine::kernel::View;
 use crate::engine::ops::{self, Copy};
 use crate::engine::shape::Shape;
 
-/// A kernel to be run: an operation with the spots that it reads and writes.
+/// A kernel to be run: an operation with the locations that it reads and writes.
 pub struct Job<'a> {
     pub layer: String,
     pub operation: &'a dyn Operation,
-    pub inputs: Vec<(Root, View, Shape)>,
-    pub output: (Root, View, Shape),
+    pub inputs: Vec<(Owner, View, Shape)>,
+    pub output: (Owner, View, Shape),
     pub updates: bool,
     pub setup: bool,
     /// Whether it depends on [`Options::single_from`].
@@ -37,9 +37,9 @@ pub fn jobs<'a>(
             Kind::Operation(_) => node.inputs.iter().all(|input| fixed[input.index()]),
         };
         let (Some(operation), true) = (node.operation(), live[value.index()]) else { continue };
-        let spot = |value: Value| {
-            let spot = layout.spot(value);
-            (spot.root, spot.view, graph.shape(value).clone())
+        let location = |value: Value| {
+            let location = layout.location(value);
+            (location.owner, location.view, graph.shape(value).clone())
         };
         let (setup, single) = (fixed[value.index()], single[value.index()]);
         let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
@@ -47,8 +47,8 @@ pub fn jobs<'a>(
             Alias::None => jobs.push(Job {
                 layer: node.name.clone(),
                 operation: operation.as_ref(),
-                inputs: node.inputs.iter().map(|&input| spot(input)).collect(),
-                output: spot(value),
+                inputs: node.inputs.iter().map(|&input| location(input)).collect(),
+                output: location(value),
                 updates: !operation.updates().is_empty(),
                 setup,
                 single,
@@ -56,13 +56,13 @@ pub fn jobs<'a>(
             Alias::Within { .. } if layout.is_view(value) => {}
             Alias::Within { .. } => {
                 // Copied element by element in order, as rows of the source.
-                let source = spot(node.inputs[0]);
-                let (root, view, _) = spot(value);
+                let source = location(node.inputs[0]);
+                let (owner, view, _) = location(value);
                 let view = View { offset: view.offset, stride: source.2.channels() };
                 jobs.push(Job {
                     layer: node.name.clone(),
                     operation: &COPY,
-                    output: (root, view, source.2.clone()),
+                    output: (owner, view, source.2.clone()),
                     inputs: vec![source],
                     updates: false,
                     setup,
@@ -72,14 +72,14 @@ pub fn jobs<'a>(
             Alias::Gather { offsets, keeps_stride } => {
                 for (index, offset) in offsets.into_iter().enumerate() {
                     let wanted = layout.gathered(value, index, offset, keeps_stride);
-                    let source = spot(node.inputs[index]);
-                    if source.0 == wanted.root && source.1.offset == wanted.view.offset {
+                    let source = location(node.inputs[index]);
+                    if source.0 == wanted.owner && source.1.offset == wanted.view.offset {
                         continue;
                     }
                     jobs.push(Job {
                         layer: format!("{}/{index}", node.name),
                         operation: &COPY,
-                        output: (wanted.root, wanted.view, source.2.clone()),
+                        output: (wanted.owner, wanted.view, source.2.clone()),
                         inputs: vec![source],
                         updates: false,
                         setup,

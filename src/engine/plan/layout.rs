@@ -103,7 +103,7 @@ fn aligned(shapes: &[&Shape]) -> (Vec<usize>, usize) {
 
 /// Where a tensor's memory comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Root {
+pub enum Owner {
     /// Memory of its own, under this node.
     Own(Value),
     /// An input that the host writes.
@@ -112,10 +112,10 @@ pub enum Root {
     Variables(Role),
 }
 
-/// The answer to "where is this tensor": its root, and its view from the root's first element.
+/// The answer to "where is this tensor": its owner, and its view from the owner's first element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot {
-    pub root: Root,
+pub struct Location {
+    pub owner: Owner,
     pub view: View,
 }
 
@@ -132,7 +132,7 @@ pub struct Layout<'a> {
     variables: &'a VariableLayout,
     links: Vec<Option<Link>>,
     /// Gathers that coincide with variables, which already lie as packed.
-    fixed: BTreeMap<Value, Spot>,
+    fixed: BTreeMap<Value, Location>,
 }
 
 impl<'a> Layout<'a> {
@@ -154,7 +154,7 @@ impl<'a> Layout<'a> {
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
             if let Alias::Within { offset, keeps_stride } = ops::alias(&**operation, &shapes) {
                 let parent = node.inputs[0];
-                let dense = layout.spot(parent).view.is_dense(graph.shape(parent));
+                let dense = layout.location(parent).view.is_dense(graph.shape(parent));
                 // A strided tensor has no dense view: it is copied instead.
                 if keeps_stride || dense {
                     layout.links[value.index()] = Some(Link { parent, offset, keeps_stride });
@@ -176,26 +176,26 @@ impl<'a> Layout<'a> {
     }
 
     /// Where `value` lies.
-    pub fn spot(&self, value: Value) -> Spot {
-        if let Some(spot) = self.fixed.get(&value) {
-            return *spot;
+    pub fn location(&self, value: Value) -> Location {
+        if let Some(location) = self.fixed.get(&value) {
+            return *location;
         }
         let node = self.graph.node(value);
         if let Some(link) = self.links[value.index()] {
-            let parent = self.spot(link.parent);
+            let parent = self.location(link.parent);
             let stride = if link.keeps_stride { parent.view.stride } else { node.shape.channels() };
             let offset = parent.view.offset + link.offset;
-            return Spot { root: parent.root, view: View { offset, stride } };
+            return Location { owner: parent.owner, view: View { offset, stride } };
         }
         let view = View::dense(&node.shape);
         match &node.kind {
-            Kind::Input => Spot { root: Root::Input(value), view },
+            Kind::Input => Location { owner: Owner::Input(value), view },
             Kind::Variable(variable) => {
                 let offset = self.variables.find(&node.name).map_or(0, |(_, _, offset)| offset);
-                let root = Root::Variables(variable.role);
-                Spot { root, view: View { offset, ..view } }
+                let owner = Owner::Variables(variable.role);
+                Location { owner, view: View { offset, ..view } }
             }
-            Kind::Operation(_) => Spot { root: Root::Own(value), view },
+            Kind::Operation(_) => Location { owner: Owner::Own(value), view },
         }
     }
 
@@ -210,11 +210,17 @@ impl<'a> Layout<'a> {
 
     /// Where input `index` of the gather `value` has to be, and the copies that this takes: none
     /// where its producer writes there.
-    pub fn gathered(&self, value: Value, index: usize, offset: usize, keeps_stride: bool) -> Spot {
-        let whole = self.spot(value);
+    pub fn gathered(
+        &self,
+        value: Value,
+        index: usize,
+        offset: usize,
+        keeps_stride: bool,
+    ) -> Location {
+        let whole = self.location(value);
         let shape = self.graph.shape(self.graph.node(value).inputs[index]);
         let stride = if keeps_stride { whole.view.stride } else { shape.channels() };
-        Spot { root: whole.root, view: View { offset: whole.view.offset + offset, stride } }
+        Location { owner: whole.owner, view: View { offset: whole.view.offset + offset, stride } }
     }
 
     /// The node whose memory `value` looks into, and how far in.
@@ -235,15 +241,15 @@ impl<'a> Layout<'a> {
         let inputs = self.graph.node(value).inputs.clone();
         // Variables that already stand in this order need nothing.
         if !keeps_stride && let Some(&first) = inputs.first() {
-            let start = self.spot(first);
+            let start = self.location(first);
             let in_place = inputs.iter().zip(offsets).all(|(&input, offset)| {
-                let spot = self.spot(input);
-                spot.root == start.root && spot.view.offset == start.view.offset + offset
+                let location = self.location(input);
+                location.owner == start.owner && location.view.offset == start.view.offset + offset
             });
-            if in_place && matches!(start.root, Root::Variables(_)) {
+            if in_place && matches!(start.owner, Owner::Variables(_)) {
                 let stride = self.graph.shape(value).channels();
                 let view = View { offset: start.view.offset, stride };
-                self.fixed.insert(value, Spot { root: start.root, view });
+                self.fixed.insert(value, Location { owner: start.owner, view });
                 return;
             }
         }
@@ -299,20 +305,21 @@ impl<'a> Layout<'a> {
                 return false;
             }
             let shapes: Vec<&Shape> = node.inputs.iter().map(|&i| self.graph.shape(i)).collect();
-            let own = self.spot(value);
+            let own = self.location(value);
             let mut inputs = node.inputs.iter().enumerate();
             match ops::alias(&**operation, &shapes) {
-                Alias::None => inputs.any(|(_, &input)| self.spot(input).root == own.root),
+                Alias::None => inputs.any(|(_, &input)| self.location(input).owner == own.owner),
                 Alias::Within { .. } => {
                     let copied = !self.is_view(value);
-                    copied && node.inputs.iter().any(|&input| self.spot(input).root == own.root)
+                    copied
+                        && node.inputs.iter().any(|&input| self.location(input).owner == own.owner)
                 }
                 Alias::Gather { offsets, keeps_stride } => inputs.any(|(index, &input)| {
                     let (from, to) = (
-                        self.spot(input),
+                        self.location(input),
                         self.gathered(value, index, offsets[index], keeps_stride),
                     );
-                    from != to && from.root == to.root
+                    from != to && from.owner == to.owner
                 }),
             }
         })

@@ -1,14 +1,14 @@
 //! From when to when each tensor is alive, and which must not share a buffer: by dispatches, so that what an
 //! operation needs between two of its own dispatches is not in the way of its others.
 
-use super::memory::Tenant;
+use super::memory::Lifetime;
 use super::{Memory, Reach, Step};
 
 /// Of steps whose tensors have a slot each, `bytes` long. What the setup touches, which is computed once, is
 /// kept for good, and so are those of `kept` from when they are computed.
-pub fn tenants(bytes: &[u64], setup: &[Step], steps: &[Step], kept: &[usize]) -> Vec<Tenant> {
-    let unused = |&bytes| Tenant { bytes, first: usize::MAX, last: 0, apart: Vec::new() };
-    let mut tenants: Vec<Tenant> = bytes.iter().map(unused).collect();
+pub fn lifetimes(bytes: &[u64], setup: &[Step], steps: &[Step], kept: &[usize]) -> Vec<Lifetime> {
+    let unused = |&bytes| Lifetime { bytes, first: usize::MAX, last: 0, apart: Vec::new() };
+    let mut lifetimes: Vec<Lifetime> = bytes.iter().map(unused).collect();
     let dispatches = |steps: &[Step]| steps.iter().map(|step| step.dispatches.len()).sum::<usize>();
     let before = dispatches(setup);
     let end = before + dispatches(steps);
@@ -17,60 +17,60 @@ pub fn tenants(bytes: &[u64], setup: &[Step], steps: &[Step], kept: &[usize]) ->
         let touched: Vec<(usize, Reach)> = dispatch
             .bindings
             .iter()
-            .filter_map(|bound| match bound.memory {
-                Memory::Slot(index) => Some((index, bound.reach)),
+            .filter_map(|binding| match binding.memory {
+                Memory::Slot(index) => Some((index, binding.reach)),
                 _ => None,
             })
             .collect();
         for &(index, reach) in &touched {
-            let tenant = &mut tenants[index];
-            (tenant.first, tenant.last) = match now < before {
+            let lifetime = &mut lifetimes[index];
+            (lifetime.first, lifetime.last) = match now < before {
                 true => (0, end),
-                false => (tenant.first.min(now), tenant.last.max(now)),
+                false => (lifetime.first.min(now), lifetime.last.max(now)),
             };
-            // What is read through a texture was copied before, and is not bound.
+            // What is read through a texture was copied before, and is not binding.
             if reach == Reach::Write {
-                let bound = |reach| matches!(reach, Reach::Read | Reach::Write);
+                let is_bound = |reach| matches!(reach, Reach::Read | Reach::Write);
                 let others =
-                    touched.iter().filter(|(other, reach)| *other != index && bound(*reach));
+                    touched.iter().filter(|(other, reach)| *other != index && is_bound(*reach));
                 for &(other, _) in others {
-                    tenants[index].apart.push(other);
-                    tenants[other].apart.push(index);
+                    lifetimes[index].apart.push(other);
+                    lifetimes[other].apart.push(index);
                 }
             }
         }
     }
     for &index in kept {
-        tenants[index].last = end;
+        lifetimes[index].last = end;
     }
-    for tenant in &mut tenants {
+    for lifetime in &mut lifetimes {
         // What no dispatch touches, since all that reads it is dead, takes no time.
-        tenant.first = tenant.first.min(tenant.last);
-        tenant.apart.sort_unstable();
-        tenant.apart.dedup();
+        lifetime.first = lifetime.first.min(lifetime.last);
+        lifetime.apart.sort_unstable();
+        lifetime.apart.dedup();
     }
-    tenants
+    lifetimes
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{bound, step};
+    use super::super::testing::{binding, step};
     use super::*;
 
     #[test]
     fn a_tensor_is_alive_from_the_first_dispatch_that_touches_it_to_the_last() {
         const TEXELS: Reach = Reach::Texels { staging: 0, copy: true };
-        let setup = [step(vec![vec![bound(0, 4, Reach::Write)]])];
+        let setup = [step(vec![vec![binding(0, 4, Reach::Write)]])];
         let steps = [
             step(vec![
-                vec![bound(0, 4, Reach::Read), bound(1, 8, Reach::Write)],
-                vec![bound(1, 8, TEXELS), bound(2, 16, Reach::Write)],
+                vec![binding(0, 4, Reach::Read), binding(1, 8, Reach::Write)],
+                vec![binding(1, 8, TEXELS), binding(2, 16, Reach::Write)],
             ]),
-            step(vec![vec![bound(2, 16, Reach::Read), bound(3, 32, Reach::Write)]]),
-            step(vec![vec![bound(3, 32, Reach::Read), bound(4, 64, Reach::Write)]]),
+            step(vec![vec![binding(2, 16, Reach::Read), binding(3, 32, Reach::Write)]]),
+            step(vec![vec![binding(3, 32, Reach::Read), binding(4, 64, Reach::Write)]]),
         ];
-        let tenants = tenants(&[4, 8, 16, 32, 64, 128], &setup, &steps, &[2]);
-        let lives: Vec<_> = tenants.iter().map(|one| (one.bytes, one.first, one.last)).collect();
+        let lifetimes = lifetimes(&[4, 8, 16, 32, 64, 128], &setup, &steps, &[2]);
+        let lives: Vec<_> = lifetimes.iter().map(|one| (one.bytes, one.first, one.last)).collect();
         assert_eq!(
             lives,
             [
@@ -83,7 +83,7 @@ mod tests {
             ]
         );
         // What is read through a texture may share a buffer with what is written.
-        let apart: Vec<_> = tenants.iter().map(|one| one.apart.as_slice()).collect();
+        let apart: Vec<_> = lifetimes.iter().map(|one| one.apart.as_slice()).collect();
         assert_eq!(apart, [&[1][..], &[0], &[3], &[2, 4], &[3], &[]]);
     }
 }

@@ -7,35 +7,35 @@ use super::Memory;
 
 /// A tensor to be placed.
 #[derive(Clone, Debug)]
-pub struct Tenant {
+pub struct Lifetime {
     /// Its size in bytes.
     pub bytes: u64,
     /// The first dispatch that touches it.
     pub first: usize,
     /// The last one.
     pub last: usize,
-    /// Tenants that must be in other buffers: WebGPU refuses a dispatch that reads one range of a
+    /// Lifetimes that must be in other buffers: WebGPU refuses a dispatch that reads one range of a
     /// buffer and writes another.
     pub apart: Vec<usize>,
 }
 
-impl Tenant {
-    fn alive_with(&self, other: &Tenant) -> bool {
+impl Lifetime {
+    fn alive_with(&self, other: &Lifetime) -> bool {
         self.first <= other.last && other.first <= self.last
     }
 }
 
-/// Where each tenant went, and the size of each buffer.
+/// Where each lifetime went, and the size of each buffer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Packing {
-    /// Buffer and byte offset of each tenant.
+    /// Buffer and byte offset of each lifetime.
     pub places: Vec<(usize, u64)>,
     /// Bytes of each buffer.
     pub buffers: Vec<u64>,
 }
 
 impl Packing {
-    /// From a slot that a tenant has to itself to the buffer and the byte where it went.
+    /// From a slot that a lifetime has to itself to the buffer and the byte where it went.
     pub fn apply(&self, memory: &mut Memory, start: &mut u64) {
         if let Memory::Slot(slot) = memory {
             let (buffer, offset) = self.places[*slot];
@@ -51,12 +51,13 @@ impl Packing {
 }
 
 /// The largest sum of sizes alive at one dispatch, with the bytes that it has `staged`.
-pub fn live_bytes(tenants: &[Tenant], staged: &[u64]) -> u64 {
-    let steps = tenants.iter().map(|tenant| tenant.last + 1).max().unwrap_or(0).max(staged.len());
+pub fn live_bytes(lifetimes: &[Lifetime], staged: &[u64]) -> u64 {
+    let steps =
+        lifetimes.iter().map(|lifetime| lifetime.last + 1).max().unwrap_or(0).max(staged.len());
     let mut change = vec![0i64; steps + 1];
-    for tenant in tenants {
-        change[tenant.first] += tenant.bytes as i64;
-        change[tenant.last + 1] -= tenant.bytes as i64;
+    for lifetime in lifetimes {
+        change[lifetime.first] += lifetime.bytes as i64;
+        change[lifetime.last + 1] -= lifetime.bytes as i64;
     }
     let mut alive = 0;
     let mut most = 0;
@@ -67,25 +68,25 @@ pub fn live_bytes(tenants: &[Tenant], staged: &[u64]) -> u64 {
     most as u64
 }
 
-/// Places all tenants, trying several greedy orders and keeping the smallest result. `largest` is
+/// Places all lifetimes, trying several greedy orders and keeping the smallest result. `largest` is
 /// the largest buffer allowed, `alignment` that of offsets.
-pub fn pack(tenants: &[Tenant], largest: u64, alignment: u64) -> Packing {
-    let order = |key: &dyn Fn(&Tenant) -> u64| {
-        let mut order: Vec<usize> = (0..tenants.len()).collect();
-        order.sort_by_key(|&index| (std::cmp::Reverse(key(&tenants[index])), index));
+pub fn pack(lifetimes: &[Lifetime], largest: u64, alignment: u64) -> Packing {
+    let order = |key: &dyn Fn(&Lifetime) -> u64| {
+        let mut order: Vec<usize> = (0..lifetimes.len()).collect();
+        order.sort_by_key(|&index| (std::cmp::Reverse(key(&lifetimes[index])), index));
         order
     };
-    let length = |tenant: &Tenant| (tenant.last - tenant.first + 1) as u64;
+    let length = |lifetime: &Lifetime| (lifetime.last - lifetime.first + 1) as u64;
     let orders = [
-        order(&|tenant| tenant.bytes),
-        order(&|tenant| tenant.bytes.saturating_mul(length(tenant))),
-        order(&|tenant| u64::MAX - tenant.first as u64),
-        order(&|tenant| length(tenant)),
+        order(&|lifetime| lifetime.bytes),
+        order(&|lifetime| lifetime.bytes.saturating_mul(length(lifetime))),
+        order(&|lifetime| u64::MAX - lifetime.first as u64),
+        order(&|lifetime| length(lifetime)),
     ];
     let mut best: Option<(Packing, &[usize])> = None;
     let attempt = |order: &[usize]| {
         // Buffers that may grow pack tighter as a rule; fixed ones sometimes do.
-        let both = [true, false].map(|g| pack_in_order(tenants, order, largest, alignment, g));
+        let both = [true, false].map(|g| pack_in_order(lifetimes, order, largest, alignment, g));
         both.into_iter().min_by_key(Packing::bytes).unwrap_or_default()
     };
     for order in &orders {
@@ -95,18 +96,18 @@ pub fn pack(tenants: &[Tenant], largest: u64, alignment: u64) -> Packing {
         }
     }
     let Some((mut best, order)) = best else { return Packing::default() };
-    // Then move single tenants to other places in the order, as long as that is quickly tried.
+    // Then move single lifetimes to other places in the order, as long as that is quickly tried.
     let mut order = order.to_vec();
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let least = live_bytes(tenants, &[]);
+    let least = live_bytes(lifetimes, &[]);
     let attempts = if order.len() < 2 { 0 } else { (30_000 / order.len()).min(400) };
     for _ in 0..attempts {
         if best.bytes() <= least + least / 50 {
             break;
         }
         let mut moved = order.clone();
-        let tenant = moved.remove(random.random_range(0..moved.len()));
-        moved.insert(random.random_range(0..=moved.len()), tenant);
+        let lifetime = moved.remove(random.random_range(0..moved.len()));
+        moved.insert(random.random_range(0..=moved.len()), lifetime);
         let packing = attempt(&moved);
         if packing.bytes() <= best.bytes() {
             (best, order) = (packing, moved);
@@ -116,39 +117,39 @@ pub fn pack(tenants: &[Tenant], largest: u64, alignment: u64) -> Packing {
 }
 
 fn pack_in_order(
-    tenants: &[Tenant],
+    lifetimes: &[Lifetime],
     order: &[usize],
     largest: u64,
     alignment: u64,
     grow: bool,
 ) -> Packing {
-    let mut places: Vec<Option<(usize, u64)>> = vec![None; tenants.len()];
+    let mut places: Vec<Option<(usize, u64)>> = vec![None; lifetimes.len()];
     let mut buffers: Vec<u64> = Vec::new();
     let mut residents: Vec<Vec<usize>> = Vec::new();
     for &index in order {
-        let tenant = &tenants[index];
+        let lifetime = &lifetimes[index];
         // (growth, gap left over, buffer, offset): the smallest wins.
         let mut best: Option<(u64, u64, usize, u64)> = None;
         for (buffer, size) in buffers.iter().enumerate() {
-            if residents[buffer].iter().any(|other| tenant.apart.contains(other)) {
+            if residents[buffer].iter().any(|other| lifetime.apart.contains(other)) {
                 continue;
             }
             let mut taken: Vec<(u64, u64)> = residents[buffer]
                 .iter()
-                .filter(|&&other| tenants[other].alive_with(tenant))
+                .filter(|&&other| lifetimes[other].alive_with(lifetime))
                 .filter_map(|&other| {
                     places[other].map(|(_, at)| {
-                        (at, (at + tenants[other].bytes).next_multiple_of(alignment))
+                        (at, (at + lifetimes[other].bytes).next_multiple_of(alignment))
                     })
                 })
                 .collect();
             taken.sort_unstable();
             let mut at = 0;
             let mut offer = |start: u64, end: u64| {
-                let growth = (start + tenant.bytes).saturating_sub(*size);
-                let waste = end.saturating_sub(start + tenant.bytes);
-                let fits = end - start >= tenant.bytes
-                    && (growth == 0 || (grow && start + tenant.bytes <= largest));
+                let growth = (start + lifetime.bytes).saturating_sub(*size);
+                let waste = end.saturating_sub(start + lifetime.bytes);
+                let fits = end - start >= lifetime.bytes
+                    && (growth == 0 || (grow && start + lifetime.bytes <= largest));
                 if fits && best.is_none_or(|(g, w, _, _)| (growth, waste) < (g, w)) {
                     best = Some((growth, waste, buffer, start));
                 }
@@ -159,10 +160,10 @@ fn pack_in_order(
                 }
                 at = at.max(end);
             }
-            offer(at, at.max(*size).max(at + tenant.bytes));
+            offer(at, at.max(*size).max(at + lifetime.bytes));
         }
         let (buffer, offset) = match best {
-            Some((growth, _, buffer, offset)) if growth < tenant.bytes || growth == 0 => {
+            Some((growth, _, buffer, offset)) if growth < lifetime.bytes || growth == 0 => {
                 (buffer, offset)
             }
             _ => {
@@ -171,7 +172,7 @@ fn pack_in_order(
                 (buffers.len() - 1, 0)
             }
         };
-        buffers[buffer] = buffers[buffer].max(offset + tenant.bytes);
+        buffers[buffer] = buffers[buffer].max(offset + lifetime.bytes);
         residents[buffer].push(index);
         places[index] = Some((buffer, offset));
     }
@@ -183,11 +184,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(tenants: &[Tenant], packing: &Packing) {
-        for (i, a) in tenants.iter().enumerate() {
+    fn check(lifetimes: &[Lifetime], packing: &Packing) {
+        for (i, a) in lifetimes.iter().enumerate() {
             let (buffer, at) = packing.places[i];
             assert!(at % 256 == 0 && at + a.bytes <= packing.buffers[buffer]);
-            for (j, b) in tenants.iter().enumerate().skip(i + 1) {
+            for (j, b) in lifetimes.iter().enumerate().skip(i + 1) {
                 let (other, start) = packing.places[j];
                 if buffer == other {
                     assert!(!a.apart.contains(&j), "{i} and {j} must be apart");
@@ -203,35 +204,35 @@ mod tests {
         fn tenants_alive_together_never_share_bytes(
             seeds in prop::collection::vec((1u64..5000, 0usize..30, 0usize..8), 1..40)
         ) {
-            let mut tenants: Vec<Tenant> = seeds
+            let mut lifetimes: Vec<Lifetime> = seeds
                 .iter()
-                .map(|&(bytes, first, length)| Tenant {
+                .map(|&(bytes, first, length)| Lifetime {
                     bytes: bytes * 4, first, last: first + length, apart: Vec::new(),
                 })
                 .collect();
-            for index in 1..tenants.len() {
-                tenants[index].apart.push(index - 1);
-                tenants[index - 1].apart.push(index);
+            for index in 1..lifetimes.len() {
+                lifetimes[index].apart.push(index - 1);
+                lifetimes[index - 1].apart.push(index);
             }
-            let packing = pack(&tenants, 1 << 20, 256);
-            check(&tenants, &packing);
-            prop_assert!(packing.bytes() >= live_bytes(&tenants, &[]));
+            let packing = pack(&lifetimes, 1 << 20, 256);
+            check(&lifetimes, &packing);
+            prop_assert!(packing.bytes() >= live_bytes(&lifetimes, &[]));
         }
     }
 
     #[test]
     fn a_chain_needs_two_tensors_at_a_time() {
-        let tenants: Vec<Tenant> = (0..10)
-            .map(|i| Tenant {
+        let lifetimes: Vec<Lifetime> = (0..10)
+            .map(|i| Lifetime {
                 bytes: 1024,
                 first: i,
                 last: i + 1,
                 apart: [i.wrapping_sub(1), i + 1].into_iter().filter(|&j| j < 10).collect(),
             })
             .collect();
-        let packing = pack(&tenants, 1 << 20, 256);
-        check(&tenants, &packing);
+        let packing = pack(&lifetimes, 1 << 20, 256);
+        check(&lifetimes, &packing);
         assert_eq!(packing.bytes(), 2048);
-        assert_eq!(live_bytes(&tenants, &[]), 2048);
+        assert_eq!(live_bytes(&lifetimes, &[]), 2048);
     }
 }

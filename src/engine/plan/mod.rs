@@ -80,7 +80,7 @@ pub enum Reach {
 
 /// A binding of a dispatch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bound {
+pub struct Binding {
     /// `@binding(index)`.
     pub index: u32,
     /// How the kernel reaches it.
@@ -113,7 +113,7 @@ pub struct Dispatch {
     /// Whether it runs with bounds checks: what an operation of another crate lowers to.
     pub checked: bool,
     /// Storage and texture bindings, by index.
-    pub bindings: Vec<Bound>,
+    pub bindings: Vec<Binding>,
     /// `@binding(index)` of the uniform block and its bytes.
     pub uniform: Option<(u32, Vec<u8>)>,
     /// Workgroups along x, y and z.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::job::Job;
-use super::layout::Root;
+use super::layout::Owner;
 use super::memory::Packing;
 use super::planner::{LoweredJob, Planner};
-use super::{Bound, Dispatch, Memory, Place, Reach, Step};
+use super::{Binding, Dispatch, Memory, Place, Reach, Step};
 use crate::engine::kernel::{self, Element, Operand, View, Word};
 use crate::engine::ops;
 use crate::engine::shaders::{self, Access};
@@ -22,21 +22,21 @@ pub struct Places<'a> {
 
 impl Places<'_> {
     /// Where a tensor lies.
-    pub fn place(&self, root: Root, view: View, shape: &Shape) -> Place {
-        let (memory, start, bytes) = match root {
-            Root::Own(value) => {
-                let index = self.planner.tenant_of[&value];
+    pub fn place(&self, owner: Owner, view: View, shape: &Shape) -> Place {
+        let (memory, start, bytes) = match owner {
+            Owner::Own(value) => {
+                let index = self.planner.slot_of[&value];
                 (Memory::Slot(index), 0, self.planner.bytes[index])
             }
-            Root::Input(value) => {
+            Owner::Input(value) => {
                 let nodes = self.planner.input_nodes;
                 let index = nodes.iter().position(|&node| node == value).unwrap_or_default();
                 let bytes = 4 * self.planner.graph.shape(value).elements().max(1) as u64;
                 (Memory::Input(index), 0, bytes)
             }
-            Root::Variables(role) => (Memory::Variables(role), 0, u64::MAX),
+            Owner::Variables(role) => (Memory::Variables(role), 0, u64::MAX),
         };
-        let element = self.planner.element(root);
+        let element = self.planner.element(owner);
         // From the last aligned byte before the tensor to its end.
         let alignment = (self.planner.capabilities.storage_alignment / element.bytes()) as usize;
         let skipped = view.offset / alignment * alignment;
@@ -61,8 +61,8 @@ impl Places<'_> {
     /// A lowered job with its operands in place.
     pub fn step(&self, job: &Job, lowered: LoweredJob) -> Result<Step> {
         let shapes: Vec<&Shape> = job.inputs.iter().map(|(_, _, shape)| shape).collect();
-        let bytes = |(root, _, shape): &(Root, View, Shape)| {
-            self.planner.element(*root).bytes() * shape.elements() as u64
+        let bytes = |(owner, _, shape): &(Owner, View, Shape)| {
+            self.planner.element(*owner).bytes() * shape.elements() as u64
         };
         let written = if job.updates { 0 } else { bytes(&job.output) };
         let dispatches = lowered
@@ -71,7 +71,7 @@ impl Places<'_> {
             .iter()
             .map(|dispatch| self.dispatch(job, &lowered, dispatch))
             .collect::<Result<_>>()?;
-        let (root, view, shape) = &job.output;
+        let (owner, view, shape) = &job.output;
         Ok(Step {
             layer: job.layer.clone(),
             what: job.operation.describe(),
@@ -79,7 +79,7 @@ impl Places<'_> {
             variant: lowered.variant,
             tuned: lowered.tuned,
             shape: shape.clone(),
-            output: (!job.updates).then(|| self.place(*root, *view, shape)),
+            output: (!job.updates).then(|| self.place(*owner, *view, shape)),
             flops: job.operation.flops(&shapes, shape),
             bytes: job.inputs.iter().map(bytes).sum::<u64>() + written,
             dispatches,
@@ -89,29 +89,29 @@ impl Places<'_> {
     fn operand(&self, job: &Job, lowered: &LoweredJob, operand: Operand) -> Place {
         match operand {
             Operand::Input(index) => {
-                let (root, view, shape) = &job.inputs[index];
-                self.place(*root, *view, shape)
+                let (owner, view, shape) = &job.inputs[index];
+                self.place(*owner, *view, shape)
             }
             Operand::Images { input, first, count } => {
-                let (root, view, shape) = &job.inputs[input];
+                let (owner, view, shape) = &job.inputs[input];
                 let mut dims = shape.dims().to_vec();
                 let rows = shape.rows() / dims[0].max(1);
                 dims[0] = count;
                 let offset = view.offset + first * rows * view.stride;
-                self.place(*root, View { offset, ..*view }, &Shape::from(dims))
+                self.place(*owner, View { offset, ..*view }, &Shape::from(dims))
             }
             Operand::Output => {
-                let (root, view, shape) = &job.output;
-                self.place(*root, *view, shape)
+                let (owner, view, shape) = &job.output;
+                self.place(*owner, *view, shape)
             }
             Operand::Scratch(index) => {
-                let tenant = lowered.scratch + index;
+                let lifetime = lowered.scratch + index;
                 let shape = Shape::from([lowered.lowered.scratch[index]]);
                 let view = View::dense(&shape);
                 Place {
-                    memory: Memory::Slot(tenant),
+                    memory: Memory::Slot(lifetime),
                     start: 0,
-                    bytes: self.planner.bytes[tenant],
+                    bytes: self.planner.bytes[lifetime],
                     view,
                     element: Element::F32,
                     shape,
@@ -191,7 +191,7 @@ impl Places<'_> {
                     } else if !place.view.is_dense(&place.shape) {
                         return Err(wrong(format!("{} cannot have gaps", binding.name)));
                     }
-                    bindings.push(Bound {
+                    bindings.push(Binding {
                         index: binding.index,
                         reach: reach(binding.access),
                         memory: place.memory,
@@ -203,7 +203,7 @@ impl Places<'_> {
                 None => {
                     words.entry(offset).or_insert(Word::U32(0));
                     words.entry(stride).or_insert(Word::U32(0));
-                    bindings.push(Bound {
+                    bindings.push(Binding {
                         index: binding.index,
                         reach: reach(binding.access),
                         memory: Memory::Unused,
@@ -267,8 +267,8 @@ impl Step {
         if let Some(output) = &mut self.output {
             output.pack(packing);
         }
-        for bound in self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.bindings) {
-            packing.apply(&mut bound.memory, &mut bound.start);
+        for binding in self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.bindings) {
+            packing.apply(&mut binding.memory, &mut binding.start);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Options;
 use super::job::Job;
-use super::layout::{Root, VariableLayout};
+use super::layout::{Owner, VariableLayout};
 use crate::engine::graph::{Graph, Operation, Value, Variant, choose, find};
 use crate::engine::kernel::{Capabilities, Choices, Element, Lowered, Lowering, View};
 use crate::engine::ops;
@@ -30,7 +30,7 @@ pub struct Planner<'a> {
     /// Of each tensor that has memory of its own.
     pub bytes: Vec<u64>,
     /// Its number among them.
-    pub tenant_of: BTreeMap<Value, usize>,
+    pub slot_of: BTreeMap<Value, usize>,
     /// Nodes whose memory is stored in 16 bits.
     pub halves: BTreeSet<Value>,
 }
@@ -46,19 +46,19 @@ impl Planner<'_> {
         let exact = Capabilities { rounding: false, cooperative: None, ..*self.capabilities };
         let mut all = Vec::new();
         for job in jobs {
-            for (root, _, shape) in job.inputs.iter().chain([&job.output]) {
-                if let Root::Variables(_) = root {
+            for (owner, _, shape) in job.inputs.iter().chain([&job.output]) {
+                if let Owner::Variables(_) = owner {
                     let tensor = format!("a variable of {} {shape}", job.layer);
                     self.check(&tensor, None, 4 * shape.elements() as u64)?;
                 }
-                if let Root::Own(value) = root
-                    && !self.tenant_of.contains_key(value)
+                if let Owner::Own(value) = owner
+                    && !self.slot_of.contains_key(value)
                 {
                     // What has 16 bits is known when all is lowered.
                     if !options.half {
                         self.check_node(*value)?;
                     }
-                    self.tenant_of.insert(*value, self.bytes.len());
+                    self.slot_of.insert(*value, self.bytes.len());
                     self.bytes.push(bytes(self.graph.shape(*value).elements()));
                 }
             }
@@ -105,27 +105,27 @@ impl Planner<'_> {
         Ok(all)
     }
 
-    /// How the numbers behind `root` are stored.
-    pub fn element(&self, root: Root) -> Element {
-        match root {
-            Root::Own(value) if self.halves.contains(&value) => Element::F16,
+    /// How the numbers behind `owner` are stored.
+    pub fn element(&self, owner: Owner) -> Element {
+        match owner {
+            Owner::Own(value) if self.halves.contains(&value) => Element::F16,
             _ => Element::F32,
         }
     }
 
-    /// Sizes tenants by how their numbers are stored, and refuses what cannot be bound.
+    /// Sizes lifetimes by how their numbers are stored, and refuses what cannot be bound.
     pub fn sizes(&mut self) -> Result<()> {
         for &value in &self.halves {
             let elements = self.graph.shape(value).elements().max(1) as u64;
-            self.bytes[self.tenant_of[&value]] =
+            self.bytes[self.slot_of[&value]] =
                 (Element::F16.bytes() * elements).next_multiple_of(4);
         }
-        self.tenant_of.keys().try_for_each(|&value| self.check_node(value))
+        self.slot_of.keys().try_for_each(|&value| self.check_node(value))
     }
 
     fn check_node(&self, value: Value) -> Result<()> {
         let node = self.graph.node(value);
-        let each = self.element(Root::Own(value)).bytes();
+        let each = self.element(Owner::Own(value)).bytes();
         let bytes = each * node.shape.elements() as u64;
         // The first input has a row for each image. Other tensors, such as kernels, may be of no image, and
         // no smaller for a smaller batch.

@@ -1,6 +1,6 @@
 //! Which texture each tensor is read through, where a kernel reads through textures.
 
-use super::{Bound, Dispatch, Memory, Reach, Staging, Step};
+use super::{Binding, Dispatch, Memory, Reach, Staging, Step};
 use crate::engine::kernel::Element;
 use crate::engine::shaders::texture_bytes;
 
@@ -30,8 +30,8 @@ struct Content {
 }
 
 impl Content {
-    fn of(bound: &Bound) -> Self {
-        let Bound { memory, start, bytes, element, .. } = *bound;
+    fn of(bound: &Binding) -> Self {
+        let Binding { memory, start, bytes, element, .. } = *bound;
         Content { memory, start, bytes, element }
     }
 
@@ -73,7 +73,7 @@ pub fn assign(setup: &mut [Step], steps: &mut [Step]) -> Staged {
 
 /// What a dispatch reads through textures, the largest first, each once.
 fn contents(dispatch: &Dispatch) -> Vec<Content> {
-    let reads = |bound: &&Bound| matches!(bound.reach, Reach::Texels { .. });
+    let reads = |bound: &&Binding| matches!(bound.reach, Reach::Texels { .. });
     let mut contents: Vec<Content> = Vec::new();
     for content in dispatch.bindings.iter().filter(reads).map(Content::of) {
         if !contents.contains(&content) {
@@ -139,9 +139,9 @@ mod tests {
     /// A step whose one dispatch reads inputs of these numbers and KiB, and writes a slot.
     fn step(reads: &[(usize, u64)], writes: usize) -> Step {
         let texels = Reach::Texels { staging: 99, copy: true };
-        let read = |&(slot, kib): &(usize, u64)| testing::bound(slot, kib << 10, texels);
-        let mut bindings: Vec<Bound> = reads.iter().map(read).collect();
-        bindings.push(testing::bound(writes, 64 << 10, Reach::Write));
+        let read = |&(slot, kib): &(usize, u64)| testing::binding(slot, kib << 10, texels);
+        let mut bindings: Vec<Binding> = reads.iter().map(read).collect();
+        bindings.push(testing::binding(writes, 64 << 10, Reach::Write));
         testing::step(vec![bindings])
     }
 

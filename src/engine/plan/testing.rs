@@ -1,16 +1,16 @@
 //! Steps for the tests of this folder.
 
-use super::{Bound, Dispatch, Memory, Reach, Step};
+use super::{Binding, Dispatch, Memory, Reach, Step};
 use crate::engine::kernel::Element;
 use crate::engine::shape::Shape;
 
 /// The first `bytes` of a slot.
-pub fn bound(slot: usize, bytes: u64, reach: Reach) -> Bound {
-    Bound { index: 0, reach, memory: Memory::Slot(slot), start: 0, bytes, element: Element::F32 }
+pub fn binding(slot: usize, bytes: u64, reach: Reach) -> Binding {
+    Binding { index: 0, reach, memory: Memory::Slot(slot), start: 0, bytes, element: Element::F32 }
 }
 
 /// A step with a dispatch for each of these lists of bindings.
-pub fn step(dispatches: Vec<Vec<Bound>>) -> Step {
+pub fn step(dispatches: Vec<Vec<Binding>>) -> Step {
     let dispatch = |bindings| Dispatch {
         shader: "",
         entry: "",

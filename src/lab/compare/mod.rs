@@ -61,7 +61,7 @@ pub struct Options {
     /// How the pictures of the data set are read.
     pub read: ReadOptions,
     /// What becomes of pictures that show the same scan.
-    pub duplicates: duplicates::Mode,
+    pub duplicates: duplicates::Handling,
     /// Validation ROIs of lesions that are scored; all without it.
     pub images: Option<usize>,
     /// Training ROIs of lesions that the threshold is chosen on.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::dataset::{Class, ReadOptions, Sample};
-use super::duplicates::{self, Mode, Shown};
+use super::duplicates::{self, Handling, Shown};
 use super::load::{Loaded, Loader};
 use super::picture::Picture;
 use super::problem::{Group, Problem};
@@ -60,7 +60,7 @@ pub struct Count {
 
 /// Everything that is known of a data set.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct Inspection {
     /// The layout that was recognised.
     pub format: &'static str,
     /// How images and masks were put together, in words.
@@ -113,7 +113,7 @@ pub struct Report {
 ///
 /// # Errors
 /// As [`inspect_with`].
-pub fn inspect(root: &Path) -> Result<Report> {
+pub fn inspect(root: &Path) -> Result<Inspection> {
     inspect_with(root, &ReadOptions::default())
 }
 
@@ -121,10 +121,10 @@ pub fn inspect(root: &Path) -> Result<Report> {
 ///
 /// # Errors
 /// As [`formats::read_with`]: only when there is nothing to report on.
-pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
+pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Inspection> {
     let mut dataset = formats::read_with(root, options)?;
     let mut compared = dataset.clone();
-    let (_, duplicates) = duplicates::apply(&mut compared, Mode::Group);
+    let (_, duplicates) = duplicates::apply(&mut compared, Handling::Group);
     // What is left out is still inspected, and counted.
     dataset.problems = compared.problems;
     let tolerant = dataset.normals.of_films();
@@ -170,7 +170,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
     let of = |class| dataset.samples.iter().filter(|sample| sample.class == class).count();
     let usable = problems.iter().all(|problem| problem.harmless) && !lesion_widths.is_empty();
     let sources: BTreeSet<&str> = dataset.samples.iter().map(|s| s.source.as_str()).collect();
-    Ok(Report {
+    Ok(Inspection {
         format: dataset.format,
         layout: dataset.layout.clone(),
         root: dataset.root.clone(),
@@ -199,7 +199,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Report> {
     })
 }
 
-impl Report {
+impl Inspection {
     /// Every problem by itself, a line each.
     pub fn every_problem(&self) -> String {
         let line = |Problem { path, what, hint, harmless, .. }: &Problem| {
@@ -268,7 +268,7 @@ fn look_one_after_another(samples: &[Sample]) -> Vec<Result<Seen, Problem>> {
     samples.iter().map(&mut look).collect()
 }
 
-impl Report {
+impl Inspection {
     /// The picture at `path`, which is below the data set's folder.
     pub fn picture(&self, path: &Path) -> Option<&Picture> {
         self.pictures.get(path)
@@ -288,7 +288,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{}", self.root.display())?;
         writeln!(f, "  layout     {}: {}", self.format, self.layout)?;

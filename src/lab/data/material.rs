@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::{Dataset, ReadOptions};
 use super::duplicates::leakage::Print;
-use super::duplicates::{self, Summary};
+use super::duplicates::{self, Counts};
 use super::picture::Picture;
 use super::problem::Problem;
 use super::roi::{self, Roi, RoiOptions};
@@ -29,7 +29,7 @@ pub struct Rois {
     /// What the truth of the abnormal ones is.
     pub truth: Truth,
     /// How many pictures showed the same scan, and what became of them.
-    pub duplicates: Summary,
+    pub duplicates: Counts,
     /// The pictures that the ROIs were cut from, by [`Roi::file`].
     pictures: BTreeMap<PathBuf, Picture>,
 }
@@ -83,7 +83,7 @@ impl Rois {
                 "{n} masks hold labels, and what is not 0 is lesion: `parula data inspect {shown}`"
             ));
         }
-        let Summary { groups, images, contradictions, dropped } = self.duplicates;
+        let Counts { groups, images, contradictions, dropped } = self.duplicates;
         if groups > 0 {
             let mut note = duplicates::words(images, groups);
             if contradictions > 0 {

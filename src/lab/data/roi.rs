@@ -36,7 +36,7 @@ pub struct RoiOptions {
     /// Take whole images, abnormal and normal, and cut nothing.
     pub whole: bool,
     /// What becomes of pictures that show the same scan, before anything is cut.
-    pub duplicates: duplicates::Mode,
+    pub duplicates: duplicates::Handling,
 }
 
 impl Default for RoiOptions {
@@ -45,7 +45,7 @@ impl Default for RoiOptions {
             seed: 0,
             padding: 0.1..=0.3,
             whole: false,
-            duplicates: duplicates::Mode::Group,
+            duplicates: duplicates::Handling::Group,
         }
     }
 }

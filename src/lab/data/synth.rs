@@ -38,7 +38,7 @@ impl Default for SynthOptions {
 
 /// What was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub struct Synthesis {
     /// Patients.
     pub patients: usize,
     /// Images with a mass.
@@ -56,7 +56,7 @@ pub struct Summary {
 /// # Errors
 /// [`Error::Usage`] for options out of range, [`Error::Content`] when `out` holds images of another
 /// run, [`Error::File`] when it cannot be written.
-pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
+pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Synthesis> {
     if options.patients == 0 {
         return Err(Error::usage("no patients were asked for", "ask for 1 or more"));
     }
@@ -92,7 +92,7 @@ pub fn synthesize(out: &Path, options: &SynthOptions) -> Result<Summary> {
     }
     files::write(&out.join(TABLE), table.as_bytes())?;
     let (patients, height) = (options.patients, options.size);
-    Ok(Summary { patients, abnormal: patients, normal: patients, width: columns(height), height })
+    Ok(Synthesis { patients, abnormal: patients, normal: patients, width: columns(height), height })
 }
 
 /// Two images of each.

@@ -29,7 +29,7 @@ pub struct Config {
     pub whole: bool,
     /// What becomes of pictures that show the same scan.
     #[serde(default)]
-    pub duplicates: duplicates::Mode,
+    pub duplicates: duplicates::Handling,
     /// How pictures are read, as [`pictures`] has it; left out where all of it is usual.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub pictures: Map<String, Value>,

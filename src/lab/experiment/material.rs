@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{DatasetSummary, Round};
 use crate::error::{Error, Result};
-use crate::lab::data::duplicates::{Mode, Summary};
+use crate::lab::data::duplicates::{Counts, Handling};
 use crate::lab::data::{ReadOptions, Roi, RoiOptions, Rois, Truth, roi, split};
 use crate::nets::images::Split;
 use crate::nets::train::digest;
@@ -17,7 +17,7 @@ pub struct Material {
     /// One a round, in order.
     pub splits: Vec<Split>,
     /// How many pictures showed the same scan, and what became of them.
-    pub duplicates: Summary,
+    pub duplicates: Counts,
     /// Pairs of equal or nearly equal pictures across the splits, counted on their pixels.
     pub leakage: usize,
 }
@@ -70,9 +70,11 @@ impl Material {
         let leakage = cut.leakage(&splits);
         if leakage > 0 {
             let why = match options.duplicates {
-                Mode::Keep => "as --duplicates keep has it",
+                Handling::Keep => "as --duplicates keep has it",
                 // The count is stricter than the grouping in nothing that was seen so far.
-                Mode::Group | Mode::Drop => "which were not taken for duplicates; look at them",
+                Handling::Group | Handling::Drop => {
+                    "which were not taken for duplicates; look at them"
+                }
             };
             crate::console::note!(
                 "{leakage} pairs of pictures that are equal or nearly so stand on both sides of a split, {why}"

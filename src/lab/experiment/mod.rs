@@ -46,8 +46,8 @@ pub use part::Part;
 pub use phase::Phase;
 pub(crate) use results::single;
 pub use results::{
-    Baselines, Classified, DatasetSummary, Intervals, Missing, Pooled, RankCorrelation, Results,
-    Retrained, RunResult, Summary, Way,
+    Baselines, Classified, DatasetSummary, Intervals, Missing, ModelSummary, Pooled,
+    RankCorrelation, Results, Retrained, RunResult, Way,
 };
 pub use round::Round;
 pub use saved::Saved;
@@ -76,7 +76,7 @@ pub struct Options {
     /// How the pictures of the data set are read.
     pub read: ReadOptions,
     /// What becomes of pictures that show the same scan.
-    pub duplicates: duplicates::Mode,
+    pub duplicates: duplicates::Handling,
     /// The paper's experiments: 1, and 2, which needs the first and runs it.
     pub experiments: Vec<u32>,
     /// This part alone.

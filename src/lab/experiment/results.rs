@@ -53,7 +53,7 @@ pub struct Results {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pooled: Vec<Pooled>,
     /// One entry a model.
-    pub summary: Vec<Summary>,
+    pub summary: Vec<ModelSummary>,
     /// What is still to be run, where the results were put together from parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
@@ -138,7 +138,7 @@ pub struct DatasetSummary {
     pub truth: Truth,
     /// Pictures that show the same scan, and what became of them.
     #[serde(default)]
-    pub duplicates: duplicates::Summary,
+    pub duplicates: duplicates::Counts,
     /// Of all ROIs, masks and names: other ROIs have another.
     pub fingerprint: String,
 }
@@ -296,7 +296,7 @@ pub struct Retrained {
 
 /// One model over its seeds: means with 95 % intervals over seeds and patients.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Summary {
+pub struct ModelSummary {
     /// The network.
     pub model: String,
     /// Runs.

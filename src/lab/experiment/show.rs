@@ -1,15 +1,15 @@
 //! Results as tables for people.
 
-use super::results::{Baselines, Results, Summary, Way};
+use super::results::{Baselines, ModelSummary, Results, Way};
 use crate::lab::metrics::interval::{self, Interval};
 use crate::lab::report::table::{self, Table};
 
 /// The table of `results`, with the trivial baselines below.
 pub fn table(results: &Results) -> Table {
-    let rows: Vec<table::Row> = results
+    let rows: Vec<table::ModelRow> = results
         .summary
         .iter()
-        .map(|summary| table::Row {
+        .map(|summary| table::ModelRow {
             model: summary.model.clone(),
             val_acc: Some(summary.val_acc),
             mean_dice: Some(summary.mean_dice),
@@ -41,7 +41,7 @@ pub fn table(results: &Results) -> Table {
 
 /// Why some intervals are marked, where any is.
 pub fn too_few(results: &Results) -> Option<String> {
-    let of = |one: &Summary| {
+    let of = |one: &ModelSummary| {
         let accuracies = [one.cam_val_acc, one.mask_val_acc, one.inverse_mask_val_acc];
         let dice = [one.mean_dice, one.mean_dice_validation, one.dice_at_best_threshold_validation];
         let all = accuracies.into_iter().flatten().chain(dice);

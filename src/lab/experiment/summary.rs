@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::phase::Phase;
-use super::results::{Classified, Pooled, RankCorrelation, Results, RunResult, Summary, Way};
+use super::results::{Classified, ModelSummary, Pooled, RankCorrelation, Results, RunResult, Way};
 use super::tables::{self, Prediction, Score};
 use super::{predictions_file, scores_file};
 use crate::error::Result;
@@ -147,7 +147,7 @@ impl Results {
     }
 }
 
-fn summarized(model: &str, runs: &[&RunResult], evidence: &Evidence) -> Summary {
+fn summarized(model: &str, runs: &[&RunResult], evidence: &Evidence) -> ModelSummary {
     let mean = |value: &dyn Fn(&RunResult) -> f64| {
         runs.iter().map(|run| value(run)).sum::<f64>() / runs.len().max(1) as f64
     };
@@ -161,7 +161,7 @@ fn summarized(model: &str, runs: &[&RunResult], evidence: &Evidence) -> Summary 
         mean_dice: dice(false, &|score| score.ways()[way]),
         mean_dice_validation: dice(true, &|score| score.ways()[way]),
     });
-    Summary {
+    ModelSummary {
         model: model.to_owned(),
         seeds: evidence.seeds.len(),
         val_acc: accuracy(Phase::Original).unwrap_or(0.0.into()),

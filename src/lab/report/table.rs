@@ -4,7 +4,7 @@ pub use crate::lab::metrics::interval::Interval;
 
 /// What one model reached; what was not measured is `None` and prints as a dash.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row {
+pub struct ModelRow {
     /// The model's name.
     pub model: String,
     /// The best validation accuracy.
@@ -42,8 +42,8 @@ pub struct BaselineRow {
 
 /// The table of `parula reproduce`: the models, a line, the baselines. The accuracies of the second
 /// experiment have columns where some model has them.
-pub fn reproduce(rows: &[Row], baselines: &[BaselineRow]) -> Table {
-    type Column = (&'static str, fn(&Row) -> Option<Interval>);
+pub fn reproduce(rows: &[ModelRow], baselines: &[BaselineRow]) -> Table {
+    type Column = (&'static str, fn(&ModelRow) -> Option<Interval>);
     const FILTERED: [Column; 3] = [
         ("CAM_val_acc", |row| row.cam_val_acc),
         ("mask_val_acc", |row| row.mask_val_acc),
@@ -175,7 +175,7 @@ mod tests {
 
     fn example() -> Table {
         let interval = Interval { mean: 0.931, low: 0.9204, high: 0.944, ..Interval::default() };
-        let row = Row {
+        let row = ModelRow {
             model: "compact-xception".into(),
             val_acc: Some(interval),
             mean_dice: Some(0.4809.into()),
@@ -184,7 +184,7 @@ mod tests {
             cam_val_acc: Some(0.91.into()),
             epochs: Some(12.0),
             seconds: Some(301.4),
-            ..Row::default()
+            ..ModelRow::default()
         };
         let ones = BaselineRow {
             name: "ones",
@@ -211,7 +211,7 @@ ones (baseline)                      -            -            0.551         0.5
     #[test]
     fn the_line_parts_models_from_baselines_where_there_are_both() {
         assert_eq!(example().to_text().matches('\n').count(), 5);
-        assert_eq!(reproduce(&[Row::default()], &[]).to_text().matches('\n').count(), 3);
+        assert_eq!(reproduce(&[ModelRow::default()], &[]).to_text().matches('\n').count(), 3);
     }
 
     #[test]

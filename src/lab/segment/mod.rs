@@ -36,7 +36,7 @@ pub use look::Look;
 pub use pseudo::{Pseudo, pseudo};
 pub use recipe::Recipe;
 pub use results::{Config, Results, SeedResult};
-pub use score::{Line, Origin, Summary};
+pub use score::{Line, MaskSummary, Origin};
 pub use unmasked::Unmasked;
 
 /// What to run.
@@ -59,7 +59,7 @@ pub struct Options {
     /// How the pictures of the data set are read.
     pub read: ReadOptions,
     /// What becomes of pictures that show the same scan.
-    pub duplicates: duplicates::Mode,
+    pub duplicates: duplicates::Handling,
     /// One run for each: it fixes the split, the initial weights and all draws.
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
@@ -163,7 +163,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
 }
 
 /// The summary of the tables that the seeds left.
-fn summary(results: &Results, out: &Path) -> Result<Vec<Summary>> {
+fn summary(results: &Results, out: &Path) -> Result<Vec<MaskSummary>> {
     let table = |done: &SeedResult| tables::read::<Line>(&scores_file(out, done.seed));
     let tables: Vec<Vec<Line>> = results.seeds.iter().map(table).collect::<Result<_>>()?;
     Ok(score::summarize(&tables))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::score::Summary;
+use super::score::MaskSummary;
 use super::{Options, Recipe};
 use crate::engine::gpu::Gpu;
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub struct Config {
     pub whole: bool,
     /// What becomes of pictures that show the same scan.
     #[serde(default)]
-    pub duplicates: duplicates::Mode,
+    pub duplicates: duplicates::Handling,
     /// How pictures are read, as [`pictures`] has it; left out where all of it is usual.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub pictures: Map<String, Value>,
@@ -128,7 +128,7 @@ pub struct Results {
     /// In order of running.
     pub seeds: Vec<SeedResult>,
     /// Of each origin of masks, over all seeds and the abnormal images of their validation sides.
-    pub summary: Vec<Summary>,
+    pub summary: Vec<MaskSummary>,
 }
 
 impl Results {

@@ -111,7 +111,7 @@ pub fn best_threshold<'a>(pairs: impl Iterator<Item = (&'a Roi, Vec<u8>)>) -> Re
 
 /// All masks of one origin, over seeds and images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct MaskSummary {
     /// Where the masks come from.
     pub origin: Origin,
     /// Mean Dice.
@@ -128,7 +128,7 @@ fn of(table: &[Line], origin: Origin) -> impl Iterator<Item = &Line> {
 }
 
 /// The summary of the tables of all seeds; the intervals are over seeds and patients.
-pub fn summarize<'a>(tables: &'a [Vec<Line>]) -> Vec<Summary> {
+pub fn summarize<'a>(tables: &'a [Vec<Line>]) -> Vec<MaskSummary> {
     let groups = |origin: Origin, value: fn(&Line) -> f64| -> Vec<Group<'a>> {
         let group = |table: &'a [Line]| -> Group<'a> {
             of(table, origin).map(|line| (&line.patient[..], value(line))).collect()
@@ -151,7 +151,7 @@ pub fn summarize<'a>(tables: &'a [Vec<Line>]) -> Vec<Summary> {
                 of(table, origin).filter_map(gain).collect()
             })
             .collect();
-        Some(Summary {
+        Some(MaskSummary {
             origin,
             dice: interval(&groups(origin, |line| line.dice), Scale::Share)?,
             iou: interval(&groups(origin, |line| line.iou), Scale::Share)?,

@@ -339,7 +339,7 @@ impl Network {
     ///
     /// # Errors
     /// None for a network of the registry.
-    pub fn summary(&'static self) -> Result<Summary> {
+    pub fn summary(&'static self) -> Result<NetworkSummary> {
         let model = self.build(Mode::Inference, 1, self.input, self.classes)?;
         let cam = model.graph.shape(model.heads.cam).dims().to_vec();
         // The head is the last layer.
@@ -347,7 +347,7 @@ impl Network {
             let variables = layer.weights.iter().filter_map(|name| model.graph.find(name));
             variables.map(|value| model.graph.shape(value).elements()).sum()
         });
-        Ok(Summary {
+        Ok(NetworkSummary {
             name: self.name,
             file: self.described(),
             gives: if self.segments() { "masks" } else { "classes" },
@@ -370,7 +370,7 @@ impl Model {
 
 /// A line of `parula models`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub struct NetworkSummary {
     /// The network.
     pub name: &'static str,
     /// Whether a user's file describes it.

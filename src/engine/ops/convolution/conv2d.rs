@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::epilogue::Epilogue;
 use super::table::{self, Convolution, Task};
-use super::tiles::{Kernel, Mode, Product, Tile, shader};
+use super::tiles::{Direction, Kernel, Product, Tile, shader};
 use crate::engine::graph::{Operation, Rule, Value, Variant};
 use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{
@@ -148,7 +148,7 @@ impl Sizes {
             columns: self.group_out(),
             depth: kh * kw * self.group_in(),
             times: self.groups,
-            mode: Mode::Forward,
+            direction: Direction::Forward,
             pointwise: self.is_pointwise(),
         }
     }
@@ -245,7 +245,7 @@ pub(in crate::engine::ops) fn lower_forward(
     let rows = sizes.output().rows();
     let kernel = tile.map(|tile| tile.kernel);
     let entry = kernel.map_or("naive", Kernel::entry);
-    let mut dispatch = Dispatch::new(shader(kernel, Mode::Forward), entry)
+    let mut dispatch = Dispatch::new(shader(kernel, Direction::Forward), entry)
         .bind("x", Operand::Input(0))
         .bind("w", Operand::Input(1))
         .bind("y", Operand::Output);
@@ -254,7 +254,7 @@ pub(in crate::engine::ops) fn lower_forward(
         Some(tile) => {
             let pointwise = u32::from(sizes.is_pointwise());
             dispatch = match tile.kernel {
-                Kernel::Tiled | Kernel::Fours => tile.set_shared(Mode::Forward, dispatch),
+                Kernel::Tiled | Kernel::Fours => tile.set_shared(Direction::Forward, dispatch),
                 Kernel::Blocked => dispatch.constant("POINTWISE", pointwise),
                 Kernel::Narrow | Kernel::Subgroup => {
                     tile.set_row_blocks(capabilities, dispatch).constant("POINTWISE", pointwise)

@@ -4,7 +4,7 @@
 use super::conv2d::needs_fours;
 use super::conv2d_gradients::split;
 use super::table::Task;
-use super::tiles::Mode;
+use super::tiles::Direction;
 use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub(in crate::engine::ops) fn is_timed(task: &Task, lowering: &Lowering) -> bool
     let tiles = product.rows.div_ceil(height) * product.columns.div_ceil(width);
     let filled = (product.rows * product.columns) as f64 / (tiles * height * width) as f64;
     // A gradient of weights is split into as many parts as it takes.
-    let enough = product.mode == Mode::Weight || tiles >= FEWEST_TILES;
+    let enough = product.direction == Direction::Weight || tiles >= FEWEST_TILES;
     enough && filled >= FULLEST
 }
 
@@ -41,7 +41,7 @@ pub(in crate::engine::ops) fn fits(task: &Task, lowering: &Lowering) -> Result<(
     if task.sizes.groups != 1 {
         return refuse("takes one group of channels");
     }
-    if !task.wide || (task.mode() == Mode::Input && task.sizes.window.stride != [1, 1]) {
+    if !task.wide || (task.direction() == Direction::Input && task.sizes.window.stride != [1, 1]) {
         let takes = "cooperative_fours, to the input with a stride of 1,";
         return Err(needs_fours(task.name, takes));
     }
@@ -54,7 +54,7 @@ pub(in crate::engine::ops) fn fits(task: &Task, lowering: &Lowering) -> Result<(
 
 /// The dispatches: the product of inputs 0 and 1, and what follows it.
 pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<Lowered> {
-    let (sizes, mode, epilogue) = (&task.sizes, task.mode(), &task.epilogue);
+    let (sizes, direction, epilogue) = (&task.sizes, task.direction(), &task.epilogue);
     let capabilities = lowering.capabilities;
     let (Some(size), Some((lanes, _))) = (capabilities.cooperative, capabilities.subgroup) else {
         return Err(Error::shape(task.name, "there are no cooperative matrices"));
@@ -63,10 +63,10 @@ pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<
     let [kh, kw] = sizes.window.size;
     let (taps, pixels) = (kh * kw, sizes.output().rows());
     let (channels, out_channels) = (sizes.in_channels, sizes.out_channels);
-    let [rows, columns, depth] = match mode {
-        Mode::Forward => [pixels, out_channels, taps * channels],
-        Mode::Input => [sizes.input().rows(), channels, taps * out_channels],
-        Mode::Weight => [taps * channels, out_channels, pixels],
+    let [rows, columns, depth] = match direction {
+        Direction::Forward => [pixels, out_channels, taps * channels],
+        Direction::Input => [sizes.input().rows(), channels, taps * out_channels],
+        Direction::Weight => [taps * channels, out_channels, pixels],
     };
     // What a workgroup computes, and how many steps of the sum it takes at a time.
     let (height, width, steps) = (8 * size, 4 * size, 2 * size);
@@ -75,9 +75,9 @@ pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<
     let gathered = 2 * (height * steps).div_ceil(invocations);
     let rounds = gathered + steps * (1 + height * width / invocations) + 1;
     let units = depth.div_ceil(steps).max(1);
-    let (splits, each) = match mode {
-        Mode::Weight => split(units, rounds, squares, capabilities),
-        Mode::Forward | Mode::Input => (1, units),
+    let (splits, each) = match direction {
+        Direction::Weight => split(units, rounds, squares, capabilities),
+        Direction::Forward | Direction::Input => (1, units),
     };
     let start = |dispatch| {
         sizes
@@ -88,7 +88,7 @@ pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<
     let product = Dispatch::new("conv2d_cooperative", "cooperative_fours")
         .tile("SIZE", size as u32)
         .tile("INVOCATIONS", invocations as u32)
-        .constant("MODE", mode as u32)
+        .constant("MODE", direction as u32)
         .bind("left", Operand::Input(0))
         .bind("right", Operand::Input(1))
         .param("product_rows", rows)
@@ -126,16 +126,16 @@ mod tests {
             cooperative: Some(16),
             ..Capabilities::default()
         };
-        let chosen = |images, side, from, to, stride, mode, capabilities: &Capabilities| {
+        let chosen = |images, side, from, to, stride, direction, capabilities: &Capabilities| {
             let window = Window::square(3, stride, Padding::Same);
             let sizes = Sizes::new("", window, [images, side, side], from, to, 1).unwrap();
             let pixels = sizes.output().rows();
-            let [rows, columns, depth] = match mode {
-                Mode::Forward => [pixels, to, 9 * from],
-                Mode::Input => [images * side * side, from, 9 * to],
-                Mode::Weight => [9 * from, to, pixels],
+            let [rows, columns, depth] = match direction {
+                Direction::Forward => [pixels, to, 9 * from],
+                Direction::Input => [images * side * side, from, 9 * to],
+                Direction::Weight => [9 * from, to, pixels],
             };
-            let product = Product { rows, columns, depth, times: 1, mode, pointwise: false };
+            let product = Product { rows, columns, depth, times: 1, direction, pointwise: false };
             let epilogue = Epilogue::default();
             let (wide, narrow) = (true, true);
             let task = Task { name: "", sizes, product, epilogue, wide, narrow };
@@ -145,19 +145,19 @@ mod tests {
             let lowering = Lowering { inputs, views, output, output_view, capabilities };
             is_timed(&task, &lowering) && fits(&task, &lowering).is_ok()
         };
-        for mode in [Mode::Forward, Mode::Input, Mode::Weight] {
-            assert!(chosen(32, 28, 128, 128, 1, mode, &gpu), "{mode:?}");
+        for direction in [Direction::Forward, Direction::Input, Direction::Weight] {
+            assert!(chosen(32, 28, 128, 128, 1, direction, &gpu), "{direction:?}");
             for other in [
                 Capabilities { cooperative: None, ..gpu },
                 Capabilities { software: true, ..gpu },
                 Capabilities { cooperative: Some(8), ..gpu },
             ] {
-                assert!(!chosen(32, 28, 128, 128, 1, mode, &other), "{mode:?} {other:?}");
+                assert!(!chosen(32, 28, 128, 128, 1, direction, &other), "{direction:?} {other:?}");
             }
-            assert_eq!(chosen(32, 28, 128, 128, 2, mode, &gpu), mode != Mode::Input);
+            assert_eq!(chosen(32, 28, 128, 128, 2, direction, &gpu), direction != Direction::Input);
         }
         // Few tiles; narrow ones.
-        assert!(!chosen(1, 14, 64, 64, 1, Mode::Forward, &gpu));
-        assert!(!chosen(32, 56, 16, 16, 1, Mode::Forward, &gpu));
+        assert!(!chosen(1, 14, 64, 64, 1, Direction::Forward, &gpu));
+        assert!(!chosen(32, 56, 16, 16, 1, Direction::Forward, &gpu));
     }
 }

@@ -3,7 +3,7 @@
 use super::conv2d::{Sizes, examples};
 use super::epilogue::Epilogue;
 use super::table::{self, Convolution, Task};
-use super::tiles::{Kernel, Mode, Product, Tile, shader};
+use super::tiles::{Direction, Kernel, Product, Tile, shader};
 use crate::engine::graph::{Operation, Rule, Value, Variant};
 use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{Case, Conv2d, Fill, Padding, Window, expect_inputs, expect_nhwc};
@@ -59,7 +59,7 @@ pub(in crate::engine::ops) fn input_product(sizes: &Sizes) -> Product {
         columns: sizes.group_in(),
         depth: (kh * kw * sizes.group_out()).div_ceil(phases),
         times: phases * sizes.groups,
-        mode: Mode::Input,
+        direction: Direction::Input,
         pointwise: sizes.is_pointwise(),
     }
 }
@@ -155,7 +155,7 @@ pub(in crate::engine::ops) fn lower_input(
 ) -> Lowered {
     let kernel = tile.map(|tile| tile.kernel);
     let entry = kernel.map_or("naive", Kernel::entry);
-    let dispatch = Dispatch::new(shader(kernel, Mode::Input), entry)
+    let dispatch = Dispatch::new(shader(kernel, Direction::Input), entry)
         .bind("dy", Operand::Input(0))
         .bind("w", Operand::Input(1))
         .bind("d_x", Operand::Output);
@@ -163,7 +163,7 @@ pub(in crate::engine::ops) fn lower_input(
     let groups = match tile {
         Some(tile) => {
             dispatch = match tile.kernel {
-                Kernel::Tiled | Kernel::Fours => tile.set_shared(Mode::Input, dispatch),
+                Kernel::Tiled | Kernel::Fours => tile.set_shared(Direction::Input, dispatch),
                 Kernel::Blocked => dispatch,
                 Kernel::Narrow | Kernel::Subgroup => {
                     tile.set_row_blocks(lowering.capabilities, dispatch)
@@ -232,7 +232,7 @@ pub(in crate::engine::ops) fn weight_product(sizes: &Sizes) -> Product {
         columns: sizes.group_out(),
         depth: sizes.output().rows(),
         times: sizes.groups,
-        mode: Mode::Weight,
+        direction: Direction::Weight,
         pointwise: sizes.is_pointwise(),
     }
 }
@@ -311,7 +311,7 @@ pub(in crate::engine::ops) fn lower_weight(
     let kernel = tile.map(|tile| tile.kernel);
     let entry = kernel.map_or("naive", Kernel::entry);
     let start = |kernel, entry| {
-        let dispatch = Dispatch::new(shader(kernel, Mode::Weight), entry);
+        let dispatch = Dispatch::new(shader(kernel, Direction::Weight), entry);
         sizes.channel_params(sizes.params(dispatch))
     };
     let pixels = sizes.output().rows();
@@ -329,7 +329,7 @@ pub(in crate::engine::ops) fn lower_weight(
         return dispatch.into();
     };
     dispatch = match tile.kernel {
-        Kernel::Tiled | Kernel::Fours => tile.set_shared(Mode::Weight, dispatch),
+        Kernel::Tiled | Kernel::Fours => tile.set_shared(Direction::Weight, dispatch),
         Kernel::Blocked => dispatch,
         // A lane looks after four rows.
         Kernel::Narrow | Kernel::Subgroup => tile.set_lanes(tile.rows / 4, dispatch),

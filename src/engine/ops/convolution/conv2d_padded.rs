@@ -4,7 +4,7 @@ use super::conv2d::Sizes;
 use super::conv2d_gradients::{input_product, weight_product};
 use super::padded::{Block, Padded};
 use super::table::Task;
-use super::tiles::{Mode, cost, direct};
+use super::tiles::{Direction, cost, direct};
 use crate::engine::kernel::{Lowered, Lowering};
 use crate::error::Result;
 
@@ -14,10 +14,10 @@ fn wide(task: &Task) -> Result<Task> {
     let in_fours = |channels: usize| groups * channels.next_multiple_of(4);
     let (from, to) = (in_fours(task.sizes.group_in()), in_fours(task.sizes.group_out()));
     let sizes = Sizes::new(task.name, window, [batch, height, width], from, to, groups)?;
-    let product = match task.mode() {
-        Mode::Forward => sizes.product(),
-        Mode::Input => input_product(&sizes),
-        Mode::Weight => weight_product(&sizes),
+    let product = match task.direction() {
+        Direction::Forward => sizes.product(),
+        Direction::Input => input_product(&sizes),
+        Direction::Weight => weight_product(&sizes),
     };
     Ok(Task { sizes, product, wide: true, narrow: false, ..*task })
 }
@@ -26,7 +26,7 @@ fn padded(task: &Task, wide: &Task, lowering: &Lowering) -> Padded {
     let x = Block::activation(&task.sizes.input(), task.sizes.groups, wide.sizes.input());
     let w = Block::kernel(&task.sizes, wide.sizes.kernel());
     let y = Block::activation(&task.sizes.output(), task.sizes.groups, wide.sizes.output());
-    Padded::new(lowering, task.mode().tensors(x, w, y), &task.epilogue)
+    Padded::new(lowering, task.direction().tensors(x, w, y), &task.epilogue)
 }
 
 /// Whether there is something to copy.

@@ -9,13 +9,6 @@ use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, 
 use crate::engine::ops::{Padding, Window};
 use crate::error::Result;
 
-/// Which of the two convolutions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine::ops) enum Mode {
-    Forward,
-    Input,
-}
-
 /// The side of a tile of output pixels.
 const TILE: usize = 4;
 /// Products that a channel of a tile takes.
@@ -40,7 +33,7 @@ const U: Operand = Operand::Scratch(0);
 const V: Operand = Operand::Scratch(1);
 const M: Operand = Operand::Scratch(2);
 
-/// A convolution of either mode as one of `channels` to `out_channels`.
+/// A convolution of either direction as one of `channels` to `out_channels`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine::ops) struct Plain {
     batch: usize,
@@ -53,12 +46,12 @@ pub(in crate::engine::ops) struct Plain {
 }
 
 impl Plain {
-    pub(in crate::engine::ops) fn new(sizes: &Sizes, mode: Mode) -> Self {
+    pub(in crate::engine::ops) fn new(sizes: &Sizes, turned: bool) -> Self {
         let Sizes { batch, in_channels, out_channels, .. } = *sizes;
         let image = [sizes.height, sizes.width];
         let before = sizes.geometry.before.map(|rows| rows as i32);
-        match mode {
-            Mode::Forward => Plain {
+        match turned {
+            false => Plain {
                 batch,
                 from: image,
                 to: sizes.geometry.output,
@@ -67,7 +60,7 @@ impl Plain {
                 out_channels,
             },
             // dx[i] sees dy[i + before - tap], that is dy[i - (2 - before) + turned tap].
-            Mode::Input => Plain {
+            true => Plain {
                 batch,
                 from: sizes.geometry.output,
                 to: image,
@@ -143,7 +136,7 @@ impl Plain {
             columns: out_channels,
             depth: channels,
             times: POINTS,
-            mode: tiles::Mode::Forward,
+            direction: tiles::Direction::Forward,
             pointwise: true,
         };
         let tile = cheapest(&product, capabilities, &[Kernel::Fours])?;
@@ -216,10 +209,7 @@ pub(in crate::engine::ops) fn if_worth_it(
 }
 
 fn plain(task: &Task) -> Plain {
-    Plain::new(
-        &task.sizes,
-        if task.mode() == tiles::Mode::Input { Mode::Input } else { Mode::Forward },
-    )
+    Plain::new(&task.sizes, task.direction() == tiles::Direction::Input)
 }
 
 /// What `winograd` takes: on GPUs, where it is faster than by subgroups.
@@ -260,7 +250,7 @@ pub(in crate::engine::ops) fn lower(
             .param("tiles", tiles)
             .workgroups(grid(invocations.div_ceil(64), limit))
     };
-    let turned = task.mode() == tiles::Mode::Input;
+    let turned = task.direction() == tiles::Direction::Input;
     let kernel = start(if turned { "kernel_turned" } else { "kernel" });
     let kernel = kernel.bind("w", Operand::Input(1)).bind("u", U);
     let mut dispatches = vec![finish(kernel, [0, 0], plain.channels * columns4)];
@@ -360,7 +350,7 @@ mod tests {
             rows: images * side * side,
             columns: from,
             depth: 9 * to,
-            mode: tiles::Mode::Input,
+            direction: tiles::Direction::Input,
             ..forward
         };
         [forward, backward].map(|product| {

@@ -3,7 +3,7 @@
 
 use super::conv2d::Sizes;
 use super::conv2d_gradients::{lower_weight, weight_product};
-use super::conv2d_winograd::{Mode, POINTS, Plain, if_worth_it};
+use super::conv2d_winograd::{POINTS, Plain, if_worth_it};
 use super::table::Task;
 use super::tiles::{self, Product, cheapest, cost, direct, moved, of_fours};
 use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, Operand, View, grid};
@@ -28,7 +28,7 @@ fn product(plain: &Plain, tiles: usize) -> Product {
         columns: plain.out_channels,
         depth: tiles,
         times: POINTS,
-        mode: tiles::Mode::Weight,
+        direction: tiles::Direction::Weight,
         pointwise: true,
     }
 }
@@ -36,7 +36,7 @@ fn product(plain: &Plain, tiles: usize) -> Product {
 /// What it takes, where that is clearly less than by a direct kernel.
 pub(in crate::engine::ops) fn price(task: &Task, capabilities: &Capabilities) -> Option<f64> {
     let sizes = &task.sizes;
-    let plain = Plain::new(sizes, Mode::Forward);
+    let plain = Plain::new(sizes, false);
     let (tiles, at_once) = (plain.tiles(), plain.at_once(capabilities));
     let parts = tiles.div_ceil(at_once);
     let inner = product(&plain, at_once);
@@ -56,7 +56,7 @@ pub(in crate::engine::ops) fn price(task: &Task, capabilities: &Capabilities) ->
 /// The dispatches of the gradient: inputs 0 and 1 are x and dy.
 pub(in crate::engine::ops) fn lower(task: &Task, lowering: &Lowering) -> Result<Lowered> {
     let (name, sizes, capabilities) = (task.name, &task.sizes, lowering.capabilities);
-    let plain = Plain::new(sizes, Mode::Forward);
+    let plain = Plain::new(sizes, false);
     let Plain { channels, out_channels, .. } = plain;
     const WEIGHT: &str = "conv2d_winograd_weight";
     let start = |entry| Dispatch::new("conv2d_winograd", entry);
@@ -148,7 +148,7 @@ mod tests {
                 columns: to,
                 depth: images * side * side,
                 times: 1,
-                mode: tiles::Mode::Weight,
+                direction: tiles::Direction::Weight,
                 pointwise: false,
             };
             let epilogue = Epilogue::default();

@@ -6,7 +6,7 @@ use super::conv2d::Sizes;
 use super::depthwise_gradients::{DepthwiseConv2dInputGradient, DepthwiseConv2dWeightGradient};
 use super::depthwise_strip::{Depthwise, STRIP_LINES, Task, columns, strip, table, tiles};
 use super::epilogue::Epilogue;
-use super::tiles::Mode;
+use super::tiles::Direction;
 use crate::engine::graph::{Operation, Rule, Value, Variant};
 use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{
@@ -156,7 +156,12 @@ impl Operation for DepthwiseConv2d {
 impl Depthwise for DepthwiseConv2d {
     fn task(&self, lowering: &Lowering) -> Result<Task> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
-        Ok(Task { name: self.name(), sizes, mode: Mode::Forward, epilogue: self.epilogue })
+        Ok(Task {
+            name: self.name(),
+            sizes,
+            direction: Direction::Forward,
+            epilogue: self.epilogue,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use super::conv2d_gradients::{LONG_SUM, split};
 use super::depthwise_conv2d::{check_kernel, example_cases, kernel, sizes};
 use super::depthwise_strip::{Depthwise, STRIP_LINES, Task, columns, strip, table, tiles};
 use super::epilogue::Epilogue;
-use super::tiles::Mode;
+use super::tiles::Direction;
 use crate::engine::graph::{Operation, Variant};
 use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{Case, Fill, Padding, Window, expect_inputs, expect_nhwc};
@@ -88,7 +88,12 @@ impl Operation for DepthwiseConv2dInputGradient {
 impl Depthwise for DepthwiseConv2dInputGradient {
     fn task(&self, lowering: &Lowering) -> Result<Task> {
         let sizes = self.sizes(lowering.inputs[0])?;
-        Ok(Task { name: self.name(), sizes, mode: Mode::Input, epilogue: Epilogue::default() })
+        Ok(Task {
+            name: self.name(),
+            sizes,
+            direction: Direction::Input,
+            epilogue: Epilogue::default(),
+        })
     }
 }
 
@@ -186,7 +191,12 @@ impl Operation for DepthwiseConv2dWeightGradient {
 impl Depthwise for DepthwiseConv2dWeightGradient {
     fn task(&self, lowering: &Lowering) -> Result<Task> {
         let sizes = sizes(self.name(), self.window, lowering.inputs[0])?;
-        Ok(Task { name: self.name(), sizes, mode: Mode::Weight, epilogue: Epilogue::default() })
+        Ok(Task {
+            name: self.name(),
+            sizes,
+            direction: Direction::Weight,
+            epilogue: Epilogue::default(),
+        })
     }
 }
 

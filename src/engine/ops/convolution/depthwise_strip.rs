@@ -6,7 +6,7 @@ use super::depthwise_conv2d::{kernel, lower_forward};
 use super::depthwise_gradients::{lower_input, lower_weight};
 use super::epilogue::Epilogue;
 use super::padded::{Block, Padded};
-use super::tiles::Mode;
+use super::tiles::Direction;
 use crate::engine::graph::{Operation, Variant};
 use crate::engine::kernel::{Capabilities, Dispatch, Lowered, Lowering, View};
 use crate::engine::ops::Window;
@@ -19,7 +19,7 @@ use crate::error::Result;
 pub(in crate::engine::ops) struct Task {
     pub name: &'static str,
     pub sizes: Sizes,
-    pub mode: Mode,
+    pub direction: Direction,
     pub epilogue: Epilogue,
 }
 
@@ -37,7 +37,7 @@ pub(in crate::engine::ops) const fn table<T: Depthwise>() -> [Variant; 3] {
     variants!(T:
         {
             name: "naive",
-            price: |this, at| this.task(at).map_or(LAST, |task| task.work() * NAIVE[task.mode as usize]),
+            price: |this, at| this.task(at).map_or(LAST, |task| task.work() * NAIVE[task.direction as usize]),
             lower: |this, at| Ok(this.task(at)?.lower(at, false)),
         },
         {
@@ -78,10 +78,10 @@ pub(in crate::engine::ops) const fn table<T: Depthwise>() -> [Variant; 3] {
 impl Task {
     /// The dispatches of `strip`, or of `naive`.
     fn lower(&self, lowering: &Lowering, in_strips: bool) -> Lowered {
-        match self.mode {
-            Mode::Forward => lower_forward(lowering, &self.sizes, &self.epilogue, in_strips),
-            Mode::Input => lower_input(lowering, &self.sizes, in_strips),
-            Mode::Weight => lower_weight(lowering, &self.sizes, in_strips),
+        match self.direction {
+            Direction::Forward => lower_forward(lowering, &self.sizes, &self.epilogue, in_strips),
+            Direction::Input => lower_input(lowering, &self.sizes, in_strips),
+            Direction::Weight => lower_weight(lowering, &self.sizes, in_strips),
         }
     }
 
@@ -103,7 +103,7 @@ impl Task {
         let x = Block::activation(&sizes.input(), 1, wide.input());
         let w = Block::depthwise_kernel(sizes, kernel(&wide));
         let y = Block::activation(&sizes.output(), 1, wide.output());
-        Padded::new(lowering, self.mode.tensors(x, w, y), &self.epilogue)
+        Padded::new(lowering, self.direction.tensors(x, w, y), &self.epilogue)
     }
 }
 

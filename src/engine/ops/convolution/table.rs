@@ -4,7 +4,7 @@
 use super::conv2d::{Sizes, lower_forward, needs_fours};
 use super::conv2d_gradients::{lower_input, lower_weight};
 use super::epilogue::Epilogue;
-use super::tiles::{Kernel, Mode, Product, SIZES, Size, Tile, considered};
+use super::tiles::{Direction, Kernel, Product, SIZES, Size, Tile, considered};
 use super::{conv2d_cooperative, conv2d_padded, conv2d_winograd, conv2d_winograd_weight};
 use crate::engine::graph::{Operation, Variant};
 use crate::engine::kernel::{Lowered, Lowering, Needs};
@@ -34,16 +34,16 @@ pub(in crate::engine::ops) trait Convolution: Operation {
 }
 
 impl Task {
-    pub fn mode(&self) -> Mode {
-        self.product.mode
+    pub fn direction(&self) -> Direction {
+        self.product.direction
     }
 
     /// The dispatches of a kernel of its own; of `naive` without a tile.
     pub fn lower(&self, lowering: &Lowering, tile: Option<&Tile>) -> Result<Lowered> {
-        match self.mode() {
-            Mode::Forward => Ok(lower_forward(lowering, &self.sizes, &self.epilogue, tile)),
-            Mode::Input => Ok(lower_input(lowering, &self.sizes, tile)),
-            Mode::Weight => Ok(lower_weight(lowering, &self.sizes, tile)),
+        match self.direction() {
+            Direction::Forward => Ok(lower_forward(lowering, &self.sizes, &self.epilogue, tile)),
+            Direction::Input => Ok(lower_input(lowering, &self.sizes, tile)),
+            Direction::Weight => Ok(lower_weight(lowering, &self.sizes, tile)),
         }
     }
 
@@ -60,7 +60,7 @@ impl Task {
 
     /// What its multiply-adds take a processor, in those of `tiles.rs`.
     pub fn naive_work(&self) -> f64 {
-        NAIVE[self.mode() as usize] * self.work()
+        NAIVE[self.direction() as usize] * self.work()
     }
 
     fn fits(&self, size: &Size, lowering: &Lowering) -> Result<()> {
@@ -150,16 +150,16 @@ const fn winograd<T: Convolution>() -> Variant {
         name: "winograd",
         fits: |this, at| conv2d_winograd::fits(&this.task(at)?, at),
         price: |this, at| {
-            let price = this.task(at).ok().and_then(|task| match task.mode() {
-                Mode::Weight => conv2d_winograd_weight::price(&task, at.capabilities),
+            let price = this.task(at).ok().and_then(|task| match task.direction() {
+                Direction::Weight => conv2d_winograd_weight::price(&task, at.capabilities),
                 _ => conv2d_winograd::price(&task, at.capabilities),
             });
             price.unwrap_or(f64::INFINITY)
         },
         lower: |this, at| {
             let task = this.task(at)?;
-            match task.mode() {
-                Mode::Weight => conv2d_winograd_weight::lower(&task, at),
+            match task.direction() {
+                Direction::Weight => conv2d_winograd_weight::lower(&task, at),
                 _ => conv2d_winograd::lower(&task, at, None),
             }
         },

@@ -6,19 +6,19 @@ use crate::engine::kernel::{Capabilities, Dispatch, Needs};
 
 /// Which of the three products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine::ops) enum Mode {
+pub(in crate::engine::ops) enum Direction {
     Forward,
     Input,
     Weight,
 }
 
-impl Mode {
+impl Direction {
     /// What is read and what is written: inputs 0 and 1 and the output, where y is the convolution of x with w.
     pub fn tensors<T>(self, x: T, w: T, y: T) -> [T; 3] {
         match self {
-            Mode::Forward => [x, w, y],
-            Mode::Input => [y, w, x],
-            Mode::Weight => [x, y, w],
+            Direction::Forward => [x, w, y],
+            Direction::Input => [y, w, x],
+            Direction::Weight => [x, y, w],
         }
     }
 }
@@ -33,7 +33,7 @@ pub(in crate::engine::ops) struct Product {
     pub depth: usize,
     /// Groups of channels, and phases of a stride.
     pub times: usize,
-    pub mode: Mode,
+    pub direction: Direction,
     /// Whether row r of one factor belongs to row r of the other, with nothing to look up.
     pub pointwise: bool,
 }
@@ -79,15 +79,15 @@ impl Kernel {
 }
 
 /// The shader with a kernel; without one, that of `naive`.
-pub(in crate::engine::ops) fn shader(kernel: Option<Kernel>, mode: Mode) -> &'static str {
-    let [whole, tiles, subgroup] = match mode {
-        Mode::Forward => ["conv2d", "conv2d_tiles", "conv2d_subgroup"],
-        Mode::Input => [
+pub(in crate::engine::ops) fn shader(kernel: Option<Kernel>, direction: Direction) -> &'static str {
+    let [whole, tiles, subgroup] = match direction {
+        Direction::Forward => ["conv2d", "conv2d_tiles", "conv2d_subgroup"],
+        Direction::Input => [
             "conv2d_input_gradient",
             "conv2d_input_gradient_tiles",
             "conv2d_input_gradient_subgroup",
         ],
-        Mode::Weight => [
+        Direction::Weight => [
             "conv2d_weight_gradient",
             "conv2d_weight_gradient_tiles",
             "conv2d_weight_gradient_subgroup",
@@ -257,7 +257,7 @@ impl Tile {
     }
 
     /// Sets the constants of `tiled` and `fours`.
-    pub fn set_shared(&self, mode: Mode, dispatch: Dispatch) -> Dispatch {
+    pub fn set_shared(&self, direction: Direction, dispatch: Dispatch) -> Dispatch {
         let own_rows = ACROSS * self.rows / self.invocations;
         let pad = self.kernel == Kernel::Tiled;
         dispatch
@@ -266,7 +266,7 @@ impl Tile {
             .tile("ROW_FOURS", (own_rows / 4) as u32)
             .tile("TILE_STEPS", self.steps as u32)
             .tile("PAD", u32::from(pad))
-            .tile("RIGHT_PAD", u32::from(pad && mode != Mode::Forward))
+            .tile("RIGHT_PAD", u32::from(pad && direction != Direction::Forward))
     }
 
     /// Sets the constants of the subgroup kernels; `lanes`: how many hand rows to each other.
@@ -312,21 +312,21 @@ pub(in crate::engine::ops) fn moved(numbers: usize, dispatches: usize) -> f64 {
 fn prices(product: &Product, tile: &Tile, capabilities: &Capabilities) -> Prices {
     if !capabilities.software {
         // To the weights, what is fetched is further apart.
-        let fetch = match (tile.kernel, product.mode) {
-            (Kernel::Fours, Mode::Forward | Mode::Input) => 10.0,
-            (Kernel::Fours, Mode::Weight) => 30.0,
+        let fetch = match (tile.kernel, product.direction) {
+            (Kernel::Fours, Direction::Forward | Direction::Input) => 10.0,
+            (Kernel::Fours, Direction::Weight) => 30.0,
             _ => 20.0,
         };
         let (row, column, store) = (fetch, fetch, 16.0);
         return Prices { row, column, store, dispatch: GPU_DISPATCH, at_once: GPU_AT_ONCE };
     }
-    let (row, column) = match product.mode {
-        Mode::Forward => (2.8, 2.8),
+    let (row, column) = match product.direction {
+        Direction::Forward => (2.8, 2.8),
         // Four rows of w are transposed.
-        Mode::Input => (5.0, 5.0),
-        Mode::Weight if product.pointwise => (2.8, 2.8),
+        Direction::Input => (5.0, 5.0),
+        Direction::Weight if product.pointwise => (2.8, 2.8),
         // Where a pixel lies in x is asked for each tap and pixel.
-        Mode::Weight => (10.0, 2.8),
+        Direction::Weight => (10.0, 2.8),
     };
     Prices { row, column, store: 16.0, dispatch: 5e4, at_once: 32.0 }
 }
@@ -347,13 +347,13 @@ pub(in crate::engine::ops) fn cost(
     let prices = prices(product, tile, capabilities);
     let Product { rows, columns, times, .. } = *product;
     let count = tile.count(rows, columns) * times;
-    let (splits, depth) = match product.mode {
-        Mode::Weight => split(product.depth, 1, tile.workgroups(count), capabilities),
-        Mode::Forward | Mode::Input => (1, product.depth),
+    let (splits, depth) = match product.direction {
+        Direction::Weight => split(product.depth, 1, tile.workgroups(count), capabilities),
+        Direction::Forward | Direction::Input => (1, product.depth),
     };
-    let own_rows = match (product.mode, tile.kernel) {
+    let own_rows = match (product.direction, tile.kernel) {
         // Whatever the tile: see the shader.
-        (Mode::Weight, Kernel::Subgroup) => 4.0,
+        (Direction::Weight, Kernel::Subgroup) => 4.0,
         _ => tile.own_rows,
     };
     let sums = (tile.rows * tile.columns / tile.invocations) as f64;
@@ -402,7 +402,7 @@ pub(in crate::engine::ops) fn considered(
         false if product.columns >= 16 => &[Kernel::Tiled],
         _ if wide => &[Kernel::Blocked],
         // One invocation a number leaves a GPU idle: there are few numbers and long sums.
-        false if product.mode == Mode::Weight => &[Kernel::Tiled],
+        false if product.direction == Direction::Weight => &[Kernel::Tiled],
         _ => &[],
     }
 }
@@ -436,14 +436,21 @@ mod tests {
     }
 
     /// A layer of `images` images of `side` x `side` pixels, channels `from` to `to`, kernel `k` x `k`.
-    fn layer(mode: Mode, images: usize, side: usize, from: usize, to: usize, k: usize) -> Product {
+    fn layer(
+        direction: Direction,
+        images: usize,
+        side: usize,
+        from: usize,
+        to: usize,
+        k: usize,
+    ) -> Product {
         let pixels = images * side * side;
-        let (rows, columns, depth) = match mode {
-            Mode::Forward => (pixels, to, k * k * from),
-            Mode::Input => (pixels, from, k * k * to),
-            Mode::Weight => (k * k * from, to, pixels),
+        let (rows, columns, depth) = match direction {
+            Direction::Forward => (pixels, to, k * k * from),
+            Direction::Input => (pixels, from, k * k * to),
+            Direction::Weight => (k * k * from, to, pixels),
         };
-        Product { mode, pointwise: k == 1, rows, columns, depth, times: 1 }
+        Product { direction, pointwise: k == 1, rows, columns, depth, times: 1 }
     }
 
     fn size(name: &str) -> Size {
@@ -467,7 +474,7 @@ mod tests {
             assert!([4, 8].contains(&(columns / ACROSS)) && [4, 8].contains(&own), "{name}");
             assert_eq!(tile.invocations * own * columns / ACROSS, rows * columns, "{name}");
             assert!(tile.invocations <= 256, "{name}: more than WebGPU has by default");
-            let dispatch = tile.set_shared(Mode::Forward, Dispatch::new("conv2d_tiles", "x"));
+            let dispatch = tile.set_shared(Direction::Forward, Dispatch::new("conv2d_tiles", "x"));
             for (constant, value) in
                 [("ROW_FOURS", own / 4), ("TILE_STEPS", steps), ("TILE_COLUMNS", columns)]
             {
@@ -501,7 +508,7 @@ mod tests {
 
     #[test]
     fn gpus_take_large_tiles_of_large_layers_and_small_ones_of_small_layers() {
-        use Mode::{Forward, Weight};
+        use Direction::{Forward, Weight};
         let chosen = |product: Product| chosen(&product, &gpu(), &[Kernel::Fours]);
         // ResNet50V2, batch 32, fills any GPU many times over.
         for (side, from, to, k) in [(56, 64, 64, 1), (56, 64, 64, 3), (28, 512, 128, 1)] {
@@ -529,7 +536,7 @@ mod tests {
 
     #[test]
     fn processors_leave_the_usual_tile_where_much_of_it_would_be_empty() {
-        use Mode::{Forward, Input, Weight};
+        use Direction::{Forward, Input, Weight};
         let kernels = of_fours(&lavapipe());
         let chosen = |product: Product| chosen(&product, &lavapipe(), kernels);
         let usual = [
@@ -565,7 +572,7 @@ mod tests {
     #[test]
     fn a_tile_has_to_be_worth_its_pipeline() {
         // 196 rows take 224 by tiles of 32, and 208 by tiles of 16, which load more for each sum.
-        let product = layer(Mode::Forward, 1, 14, 96, 576, 1);
+        let product = layer(Direction::Forward, 1, 14, 96, 576, 1);
         let of = |name| cost(&product, &size(name).tile(&lavapipe()).unwrap(), &lavapipe());
         let ratio = of("subgroup_2") / of("subgroup");
         assert!((WORTH_IT..1.0).contains(&ratio), "{ratio}");

@@ -28,7 +28,7 @@ mod tests;
 pub use fingerprint::Fingerprint;
 pub use group::{Group, Groups};
 pub use leakage::leakage;
-pub use mode::{Mode, Shown, Summary, apply, words};
+pub use mode::{Counts, Handling, Shown, apply, words};
 
 use crate::parallel;
 

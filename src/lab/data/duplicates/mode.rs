@@ -19,7 +19,7 @@ const MANY: usize = 2000;
 /// What becomes of near duplicates. Pictures with equal pixels are one source in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub enum Handling {
     /// All are kept, and no group stands on both sides of a split.
     #[default]
     Group,
@@ -31,7 +31,7 @@ pub enum Mode {
 
 /// How many duplicates there were, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
+pub struct Counts {
     /// Groups of pictures that show the same scan.
     pub groups: usize,
     /// Pictures in them.
@@ -64,7 +64,7 @@ pub fn words(images: usize, groups: usize) -> String {
 /// one [`source`](crate::lab::data::Sample::source), together with all that had theirs.
 ///
 /// Pictures that cannot be read are not compared; whoever needs them says why.
-pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
+pub fn apply(dataset: &mut Dataset, mode: Handling) -> (Counts, Vec<Shown>) {
     let pictures = Pictures::of(dataset);
     if pictures.all.len() > MANY {
         crate::console::note!("looking for duplicates among {} pictures", pictures.all.len());
@@ -78,7 +78,7 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         .map(|one| one.map_or((None, 0), |(print, size)| (Some(print), size)))
         .unzip();
     let mut pairs = pairs(&prints);
-    if mode == Mode::Keep {
+    if mode == Handling::Keep {
         pairs.retain(|pair| pair.equal);
     }
     let labels = pictures.labels(dataset);
@@ -127,7 +127,7 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
         }
     }
     let contradictions = left_out.len();
-    if mode == Mode::Drop {
+    if mode == Handling::Drop {
         for group in &groups.0 {
             let contradicting = &group.contradictions;
             let rest = || group.members.iter().filter(|index| !contradicting.contains_key(index));
@@ -143,7 +143,7 @@ pub fn apply(dataset: &mut Dataset, mode: Mode) -> (Summary, Vec<Shown>) {
             }
         }
     }
-    let summary = Summary {
+    let summary = Counts {
         groups: groups.0.len(),
         images: groups.0.iter().map(|group| group.members.len()).sum(),
         contradictions,

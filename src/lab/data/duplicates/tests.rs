@@ -149,7 +149,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-fn applied(mode: Mode) -> (Summary, Vec<(String, String)>, Vec<Shown>) {
+fn applied(mode: Handling) -> (Counts, Vec<(String, String)>, Vec<Shown>) {
     let folder = folder();
     let mut dataset = formats::read(folder.path()).unwrap();
     let (summary, shown) = apply(&mut dataset, mode);
@@ -159,8 +159,8 @@ fn applied(mode: Mode) -> (Summary, Vec<(String, String)>, Vec<Shown>) {
 
 #[test]
 fn groups_get_one_source_and_contradictions_go() {
-    let (summary, left, shown) = applied(Mode::Group);
-    let expected = Summary { groups: 2, images: 5, contradictions: 2, dropped: 2 };
+    let (summary, left, shown) = applied(Handling::Group);
+    let expected = Counts { groups: 2, images: 5, contradictions: 2, dropped: 2 };
     assert_eq!(summary, expected);
     let source = |name: &str| &left.iter().find(|(one, _)| one == name).unwrap().1;
     assert_eq!(left.len(), 6, "{left:?}");
@@ -181,7 +181,7 @@ fn all_copies_of_a_picture_under_two_labels_go() {
         put(folder.path(), "normal/x1.png", &original);
         put(folder.path(), "normal/x2.png", &original);
         put(folder.path(), "abnormal/x3.png", &other);
-        for mode in [Mode::Group, Mode::Drop] {
+        for mode in [Handling::Group, Handling::Drop] {
             let mut dataset = formats::read(folder.path()).unwrap();
             let (summary, _) = apply(&mut dataset, mode);
             let left: Vec<&str> = dataset.samples.iter().map(|one| one.name.as_str()).collect();
@@ -211,12 +211,12 @@ fn a_copy_joins_its_patients_whether_it_stays_or_not() {
         apply(&mut dataset, mode);
         dataset.samples.into_iter().map(|one| (one.name, one.source)).collect::<Vec<_>>()
     };
-    for mode in [Mode::Group, Mode::Drop] {
+    for mode in [Handling::Group, Handling::Drop] {
         let left = patients(mode);
         assert!(left.iter().all(|(_, source)| source == "P0"), "{mode:?}: {left:?}");
         assert!(left.len() >= 4, "{left:?}");
     }
-    assert!(patients(Mode::Keep).iter().any(|(_, source)| source == "P3"));
+    assert!(patients(Handling::Keep).iter().any(|(_, source)| source == "P3"));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn two_breasts_that_look_alike_do_not_contradict_each_other() {
             _ => None,
         };
     }
-    let (summary, shown) = apply(&mut dataset, Mode::Group);
+    let (summary, shown) = apply(&mut dataset, Handling::Group);
     assert_eq!((summary.groups, summary.contradictions), (2, 0), "{shown:?}");
     let source = |name: &str| &dataset.samples.iter().find(|one| one.name == name).unwrap().source;
     assert_eq!(source("c"), source("e"));
@@ -238,22 +238,22 @@ fn two_breasts_that_look_alike_do_not_contradict_each_other() {
 
 #[test]
 fn one_of_each_group_stays_or_all_stay_as_they_are() {
-    let (summary, left, _) = applied(Mode::Drop);
+    let (summary, left, _) = applied(Handling::Drop);
     let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         (summary.dropped, &names[..]),
         (4, &["a", "b again", "d", "f"][..]),
         "the largest stays"
     );
-    let (summary, left, _) = applied(Mode::Keep);
-    assert_eq!((summary, left.len()), (Summary::default(), 8));
+    let (summary, left, _) = applied(Handling::Keep);
+    assert_eq!((summary, left.len()), (Counts::default(), 8));
 }
 
 #[test]
 fn pictures_with_equal_pixels_are_one_source_in_any_case() {
     let folder = folder();
     put(folder.path(), "normal/g.png", &scan(4, 120, 100));
-    for mode in [Mode::Group, Mode::Keep] {
+    for mode in [Handling::Group, Handling::Keep] {
         let mut dataset = formats::read(folder.path()).unwrap();
         apply(&mut dataset, mode);
         let source =

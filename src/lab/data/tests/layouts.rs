@@ -108,7 +108,7 @@ fn a_table_of_patients_goes_before_everything() {
 }
 
 /// What `inspect` says of the table `name` with these lines beside the images of [`simple`].
-fn with_table(name: &str, lines: &str) -> inspect::Report {
+fn with_table(name: &str, lines: &str) -> inspect::Inspection {
     let folder = tempfile::tempdir().unwrap();
     simple(folder.path(), 2);
     put_bytes(folder.path(), name, lines.as_bytes());
