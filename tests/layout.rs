@@ -11,10 +11,11 @@ use std::sync::Arc;
 use common::adapter;
 use parula::engine::gpu::Gpu;
 use parula::engine::graph::{Graph, Value};
+use parula::engine::kernel::Capabilities;
 use parula::engine::ops::{
     Concat, Conv2d, Elementwise, Instruction, Padding, Reshape, SliceChannels, Window,
 };
-use parula::engine::plan;
+use parula::engine::plan::{self, Options};
 use parula::engine::session::{self, Session, Store, evaluate};
 use parula::engine::tensor::Tensor;
 use rand::seq::IndexedRandom;
@@ -23,13 +24,33 @@ use rand_chacha::ChaCha8Rng;
 
 /// What `wanted` are on the GPU and by the reference, apart by at most a rounding.
 fn equal(gpu: &Arc<Gpu>, graph: &Graph, wanted: &[Value]) -> Result<(), String> {
+    let options = session::options(gpu);
+    let plan = plan::build(graph, wanted, &[], gpu.capabilities(), &options).unwrap();
+    equal_by(gpu, graph, wanted, plan)
+}
+
+/// The same of a plan where every step runs by rung number `rung` of its ladder, and whether any does.
+fn equal_on(gpu: &Arc<Gpu>, graph: &Graph, wanted: &[Value], rung: usize) -> Result<bool, String> {
+    let plain = Capabilities { texels: 0, ..gpu.capabilities().clone() };
+    let options = Options { rungs: Some(plain.clone()), ..Options::default() };
+    let plan = plan::build(graph, wanted, &[], &plain, &options).unwrap();
+    let some = plan.steps.iter().any(|step| rung < step.rungs.len());
+    let changed = plan.clone().on_rungs(|_| Some(rung));
+    assert_eq!(some, changed.steps != plan.steps, "a rung is another kernel");
+    equal_by(gpu, graph, wanted, changed).map(|()| some)
+}
+
+fn equal_by(
+    gpu: &Arc<Gpu>,
+    graph: &Graph,
+    wanted: &[Value],
+    plan: plan::Plan,
+) -> Result<(), String> {
     let x = Tensor::<f64>::from_fn([2, 3, 5, 4], |at| (at as f64 * 0.37).sin());
     let w = Tensor::<f64>::from_fn([1, 1, 4, 4], |at| (at as f64 * 0.71).cos());
     let given: HashMap<String, Tensor<f64>> =
         [("x".to_owned(), x.clone()), ("w".to_owned(), w.clone())].into();
     let truth = evaluate(graph, &given, wanted).unwrap();
-    let options = session::options(gpu);
-    let plan = plan::build(graph, wanted, &[], gpu.capabilities(), &options).unwrap();
     let store = Store::new(gpu, graph, 0).unwrap();
     let mut session = Session::new(gpu, plan, &store).unwrap();
     for (name, tensor) in [("x", &x), ("w", &w)] {
@@ -76,6 +97,22 @@ fn a_part_of_a_concatenation_is_reshaped_without_its_neighbours() {
     for wanted in [&[all, relu][..], &[all, turned], &[turned, all, y]] {
         equal(&gpu, &graph, wanted).unwrap();
     }
+}
+
+/// The versions of a step share its memory, and may have scratch memory of their own: whichever runs, the others'
+/// values stay what they are.
+#[test]
+fn every_rung_runs_in_place_of_what_was_chosen() {
+    let gpu = Arc::new(adapter::open());
+    let (mut graph, x, w) = start();
+    let window = Window::square(1, 1, Padding::Valid);
+    let y = graph.add("y", Conv2d::new(window), &[x, w]).unwrap();
+    let z = graph.add("z", Elementwise::relu(), &[y]).unwrap();
+    let all = graph.add("all", Concat, &[y, z, x]).unwrap();
+    let last = graph.add("last", Conv2d::new(window), &[z, w]).unwrap();
+    let climbed = (0..20).take_while(|&rung| equal_on(&gpu, &graph, &[all, last], rung).unwrap());
+    let climbed = climbed.count();
+    assert!(climbed > 2, "{climbed} rungs");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod choose;
 mod fuse;
+mod ladder;
 mod operation;
 mod splice;
 
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 
 pub use choose::{choose, current_name, find};
 pub use fuse::fuse;
+pub use ladder::ladder;
 pub use operation::{Alias, Operation, Rule, Variant, downcast};
 pub use splice::splice;
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use crate::engine::graph::Role;
-use crate::engine::kernel::{Element, View};
+use crate::engine::kernel::{Element, Needs, View};
 use crate::engine::shape::Shape;
 
 pub use build::build;
@@ -143,6 +143,26 @@ pub struct Step {
     pub bytes: u64,
     /// In order.
     pub dispatches: Vec<Dispatch>,
+    /// Other variants, which can run in place of [`Self::dispatches`]: as [`Options::rungs`] asks.
+    pub rungs: Vec<Rung>,
+}
+
+/// Another variant of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rung {
+    /// Its name.
+    pub variant: &'static str,
+    /// What it asks of the adapter.
+    pub needs: Needs,
+    /// In order.
+    pub dispatches: Vec<Dispatch>,
+}
+
+impl Step {
+    /// Its own dispatches, and those of the variants that can run in their place.
+    fn all(&self) -> impl Iterator<Item = &Dispatch> {
+        self.dispatches.iter().chain(self.rungs.iter().flat_map(|rung| &rung.dispatches))
+    }
 }
 
 /// A texture that tensors are copied into to be read.
@@ -167,6 +187,20 @@ pub struct Port {
 /// right, so nobody can make one but [`build`], or change one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan(PlanData);
+
+impl Plan {
+    /// The same plan where each step runs by the rung whose number in [`Step::rungs`] `choose` gives, if it gives one that
+    /// there is.
+    #[must_use]
+    pub fn on_rungs(mut self, choose: impl Fn(&Step) -> Option<usize>) -> Self {
+        for step in self.0.setup.iter_mut().chain(&mut self.0.steps) {
+            if let Some(rung) = choose(step).and_then(|at| step.rungs.get(at)).cloned() {
+                (step.variant, step.dispatches) = (rung.variant, rung.dispatches);
+            }
+        }
+        self
+    }
+}
 
 impl Deref for Plan {
     type Target = PlanData;

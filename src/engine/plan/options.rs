@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::kernel::Choices;
+use crate::engine::kernel::{Capabilities, Choices};
 
 /// How a plan is made.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct Options {
     /// Variants that were measured to be faster than those that operations choose by themselves. One
     /// that the adapter or the layout of tensors does not allow is passed over.
     pub choices: Arc<Choices>,
+    /// The other variants of each step as well, one of each family, that a device with these capabilities can run:
+    /// to be tried in place of what was chosen. They take memory. Only where nothing has 16 bits or is read
+    /// through textures.
+    pub rungs: Option<Capabilities>,
 }
 
 impl Default for Options {
@@ -37,6 +41,7 @@ impl Default for Options {
             half: false,
             single_from: &[],
             choices: Arc::default(),
+            rungs: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::job::Job;
 use super::layout::Owner;
 use super::memory::Packing;
 use super::planner::{LoweredJob, Planner};
-use super::{Binding, Dispatch, Memory, Place, Reach, Step};
+use super::{Binding, Dispatch, Memory, Place, Reach, Rung, Step};
 use crate::engine::kernel::{self, Element, Operand, View, Word};
 use crate::engine::ops;
 use crate::engine::shaders::{self, Access};
@@ -65,12 +65,13 @@ impl Places<'_> {
             self.planner.element(*owner).bytes() * shape.elements() as u64
         };
         let written = if job.updates { 0 } else { bytes(&job.output) };
-        let dispatches = lowered
-            .lowered
-            .dispatches
-            .iter()
-            .map(|dispatch| self.dispatch(job, &lowered, dispatch))
-            .collect::<Result<_>>()?;
+        let dispatches = |lowered: &LoweredJob| -> Result<Vec<Dispatch>> {
+            let all = lowered.lowered.dispatches.iter();
+            all.map(|dispatch| self.dispatch(job, lowered, dispatch)).collect()
+        };
+        let rungs = lowered.rungs.iter().map(|(needs, rung)| {
+            Ok(Rung { variant: rung.variant, needs: *needs, dispatches: dispatches(rung)? })
+        });
         let (owner, view, shape) = &job.output;
         Ok(Step {
             layer: job.layer.clone(),
@@ -82,7 +83,8 @@ impl Places<'_> {
             output: (!job.updates).then(|| self.place(*owner, *view, shape)),
             flops: job.operation.flops(&shapes, shape),
             bytes: job.inputs.iter().map(bytes).sum::<u64>() + written,
-            dispatches,
+            rungs: rungs.collect::<Result<_>>()?,
+            dispatches: dispatches(&lowered)?,
         })
     }
 
@@ -267,7 +269,8 @@ impl Step {
         if let Some(output) = &mut self.output {
             output.pack(packing);
         }
-        for binding in self.dispatches.iter_mut().flat_map(|dispatch| &mut dispatch.bindings) {
+        let rungs = self.rungs.iter_mut().flat_map(|rung| &mut rung.dispatches);
+        for binding in self.dispatches.iter_mut().chain(rungs).flat_map(|one| &mut one.bindings) {
             packing.apply(&mut binding.memory, &mut binding.start);
         }
     }

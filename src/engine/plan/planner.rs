@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Options;
 use super::job::Job;
 use super::layout::{Owner, VariableLayout};
-use crate::engine::graph::{Graph, Operation, Value, Variant, choose, find};
-use crate::engine::kernel::{Capabilities, Choices, Element, Lowered, Lowering, View};
+use crate::engine::graph::{Graph, Operation, Value, Variant, choose, find, ladder};
+use crate::engine::kernel::{Capabilities, Choices, Element, Lowered, Lowering, Needs, View};
 use crate::engine::ops;
 use crate::engine::shape::Shape;
 use crate::error::{Error, Result};
@@ -19,6 +19,14 @@ pub struct LoweredJob {
     pub lowered: Lowered,
     /// The first of its scratch tensors among those that have memory of their own.
     pub scratch: usize,
+    /// Others that can run in its place, with what they ask of the adapter.
+    pub rungs: Vec<(Needs, LoweredJob)>,
+}
+
+impl LoweredJob {
+    fn of(variant: &'static str, lowered: Lowered, scratch: usize) -> Self {
+        LoweredJob { variant, tuned: false, lowered, scratch, rungs: Vec::new() }
+    }
 }
 
 /// Lowers jobs for one adapter.
@@ -95,14 +103,29 @@ impl Planner<'_> {
                     format!("{variant} loops {rounds} times, and this driver stops after {most}"),
                 ));
             }
-            let scratch = self.bytes.len();
-            for &elements in &lowered.scratch {
-                self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
-                self.bytes.push(bytes(elements));
+            let scratch = self.scratch(job, &lowered)?;
+            let mut own = LoweredJob { tuned, ..LoweredJob::of(variant, lowered, scratch) };
+            let plain = !options.half && self.capabilities.texels == 0;
+            if let Some(allowed) = options.rungs.as_ref().filter(|_| plain) {
+                let rungs = ladder(job.operation, &lowering, allowed).into_iter();
+                for (row, lowered) in rungs.filter(|(row, _)| row.name != variant) {
+                    let scratch = self.scratch(job, &lowered)?;
+                    own.rungs.push((row.needs, LoweredJob::of(row.name, lowered, scratch)));
+                }
             }
-            all.push(LoweredJob { variant, tuned, lowered, scratch });
+            all.push(own);
         }
         Ok(all)
+    }
+
+    /// Memory for each scratch tensor: the number of the first.
+    fn scratch(&mut self, job: &Job, lowered: &Lowered) -> Result<usize> {
+        let first = self.bytes.len();
+        for &elements in &lowered.scratch {
+            self.check(&format!("scratch of {}", job.layer), None, 4 * elements as u64)?;
+            self.bytes.push(bytes(elements));
+        }
+        Ok(first)
     }
 
     /// How the numbers behind `owner` are stored.

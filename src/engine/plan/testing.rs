@@ -34,5 +34,6 @@ pub fn step(dispatches: Vec<Vec<Binding>>) -> Step {
         flops: 0,
         bytes: 0,
         dispatches: dispatches.into_iter().map(dispatch).collect(),
+        rungs: Vec::new(),
     }
 }
