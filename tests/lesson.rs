@@ -73,6 +73,12 @@ fn the_standard_lesson_is_one_small_file_that_loads_nothing() {
     assert_eq!((&plan["format"], &plan["version"]), (&json!("parula-plan"), &json!(1)));
     assert_eq!(plan, data["program"]);
     consistent(&plan);
+    let explain = plan["plans"]["explain"]["steps"].as_array().unwrap();
+    let rungs = |step: &Json| step["rungs"].as_array().map_or(0, Vec::len);
+    let convolutions = explain.iter().filter(|step| step["operation"] == "conv2d");
+    assert!(convolutions.clone().count() > 10 && convolutions.clone().all(|step| rungs(step) > 1));
+    let subgroups = |step: &&Json| step["rungs"].to_string().contains("\"subgroups\"");
+    assert!(convolutions.clone().any(|step| subgroups(&step)), "a rung for subgroups");
     // Within WebGPU's default limits, by the numbers that it gives itself.
     let most = |name: &str| plan["needs"][name].as_u64().unwrap();
     assert!(most("maxBufferSize") <= 256 << 20 && most("maxStorageBufferBindingSize") <= 128 << 20);
@@ -104,7 +110,10 @@ fn consistent(document: &Json) {
         let text = document["shaders"][shader as usize]["wgsl"].as_str().unwrap();
         let entry = pipeline["entry"].as_str().unwrap();
         assert!(text.contains(&format!("fn {entry}(")), "{entry}");
-        assert!(!text.contains("subgroupAdd(") && !text.contains("enable"), "{entry}");
+        let feature = document["shaders"][shader as usize]["feature"].as_str();
+        let uses = ["subgroupAdd(", "subgroupBroadcast(", "subgroupShuffle("];
+        assert_eq!(text.starts_with("enable subgroups;"), feature.is_some(), "{entry}");
+        assert!(feature.is_some() || !uses.iter().any(|word| text.contains(word)), "{entry}");
     }
     for (name, plan) in document["plans"].as_object().unwrap() {
         let bytes: Vec<u64> = plan["buffers"]
@@ -122,9 +131,7 @@ fn consistent(document: &Json) {
             }
         }
         for step in plan["steps"].as_array().unwrap() {
-            for number in step["dispatches"].as_array().unwrap() {
-                assert!(number.as_u64().unwrap() < count(&plan["dispatches"]), "{name}");
-            }
+            climbable(document, plan, step);
         }
         for port in
             plan["inputs"].as_array().unwrap().iter().chain(plan["outputs"].as_array().unwrap())
@@ -146,6 +153,43 @@ fn consistent(document: &Json) {
                 }
             }
         }
+    }
+}
+
+/// What a step runs, and every rung that can run in its place: they are there, need what they say, and write the same
+/// output without touching what they read.
+fn climbable(document: &Json, plan: &Json, step: &Json) {
+    let none = Vec::new();
+    let rungs = step["rungs"].as_array().unwrap_or(&none);
+    let dispatch = |number: &Json| &plan["dispatches"][number.as_u64().unwrap() as usize];
+    let case = &step["case"];
+    for own in std::iter::once(step).chain(rungs) {
+        for number in own["dispatches"].as_array().unwrap() {
+            let pipeline =
+                &document["pipelines"][dispatch(number)["pipeline"].as_u64().unwrap() as usize];
+            let shader = &document["shaders"][pipeline["shader"].as_u64().unwrap() as usize];
+            assert!(shader["feature"].is_null() || shader["feature"] == own["feature"], "{case}");
+        }
+    }
+    let names: Vec<&Json> = std::iter::once(step).chain(rungs).map(|own| &own["variant"]).collect();
+    let several = names.iter().all(|name| names.iter().filter(|other| other == &name).count() == 1);
+    assert!(several, "{case}: {names:?}");
+    // The output is bound by the last dispatch of each.
+    let last = |own: &Json| {
+        own["dispatches"].as_array().and_then(|all| all.last()).map(|n| dispatch(n).clone())
+    };
+    let bound = |own: &Json| -> Vec<(u64, u64)> {
+        let bindings = last(own).map(|one| one["bindings"].as_array().unwrap().clone());
+        let place = |bound: Json| (bound[1].as_u64().unwrap(), bound[2].as_u64().unwrap());
+        bindings.unwrap_or_default().into_iter().map(place).collect()
+    };
+    for rung in rungs {
+        let shared = bound(rung).iter().any(|place| bound(step).contains(place));
+        assert!(
+            shared,
+            "{case}: {} binds nothing of what {} does",
+            rung["variant"], step["variant"]
+        );
     }
 }
 

@@ -22,7 +22,7 @@ function check(what, ok, detail = '') {
 }
 
 /** Opens the page and waits for its first map. */
-async function open(browser, { size = [1280, 900], touch = false } = {}) {
+async function open(browser, { size = [1280, 900], touch = false, before = null } = {}) {
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000);
   await page.setViewport({ width: size[0], height: size[1], hasTouch: touch });
@@ -33,6 +33,7 @@ async function open(browser, { size = [1280, 900], touch = false } = {}) {
   page.on('console', (message) => message.type() === 'error' && !broken.test(message.text()) && problems.push(message.text()));
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('request', (request) => !/^(file|data|blob):/.test(request.url()) && problems.push(`request ${request.url()}`));
+  if (before) await page.evaluateOnNewDocument(before);
   const began = Date.now();
   await page.goto(pathToFileURL(path.resolve(file)).href);
   await page.waitForFunction(() => document.querySelector('#summary')?.children.length > 1 && !document.querySelector('#summary.busy'), { timeout: SLOW });
@@ -307,6 +308,7 @@ async function gpuOnly(page) {
   await put(`${original}\n// the same\n`);
   const same = await press('Compile and use');
   check('an edited kernel that computes the same is equal', /Equal to the reference/.test(same), same.slice(0, 120));
+  check('to what the native program recorded', /native program recorded/.test(same));
   await put(original.replace(/params\.factor \* /g, '0.5 * params.factor * '));
   const other = await press('Compile and use');
   check('one that computes something else is found', /something else/.test(other), other.slice(0, 120));
@@ -320,6 +322,53 @@ async function gpuOnly(page) {
   if (shots) await (await page.$(panel)).screenshot({ path: `${shots}/kernel.png` });
   await press('Original');
   check('the original is in use again', (await page.$eval(`${panel} textarea`, (one) => one.value)) === original);
+
+  // Of a picture that nobody recorded the kernels as they came are the reference.
+  const own = await page.$eval('.board canvas', (canvas) => canvas.toDataURL('image/png'));
+  await changes(page, 'a picture of one’s own again', () => give(page, 'own.png', Buffer.from(own.split(',')[1], 'base64')), () => page.$eval('#choose-picture', (one) => one.value));
+  await put(original.replace(/params\.factor \* /g, '0.5 * params.factor * '));
+  const unrecorded = await press('Compile and use');
+  check('an edit is found in a picture of one’s own', /something else/.test(unrecorded) && /kernels as they came.*your own/.test(unrecorded), unrecorded.slice(0, 200));
+  await press('Original');
+  await choose(page, '#choose-picture', 0);
+  await idle(page);
+}
+
+/** Every rung of some ladders runs, is shown, timed and compared. */
+async function ladders(page) {
+  const view = '[data-view="kernels"]';
+  const list = await page.$$eval(`${view} select option`, (options) => options.map(({ textContent }) => textContent));
+  const free = () => page.waitForFunction((selector) => ![...document.querySelectorAll(`${selector} .kernelpanel > .row button`)].some((button) => button.disabled), { timeout: SLOW }, view);
+  for (const wanted of [/^weighted sum/, /^Dice/, /^mean of the gradient/]) {
+    await page.select(`${view} select`, String(list.findIndex((name) => wanted.test(name))));
+    const rungs = await page.$$(`${view} .ladder tbody tr`);
+    check(`${wanted.source.slice(1)}: a ladder`, rungs.length > 1, `${rungs.length} rungs`);
+    const seen = new Set();
+    for (const rung of rungs) {
+      const button = await rung.$('button');
+      const variant = await button.evaluate((one) => one.textContent);
+      if (await button.evaluate((one) => one.disabled)) {
+        check(`${variant} says what it lacks`, /needs subgroups/.test(await rung.evaluate((row) => row.textContent)));
+        continue;
+      }
+      await button.evaluate((one) => one.click());
+      await wait(50);
+      await free();
+      await idle(page);
+      const entry = await rung.$eval('code', (one) => one.dataset.entry);
+      const [, , ms, , off] = await rung.$$eval('td', (cells) => cells.map(({ textContent }) => textContent));
+      const text = await page.$eval(`${view} textarea`, (area) => area.value);
+      const verdict = await page.$eval(`${view} .output`, (box) => box.textContent);
+      seen.add(entry);
+      check(`${variant} runs in its place`, /is in use.*Equal to the reference/.test(verdict) && text.includes(`fn ${entry}(`) && ms !== '–' && off !== '–', `${entry}, ${ms} ms, off by ${off}${/Equal/.test(verdict) ? '' : `: ${verdict.slice(0, 200)}`}`);
+    }
+    check('each is another kernel', seen.size > 1, [...seen].join(', '));
+  }
+  check('the page says which are in use', /In use: /.test(await text(page, view)));
+  for (const button of await page.$$(`${view} > .row button`)) if (/All originals/.test(await button.evaluate((one) => one.textContent))) await click(page, button);
+  await page.waitForFunction((selector) => !/In use: /.test(document.querySelector(selector).textContent), { timeout: SLOW }, view);
+  await idle(page);
+  check('all originals are back', true);
 }
 
 async function training(page) {
@@ -359,6 +408,58 @@ async function without(page) {
   check('what needs WebGPU says so', await page.evaluate(() => ['#exercises', '#train', '#bench', '#kernels'].every((id) => /WebGPU/.test(document.querySelector(id).textContent))));
 }
 
+/** A GPU that has no memory left is a sentence, and the page lives. */
+async function memory(page) {
+  await page.evaluate(() => {
+    const { popErrorScope } = GPUDevice.prototype;
+    window.enough = () => { GPUDevice.prototype.popErrorScope = popErrorScope; };
+    let count = 0;
+    // Of three scopes the last one is that of memory.
+    GPUDevice.prototype.popErrorScope = async function pop() {
+      const found = await popErrorScope.call(this);
+      count += 1;
+      return count % 3 === 0 ? new GPUOutOfMemoryError('none is left') : found;
+    };
+  });
+  await choose(page, '#choose-picture', 1);
+  await page.waitForSelector('#messages .error', { timeout: SLOW });
+  check('without memory there is a sentence', /not enough memory/.test(await text(page, '#messages .error')), await text(page, '#messages .error'));
+  await page.evaluate(() => window.enough());
+  await click(page, '#messages .error button');
+  await changes(page, 'and the page lives', () => choose(page, '#choose-picture', 3), () => ink(page, heatmap));
+  await choose(page, '#choose-picture', 0);
+  await idle(page);
+}
+
+/** What a browser may have against the page when it opens: it then shows what is recorded, and says why. */
+async function poor(browser) {
+  for (const [what, words, stub] of [
+    ['smaller limits', /needs a maxStorageBufferBindingSize of \d+; this adapter allows 65536/, () => {
+      const { get } = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, 'limits');
+      Object.defineProperty(GPUAdapter.prototype, 'limits', {
+        get() { return new Proxy(get.call(this), { get: (limits, name) => (name === 'maxStorageBufferBindingSize' ? 65536 : limits[name]) }); },
+      });
+    }],
+    ['no adapter', /found no GPU/, () => { GPU.prototype.requestAdapter = async () => null; }],
+    ['a device that is refused', /could not be opened/, () => { GPUAdapter.prototype.requestDevice = async () => { throw new DOMException('too many devices'); }; }],
+    ['a device that is lost at once', /destroyed|taken|lost/i, () => {
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function request(how) {
+        const device = await requestDevice.call(this, how);
+        setTimeout(() => device.destroy(), 300);
+        return device;
+      };
+    }],
+  ]) {
+    const { page, problems } = await open(browser, { before: stub });
+    const status = (await text(page, '#status')).trim();
+    check(`${what}: recorded, and a sentence why`, /^Recorded/.test(status) && words.test(status), status.slice(0, 140));
+    await changes(page, 'and the page lives', () => choose(page, '#choose-picture', 1), () => ink(page, heatmap));
+    check('and nothing is on the console', problems.length === 0, problems.join(' | ').slice(0, 200));
+    await page.close();
+  }
+}
+
 async function phone(browser) {
   const { page, problems } = await open(browser, { size: [390, 844], touch: true });
   check('on a phone nothing is wider than the screen', await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
@@ -371,8 +472,8 @@ try {
   const { page, problems, opened } = await open(browser);
   console.log(`       the first map after ${opened} ms: ${await summary(page)}`);
   const status = (await text(page, '#status')).trim();
-  check('it says where it computes', (mode === 'webgpu' ? /On your GPU/ : /Recorded/).test(status), status.slice(0, 90));
-  for (const part of mode === 'webgpu' ? [everywhere, exercises, gpuOnly, training, bench, lost] : [everywhere, without]) {
+  check('it says where it computes', (mode === 'webgpu' ? /^On your (GPU|processor): / : /Recorded/).test(status), status.slice(0, 90));
+  for (const part of mode === 'webgpu' ? [everywhere, exercises, gpuOnly, ladders, memory, training, bench, lost] : [everywhere, without]) {
     try {
       await part(page);
     } catch (error) {
@@ -381,6 +482,10 @@ try {
   }
   check('nothing on the console, and no request', problems.length === 0, problems.slice(0, 3).join(' | ').slice(0, 400));
   await page.close();
+  if (name === 'chromium') {
+    check('software is no GPU', /^On your processor: SwiftShader, software/.test(status), status.slice(0, 60));
+    await poor(browser);
+  }
   if (mode === 'recorded') await phone(browser);
 } catch (error) {
   check(name, false, error.stack);

@@ -176,7 +176,7 @@ fn pooled(model: &Model) -> Option<Value> {
 
 /// Unfused, so that every layer is a step of its own and can be read.
 fn planned(graph: &Graph, outputs: &[Value]) -> Result<Plan> {
-    let options = Options { fuse: false, ..Options::default() };
+    let options = Options { fuse: false, rungs: Some(Document::rungs()), ..Options::default() };
     plan::build(graph, outputs, &[], &Document::capabilities(), &options)
 }
 

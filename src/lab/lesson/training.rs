@@ -88,7 +88,7 @@ pub fn add(document: &mut Document, gpu: &Arc<Gpu>) -> Result<Json> {
         &values,
         &training.updates,
         &Document::capabilities(),
-        &Options::default(),
+        &Options { rungs: Some(Document::rungs()), ..Options::default() },
     )?;
     document.add_plan("train", &training.graph, &step, Some("training"), &names)?;
     watch(document)?;

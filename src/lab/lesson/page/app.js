@@ -10,11 +10,16 @@ export const app = {
   say: () => {},
   /** Computes again; set by main.js. */
   refresh: async () => {},
+  /** What `lesson.explain` is asked for what is chosen now; set by main.js. */
+  request: () => ({}),
   /** Takes a picture from {width, height, pixels}; set by views/picture.js. */
   show: async () => {},
 };
 
+/** Where the kernels run: not every browser has a GPU behind WebGPU. */
+export const kernelsRun = () => (app.lesson.software ? 'on your processor' : 'on your GPU');
+
 /** The words for where a number was computed. */
 export function where(text) {
-  return { GPU: 'on your GPU', recorded: 'recorded', processor: 'on your processor' }[text] ?? text;
+  return { GPU: kernelsRun(), recorded: 'recorded', processor: 'on your processor' }[text] ?? text;
 }

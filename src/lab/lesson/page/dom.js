@@ -34,18 +34,3 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
-
-/** `fetch` for a data URL, which a page that may not connect anywhere cannot fetch. */
-export function blobOf(url) {
-  const comma = url.indexOf(',');
-  const type = url.slice(5, comma).replace(';base64', '');
-  return new Blob([bytes(url.slice(comma + 1))], { type });
-}
-
-/** Base64 to bytes. */
-export function bytes(base64) {
-  const text = atob(base64);
-  const out = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i += 1) out[i] = text.charCodeAt(i);
-  return out;
-}

@@ -57,6 +57,14 @@ export async function compiled(source, options, compile) {
   return { ...answer, errors };
 }
 
+/** Whether an entry point of `source` waits at barriers, by itself or in what it calls. */
+export function waits(source, entry) {
+  const code = blank(source);
+  const functions = bodies(code);
+  const own = functions.find(({ name }) => name === entry);
+  return own !== undefined && withBarriers(functions, code).some((pattern) => pattern.test(code.slice(own.from, own.to)));
+}
+
 /** The text with comments as spaces, so that places stay. */
 function blank(source) {
   let out = '';

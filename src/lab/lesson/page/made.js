@@ -6,7 +6,9 @@
 import { h } from 'lesson/dom.js';
 import { state } from 'lesson/state.js';
 import { num, line, sym, sumTable, format } from 'lesson/inspector.js';
-import { contribution, greyLevels, histograms, tap, channelOf } from 'lesson/maths.js';
+import { channelOf, contribution } from 'lesson/channels.js';
+import { greyOf } from 'lesson/input.js';
+import { greyLevels, histograms, tap } from 'lesson/maths.js';
 import { app } from 'lesson/app.js';
 import { trace } from 'lesson/trace.js';
 
@@ -207,9 +209,6 @@ function networkInput([i, j, k]) {
     ],
   };
 }
-
-/** The grey level of a pixel, as the native program has it. */
-export const greyOf = (pixels, i) => Math.floor((299 * pixels[4 * i] + 587 * pixels[4 * i + 1] + 114 * pixels[4 * i + 2] + 500) / 1000);
 
 /** The picture where some of it is covered with its mean grey. */
 export function covering(from, covered) {

@@ -4,7 +4,9 @@ import { h, find, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { app, where } from 'lesson/app.js';
 import { openLesson } from 'lesson/compute.js';
-import { diceCurve, greyLevels, trivialMaps, ordered } from 'lesson/maths.js';
+import { diceCurve, greyLevels } from 'lesson/maths.js';
+import { ordered } from 'lesson/channels.js';
+import { trivialMaps } from 'lesson/trivial.js';
 import { TURN_ON } from 'lesson/text.js';
 import { format } from 'lesson/inspector.js';
 import { controls } from 'lesson/views/controls.js';
@@ -43,20 +45,15 @@ app.say = (text, kind = 'note') => {
 };
 
 /** What `lesson.explain` is asked. */
-function request(cover) {
+app.request = () => {
   const { picture } = state;
-  const changed = cover && state.covered;
+  const changed = state.covered;
   return {
     pixels: changed ? covering(picture, state.covered) : picture.pixels, width: picture.width, height: picture.height,
     picture: changed || picture.own ? null : picture.id,
     class: state.class, sign: state.sign, layer: state.layer, method: state.method, normalisation: state.normalisation,
   };
-}
-
-/** What the numbers depend on beside kernels and weights. */
-app.key = () => JSON.stringify([state.picture?.id, state.picture?.title, state.covered?.length, state.covered?.reduce((sum, one, i) => sum + one * (i % 9973), 0), state.class, state.sign, state.layer, state.method, state.normalisation, [...state.randomised]]);
-/** The last explanation by the original kernels, and its key: what edited kernels are compared with. */
-app.reference = null;
+};
 
 /** What the numbers are of; `good` is what they were last computed for. */
 const CHOICES = ['picture', 'truth', 'truthFrom', 'covered', 'class', 'sign', 'layer', 'method', 'normalisation'];
@@ -84,7 +81,7 @@ async function compute() {
   again = false;
   try {
     const chosen = Object.fromEntries(CHOICES.map((key) => [key, state[key]]));
-    const explanation = await app.lesson.explain(request(true));
+    const explanation = await app.lesson.explain(app.request());
     if (chosen.picture !== state.picture) return;
     Object.assign(explanation, { of: chosen.picture, method: chosen.method, sign: chosen.sign });
     const first = state.explanation === null || state.explanation.shape.join() !== explanation.shape.join();
@@ -93,7 +90,6 @@ async function compute() {
     if (!state.covered) patch.uncovered = explanation;
     if (first || state.channel >= channels) patch.channel = ordered(explanation, 'effect')[0];
     if (first || state.count > channels) patch.count = channels;
-    if (state.edited.size === 0) app.reference = { key: app.key(), explanation };
     set(patch);
     good = chosen;
     await measure(explanation);
@@ -149,9 +145,8 @@ function reopen(reason) {
     try {
       app.lesson = await app.lesson.reopen({ onProgress: progress });
       watch();
-      state.edited.clear();
-      state.randomised.clear();
-      set({ edited: state.edited, randomised: state.randomised });
+      for (const changed of [state.edited, state.rungs, state.randomised]) changed.clear();
+      set({ edited: state.edited, rungs: state.rungs, randomised: state.randomised });
       status();
       find('messages').querySelectorAll('.error').forEach((box) => box.remove());
       app.say('The GPU is back. Edited kernels and random weights are as they were in the beginning.', 'done');
@@ -179,7 +174,7 @@ function status() {
   const { lesson } = app;
   const { explanation } = state;
   const line = lesson.mode === 'webgpu'
-    ? h('p', { class: 'where' }, h('b', {}, 'On your GPU: '), lesson.adapter, explanation ? `. The last map took ${format(explanation.milliseconds, 3)} ms.` : '.')
+    ? h('p', { class: 'where' }, h('b', {}, lesson.software ? 'On your processor: ' : 'On your GPU: '), lesson.adapter, explanation ? `. The last map took ${format(explanation.milliseconds, 3)} ms.` : '.')
     : h('div', {}, h('p', { class: 'where' }, h('b', {}, 'Recorded: '), `${lesson.reason ?? 'WebGPU is not there.'} You see values that the native program recorded for the included pictures${explanation?.where === 'processor' ? '; those of this picture are computed on your processor' : ''}. Kernels, exercises, training and the bench need WebGPU.`),
       h('details', {}, h('summary', {}, 'How to turn WebGPU on'), h('ul', {}, ...TURN_ON.map((text) => h('li', {}, text)))));
   fill(find('status'), line);
@@ -210,7 +205,10 @@ function words() {
   const { input: [height, width], scaling, about } = app.data.network;
   find('input-size').textContent = `${height} × ${width}`;
   // What nobody told the page it does not say: what a user's network was trained on, and what a user's pictures show.
-  if (!about) document.querySelector('h1').textContent = 'How a network that only names a class comes to mark a place';
+  if (!about) {
+    document.querySelector('h1').textContent = 'How a network that only names a class comes to mark a place';
+    find('never').remove();
+  }
   if (!app.data.standard) find('included').textContent = 'The pictures on the shelf were given to the program that made this page.';
   else if (!about) find('included').textContent = 'The pictures on the shelf are regions of synthetic mammograms, made for this project. This page does not know what the network was trained on.';
   if (scaling !== 'tf') fill(find('scaling'), h('p', { class: 'formula' }, 'x = factor · level + constant, one of each a channel'), h('span', {}, '(1)'));

@@ -1,54 +1,99 @@
-// The equations of the page in plain JavaScript, in double precision: for sliders, for hovering, for checks.
+// The equations of the page in plain JavaScript and double precision: for sliders and hovering, for checks of kernels, for
+// pictures that are too large for the plans, and for the mode without WebGPU. The formulas are those of docs/explain.md.
+//
+// A is the activation of a layer and g the gradient of the score at it, h w c numbers each, channels side by side.
 
-/** What channel k adds to the map at position p, as a function (k, p), or null where a method has no such parts. */
-export function contribution(e) {
-  const [height, width, channels] = e.shape;
-  const area = height * width;
-  const { activation: A, gradient: g, weights } = e;
-  if (!A || A.length !== area * channels) return null;
-  if (weights) return (k, p) => weights[k] * A[p * channels + k];
-  if (e.method === 'hirescam' && g) return (k, p) => g[p * channels + k] * A[p * channels + k];
-  if (e.method === 'layercam' && g) return (k, p) => Math.max(0, g[p * channels + k]) * A[p * channels + k];
-  if (e.method === 'activation') return (k, p) => A[p * channels + k] / channels;
-  return null;
+/** What scores stand for. `output`: as the network says it. */
+export function probabilities(logits, output) {
+  const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+  if (output === 'given') return Float64Array.from(logits);
+  if (output === 'sigmoid' || (output === 'usual' && logits.length === 1)) return Float64Array.from(logits, sigmoid);
+  const most = Math.max(...logits);
+  const powers = Float64Array.from(logits, (x) => Math.exp(x - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
 }
 
-/** The channels in order: 'index', or 'effect', by the most that each adds anywhere. */
-export function ordered(e, order) {
-  const channels = e.shape[2];
-  const all = Array.from({ length: channels }, (_, k) => k);
-  const adds = contribution(e);
-  if (order === 'index' || !adds) return all;
-  const area = e.shape[0] * e.shape[1];
-  const most = all.map((k) => {
-    let largest = 0;
-    for (let p = 0; p < area; p += 1) largest = Math.max(largest, Math.abs(adds(k, p)));
-    return largest;
-  });
-  return all.sort((a, b) => most[b] - most[a] || a - b);
+/** The mean of each channel. */
+export function mean(data, [h, w, c]) {
+  const out = new Float64Array(c);
+  for (let p = 0; p < h * w; p += 1) for (let k = 0; k < c; k += 1) out[k] += data[p * c + k];
+  return out.map((sum) => sum / (h * w));
 }
 
-/** The sum over the first `count` channels of `order`. */
-export function partialSum(e, order, count) {
-  const adds = contribution(e);
-  const area = e.shape[0] * e.shape[1];
-  const out = new Float64Array(area);
-  if (adds) for (const k of order.slice(0, count)) for (let p = 0; p < area; p += 1) out[p] += adds(k, p);
+/** The sum over channels of weight times activation. */
+export function weightedSum(A, weights, [h, w, c]) {
+  const out = new Float64Array(h * w);
+  for (let p = 0; p < h * w; p += 1) for (let k = 0; k < c; k += 1) out[p] += weights[k] * A[p * c + k];
   return out;
 }
 
-/** The mean of the gradient of each channel. */
-export function means(gradient, area, channels) {
-  const out = new Float64Array(channels);
-  for (let p = 0; p < area; p += 1) for (let k = 0; k < channels; k += 1) out[k] += gradient[p * channels + k];
-  return out.map((sum) => sum / area);
+export const relu = (data) => Float64Array.from(data, (value) => Math.max(0, value));
+
+// The sum over channels of what `of` makes of A and g at a place.
+function everywhere(A, g, [h, w, c], of) {
+  const out = new Float64Array(h * w);
+  for (let p = 0; p < h * w; p += 1) for (let k = 0; k < c; k += 1) out[p] += of(A[p * c + k], g[p * c + k]);
+  return out;
 }
 
-/** One channel of (h, w, c), as (h, w). */
-export function channelOf(data, channels, k) {
-  const out = new Float32Array(data.length / channels);
-  for (let p = 0; p < out.length; p += 1) out[p] = data[p * channels + k];
-  return out;
+function weighted(A, shape, weights) {
+  return { weights, sum: weightedSum(A, weights, shape) };
+}
+
+/** The methods of layers: (A, g, shape, sign) → {weights: c numbers or null, sum: h w numbers before a ReLU}. */
+export const METHODS = {
+  // The gradient at the mean is the kernel of the dense layer behind it.
+  cam: (A, g, shape) => weighted(A, shape, mean(g, shape).map((value) => value * shape[0] * shape[1])),
+  gradcam: (A, g, shape) => weighted(A, shape, mean(g, shape)),
+  'gradcam++': (A, g, shape) => {
+    const [h, w, c] = shape;
+    const sums = mean(A, shape).map((value) => value * h * w);
+    const weights = new Float64Array(c);
+    for (let p = 0; p < h * w; p += 1) {
+      for (let k = 0; k < c; k += 1) {
+        const slope = g[p * c + k];
+        const divisor = 2 * slope ** 2 + sums[k] * slope ** 3;
+        if (divisor !== 0) weights[k] += (slope ** 2 / divisor) * Math.max(0, slope);
+      }
+    }
+    return weighted(A, shape, weights);
+  },
+  xgradcam: (A, g, shape) => {
+    const [h, w, c] = shape;
+    const sums = mean(A, shape).map((value) => value * h * w);
+    const products = new Float64Array(c);
+    for (let p = 0; p < h * w; p += 1) for (let k = 0; k < c; k += 1) products[k] += A[p * c + k] * g[p * c + k];
+    return weighted(A, shape, products.map((value, k) => (sums[k] === 0 ? 0 : value / sums[k])));
+  },
+  hirescam: (A, g, shape) => ({ weights: null, sum: everywhere(A, g, shape, (a, slope) => a * slope) }),
+  layercam: (A, g, shape) => ({ weights: null, sum: everywhere(A, g, shape, (a, slope) => a * Math.max(0, slope)) }),
+  activation: (A, g, shape, sign) => ({ weights: null, sum: overChannels(A, shape).map((value) => sign * value) }),
+  eigencam: (A, g, shape, sign) => ({ weights: null, sum: principal(A, shape).map((value) => sign * value) }),
+};
+
+/** Methods whose definition ends in max(0, ...). */
+export const ENDS_IN_RELU = new Set(['gradcam', 'gradcam++', 'xgradcam', 'layercam']);
+
+// The mean over channels.
+function overChannels(A, [h, w, c]) {
+  return everywhere(A, A, [h, w, c], (a) => a / c);
+}
+
+// A times its first right singular vector, by power iteration; the sign whose sum is not negative.
+function principal(A, [h, w, c]) {
+  let v = new Float64Array(c).fill(1);
+  let map = new Float64Array(h * w);
+  for (let turn = 0; turn < 200; turn += 1) {
+    map = weightedSum(A, v, [h, w, c]);
+    const next = new Float64Array(c);
+    for (let p = 0; p < h * w; p += 1) for (let k = 0; k < c; k += 1) next[k] += map[p] * A[p * c + k];
+    const length = Math.hypot(...next);
+    if (!(length > 0)) return map.fill(0);
+    v = next.map((value) => value / length);
+  }
+  map = weightedSum(A, v, [h, w, c]);
+  return map.reduce((a, b) => a + b, 0) < 0 ? map.map((value) => -value) : map;
 }
 
 /** Where the centre of output `index` of `to` lies among `from` inputs: two neighbours and the share of the second. */
@@ -59,7 +104,7 @@ export function tap(index, from, to) {
   return { at, low: clamp(low), high: clamp(low + 1), share: at - low };
 }
 
-/** Bilinear resizing, centres of pixels kept. */
+/** Bilinear resizing of (h, w) to (H, W), centres of pixels kept. */
 export function resized(map, [h, w], [H, W]) {
   const out = new Float64Array(H * W);
   const columns = Array.from({ length: W }, (_, x) => tap(x, w, W));
@@ -68,14 +113,15 @@ export function resized(map, [h, w], [H, W]) {
     const [top, bottom] = [row.low * w, row.high * w];
     for (let x = 0; x < W; x += 1) {
       const { low, high, share } = columns[x];
-      const above = map[top + low] * (1 - share) + map[top + high] * share;
-      const below = map[bottom + low] * (1 - share) + map[bottom + high] * share;
-      out[y * W + x] = above * (1 - row.share) + below * row.share;
+      const above = map[top + low] + (map[top + high] - map[top + low]) * share;
+      const below = map[bottom + low] + (map[bottom + high] - map[bottom + low]) * share;
+      out[y * W + x] = above + (below - above) * row.share;
     }
   }
   return out;
 }
 
+/** The least and the largest of them. */
 export function range(values) {
   let [least, most] = [Infinity, -Infinity];
   for (const value of values) {
@@ -86,9 +132,8 @@ export function range(values) {
 }
 
 /** From the signed map to the resized one and its grey levels: {up, least, most, levels}. */
-export function greyLevels(sum, size, to, normalisation) {
-  const before = normalisation === 'relu-max' ? Float64Array.from(sum, (value) => Math.max(0, value)) : sum;
-  const up = resized(before, size, to);
+export function greyLevels(sum, size, to, normalisation = 'relu-max') {
+  const up = resized(normalisation === 'relu-max' ? relu(sum) : sum, size, to);
   const [lowest, most] = range(up);
   const least = normalisation === 'min-max' ? lowest : 0;
   const span = most - least;
@@ -134,23 +179,3 @@ export function diceCurve(levels, truth) {
 
 /** The threshold of the highest Dice, the lowest of equals. */
 export const bestOf = (values) => values.reduce((best, one, t) => (one > values[best] ? t : best), 0);
-
-/** Heatmaps that know nothing of the picture: all ones, a Gaussian about the centre, an ellipse. */
-export function trivialMaps(width, height) {
-  const make = (value) => {
-    const out = new Uint8Array(width * height);
-    for (let y = 0; y < height; y += 1) {
-      const v = (y + 0.5) / height - 0.5;
-      for (let x = 0; x < width; x += 1) {
-        const u = (x + 0.5) / width - 0.5;
-        out[y * width + x] = value(u * u + v * v);
-      }
-    }
-    return out;
-  };
-  return [
-    { name: 'ones', levels: make(() => 255), about: '255 everywhere' },
-    { name: 'Gaussian', levels: make((r2) => Math.round(255 * Math.exp(-r2 / (2 * 0.25 * 0.25)))), about: 'a bright centre, sigma a quarter of each side' },
-    { name: 'ellipse', levels: make((r2) => (Math.sqrt(r2) <= 1 / 2.8 ? 255 : 0)), about: 'a filled ellipse, its axes 1/1.4 of the sides' },
-  ];
-}

@@ -45,7 +45,7 @@ export async function readPicture(source) {
 function expectSmall(width, height) {
   if (!(width > 0 && height > 0)) throw problem('picture', 'The picture has no pixels.');
   if (width * height > MOST_PIXELS) {
-    throw problem('picture', `The picture has ${Math.round((width * height) / 1e6)} megapixels; this page takes up to ${MOST_PIXELS / 1e6}.`);
+    throw problem('picture', `The picture has ${Math.round((width * height) / 1e6)} megapixels; this page takes up to ${MOST_PIXELS / 1e6}. Make it smaller first.`);
   }
 }
 

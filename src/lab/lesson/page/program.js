@@ -1,64 +1,13 @@
 // A plan bound to a device: buffers, pipelines and bind groups are made once; a run records the list of dispatches.
 //
-// Two programs on one device share compiled kernels, and those with the same variables share these, too.
+// Two programs on one device share compiled kernels, and those with the same variables share these, too. A kernel can be
+// edited, and a step can be run by another of its versions: a rung of its ladder. `plain` makes a run forget both.
 
 import { Plans, elements } from 'lesson/plan.js';
-import { problem, watched } from 'lesson/device.js';
+import { isProcessor, problem, watched } from 'lesson/device.js';
+import { forProcessor } from 'lesson/processor.js';
+import { STORAGE, Variables, sharedBy } from 'lesson/variables.js';
 
-/** What programs on a device share: modules and pipelines of a document, and variables by name. */
-const shared = new WeakMap();
-
-function cache(device, plans) {
-  if (!shared.has(device)) shared.set(device, new Map());
-  const of = shared.get(device);
-  if (!of.has(plans.document)) of.set(plans.document, { modules: new Map(), pipelines: new Map(), variables: new Map() });
-  return of.get(plans.document);
-}
-
-/** The variables of a network on a device. `version` counts changes: what was derived from them is then stale. */
-export class Variables {
-  constructor(device, plans, name) {
-    this.device = device;
-    this.plans = plans;
-    this.name = name;
-    this.version = 0;
-    this.banks = plans.banks(name);
-    this.buffers = new Map();
-    for (const [role, data] of this.banks) {
-      const size = Math.max(256, Math.ceil(data.byteLength / 256) * 256);
-      this.buffers.set(role, device.createBuffer({ label: `${name}: ${role}`, size, usage: STORAGE }));
-    }
-    this.reset();
-  }
-
-  /** The numbers that the page came with. */
-  reset() {
-    this.banks = this.plans.banks(this.name);
-    for (const [role, data] of this.banks) this.device.queue.writeBuffer(this.buffers.get(role), 0, data);
-    this.version += 1;
-  }
-
-  find(name) {
-    const found = this.plans.tensors(this.name).find((tensor) => tensor.name === name);
-    if (!found) throw new Error(`There is no variable ${name}.`);
-    return found;
-  }
-
-  write(name, data) {
-    const { role, offset } = this.find(name);
-    this.banks.get(role).set(data, offset);
-    this.device.queue.writeBuffer(this.buffers.get(role), 4 * offset, data);
-    this.version += 1;
-  }
-
-  /** The numbers that were written last; a training changes them on the device alone. */
-  get(name) {
-    const { role, offset, shape } = this.find(name);
-    return { data: this.banks.get(role).subarray(offset, offset + elements(shape)), shape };
-  }
-}
-
-const STORAGE = 0x80 | 0x4 | 0x8; // STORAGE | COPY_SRC | COPY_DST
 const UNIFORM = 0x40 | 0x8;
 const READ = 0x1 | 0x8;
 
@@ -78,8 +27,13 @@ export class Program {
     this.plans = plans;
     this.plan = plans.plan(name);
     this.name = name;
-    this.cache = cache(device, plans);
-    this.replaced = new Map();
+    this.cache = sharedBy(device, plans);
+    /** Edited kernels by the name of their shader: {text, module, pipelines by number}. */
+    this.edits = new Map();
+    /** By step: the rung that runs in place of its own dispatches. */
+    this.rungs = new Map();
+    this.plain = false;
+    this.processor = isProcessor(device);
     this.once = -1;
   }
 
@@ -93,40 +47,58 @@ export class Program {
     this.buffers = plan.buffers.map(({ of, role, bytes }) => (
       of === 'variables' ? this.variables.buffers.get(role) : device.createBuffer({ label: `${this.name}: ${of}`, size: bytes, usage: STORAGE })));
     this.pipelines = new Map();
+    this.groups = new Map();
     this.#uniforms();
-    this.#bind();
-    await this.#compile(until === null ? plan.steps.length : this.after(until), onProgress);
+    await this.#compile(this.#numbers(until === null ? plan.steps.length : this.after(until)), onProgress);
     this.tensors = new Map([...plan.inputs, ...plan.outputs].map((port) => [port.name, port.shape]));
     this.steps = plan.steps.map((step, index) => this.#describe(step, index));
+  }
+
+  // What a step runs by where nothing else was chosen.
+  #usual(step) {
+    return this.processor ? forProcessor(this.plans.document, this.plan, step) : step;
+  }
+
+  // The dispatches of a step, by what was chosen for it.
+  #dispatches(step, plain = this.plain) {
+    return ((plain ? null : this.rungs.get(step)) ?? this.#usual(step)).dispatches;
   }
 
   // The pipelines of what runs once and of the steps up to, and without, `to`.
   #numbers(to) {
     const steps = [...this.plan.once, ...this.plan.steps.slice(0, to)];
-    return [...new Set(steps.flatMap((step) => step.dispatches).map((number) => this.plan.dispatches[number].pipeline))];
+    return this.#pipelinesFor(steps.flatMap((step) => [...this.#dispatches(step, false), ...this.#dispatches(step, true)]));
   }
 
-  async #compile(to, onProgress = () => {}) {
-    const numbers = this.#numbers(to).filter((number) => !this.pipelines.has(number));
+  #pipelinesFor(dispatches) {
+    return [...new Set(dispatches.map((number) => this.plan.dispatches[number].pipeline))];
+  }
+
+  async #compile(wanted, onProgress = () => {}) {
+    const edited = (number) => this.edits.get(this.#shaderName(this.plans.document.pipelines[number].shader));
+    const numbers = wanted.filter((number) => !this.pipelines.has(number) || edited(number)?.pipelines.has(number) === false);
     let done = 0;
     await Promise.all(numbers.map(async (number) => {
       const { pipelines } = this.cache;
-      if (!pipelines.has(number)) pipelines.set(number, this.#pipeline(number, this.#module(this.plans.document.pipelines[number].shader)));
+      const { shader, entry } = this.plans.document.pipelines[number];
+      if (!pipelines.has(number)) pipelines.set(number, this.#pipeline(number, this.#module(shader)));
       try {
         const pipeline = await pipelines.get(number);
-        if (!this.pipelines.has(number)) this.pipelines.set(number, pipeline);
+        const edit = edited(number);
+        if (edit) edit.pipelines.set(number, await this.#pipeline(number, edit.module));
+        this.pipelines.set(number, pipeline);
       } catch (error) {
         pipelines.delete(number);
         throw error;
       }
       done += 1;
-      onProgress(done, numbers.length, this.plans.document.pipelines[number].entry);
+      onProgress(done, numbers.length, entry);
     }));
   }
 
   /** Compiles what is not compiled yet. */
   complete(onProgress) {
-    return this.#compile(this.plan.steps.length, onProgress);
+    return this.#compile(this.#numbers(this.plan.steps.length), onProgress);
   }
 
   #module(shader) {
@@ -156,28 +128,35 @@ export class Program {
     this.device.queue.writeBuffer(this.uniforms, 0, words);
   }
 
-  #group(dispatch, pipeline) {
-    const entries = dispatch.bindings.map(([binding, buffer, offset, size]) => ({ binding, resource: { buffer: this.buffers[buffer], offset, size } }));
-    if (dispatch.uniform) {
-      const [binding, words] = dispatch.uniform;
-      entries.push({ binding, resource: { buffer: this.uniforms, offset: this.uniformAt.get(dispatch), size: 4 * words.length } });
-    }
-    return this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-  }
-
   // Bind groups belong to their pipelines: each is made when its dispatch is recorded first.
-  #bind() {
-    this.commands = this.plan.dispatches.map(() => null);
+  #group(number, pipeline) {
+    if (!this.groups.has(pipeline)) this.groups.set(pipeline, new Map());
+    const of = this.groups.get(pipeline);
+    if (!of.has(number)) {
+      const dispatch = this.plan.dispatches[number];
+      const entries = dispatch.bindings.map(([binding, buffer, offset, size]) => ({ binding, resource: { buffer: this.buffers[buffer], offset, size } }));
+      if (dispatch.uniform) {
+        const [binding, words] = dispatch.uniform;
+        entries.push({ binding, resource: { buffer: this.uniforms, offset: this.uniformAt.get(dispatch), size: 4 * words.length } });
+      }
+      of.set(number, this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+    }
+    return of.get(number);
   }
 
-  #record(pass, steps) {
-    for (const number of steps.flatMap((step) => step.dispatches)) {
+  // The pipeline of that number, the edited one where there is one.
+  #current(number) {
+    const edit = this.plain ? null : this.edits.get(this.#shaderName(this.plans.document.pipelines[number].shader));
+    return edit?.pipelines.get(number) ?? this.pipelines.get(number);
+  }
+
+  #record(pass, dispatches) {
+    for (const number of dispatches) {
       const dispatch = this.plan.dispatches[number];
-      const pipeline = this.pipelines.get(dispatch.pipeline);
+      const pipeline = this.#current(dispatch.pipeline);
       if (!pipeline) throw new Error(`A kernel of ${this.name} is not compiled yet.`);
-      this.commands[number] ??= this.#group(dispatch, pipeline);
       pass.setPipeline(pipeline);
-      pass.setBindGroup(0, this.commands[number]);
+      pass.setBindGroup(0, this.#group(number, pipeline));
       pass.dispatchWorkgroups(...dispatch.workgroups);
     }
   }
@@ -190,21 +169,36 @@ export class Program {
     return before === 0 ? name : `${name} ${before + 1}`;
   }
 
+  // The pipelines of a shader that steps run, by themselves or by the rung that is chosen.
   #pipelinesOf(shader) {
-    return [...this.pipelines.keys()].filter((number) => this.#shaderName(this.plans.document.pipelines[number].shader) === shader);
+    return this.#numbers(this.plan.steps.length).filter((number) => this.#shaderName(this.plans.document.pipelines[number].shader) === shader);
   }
 
   #describe(step, index) {
+    const usual = this.#usual(step);
+    const others = step.rungs ?? [];
+    // From naive to fast: what needs a feature comes last.
+    const rungs = [...others.filter(({ feature }) => !feature), step, ...others.filter(({ feature }) => feature)].map((rung) => ({
+      ...this.#kernel(rung.dispatches), variant: rung.variant, feature: rung.feature ?? null, own: rung === usual, of: rung,
+      there: !rung.feature || this.device.features.has(rung.feature),
+    }));
+    return {
+      ...this.#kernel(usual.dispatches), step: index, layer: step.layer, operation: step.operation, what: step.what, case: step.case, variant: usual.variant,
+      inputs: step.inputs, output: { name: step.layer, shape: step.shape }, flops: step.flops, bytes: step.bytes, rungs,
+    };
+  }
+
+  // What most workgroups run of these dispatches, to be shown.
+  #kernel(numbers) {
     const { document } = this.plans;
-    const dispatches = step.dispatches.map((number) => this.plan.dispatches[number]);
-    const [first] = dispatches;
-    const pipeline = first && document.pipelines[first.pipeline];
+    const dispatches = numbers.map((number) => this.plan.dispatches[number]);
+    const groups = ({ workgroups: [x, y, z] }) => x * y * z;
+    const main = dispatches.reduce((most, one) => (most && groups(most) >= groups(one) ? most : one), null);
+    const pipeline = main && document.pipelines[main.pipeline];
     const shader = pipeline && document.shaders[pipeline.shader];
     return {
-      step: index, layer: step.layer, operation: step.operation, what: step.what, case: step.case, variant: step.variant,
-      shader: pipeline ? this.#shaderName(pipeline.shader) : null, tiles: shader?.tiles ?? [], files: shader?.files ?? [], entry: pipeline?.entry ?? null, wgsl: shader?.wgsl ?? '',
-      constants: pipeline?.constants ?? {}, inputs: step.inputs, output: { name: step.layer, shape: step.shape },
-      grid: first?.workgroups ?? [0, 0, 0], flops: step.flops, bytes: step.bytes,
+      shader: pipeline && this.#shaderName(pipeline.shader), tiles: shader?.tiles ?? [], files: shader?.files ?? [], wgsl: shader?.wgsl ?? '',
+      entry: pipeline?.entry ?? null, constants: pipeline?.constants ?? {}, grid: main?.workgroups ?? [0, 0, 0],
       dispatches: dispatches.map((dispatch) => ({ entry: document.pipelines[dispatch.pipeline].entry, grid: dispatch.workgroups })),
     };
   }
@@ -234,7 +228,7 @@ export class Program {
 
   /** Runs the steps from `from` up to, and without, `to`. */
   async run({ from = 0, to = this.plan.steps.length } = {}) {
-    await this.#compile(to);
+    await this.#compile(this.#numbers(to));
     await watched(this.device, `Running ${this.name}`, () => this.submit({ from, to }));
   }
 
@@ -243,10 +237,10 @@ export class Program {
     const encoder = this.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     if (from === 0 && this.once !== (this.variables?.version ?? 0)) {
-      this.#record(pass, this.plan.once);
+      this.#record(pass, this.plan.once.flatMap((step) => this.#dispatches(step)));
       this.once = this.variables?.version ?? 0;
     }
-    this.#record(pass, this.plan.steps.slice(from, to));
+    this.#record(pass, this.plan.steps.slice(from, to).flatMap((step) => this.#dispatches(step)));
     pass.end();
     this.device.queue.submit([encoder.finish()]);
   }
@@ -294,10 +288,11 @@ export class Program {
    * `{ok, errors: [{line, column, message}]}`: where it does not compile, nothing changes.
    */
   async replace(shader, text) {
-    await this.complete();
     const numbers = this.#pipelinesOf(shader);
     if (numbers.length === 0) return { ok: false, errors: [{ line: 1, column: 1, message: `${this.name} runs no kernel of ${shader}` }] };
-    const before = new Map(this.pipelines);
+    const before = this.edits.get(shader);
+    this.edits.delete(shader);
+    await this.#compile(numbers);
     const { device } = this;
     device.pushErrorScope('validation');
     const module = device.createShaderModule({ label: `${shader}, edited`, code: text });
@@ -305,45 +300,73 @@ export class Program {
     const refused = await device.popErrorScope();
     const errors = info.messages.filter(({ type }) => type === 'error').map(({ lineNum, linePos, message }) => ({ line: lineNum || 1, column: linePos || 1, message }));
     if (errors.length === 0 && refused) errors.push({ line: 1, column: 1, message: refused.message });
-    if (errors.length > 0) return { ok: false, errors };
+    const refuse = (list) => {
+      if (before) this.edits.set(shader, before);
+      return { ok: false, errors: list };
+    };
+    if (errors.length > 0) return refuse(errors);
     try {
-      const made = await Promise.all(numbers.map(async (number) => [number, await this.#pipeline(number, module)]));
+      const pipelines = new Map(await Promise.all(numbers.map(async (number) => [number, await this.#pipeline(number, module)])));
       await watched(device, shader, async () => {
-        made.forEach(([number, pipeline]) => this.pipelines.set(number, pipeline));
-        this.#bind();
         // Bindings that the text has no more are refused here.
-        this.plan.dispatches.forEach((dispatch) => numbers.includes(dispatch.pipeline) && this.#group(dispatch, this.pipelines.get(dispatch.pipeline)));
+        this.plan.dispatches.forEach(({ pipeline }, number) => pipelines.has(pipeline) && this.#group(number, pipelines.get(pipeline)));
       });
+      this.edits.set(shader, { text, module, pipelines });
     } catch (error) {
-      this.pipelines = before;
-      this.#bind();
-      return { ok: false, errors: [{ line: 1, column: 1, message: error.message }] };
+      return refuse([{ line: 1, column: 1, message: error.message }]);
     }
     this.once = -1;
-    this.replaced.set(shader, text);
     return { ok: true, errors: [] };
   }
 
   /** The shader as it came. */
-  async restore(shader) {
-    for (const number of this.#pipelinesOf(shader)) this.pipelines.set(number, await this.cache.pipelines.get(number));
-    this.replaced.delete(shader);
+  restore(shader) {
+    this.edits.delete(shader);
     this.once = -1;
-    this.#bind();
+  }
+
+  /** Runs a step by another rung of its ladder, one of `steps[step].rungs`, until it is chosen anew; null: by its own. */
+  async choose(step, rung = null) {
+    const own = this.plan.steps[step];
+    if (rung && !rung.there) throw problem('limits', `${rung.variant} needs ${rung.feature}, which this browser or adapter has not.`);
+    const before = this.rungs.get(own);
+    if (!rung || rung.own) this.rungs.delete(own);
+    else this.rungs.set(own, rung.of);
+    try {
+      await watched(this.device, `Compiling ${rung?.variant ?? own.variant}`, () => this.#compile(this.#pipelinesFor(this.#dispatches(own, false))));
+    } catch (error) {
+      if (before) this.rungs.set(own, before);
+      else this.rungs.delete(own);
+      throw error;
+    }
+  }
+
+  /** What a step runs by now: one of its rungs. */
+  chosen(step) {
+    const of = this.rungs.get(this.plan.steps[step]);
+    return this.steps[step].rungs.find((rung) => (of ? rung.of === of : rung.own));
+  }
+
+  /** What tells runs of other kernels apart. */
+  get kernels() {
+    if (this.plain) return '';
+    const rungs = [...this.rungs].map(([step, rung]) => `${this.plan.steps.indexOf(step)} by ${rung.variant}`);
+    return [...[...this.edits].map(([shader, { text }]) => shader + text), ...rungs].join();
   }
 
   /** Milliseconds that one run of a step takes: by the GPU's timestamps where there are, else by the clock. */
   async time(step, { repeats = 10 } = {}) {
     const one = this.plan.steps[step];
-    if (!one || one.dispatches.length === 0) return 0;
-    await this.#compile(step + 1);
+    const dispatches = one ? this.#dispatches(one) : [];
+    if (dispatches.length === 0) return 0;
+    await this.#compile(this.#numbers(step + 1));
     // A step that runs by itself reads what others have left in the memory that they share: results are gone.
     this.last = null;
     const { device } = this;
     const query = device.features.has('timestamp-query') ? device.createQuerySet({ type: 'timestamp', count: 2 }) : null;
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass(query ? { timestampWrites: { querySet: query, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } } : {});
-    for (let i = 0; i < repeats; i += 1) this.#record(pass, [one]);
+    for (let i = 0; i < repeats; i += 1) this.#record(pass, dispatches);
     pass.end();
     if (!query) {
       await device.queue.onSubmittedWorkDone();

@@ -28,8 +28,8 @@ export const state = {
   at: { x: 0.5, y: 0.5 },
   /** True while the numbers are being computed. */
   busy: true,
-  /** Layers whose weights are random now; kernels that are edited. */
-  randomised: new Set(), edited: new Set(),
+  /** Layers whose weights are random now; kernels that are edited; steps that run by another version. */
+  randomised: new Set(), edited: new Set(), rungs: new Set(),
 };
 
 const listeners = [];

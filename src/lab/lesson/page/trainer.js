@@ -6,7 +6,7 @@
 import { Plans, bytes, elements, fresh, random } from 'lesson/plan.js';
 import { Program } from 'lesson/program.js';
 import { readPicture } from 'lesson/pixels.js';
-import * as reference from 'lesson/reference.js';
+import { probabilities } from 'lesson/maths.js';
 
 export class Trainer {
   static async open(device, data, { seed = data.training.seed, rate = data.training.rate, onProgress } = {}) {
@@ -110,7 +110,7 @@ export class Trainer {
       const area = elements([h, w]);
       return Array.from({ length: count }, (_, i) => {
         const scores = logits.subarray(2 * i, 2 * i + 2);
-        return { map: map.slice(i * area, (i + 1) * area), shape: [h, w], logits: [...scores], probability: reference.probabilities(scores, 'usual')[1] };
+        return { map: map.slice(i * area, (i + 1) * area), shape: [h, w], logits: [...scores], probability: probabilities(scores, 'usual')[1] };
       });
     });
   }

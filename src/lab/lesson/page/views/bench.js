@@ -21,7 +21,7 @@ export function benchView(root) {
     button.textContent = 'Stop';
     try {
       const { json, rows, clock } = await runBench(app.lesson, { signal: stop.signal, onProgress: (done, total, name) => { text.textContent = `${done} of ${total}: ${name ?? ''}`; } });
-      text.textContent = `${app.lesson.adapter}. Times are ${clock === 'timestamps' ? 'timestamps of the GPU' : 'by the wall clock, so short kernels read too long'}.`;
+      text.textContent = `${app.lesson.adapter}. Times are ${clock === 'timestamps' ? 'timestamps of the adapter' : 'by the wall clock, so short kernels read too long'}.`;
       fill(table, h('table', {}, h('thead', {}, h('tr', {}, ...['kernel', 'version', 'ms', 'GFLOP/s', 'GB/s', 'case'].map((name) => h('th', { scope: 'col', class: name === 'version' || name === 'case' ? 'text' : null }, name)))),
         h('tbody', {}, ...rows.map((row) => h('tr', {}, h('th', { scope: 'row' }, row.op), h('td', { class: 'text' }, row.variant), ...[row.ms, row.gflops, row.gbps].map((value) => h('td', {}, format(value, 3))), h('td', { class: 'text' }, row.case))))));
       const all = JSON.stringify(json, null, 2);

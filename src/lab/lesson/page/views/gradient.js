@@ -4,7 +4,8 @@ import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { Atlas } from 'lesson/atlas.js';
 import { MapView } from 'lesson/map.js';
-import { channelOf, range } from 'lesson/maths.js';
+import { channelOf } from 'lesson/channels.js';
+import { range } from 'lesson/maths.js';
 import { activation, gradientAt } from 'lesson/made.js';
 import { stageKernels } from 'lesson/kernel.js';
 

@@ -2,6 +2,7 @@
 
 import { h, s, fill } from 'lesson/dom.js';
 import { state, on } from 'lesson/state.js';
+import { app } from 'lesson/app.js';
 import { drawOverlap, drawOverlay, drawPixels, outline } from 'lesson/draw.js';
 import { format } from 'lesson/inspector.js';
 import { bestOf } from 'lesson/maths.js';
@@ -32,7 +33,7 @@ export function heroView(root) {
       over.setAttribute('viewBox', `0 0 ${width} ${height}`);
       fill(over, truth ? s('path', { d: outline(truth, width, height) }) : null);
     }
-    first.note.textContent = truth ? 'The line is the truth. The network never saw it.' : 'No outline belongs to it.';
+    first.note.textContent = truth ? `The line is the truth.${app.data.network.about ? ' The network never saw it.' : ''}` : 'No outline belongs to it.';
     second.note.textContent = 'Yellow: most. Dark blue: nothing.';
     third.note.textContent = scores ? `Green is right: Dice ${format(scores.dice[t], 2)} at the best of 256 thresholds, ${format(scores.meanDice, 2)} on average.` : `What lies above ${t} of 255.`;
   });

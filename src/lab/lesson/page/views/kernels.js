@@ -3,7 +3,8 @@
 import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { app } from 'lesson/app.js';
-import { kernelPanel, shadersOf } from 'lesson/kernel.js';
+import { asTheyCame, shadersOf } from 'lesson/kernel.js';
+import { kernelPanel } from 'lesson/kernelpanel.js';
 
 const STAGES = { forward: 'forward pass', gradient: 'gradient', mean: 'mean of the gradient', sum: 'weighted sum', relu: 'ReLU', upsample: 'resizing', levels: 'grey levels', dice: 'Dice' };
 
@@ -22,7 +23,10 @@ export function kernelsView(root) {
   /** Without WebGPU the texts can still be read. */
   const read = () => {
     if (groups.length) return;
-    groups = (app.data.program?.shaders ?? []).map(({ name, wgsl }) => ({ program: null, shader: name, wgsl, steps: [] }));
+    const { shaders } = app.data.program;
+    // Two texts of one file differ in constants that were set in them.
+    const times = (at) => shaders.slice(0, at).filter(({ name }) => name === shaders[at].name).length;
+    groups = shaders.map(({ name, wgsl }, at) => ({ program: null, shader: times(at) ? `${name} ${times(at) + 1}` : name, wgsl, steps: [] }));
     fill(choose, ...groups.map(({ shader }, i) => h('option', { value: i }, shader)));
     choose.selectedIndex = Math.max(0, groups.findIndex(({ shader }) => shader === 'channel_sum'));
     count.textContent = 'They run, and can be changed, where WebGPU is there. Here is their text.';
@@ -43,15 +47,17 @@ export function kernelsView(root) {
     fill(choose, ...groups.map(({ name, shader, steps }, i) => h('option', { value: i }, `${name}: ${shader}${steps.length > 1 ? ` (${steps.length} steps)` : ''}`)));
     choose.selectedIndex = before >= 0 && before < groups.length ? before : Math.max(0, groups.findIndex(({ stage }) => stage === 'sum'));
     const steps = groups.reduce((sum, group) => sum + group.steps.length, 0);
-    count.textContent = `${steps} steps run ${new Set(groups.map(({ shader }) => shader)).size} different texts. A file opens with its formula and the versions in it, from naive to fast.`;
+    count.textContent = `${steps} steps run ${new Set(groups.map(({ shader }) => shader)).size} different texts. A file opens with its formula.`;
     open();
   };
   on(['explanation'], list);
-  on(['edited'], () => {
-    fill(banner, state.edited.size ? [h('p', { class: 'message note' }, `Edited and in use: ${[...state.edited].join(', ')}. All numbers of the page come from them now.`), h('button', { type: 'button', onclick: async () => {
-      for (const { program, shader } of groups) if (state.edited.has(shader)) await program.restore(shader);
+  on(['edited', 'rungs'], () => {
+    const changed = [...[...state.edited].map((shader) => `${shader}, edited`), ...state.rungs];
+    fill(banner, changed.length ? [h('p', { class: 'message note' }, `In use: ${changed.join('; ')}. All numbers of the page come from them now.`), h('button', { type: 'button', onclick: async () => {
+      await asTheyCame(await app.lesson.opened());
       state.edited.clear();
-      set({ edited: state.edited });
+      state.rungs.clear();
+      set({ edited: state.edited, rungs: state.rungs });
       await app.refresh();
       open();
     } }, 'All originals back')] : null);

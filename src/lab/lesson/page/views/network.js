@@ -6,7 +6,7 @@ import { app } from 'lesson/app.js';
 import { Atlas } from 'lesson/atlas.js';
 import { MapView } from 'lesson/map.js';
 import { num, format } from 'lesson/inspector.js';
-import { channelOf } from 'lesson/maths.js';
+import { channelOf } from 'lesson/channels.js';
 import { activation } from 'lesson/made.js';
 import { describe, family, FAMILIES, short, shapeText } from 'lesson/text.js';
 import { layerKernels } from 'lesson/kernel.js';
@@ -20,7 +20,7 @@ export function networkView(root) {
     const button = h('button', {
       type: 'button', class: `layer ${family(layer)}`, title: `${layer.name}: ${shapeText(layer.shape)}`, 'data-layer': layer.name,
       'aria-label': `${layer.name}, ${short(layer)}, ${shapeText(layer.shape)}`,
-      style: { height: `${38 + (height ? 12 * Math.log2(height) : 0)}px`, width: `${18 + Math.min(12, 1.5 * Math.log2(channels))}px` },
+      style: { height: `${52 + (height ? 12 * Math.log2(height) : 0)}px`, width: `${18 + Math.min(12, 1.5 * Math.log2(channels))}px` },
       onclick: () => set({ shown: layer.name }),
     }, h('span', {}, short(layer)));
     boxes.set(layer.name, button);
@@ -36,9 +36,11 @@ export function networkView(root) {
     next.click();
   });
   const graph = h('div', { class: 'scroll graphbox' }, arcs, list);
-  const legend = h('ul', { class: 'legend families' }, ...Object.entries(FAMILIES).map(([name, text]) => h('li', {}, h('span', { class: `swatch ${name}` }), text)));
+  const legend = h('ul', { class: 'legend families' }, ...Object.entries(FAMILIES).map(([name, text]) => h('li', {}, h('span', { class: `swatch ${name}` }), text)),
+    h('li', {}, h('span', { class: 'swatch explained' }), 'the layer whose map is made'));
+  const count = h('p', { class: 'note' }, `${app.layers.length} layers, from the picture on the left to the scores on the right; the row can be scrolled. A curve is a shortcut past some layers.`);
   const panel = layerPanel();
-  fill(root, graph, legend, panel.element);
+  fill(root, graph, legend, count, panel.element);
 
   /** Shortcuts: inputs that are not the layer just before. */
   const drawArcs = () => {

@@ -1,24 +1,21 @@
 // Step 1: the picture, where it comes from, and what is painted on it: a cover, or a true outline.
 
-import { h, s, fill, blobOf } from 'lesson/dom.js';
+import { h, s, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { app } from 'lesson/app.js';
 import { drawPixels, outline } from 'lesson/draw.js';
 import { MapView } from 'lesson/map.js';
-import { activation, covering, greyOf } from 'lesson/made.js';
-import { MOST_PIXELS, readPicture } from 'lesson/pixels.js';
+import { activation, covering } from 'lesson/made.js';
+import { greyOf } from 'lesson/input.js';
+import { readPicture } from 'lesson/pixels.js';
 import { range } from 'lesson/maths.js';
-import { sizeOf } from 'lesson/size.js';
 
 /** The longer side that a picture of one's own is brought to. */
 const LONGEST = 320;
 
-/** A Blob of a picture to {width, height, pixels}; at most LONGEST pixels a side unless `whole`. */
-async function decode(blob, whole = false) {
-  // Before it is decoded: what is too large might not fit into memory.
-  const size = sizeOf(new Uint8Array(await blob.slice(0, 1 << 18).arrayBuffer()));
-  if (size && size[0] * size[1] > MOST_PIXELS) throw new Error(`This picture has ${Math.round((size[0] * size[1]) / 1e6)} megapixels; the page takes up to ${MOST_PIXELS / 1e6}. Please make it smaller first.`);
-  const { pixels, width, height } = await readPicture(blob);
+/** A Blob or a data URL of a picture to {width, height, pixels}; at most LONGEST pixels a side unless `whole`. */
+async function decode(source, whole = false) {
+  const { pixels, width, height } = await readPicture(source);
   const share = whole ? 1 : Math.min(1, LONGEST / Math.max(width, height));
   if (share === 1) return { pixels, width, height, shrunk: false };
   const [w, hh] = [width, height].map((side) => Math.max(1, Math.round(side * share)));
@@ -33,8 +30,8 @@ async function decode(blob, whole = false) {
 export async function openIncluded(id) {
   const found = app.data.pictures.find((one) => one.id === id);
   if (!found) return;
-  const image = await decode(blobOf(found.png), true);
-  const mask = found.outline ? await decode(blobOf(found.outline), true) : null;
+  const image = await decode(found.png, true);
+  const mask = found.outline ? await decode(found.outline, true) : null;
   const truth = mask ? Uint8Array.from({ length: mask.width * mask.height }, (_, i) => (mask.pixels[4 * i] > 0 ? 1 : 0)) : null;
   set({
     picture: { ...image, id, title: found.title ?? found.name, class: found.class, own: false }, covered: null,

@@ -4,7 +4,8 @@ import { h, fill } from 'lesson/dom.js';
 import { state, set, on } from 'lesson/state.js';
 import { MapView } from 'lesson/map.js';
 import { num, format } from 'lesson/inspector.js';
-import { contribution, ordered, partialSum, range } from 'lesson/maths.js';
+import { contribution, ordered, partialSum } from 'lesson/channels.js';
+import { range } from 'lesson/maths.js';
 import { activation, gradientAt, summed, weight } from 'lesson/made.js';
 import { stageKernels } from 'lesson/kernel.js';
 

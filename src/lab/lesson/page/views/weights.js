@@ -5,7 +5,7 @@ import { state, set, on } from 'lesson/state.js';
 import { Bars } from 'lesson/chart.js';
 import { MapView } from 'lesson/map.js';
 import { num, format, sym } from 'lesson/inspector.js';
-import { channelOf, contribution, ordered } from 'lesson/maths.js';
+import { channelOf, contribution, ordered } from 'lesson/channels.js';
 import { activation, gradientAt, weight } from 'lesson/made.js';
 import { METHODS } from 'lesson/text.js';
 import { stageKernels } from 'lesson/kernel.js';

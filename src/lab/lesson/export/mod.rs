@@ -3,17 +3,25 @@
 //! Everything is as the driver of a device with WebGPU's default limits would be given it: the text of each shader, the
 //! constants of each pipeline, which range of which buffer stands behind each binding, the words of each uniform block.
 
+mod buffers;
+mod format;
+mod kernels;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::engine::graph::{Graph, Init, Kind, Role};
+use self::buffers::Buffers;
+use self::format::{
+    Bank, Dispatch, Exported, Limits, Port, Rung, Start, Step, Tensor, Variables, role,
+};
+use self::kernels::{Kernels, feature, position};
+use crate::engine::graph::{Graph, Kind, Role};
 use crate::engine::kernel::Capabilities;
-use crate::engine::plan::{self, Memory, Place, Plan, Reach, VariableLayout, allocation};
+use crate::engine::plan::{self, Memory, Place, Plan, Reach, VariableLayout};
 use crate::engine::session::Store;
-use crate::engine::shaders;
 use crate::error::{Error, Result};
 
 /// The format's version: it changes when an old reader would misread a new document.
@@ -26,144 +34,10 @@ pub struct Document {
     version: u32,
     made_by: String,
     needs: Limits,
-    shaders: Vec<Shader>,
-    pipelines: Vec<Pipeline>,
+    #[serde(flatten)]
+    kernels: Kernels,
     variables: BTreeMap<String, Variables>,
     plans: BTreeMap<String, Exported>,
-}
-
-/// What a device must allow, under WebGPU's names.
-#[allow(non_snake_case)]
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Limits {
-    maxBufferSize: u64,
-    maxStorageBufferBindingSize: u64,
-    maxStorageBuffersPerShaderStage: usize,
-    maxComputeWorkgroupsPerDimension: u32,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Shader {
-    name: &'static str,
-    files: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tiles: Vec<(&'static str, u32)>,
-    wgsl: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Pipeline {
-    shader: usize,
-    entry: &'static str,
-    constants: BTreeMap<&'static str, f64>,
-    /// What each `@binding` is called, by its number.
-    bindings: BTreeMap<u32, String>,
-    /// Where each field of the uniform block stands, in bytes.
-    fields: BTreeMap<String, u32>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Exported {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    variables: Option<String>,
-    buffers: Vec<BufferOf>,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
-    /// Each different one once; steps name them by number.
-    dispatches: Vec<Dispatch>,
-    once: Vec<Step>,
-    steps: Vec<Step>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct BufferOf {
-    of: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
-    bytes: u64,
-}
-
-/// A tensor in a buffer: number (row, channel) stands `offset + row * stride + channel` numbers after its start.
-#[derive(Clone, Debug, Serialize)]
-struct Port {
-    name: String,
-    buffer: usize,
-    offset: u64,
-    stride: usize,
-    shape: Vec<usize>,
-    /// Of an output: it is there when so many steps have run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<usize>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Step {
-    layer: String,
-    operation: &'static str,
-    what: String,
-    variant: &'static str,
-    /// As `parula bench` names it.
-    case: String,
-    inputs: Vec<String>,
-    shape: Vec<usize>,
-    flops: u64,
-    bytes: u64,
-    dispatches: Vec<usize>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct Dispatch {
-    pipeline: usize,
-    /// `[binding, buffer, first byte, bytes]`.
-    bindings: Vec<[u64; 4]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uniform: Option<(u32, Vec<u32>)>,
-    workgroups: [u32; 3],
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Variables {
-    roles: BTreeMap<&'static str, Bank>,
-    tensors: Vec<Tensor>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Bank {
-    elements: usize,
-    /// Little-endian numbers of 32 bits in base64; none where all are 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<String>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Tensor {
-    name: String,
-    role: &'static str,
-    offset: usize,
-    shape: Vec<usize>,
-    start: Start,
-}
-
-/// How a variable starts before training.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Start {
-    Constant(f32),
-    /// Uniform between minus this and this.
-    Uniform(f64),
-    /// Normal with this deviation, cut at two of them.
-    Normal(f64),
-    /// Numbers that are part of the network.
-    Given,
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Trainable => "trainable",
-        Role::State => "state",
-        Role::Optimizer => "optimizer",
-        Role::Constant => "constant",
-    }
 }
 
 /// The numbers of `data`, little-endian, in base64.
@@ -178,8 +52,7 @@ impl Default for Document {
             version: VERSION,
             made_by: format!("parula {}", env!("CARGO_PKG_VERSION")),
             needs: Limits::default(),
-            shaders: Vec::new(),
-            pipelines: Vec::new(),
+            kernels: Kernels::default(),
             variables: BTreeMap::new(),
             plans: BTreeMap::new(),
         }
@@ -190,6 +63,11 @@ impl Document {
     /// What a plan must be made for: WebGPU's default limits, no optional feature.
     pub fn capabilities() -> Capabilities {
         Capabilities::default()
+    }
+
+    /// What the other variants of its steps may use: subgroups as well, of whichever size a browser may have.
+    pub fn rungs() -> Capabilities {
+        Capabilities { subgroup: Some((4, 128)), ..Self::capabilities() }
     }
 
     /// The names of the plans, in alphabetical order.
@@ -229,7 +107,7 @@ impl Document {
                 offset: *offset,
                 shape: shape.dims().to_vec(),
                 start: match start {
-                    Some(Kind::Variable(variable)) => start_of(&variable.init),
+                    Some(Kind::Variable(variable)) => Start::of(&variable.init),
                     _ => Start::Given,
                 },
             }
@@ -305,10 +183,18 @@ impl Document {
                 let inputs = || node.iter().flat_map(|node| &node.inputs);
                 let shapes = inputs().map(|&input| graph.shape(input).to_string());
                 let shapes = shapes.collect::<Vec<_>>().join(", ");
-                let mut dispatches = Vec::new();
-                for dispatch in &step.dispatches {
-                    let dispatch = self.dispatch(dispatch, buffers)?;
-                    dispatches.push(position(all, |there| *there == dispatch, || dispatch.clone()));
+                let mut numbers = |dispatches: &[plan::Dispatch], feature| {
+                    let number = |dispatch| {
+                        let dispatch = self.dispatch(dispatch, buffers, feature)?;
+                        Ok(position(all, |there| *there == dispatch, || dispatch.clone()))
+                    };
+                    dispatches.iter().map(number).collect::<Result<Vec<usize>>>()
+                };
+                let mut rungs = Vec::new();
+                for rung in &step.rungs {
+                    let feature = feature(rung.needs);
+                    let dispatches = numbers(&rung.dispatches, feature)?;
+                    rungs.push(Rung { variant: rung.variant, feature, dispatches });
                 }
                 Ok(Step {
                     layer: step.layer.clone(),
@@ -320,20 +206,26 @@ impl Document {
                     shape: step.shape.dims().to_vec(),
                     flops: step.flops,
                     bytes: step.bytes,
-                    dispatches,
+                    dispatches: numbers(&step.dispatches, None)?,
+                    rungs,
                 })
             })
             .collect()
     }
 
-    fn dispatch(&mut self, dispatch: &plan::Dispatch, buffers: &Buffers) -> Result<Dispatch> {
+    fn dispatch(
+        &mut self,
+        dispatch: &plan::Dispatch,
+        buffers: &Buffers,
+        feature: Option<&'static str>,
+    ) -> Result<Dispatch> {
         if dispatch.texels || !dispatch.halves.is_empty() {
             return Err(Error::Gpu {
                 doing: format!("exporting {}/{}", dispatch.shader, dispatch.entry),
                 message: "it was planned for a device with textures or numbers of 16 bits".into(),
             });
         }
-        let pipeline = self.pipeline(dispatch)?;
+        let pipeline = self.kernels.pipeline(dispatch, feature)?;
         let mut bindings = Vec::new();
         for bound in &dispatch.bindings {
             let at = buffers.find(bound.memory, bound.reach == Reach::Write);
@@ -361,88 +253,5 @@ impl Document {
             uniform: dispatch.uniform.as_ref().map(|(index, block)| (*index, words(block))),
             workgroups: dispatch.workgroups,
         })
-    }
-
-    fn pipeline(&mut self, dispatch: &plan::Dispatch) -> Result<usize> {
-        let shader = self.shader(dispatch)?;
-        let interface = shaders::interface(dispatch.shader, dispatch.entry, false)?;
-        let bindings = interface.bindings.iter();
-        let pipeline = Pipeline {
-            shader,
-            entry: dispatch.entry,
-            constants: dispatch.constants.iter().copied().collect(),
-            bindings: bindings.map(|one| (one.index, one.name.clone())).collect(),
-            fields: interface.fields.clone(),
-        };
-        Ok(position(&mut self.pipelines, |there| *there == pipeline, || pipeline.clone()))
-    }
-
-    fn shader(&mut self, dispatch: &plan::Dispatch) -> Result<usize> {
-        let (name, tiles) = (dispatch.shader, &dispatch.tiles);
-        let text = shaders::source_with(name, tiles, false, &[])?;
-        let wgsl = shaders::without_cooperative(&shaders::without_subgroups(&text));
-        let files = shaders::source(name)?.files().map(|file| format!("shaders/{file}")).collect();
-        let make = || Shader { name, files, tiles: tiles.clone(), wgsl };
-        Ok(position(&mut self.shaders, |there| there.name == name && there.tiles == *tiles, make))
-    }
-}
-
-/// Where in `all` something is, put there first where it is not yet.
-fn position<T>(all: &mut Vec<T>, is: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> usize {
-    match all.iter().position(is) {
-        Some(at) => at,
-        None => {
-            all.push(make());
-            all.len() - 1
-        }
-    }
-}
-
-fn start_of(init: &Init) -> Start {
-    match init {
-        Init::Constant(value) => Start::Constant(*value),
-        Init::Values(_) => Start::Given,
-        Init::GlorotUniform { fan_in, fan_out } => {
-            Start::Uniform((6.0 / (*fan_in + *fan_out).max(1) as f64).sqrt())
-        }
-        Init::HeNormal { fan_in } => {
-            Start::Normal((2.0 / (*fan_in).max(1) as f64).sqrt() / 0.879_625_661_034_239_8)
-        }
-    }
-}
-
-/// The buffers of a plan in one list: slots, inputs, variables by role, and two that stand behind bindings which a
-/// kernel declares and does not use.
-struct Buffers {
-    all: Vec<BufferOf>,
-    slots: usize,
-    inputs: usize,
-    roles: Vec<Role>,
-}
-
-impl Buffers {
-    fn of(plan: &Plan) -> Self {
-        let one = |of, bytes| BufferOf { of, role: None, bytes: allocation(bytes) };
-        let mut all: Vec<BufferOf> = plan.slots.iter().map(|&bytes| one("slot", bytes)).collect();
-        all.extend(plan.inputs.iter().map(|input| one("input", input.place.bytes)));
-        let roles: Vec<Role> = plan.variables.elements.keys().copied().collect();
-        all.extend(plan.variables.elements.iter().map(|(&of, &elements)| {
-            let bytes = allocation(4 * elements as u64);
-            BufferOf { of: "variables", role: Some(role(of)), bytes }
-        }));
-        all.extend([one("unused", 256), one("unused", 256)]);
-        Buffers { all, slots: plan.slots.len(), inputs: plan.inputs.len(), roles }
-    }
-
-    fn find(&self, memory: Memory, written: bool) -> usize {
-        let fixed = self.slots + self.inputs;
-        match memory {
-            Memory::Slot(index) => index,
-            Memory::Input(index) => self.slots + index,
-            Memory::Variables(of) => {
-                fixed + self.roles.iter().position(|&role| role == of).unwrap_or_default()
-            }
-            Memory::Unused => fixed + self.roles.len() + usize::from(written),
-        }
     }
 }
