@@ -67,8 +67,8 @@ SlurmUser=$user
 SlurmdUser=$user
 AuthType=auth/munge
 CredType=cred/munge
-# How long what is put back waits, too.
-AuthInfo=socket=$slurm/munge,cred_expire=3
+# How long what goes back into the queue waits, too; less than 5 is taken for 120.
+AuthInfo=socket=$slurm/munge,cred_expire=6
 PluginDir=$slurm_plugins
 StateSaveLocation=$slurm/state
 SlurmdSpoolDir=$slurm/%n
@@ -80,7 +80,8 @@ JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-SchedulerParameters=sched_min_interval=200000,batch_sched_delay=0
+SchedulerType=sched/builtin
+SchedulerParameters=sched_interval=2,sched_min_interval=200000,batch_sched_delay=0
 ReturnToService=2
 SlurmdParameters=config_overrides
 NodeName=one NodeHostname=$host NodeAddr=127.0.0.1 Port=$first CPUs=2
@@ -132,7 +133,7 @@ no_jobs() { [[ -z "$(squeue -h 2>/dev/null)" ]]; }
 # Ends all jobs, and then the daemons.
 stop_slurm() {
     [[ -n "${slurm_daemons[*]:-}" ]] || return 0
-    local file process
+    local process
     if [[ -S "$slurm/munge" ]]; then
         squeue -h -o %A 2>/dev/null | xargs -r scancel --signal=KILL --full 2>/dev/null || true
         squeue -h -o %A 2>/dev/null | xargs -r scancel 2>/dev/null || true
@@ -141,9 +142,9 @@ stop_slurm() {
     kill "${slurm_daemons[@]}" 2>/dev/null || true
     wait "${slurm_daemons[@]}" 2>/dev/null || true
     # What is left of jobs, by the one thing that nobody else has.
-    for file in /proc/[0-9]*/environ; do
-        process="${file//[^0-9]/}"
-        ! grep -qzxF "SLURM_CONF=$SLURM_CONF" "$file" 2>/dev/null || kill -KILL "$process" 2>/dev/null || true
+    for process in /proc/[0-9]*; do
+        ! grep -qzxF "SLURM_CONF=$SLURM_CONF" "$process/environ" 2>/dev/null ||
+            kill -KILL "${process#/proc/}" 2>/dev/null || true
     done
     slurm_daemons=()
 }
