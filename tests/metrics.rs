@@ -1,4 +1,5 @@
-//! The metrics of heatmaps and classifiers against scikit-learn and NumPy: `tests/reference/metrics.py` and
+//! The metrics of heatmaps and classifiers against scikit-learn and NumPy, and the rank test of the bench against
+//! SciPy: `tests/reference/rank_test.py`, `metrics.py` and
 //! `classifier.py` wrote the numbers.
 
 use parula::lab::metrics::average_precision::average_precision;
@@ -6,6 +7,7 @@ use parula::lab::metrics::classifier::{Answer, Judgement};
 use parula::lab::metrics::deletion::area;
 use parula::lab::metrics::energy::energy;
 use parula::lab::metrics::iou::iou;
+use parula::lab::metrics::mann_whitney::mann_whitney;
 use parula::lab::metrics::{otsu, road};
 use parula::nets::cam::dice;
 use parula::nets::cam::levels::Levels;
@@ -167,6 +169,26 @@ fn what_a_classifier_is_worth_is_what_scikit_learn_says() {
         near(found.balanced_accuracy.unwrap(), case.three.balanced_accuracy, "of three");
         for (class, &area) in found.classes.iter().zip(&case.three.auc) {
             near(class.auc.unwrap().value, area, "one against the others");
+        }
+    }
+}
+
+/// Two samples, and SciPy's probability that they are of one distribution.
+#[derive(serde::Deserialize)]
+struct RankTest {
+    first: Vec<f64>,
+    second: Vec<f64>,
+    p: f64,
+}
+
+#[test]
+fn the_rank_test_of_the_bench_equals_scipy_s() {
+    let cases: Vec<RankTest> =
+        serde_json::from_str(include_str!("reference/rank_test.json")).unwrap();
+    assert_eq!(cases.len(), 12);
+    for (number, RankTest { first, second, p }) in cases.iter().enumerate() {
+        for found in [mann_whitney(first, second), mann_whitney(second, first)] {
+            assert!((found - p).abs() < 1e-9 * p.max(1e-3), "case {number}: {found} {p}");
         }
     }
 }

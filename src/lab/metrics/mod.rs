@@ -10,6 +10,7 @@ pub mod deletion;
 pub mod energy;
 pub mod interval;
 pub mod iou;
+pub mod mann_whitney;
 pub mod otsu;
 pub mod pointing;
 pub mod rank;
