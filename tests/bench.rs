@@ -52,11 +52,11 @@ fn the_bench_times_layers_and_sets_them_against_an_older_report() {
     assert!(!compared.is_empty() && compared.iter().all(|row| row["verdict"].is_string()));
     assert!(comparison["only_old"].as_u64() > Some(0) && comparison["only_new"] == 0);
 
-    // Of another adapter, or of a machine that was twice as fast, it cannot be told, and that is no failure.
+    // Of another adapter, or of a machine that was much faster, it cannot be told, and that is no failure.
     let mut other = report.clone();
     other["adapter"] = "another GPU".into();
     let mut faster = report.clone();
-    faster["ceiling"]["gflops"] = (2.0 * report["ceiling"]["gflops"].as_f64().unwrap()).into();
+    faster["ceiling"]["gflops"] = (50.0 * report["ceiling"]["gflops"].as_f64().unwrap()).into();
     let strict = [&one[..], &["--fail-if-slower", "0"]].concat();
     for (changed, why) in [(other, "another GPU"), (faster, "GFLOP/s")] {
         std::fs::write(&old, changed.to_string()).unwrap();
