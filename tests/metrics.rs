@@ -1,13 +1,15 @@
-//! The metrics of heatmaps and classifiers against scikit-learn and NumPy, and the rank test of the bench against
-//! SciPy: `tests/reference/rank_test.py`, `metrics.py` and
-//! `classifier.py` wrote the numbers.
+//! The metrics of heatmaps and classifiers against scikit-learn and NumPy: `tests/reference/metrics.py` and
+//! `classifier.py` wrote the numbers; the similarity of maps against scikit-image and SciPy, by `trust.py`.
 
 use parula::lab::metrics::average_precision::average_precision;
 use parula::lab::metrics::classifier::{Answer, Judgement};
 use parula::lab::metrics::deletion::area;
 use parula::lab::metrics::energy::energy;
+use parula::lab::metrics::gini::gini;
 use parula::lab::metrics::iou::iou;
-use parula::lab::metrics::mann_whitney::mann_whitney;
+use parula::lab::metrics::rank::Ranks;
+use parula::lab::metrics::sobel;
+use parula::lab::metrics::ssim::Windowed;
 use parula::lab::metrics::{otsu, road};
 use parula::nets::cam::dice;
 use parula::nets::cam::levels::Levels;
@@ -173,22 +175,56 @@ fn what_a_classifier_is_worth_is_what_scikit_learn_says() {
     }
 }
 
-/// Two samples, and SciPy's probability that they are of one distribution.
 #[derive(serde::Deserialize)]
-struct RankTest {
-    first: Vec<f64>,
-    second: Vec<f64>,
-    p: f64,
+struct Alike {
+    height: usize,
+    width: usize,
+    steps: f64,
+    share: f64,
+    ssim: f64,
+    ssim_signed: f64,
+    rank: f64,
+    rank_signed: f64,
+    gini: f64,
+    edges: Vec<f64>,
 }
 
 #[test]
-fn the_rank_test_of_the_bench_equals_scipy_s() {
-    let cases: Vec<RankTest> =
-        serde_json::from_str(include_str!("reference/rank_test.json")).unwrap();
-    assert_eq!(cases.len(), 12);
-    for (number, RankTest { first, second, p }) in cases.iter().enumerate() {
-        for found in [mann_whitney(first, second), mann_whitney(second, first)] {
-            assert!((found - p).abs() < 1e-9 * p.max(1e-3), "case {number}: {found} {p}");
+fn how_alike_two_maps_are_is_what_scikit_image_and_scipy_say() {
+    let cases: Vec<Alike> = serde_json::from_str(include_str!("reference/trust.json")).unwrap();
+    assert_eq!(cases.len(), 5);
+    for (number, case) in cases.iter().enumerate() {
+        let size = [case.height, case.width];
+        let drawn = |what: &str| -> Vec<f64> {
+            let name = format!("trust {number}/{what}");
+            chance(&name, size[0] * size[1]).iter().map(|c| 2.0 * c - 1.0).collect()
+        };
+        // Halves go to the even number, as in NumPy.
+        let in_steps =
+            |v: f64| ((v * case.steps).round_ties_even() / case.steps).clamp(-1.0, 1.0) as f32;
+        let first: Vec<f32> = drawn("a").into_iter().map(in_steps).collect();
+        let mixed = drawn("a").into_iter().zip(drawn("b"));
+        let second: Vec<f32> =
+            mixed.map(|(a, b)| in_steps(case.share * a + (1.0 - case.share.abs()) * b)).collect();
+        let near = |found: f64, expected: f64, what: &str| {
+            assert!((found - expected).abs() < 1e-6, "case {number}, {what}: {found} {expected}");
+        };
+        let absolute = |map: &[f32]| -> Vec<f32> { map.iter().map(|value| value.abs()).collect() };
+        let ssim = |a: &[f32], b: &[f32], range| {
+            let [a, b] = [a, b].map(|map| Windowed::new(map, size).unwrap());
+            a.similarity(&b, range).unwrap()
+        };
+        let rank = |a: &[f32], b: &[f32]| {
+            let [a, b] = [a, b].map(|map| Ranks::new(map.iter().map(|&v| f64::from(v))));
+            a.correlation(&b).unwrap()
+        };
+        near(ssim(&absolute(&first), &absolute(&second), 1.0), case.ssim, "SSIM");
+        near(ssim(&first, &second, 2.0), case.ssim_signed, "SSIM of signed maps");
+        near(rank(&absolute(&first), &absolute(&second)), case.rank, "rank");
+        near(rank(&first, &second), case.rank_signed, "rank of signed maps");
+        near(gini(&first).unwrap(), case.gini, "Gini");
+        for (found, expected) in sobel::edges(&first, size).iter().step_by(37).zip(&case.edges) {
+            near(f64::from(*found), *expected, "edges");
         }
     }
 }

@@ -5,7 +5,10 @@
 //! height on every side: 20 % on average, so on average the box fills 1 / 1.4 = 0.714 of each
 //! side. The ellipse is the one inscribed in that average box.
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::draw;
 
 /// How much of each side of the ROI the average tumour's bounding box fills.
 const AVERAGE_FILL: f64 = 1.0 / 1.4;
@@ -66,6 +69,12 @@ impl Baseline {
 /// dark in ultrasound and bright in mammograms, so this looks at the image and at no network.
 pub fn darkness(image: &[u8]) -> Vec<u8> {
     image.iter().map(|grey| 255 - grey).collect()
+}
+
+/// Numbers from 0 to 1 that are drawn evenly for the ROI called `name`: the same whatever is asked of it.
+pub fn noise(name: &str, count: usize) -> Vec<f32> {
+    let mut random = draw::stream(0, &format!("noise {name}"));
+    (0..count).map(|_| random.random::<f32>()).collect()
 }
 
 /// The centre of pixel `index` of `count`, from -0.5 to 0.5.

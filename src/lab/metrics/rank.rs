@@ -1,30 +1,50 @@
 //! Spearman's rank correlation.
 
-/// The rank of each value, from 1; equal values share the mean of their ranks. Values are equal to
-/// twelve places: the same accuracies, added up in another order, differ in the sixteenth.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let values: Vec<f64> = values.iter().map(|value| (value * 1e12).round()).collect();
-    let rank = |value: &f64| {
-        let below = values.iter().filter(|other| other.total_cmp(value).is_lt()).count();
-        let equal = values.iter().filter(|other| other.total_cmp(value).is_eq()).count();
-        below as f64 + (equal as f64 + 1.0) / 2.0
-    };
-    values.iter().map(rank).collect()
+/// The ranks of numbers, from 1, equal ones at the mean of theirs; less their mean.
+#[derive(Clone, Debug)]
+pub struct Ranks {
+    centred: Vec<f64>,
+    /// The sum of their squares.
+    squares: f64,
+}
+
+impl Ranks {
+    /// Of finite `values`. 0 and -0 are equal.
+    pub fn new(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut order: Vec<(f64, usize)> =
+            values.into_iter().enumerate().map(|(index, value)| (value + 0.0, index)).collect();
+        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut centred = vec![0.0; order.len()];
+        // Ranks sum to n (n + 1) / 2 with ties or without.
+        let middle = (order.len() as f64 + 1.0) / 2.0;
+        let mut below = 0;
+        for equal in order.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
+            let rank = below as f64 + (equal.len() as f64 + 1.0) / 2.0;
+            equal.iter().for_each(|&(_, index)| centred[index] = rank - middle);
+            below += equal.len();
+        }
+        let squares = centred.iter().map(|rank| rank * rank).sum();
+        Ranks { centred, squares }
+    }
+
+    /// Spearman's rho of the two, in [-1, 1]: Pearson's correlation of the ranks. None for fewer than three pairs,
+    /// for different lengths, or where one side is all equal.
+    pub fn correlation(&self, other: &Self) -> Option<f64> {
+        if self.centred.len() < 3 || self.centred.len() != other.centred.len() {
+            return None;
+        }
+        let product: f64 = self.centred.iter().zip(&other.centred).map(|(a, b)| a * b).sum();
+        let scale = (self.squares * other.squares).sqrt();
+        (scale > 0.0).then(|| (product / scale).clamp(-1.0, 1.0))
+    }
 }
 
 /// Spearman's rho of pairs, in [-1, 1]: Pearson's correlation of their ranks, ties at the mean of
-/// their ranks. None for fewer than three pairs, or where one side is all equal.
+/// their ranks. None for fewer than three pairs, or where one side is all equal. Values are equal to
+/// twelve places: the same accuracies, added up in another order, differ in the sixteenth.
 pub fn spearman(first: &[f64], second: &[f64]) -> Option<f64> {
-    if first.len() < 3 || first.len() != second.len() {
-        return None;
-    }
-    // Ranks sum to n (n + 1) / 2 with ties or without.
-    let middle = (first.len() as f64 + 1.0) / 2.0;
-    let centred = |values| -> Vec<f64> { ranks(values).iter().map(|rank| rank - middle).collect() };
-    let (a, b) = (centred(first), centred(second));
-    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
-    (scale > 0.0).then(|| (product(&a, &b) / scale).clamp(-1.0, 1.0))
+    let ranks = |values: &[f64]| Ranks::new(values.iter().map(|value| (value * 1e12).round()));
+    ranks(first).correlation(&ranks(second))
 }
 
 #[cfg(test)]
@@ -43,10 +63,13 @@ mod tests {
 
     #[test]
     fn ties_share_their_ranks() {
-        assert_eq!(ranks(&[0.3, 0.1, 0.3, 0.2]), [3.5, 1.0, 3.5, 2.0]);
+        let ranks = |values: &[f64]| Ranks::new(values.iter().copied()).centred;
+        assert_eq!(ranks(&[0.3, 0.1, 0.3, 0.2]), [1.0, -1.5, 1.0, -0.5]);
+        assert_eq!(ranks(&[0.0, -0.0, 1e-30]), [-0.5, -0.5, 1.0]);
         let other_order = 0.1 + (0.2 + 0.3);
         assert!((0.1 + 0.2) + 0.3 != other_order);
-        assert_eq!(ranks(&[(0.1 + 0.2) + 0.3, other_order]), [1.5, 1.5]);
+        let rho = spearman(&[(0.1 + 0.2) + 0.3, other_order, 1.0], &[1.0, 1.0, 2.0]).unwrap();
+        assert!((rho - 1.0).abs() < 1e-12, "{rho}");
         // By hand: ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: 4.5 / sqrt(4.5 * 5).
         let rho = spearman(&[1.0, 2.0, 2.0, 3.0], &[1.0, 2.0, 3.0, 4.0]).unwrap();
         assert!((rho - 4.5 / 22.5f64.sqrt()).abs() < 1e-12, "{rho}");
