@@ -8,7 +8,7 @@ use super::train::Training;
 use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
-use crate::lab::compare::{self, Options};
+use crate::lab::compare::{self, Options, trust};
 use crate::lab::experiment::Setup;
 use crate::nets::cam::{self, METHODS, Method};
 use crate::nets::models;
@@ -18,11 +18,13 @@ use crate::nets::models;
     parula compare --data BUSI --weights out/busi --seeds 0,1,2 --out compared\n  \
     parula compare --data BUSI --methods gradcam,layercam,scorecam --models compact-resnet \\\n      \
     --images 40 --rank-by road --out compared\n  \
+    parula compare --data BUSI --weights out/busi --epochs 6 --trust --out compared\n  \
     the same command with --resume goes on where it was stopped; it may ask for more methods, models and seeds\n\n\
     OUT has compare.json (everything), compare.md (the ranked tables), compare.csv (a line for each model, \
     seed, map and metric), summary.csv (means over seeds, with intervals), scores/MODEL/SEED/MAP.csv (a line \
     for each ROI), curves/MODEL/SEED/MAP.csv (Dice by threshold) and figures/: bars.png, dice.png, \
-    gallery-MODEL.png.")]
+    gallery-MODEL.png. With --trust also trust.csv (a line for each model, map and test), \
+    trust/MODEL/SEED/MAP.csv (a line for each two maps) and figures/trust-MODEL.png.")]
 pub struct Compare {
     /// The data set; without it, synthetic mammograms
     #[arg(long)]
@@ -69,6 +71,21 @@ pub struct Compare {
     /// every map and seed. It takes as long as so many trainings; give the options of the first
     #[arg(long)]
     retrain: bool,
+    /// Also test whether maps depend on the network, with the first seed: weights drawn anew layer by layer,
+    /// shuffled labels, another seed, other models, an edge detector and noise. Two more trainings a model; with
+    /// --weights, give the options of the first
+    #[arg(long)]
+    trust: bool,
+    /// Of the scored validation ROIs, compare the maps of this many [32]
+    #[arg(long, value_name = "N", requires = "trust")]
+    trust_images: Option<usize>,
+    /// Blocks of layers that lose their weights together in methods that take many runs of the network; all
+    /// others lose a layer at a time [4]
+    #[arg(long, value_name = "N", requires = "trust")]
+    trust_stages: Option<usize>,
+    /// Small changes of each of eight ROIs, to find the largest change of its map [10]
+    #[arg(long, value_name = "N", requires = "trust")]
+    trust_changes: Option<usize>,
     /// Keep the heatmaps of all scored ROIs, not only those of the galleries
     #[arg(long)]
     heatmaps: bool,
@@ -112,6 +129,14 @@ impl Compare {
             stride: self.stride,
             rank_by: compare::find(&self.rank_by)?,
             retrain: self.retrain,
+            trust: self.trust.then(|| {
+                let usual = trust::Settings::default();
+                trust::Settings {
+                    images: self.trust_images.unwrap_or(usual.images),
+                    stages: self.trust_stages.unwrap_or(usual.stages),
+                    changes: self.trust_changes.unwrap_or(usual.changes),
+                }
+            }),
             heatmaps: self.heatmaps,
             again: self.repeat.again(),
         };

@@ -34,7 +34,7 @@ impl Shader {
         let options = BenchOptions {
             kernels: vec![self.op.clone()],
             case: self.case,
-            variants: self.variant.iter().cloned().collect(),
+            variant: self.variant.clone(),
             ..BenchOptions::default()
         };
         let cases = bench::select(&options)?;

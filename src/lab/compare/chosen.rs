@@ -15,7 +15,9 @@ pub struct Chosen {
     pub validation: Vec<usize>,
     /// Of these, those that faithfulness is measured on; ascending.
     pub faithful: Vec<usize>,
-    /// Of these, those of the gallery: at even ranks of the lesion's share of the ROI, which no method
+    /// Of all scored ones, those whose maps are compared with those of other networks; ascending.
+    pub trusted: Vec<usize>,
+    /// Of all scored ones, those of the gallery: at even ranks of the lesion's share of the ROI, which no method
     /// has a say in.
     pub gallery: Vec<usize>,
 }
@@ -44,10 +46,11 @@ impl Chosen {
             ));
         }
         let faithful = drawn(&validation, options.faithfulness_images);
+        let trusted = drawn(&validation, options.trust.map_or(0, |trust| trust.images));
         let shares: Vec<f64> = validation.iter().map(|&index| share(&rois[index])).collect();
         let gallery = contact_sheet::spread(&shares, GALLERY);
         let gallery = gallery.into_iter().map(|rank| validation[rank]).collect();
-        Ok(Chosen { training, validation, faithful, gallery })
+        Ok(Chosen { training, validation, faithful, trusted, gallery })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::lab::data::{Class, Roi};
 use crate::lab::experiment::Saved;
 use crate::lab::metrics::baselines::{self, Baseline};
+use crate::lab::metrics::sobel;
 use crate::nets::cam::{Explainer, Method, Request, Settings};
 use crate::nets::images::Scaling;
 use crate::nets::models::Head;
@@ -22,6 +23,10 @@ pub enum Map {
     Baseline(Baseline),
     /// 255 - grey of the ROI.
     Darkness,
+    /// Where the ROI's grey levels change: Sobel's edge detector.
+    Edges,
+    /// Drawn at random, another for each ROI.
+    Noise,
 }
 
 /// The maps that stand beside every method.
@@ -32,6 +37,9 @@ pub const TRIVIAL: [Map; 4] = [
     Map::Darkness,
 ];
 
+/// The controls of trust, which must fail its tests: maps that look at no network, and not by luck alike.
+pub const CONTROLS: [Map; 2] = [Map::Edges, Map::Noise];
+
 impl Map {
     /// As in files.
     pub fn name(self) -> &'static str {
@@ -39,6 +47,8 @@ impl Map {
             Map::Method(method) => method.name,
             Map::Baseline(baseline) => baseline.name(),
             Map::Darkness => "darkness",
+            Map::Edges => "sobel",
+            Map::Noise => "noise",
         }
     }
 
@@ -140,6 +150,14 @@ fn trivial(map: Map, roi: &Roi) -> Vec<u8> {
         Map::Baseline(baseline) => {
             baseline.heatmap(roi.image.width as u32, roi.image.height as u32)
         }
-        _ => baselines::darkness(&roi.image.pixels),
+        Map::Edges => {
+            let size = [roi.image.height, roi.image.width];
+            sobel::heatmap(&roi.image.pixels, size)
+        }
+        Map::Noise => {
+            let drawn = baselines::noise(&roi.name, roi.image.pixels.len());
+            drawn.into_iter().map(|value| (value * 255.0).round() as u8).collect()
+        }
+        Map::Darkness | Map::Method(_) => baselines::darkness(&roi.image.pixels),
     }
 }

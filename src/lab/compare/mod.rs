@@ -14,6 +14,7 @@ mod results;
 mod retrain;
 mod summary;
 mod tables;
+pub mod trust;
 mod unit;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::cam::Method;
 use crate::provenance::Items;
 
-pub use maps::{Map, TRIVIAL};
+pub use maps::{CONTROLS, Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};
 pub use results::{Config, Results, Retrained, Summary, Unit};
 pub use tables::{markdown, text};
@@ -80,6 +81,8 @@ pub struct Options {
     pub rank_by: &'static Metric,
     /// Whether networks are also trained from scratch on ROIs times their heatmaps.
     pub retrain: bool,
+    /// Whether maps depend on the network, where that is asked.
+    pub trust: Option<trust::Settings>,
     /// Whether the heatmaps of all scored ROIs are kept, not only those of the gallery.
     pub heatmaps: bool,
     /// What becomes of an earlier run in `out`.
@@ -97,7 +100,7 @@ const GALLERY: usize = 4;
 /// # Errors
 /// [`Error::TooLarge`] with what does not fit.
 pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
-    let trained = options.weights.is_none() || options.retrain;
+    let trained = options.trains();
     options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))
 }
 
@@ -123,7 +126,10 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         out.agree(&path, &environment(gpu))?;
     }
     let (written, drawn) = (tables::paths(&options.out), figures::paths(options));
-    out.expect_whole(&[std::slice::from_ref(&path), &written, &drawn].concat())?;
+    let models = || options.models.iter().map(|setup| setup.network.name);
+    let of_trust: Vec<PathBuf> = trust::pictures(&options.out, models()).collect();
+    let of_trust = [&trust::paths(&options.out)[..], &of_trust].concat();
+    out.expect_whole(&[std::slice::from_ref(&path), &written, &drawn, &of_trust].concat())?;
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => experiment::synthetic(&out, options.seed)?,
@@ -145,24 +151,39 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let shared = origins::shared(gpu, &dataset.fingerprint);
     let settings = Value::Object(config.shared_settings());
     let origin = origins::with(&shared, "settings", settings);
-    let mut units = Vec::new();
+    let mut done = None;
     if let Some(earlier) = earlier {
         let then = (&earlier.config.data[..], &earlier.dataset);
         origins::same_rois(&out, &path, then, (&config.data, &dataset))?;
         out.agree(&path, &origin)?;
-        config.take_in(earlier.config);
-        units = earlier.units;
+        config.take_in(earlier.config.clone());
+        done = Some(earlier);
     }
     let mut results = Results::new(gpu, config, dataset);
-    results.units = units;
+    if let Some(done) = done {
+        results.take_up(done);
+    }
     let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
     whole.networks().try_for_each(|network| network.agree(&whole))?;
-    out.make(&path, &whole.origin, |path| results.write(path))?;
+    trust::agree(&whole)?;
+    whole.write(&results)?;
     whole.run_all(&mut results)?;
+    trust::run(&whole, &mut results)?;
     results.summarize(&options.out, options.rank_by)?;
-    out.make(&path, &whole.origin, |path| results.write(path))?;
+    results.judge_trust();
+    whole.write(&results)?;
     out.make_all(&written, &whole.origin, || tables::write_all(&results, &options.out))?;
+    if !results.trust.is_empty() {
+        out.make_all(&trust::paths(&options.out), &whole.origin, || {
+            trust::write(&results, &options.out)
+        })?;
+    }
     out.make_all(&drawn, &whole.origin, || figures::draw_all(&results, options, &material))?;
+    for (model, path) in models().zip(trust::pictures(&options.out, models())) {
+        if results.trust.iter().any(|trust| trust.model == model) {
+            out.make(&path, &whole.origin, |_| trust::draw(&results, &options.out, model))?;
+        }
+    }
     out.finish()?;
     Ok(results)
 }
@@ -173,7 +194,7 @@ fn expect(gpu: &Gpu, options: &Options, material: &Material) -> Result<()> {
     let rois = &material.rois;
     let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
     for setup in &options.models {
-        if options.weights.is_none() || options.retrain {
+        if options.trains() {
             setup.expect(gpu, &material.splits, rois.len())?;
         }
         if options.weights.is_none() {
@@ -213,7 +234,14 @@ pub fn check(options: &Options) -> Result<()> {
         let problem = format!("{name} is not measured with --faithfulness-images 0");
         return Err(Error::usage(problem, "give 1 or more, or rank by something else"));
     }
-    Ok(())
+    trust::check(options)
+}
+
+impl Options {
+    /// Whether any network is trained.
+    fn trains(&self) -> bool {
+        self.weights.is_none() || self.retrain || self.trust.is_some()
+    }
 }
 
 /// All of a comparison.
@@ -233,7 +261,8 @@ impl Whole<'_> {
     fn run_all(&self, results: &mut Results) -> Result<()> {
         let Whole { gpu, options, material, out, .. } = self;
         let methods = options.methods.iter().map(|&method| Map::Method(method));
-        let maps: Vec<Map> = methods.chain(TRIVIAL).collect();
+        let controls = options.trust.iter().flat_map(|_| CONTROLS);
+        let maps: Vec<Map> = methods.chain(TRIVIAL).chain(controls).collect();
         let all = options.models.len() * options.seeds.len() * maps.len();
         let mut number = 0;
         for network in self.networks() {
@@ -277,11 +306,16 @@ impl Whole<'_> {
                 );
                 let unit = job.run(map)?;
                 results.units.push(unit);
-                let path = options.out.join("compare.json");
-                out.make(&path, &self.origin, |path| results.write(path))?;
+                self.write(results)?;
             }
         }
         Ok(())
+    }
+
+    /// Writes `compare.json`.
+    fn write(&self, results: &Results) -> Result<()> {
+        let path = self.options.out.join("compare.json");
+        self.out.make(&path, &self.origin, |path| results.write(path))
     }
 
     /// The networks, in order of running.

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Object, Value, json};
 
+use super::maps::CONTROLS;
 use super::metric::METRICS;
+use super::trust::{Rule, Trust, TrustNetwork, TrustPair};
 use super::{Options, TRIVIAL};
 use crate::engine::gpu::Gpu;
 use crate::error::Result;
@@ -42,6 +44,18 @@ pub struct Results {
     pub units: Vec<Unit>,
     /// One entry a model and map: of each model the best first.
     pub summary: Vec<Summary>,
+    /// With `--trust`, one entry a model and method, and the controls: whether its maps depend on the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<Trust>,
+    /// When each test of trust is passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_rules: Vec<Rule>,
+    /// The networks that maps were held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_networks: Vec<TrustNetwork>,
+    /// One entry a method and two models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_pairs: Vec<TrustPair>,
 }
 
 /// The options that decide the outcome.
@@ -61,6 +75,9 @@ pub struct Config {
     pub settings: Object<String, Value>,
     /// For each model, how it is trained; of networks that are only explained it says nothing.
     pub training: BTreeMap<String, Object<String, Value>>,
+    /// How trust was tested, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Object<String, Value>>,
 }
 
 /// One map of one model with one seed.
@@ -153,6 +170,7 @@ impl Config {
             rank_by,
             retrain,
             heatmaps,
+            trust,
             again: _,
         } = options;
         let shown = |path: &Path| path.display().to_string();
@@ -177,7 +195,7 @@ impl Config {
         if !pictures.is_empty() {
             settings.insert("pictures".to_owned(), Value::Object(pictures));
         }
-        let trains = weights.is_none() || *retrain;
+        let trains = weights.is_none() || *retrain || trust.is_some();
         let trained = models.iter().filter(|_| trains);
         Config {
             data: data.as_deref().map_or("synthetic".to_owned(), shown),
@@ -187,6 +205,7 @@ impl Config {
             rank_by: rank_by.name.to_owned(),
             settings,
             training: trained.map(|setup| (name(setup), setup.describe())).collect(),
+            trust: trust.map(|trust| trust.describe()),
         }
     }
 
@@ -200,12 +219,17 @@ impl Config {
 
     /// The first thing in which units under `earlier` would differ.
     pub fn difference(&self, earlier: &Config) -> Option<String> {
-        difference(&self.shared_settings(), &earlier.shared_settings()).or_else(|| {
-            self.training.iter().find_map(|(model, now)| {
-                let difference = difference(now, earlier.training.get(model)?)?;
-                Some(format!("{model}: {difference}"))
+        difference(&self.shared_settings(), &earlier.shared_settings())
+            .or_else(|| {
+                self.training.iter().find_map(|(model, now)| {
+                    let difference = difference(now, earlier.training.get(model)?)?;
+                    Some(format!("{model}: {difference}"))
+                })
             })
-        })
+            .or_else(|| {
+                let difference = difference(self.trust.as_ref()?, earlier.trust.as_ref()?)?;
+                Some(format!("trust: {difference}"))
+            })
     }
 
     /// Takes in the models, methods and seeds of `earlier`, whose units are kept.
@@ -219,6 +243,9 @@ impl Config {
         union(&mut self.seeds, earlier.seeds);
         for (model, training) in earlier.training {
             self.training.entry(model).or_insert(training);
+        }
+        if self.trust.is_none() {
+            self.trust = earlier.trust;
         }
     }
 }
@@ -244,7 +271,19 @@ impl Results {
             intervals: Intervals::over_seeds(),
             units: Vec::new(),
             summary: Vec::new(),
+            trust: Vec::new(),
+            trust_rules: Vec::new(),
+            trust_networks: Vec::new(),
+            trust_pairs: Vec::new(),
         }
+    }
+
+    /// Takes up the units that `earlier` has finished.
+    pub(super) fn take_up(&mut self, earlier: Results) {
+        self.units = earlier.units;
+        self.trust = earlier.trust;
+        self.trust_networks = earlier.trust_networks;
+        self.trust_pairs = earlier.trust_pairs;
     }
 
     /// Whether the unit is finished.
@@ -258,10 +297,11 @@ impl Results {
         self.units.iter().find(is)
     }
 
-    /// The maps that were compared: methods, then trivial maps.
+    /// The maps that were compared: methods, then trivial maps, and where trust was tested its controls.
     pub fn maps(&self) -> Vec<&str> {
         let methods = self.config.methods.iter().map(String::as_str);
-        methods.chain(TRIVIAL.iter().map(|map| map.name())).collect()
+        let controls = self.config.trust.iter().flat_map(|_| &CONTROLS);
+        methods.chain(TRIVIAL.iter().chain(controls).map(|map| map.name())).collect()
     }
 
     /// Replaces the file at `path`.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::find;
 use super::metric::METRICS;
 use super::results::{Results, Summary};
+use super::trust;
 use crate::error::Result;
 use crate::files;
 use crate::lab::experiment::tables as csv;
@@ -102,7 +103,8 @@ pub fn text(results: &Results) -> String {
     let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
     let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
     let notes = too_few(&shown).into_iter().chain(results.dataset.truth.words());
-    tables + &notes.map(|note| format!("{note}\n")).collect::<String>()
+    let notes: String = notes.map(|note| format!("{note}\n")).collect();
+    format!("{tables}{}{notes}", trust::text(results))
 }
 
 /// The same for a file, every number with its interval, and what the columns mean.
@@ -119,7 +121,7 @@ pub fn markdown(results: &Results) -> String {
         let better = if metric.higher { "more" } else { "less" };
         text += &format!("- **{}**: {}; {better} is better\n", metric.title, metric.about);
     }
-    text
+    format!("{text}\n{}", trust::markdown(results)).trim_end().to_owned() + "\n"
 }
 
 fn each_model(results: &Results, show: impl Fn(&str, &[&Summary]) -> String) -> String {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::Setup;
 use super::phase::Phase;
 use super::results::Results;
 use super::round::Round;
@@ -11,10 +12,29 @@ use crate::error::{Error, Result};
 use crate::lab::run_folder::Taken;
 use crate::nets::images::Split;
 use crate::nets::train::sides;
+use crate::provenance::difference;
 
 /// The weights of `model` with `seed` in the folder of a run, learnt from ROIs as they are.
 pub fn weights_of(folder: &Path, model: &str, seed: u64) -> PathBuf {
     folder.join("weights").join(model).join(format!("{seed}.safetensors"))
+}
+
+/// Refuses the run in `folder` where its network of `setup` with `seed` was trained by other options: another one that
+/// is trained as `setup` says would differ in more than it should.
+///
+/// # Errors
+/// [`Error::Content`] with the first difference; those of reading.
+pub fn same_training(folder: &Path, setup: &Setup, seed: u64) -> Result<()> {
+    let path = weights_of(folder, setup.network.name, seed);
+    let record = Taken::read(folder, "reproduce")?;
+    let then = record.origin(&path)?.get("training").and_then(Value::as_object);
+    let then = then.cloned().unwrap_or_default();
+    let Some(difference) = difference(&setup.describe(), &then) else { return Ok(()) };
+    let problem = format!(
+        "other networks are trained beside it, which must differ in nothing but their labels or their seed, and \
+         its own training was another: {difference}"
+    );
+    Err(Error::content(path, problem, "give the options that it was trained by"))
 }
 
 /// Refuses the run in `folder` where its networks are not of ROIs of this `fingerprint`, of these models, and of

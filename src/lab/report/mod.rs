@@ -4,6 +4,7 @@
 //! binary, so pictures are the same on every machine. `html` makes the one page of a run out of its folder.
 
 pub mod bars;
+pub mod cascade;
 pub mod chart;
 pub mod colormap;
 pub mod contact_sheet;
