@@ -130,6 +130,8 @@ soon() {
 
 no_jobs() { [[ -z "$(squeue -h 2>/dev/null)" ]]; }
 
+daemons_ended() { ! kill -0 "${slurm_daemons[@]}" 2>/dev/null; }
+
 # Ends all jobs, and then the daemons.
 stop_slurm() {
     [[ -n "${slurm_daemons[*]:-}" ]] || return 0
@@ -140,6 +142,8 @@ stop_slurm() {
         soon 5 no_jobs || true
     fi
     kill "${slurm_daemons[@]}" 2>/dev/null || true
+    # slurmd may wait for a job that never ends.
+    soon 3 daemons_ended || kill -KILL "${slurm_daemons[@]}" 2>/dev/null || true
     wait "${slurm_daemons[@]}" 2>/dev/null || true
     # What is left of jobs, by the one thing that nobody else has.
     for process in /proc/[0-9]*; do
