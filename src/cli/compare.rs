@@ -80,10 +80,10 @@ pub struct Compare {
     #[arg(long, value_name = "N", requires = "trust")]
     trust_images: Option<usize>,
     /// Blocks of layers that lose their weights together in methods that take many runs of the network; all
-    /// others lose a layer at a time [4]
+    /// others lose a layer at a time [3]
     #[arg(long, value_name = "N", requires = "trust")]
     trust_stages: Option<usize>,
-    /// Small changes of each of eight ROIs, to find the largest change of its map [10]
+    /// Small changes of each of eight ROIs, to find the largest change of its map [5]
     #[arg(long, value_name = "N", requires = "trust")]
     trust_changes: Option<usize>,
     /// Keep the heatmaps of all scored ROIs, not only those of the galleries
