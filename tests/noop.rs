@@ -19,7 +19,7 @@ use parula::engine::session::{Session, Store, evaluate};
 use parula::engine::shape::Shape;
 use parula::engine::tensor::Tensor;
 use parula::error::Error;
-use parula::lab::bench::Subject;
+use parula::lab::bench::{Phase, PhaseGraph, Subject};
 use parula::nets::models::{self, Mode};
 use parula::nets::train::TrainingGraph;
 
@@ -133,6 +133,125 @@ fn plans_for_every_kind_of_adapter_keep_the_rules() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What standards promise, and adapters that were measured: where each number is from stands beside it.
+fn profiles() -> Vec<(&'static str, Capabilities)> {
+    let webgpu = Capabilities::default;
+    let limits = |max_invocations, workgroup_memory, storage_buffers| Capabilities {
+        max_invocations,
+        workgroup_memory,
+        storage_buffers,
+        ..Capabilities::default()
+    };
+    vec![
+        // https://www.w3.org/TR/webgpu/#limits
+        ("WebGPU, default limits", webgpu()),
+        // The same, of devices with featureLevel "compatibility".
+        ("WebGPU, compatibility mode", limits(128, 16 << 10, 8)),
+        // The table of required limits of Vulkan 1.3.
+        ("Vulkan, required limits", limits(128, 16 << 10, 4)),
+        // VP_ANDROID_baseline_2022.
+        ("Android baseline 2022", limits(128, 16 << 10, 4)),
+        // VP_KHR_roadmap_2022, with subgroups of 4 to 128, which are the ends of what WebGPU allows.
+        (
+            "Vulkan roadmap 2022, subgroups of 4",
+            Capabilities { subgroup: Some((4, 4)), ..limits(256, 16 << 10, 8) },
+        ),
+        (
+            "Vulkan roadmap 2022, subgroups of 128",
+            Capabilities { subgroup: Some((128, 128)), ..limits(256, 16 << 10, 8) },
+        ),
+        // As Qualcomm's GPUs run a kernel in one of two widths.
+        (
+            "subgroups of 64 to 128",
+            Capabilities { subgroup: Some((64, 128)), ..limits(1024, 32 << 10, 16) },
+        ),
+        // OpenGL ES 3.1, table 20.45 and following.
+        ("OpenGL ES 3.1, required limits", limits(128, 16 << 10, 4)),
+        // OpenGL 4.3: a block of 16 MB.
+        (
+            "OpenGL 4.3, required limits",
+            Capabilities { max_binding: 16 << 20, ..limits(1024, 32 << 10, 8) },
+        ),
+        // Direct3D 12, feature level 11_0: thread groups and groupshared memory of cs_5_1.
+        ("Direct3D 12, cs_5_1", limits(1024, 32 << 10, 64)),
+        // Metal feature set tables, Apple 7: threadgroup memory, threads, 31 buffers, SIMD groups of 32.
+        (
+            "Metal, Apple 7",
+            Capabilities { subgroup: Some((32, 32)), f16: true, ..limits(1024, 32 << 10, 29) },
+        ),
+        // benches/results/vulkan-nvidia-h100-2026-11-26.json
+        (
+            "NVIDIA H100",
+            Capabilities {
+                max_binding: 2_147_483_644,
+                max_buffer: 4_292_870_144,
+                subgroup: Some((32, 32)),
+                f16: true,
+                ..limits(1024, 48 << 10, 64)
+            },
+        ),
+        // As `parula devices` has it.
+        ("lavapipe", Capabilities { subgroup: Some((16, 16)), ..software() }),
+    ]
+}
+
+/// What a network is run for.
+const PHASES: [Phase; 3] = [Phase::Forward, Phase::GradCam, Phase::TrainingStep];
+
+#[test]
+fn every_network_plans_on_every_published_profile_that_is_not_below_webgpu_s_limits() {
+    let (mut below, mut refused) = (Vec::new(), Vec::new());
+    for (name, adapter) in profiles() {
+        if let Some(why) = adapter.lacking() {
+            below.push((name, why));
+            continue;
+        }
+        // Training steps are long plans: those of the ends of what adapters allow.
+        let ends = ["WebGPU, default limits", "OpenGL 4.3, required limits", "lavapipe"];
+        let phases = if ends.contains(&name) { &PHASES[..] } else { &PHASES[..2] };
+        for (network, &phase) in
+            models::NETWORKS.iter().flat_map(|one| phases.iter().map(move |phase| (one, phase)))
+        {
+            let options = Options::default();
+            let plan = |batch| {
+                PhaseGraph::new(network, phase, batch, network.input)?.plan(&adapter, &options)
+            };
+            // Where bindings are small, fewer images at once; one always fits.
+            let mut batch = 8;
+            let found = loop {
+                match plan(batch) {
+                    Err(Error::TooLarge { .. }) if batch > 1 => batch /= 2,
+                    found => break found,
+                }
+            };
+            let what = format!("{} for {phase:?} on {name}", network.name);
+            // The gradients of all variables are one tensor.
+            if let (Err(Error::TooLarge { .. }), Phase::TrainingStep, 0..0x200_0000) =
+                (&found, phase, adapter.max_binding)
+            {
+                refused.push(network.name);
+                continue;
+            }
+            let found = found.unwrap_or_else(|why| panic!("{what}: {why}"));
+            check(&found).unwrap_or_else(|why| panic!("{what}: {why}"));
+        }
+    }
+    let names: Vec<&str> = below.iter().map(|(name, _)| *name).collect();
+    let expected = [
+        "WebGPU, compatibility mode",
+        "Vulkan, required limits",
+        "Android baseline 2022",
+        "OpenGL ES 3.1, required limits",
+    ];
+    assert_eq!(names, expected, "{below:?}");
+    assert!(below[0].1.contains("256 invocations in a workgroup, it allows 128"), "{below:?}");
+    assert!(below[1].1.contains("8 buffers, it allows 4"), "{below:?}");
+    // What 16 MB of gradients are too few for; the others train there.
+    refused.sort_unstable();
+    let expected = ["densenet121", "inception-v3", "nasnet-mobile", "resnet50-v2", "xception"];
+    assert_eq!(refused, expected);
 }
 
 // ---- what only some adapters have ----

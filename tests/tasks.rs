@@ -29,7 +29,18 @@ fn path(path: &Path) -> &str {
 }
 
 fn reproduce(data: &Path, out: &Path, more: &[&str]) -> Command {
-    let mut command = parula(&["reproduce", "--models", "compact-resnet,compact-xception"]);
+    small(parula(&["reproduce"]), data, out, more)
+}
+
+/// The same on whatever adapter it chooses.
+fn bare(data: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
+    command.args(["reproduce", "--no-tuning"]);
+    small(command, data, out, more)
+}
+
+fn small(mut command: Command, data: &Path, out: &Path, more: &[&str]) -> Command {
+    command.args(["--models", "compact-resnet,compact-xception"]);
     command.args(["--folds", "2", "--experiments", "1,2", "--epochs", "1", "--batch", "8"]);
     command.args(["--size", "24", "--json", "--data", path(data), "--out", path(out)]).args(more);
     command
@@ -85,6 +96,21 @@ fn parts_are_together_what_one_process_leaves() {
     // One that was done is done.
     json(reproduce(&data, &out, &["--task", "3"]));
 
+    // A GPU that is asked for and not there.
+    for (adapter, part) in [("0,99", "no adapter matches"), ("pci:0000:fe:00.0", "is at 0000:fe")] {
+        let error = failure(bare(&data, &out, &["--adapters", adapter]), 1);
+        assert!(error.contains(part), "{error}");
+    }
+    let mut named = bare(&data, &out, &["--task", "0"]);
+    let error = failure(
+        {
+            named.env("CUDA_VISIBLE_DEVICES", "99");
+            named
+        },
+        1,
+    );
+    assert!(error.contains("CUDA_VISIBLE_DEVICES=99") && error.contains("--adapter"), "{error}");
+
     json(parula(&["report", path(&out), "--json"]));
     let missing = results(&out)["missing"].clone();
     assert_eq!((missing.as_array().unwrap().len(), &missing[0]["task"]), (1, &Value::from(2)));
@@ -105,6 +131,21 @@ fn parts_are_together_what_one_process_leaves() {
     assert_eq!(without_times(&results(&out)), without_times(&expected));
     std::fs::remove_dir_all(out.join("tasks")).unwrap();
     assert_same(&out, &whole);
+
+    // The same by one command, on two adapters at once: here the same one twice.
+    let both = folder.path().join("both");
+    let mut command = bare(&data, &both, &["--adapters", "0,0"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!((0..4).all(|task| said.contains(&format!("[0] task {task}: "))), "{said}");
+    let together: Value = serde_json::from_slice(&output.stdout).unwrap();
+    match ["PARULA_ADAPTER", "PARULA_BACKEND"].iter().any(|name| std::env::var_os(name).is_some()) {
+        true => {
+            println!("SKIPPED equal bits: the first adapter need not be the one that is tested")
+        }
+        false => assert_eq!(without_times(&together)["runs"], without_times(&expected)["runs"]),
+    }
 
     // Together they are a run that can be gone on with.
     let more = json(reproduce(&data, &out, &["--resume"]));
@@ -142,4 +183,50 @@ fn every_roi_is_validated_once(out: &Path, results: &Value) {
             .sum();
         assert_eq!(confusion, rois);
     }
+}
+
+#[test]
+fn a_test_set_is_judged_by_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    let synth = ["data", "synth", "--patients", "8", "--size", "64", "--out", path(&data)];
+    assert!(parula(&synth).stdout(Stdio::null()).status().unwrap().success());
+    let one = |out: &Path, more: &[&str]| {
+        let mut command = parula(&["reproduce", "--models", "compact-resnet", "--epochs", "1"]);
+        command.args(["--batch", "8", "--size", "24", "--json", "--data", path(&data)]);
+        command.args(["--out", path(out)]).args(more);
+        command
+    };
+    let results = json(one(&out, &["--test", "0.25"]));
+    let (dataset, run) = (&results["dataset"], &results["runs"][0]);
+    let of = |value: &Value, key: &str| value[key].as_u64().unwrap();
+    let held_out = of(&dataset["test"], "abnormal") + of(&dataset["test"], "normal");
+    assert!(held_out > 0 && of(&run["test"], "rois") == held_out, "{dataset}");
+    let rows = |name: &str| -> Vec<csv::StringRecord> {
+        let path = out.join("predictions/compact-resnet").join(name);
+        csv::Reader::from_path(path).unwrap().records().map(|line| line.unwrap()).collect()
+    };
+    let tested = rows("0.test-predictions.csv");
+    assert_eq!(tested.len() as u64, held_out);
+    assert!(tested.iter().all(|line| &line[2] == "test"));
+    let right = tested.iter().filter(|line| &line[5] == "1").count() as f64;
+    let accuracy = run["test"]["accuracy"]["value"].as_f64().unwrap();
+    assert!((accuracy - right / held_out as f64).abs() < 1e-12, "{accuracy}");
+    // No patient of it is anywhere else.
+    let scores = csv::Reader::from_path(out.join("heatmaps/compact-resnet/0/scores.csv"));
+    let others = scores.unwrap().records().map(|line| line.unwrap()).collect::<Vec<_>>();
+    let others: Vec<&str> = others.iter().map(|line| &line[line.len() - 1]).collect();
+    let validated = rows("0.csv");
+    for line in &tested {
+        assert!(!others.contains(&&line[1]), "{line:?}");
+        assert!(validated.iter().all(|other| other[1] != line[1]), "{line:?}");
+    }
+
+    // Pictures that are learnt from as well; a share that is none; another test set in the same run.
+    let second = folder.path().join("second");
+    let error = failure(one(&second, &["--test", path(&data)]), 1);
+    assert!(error.contains("equal or nearly so"), "{error}");
+    failure(one(&second, &["--test", "2"]), 2);
+    let error = failure(one(&out, &["--test", "0.4", "--resume"]), 1);
+    assert!(error.contains("another configuration") || error.contains("have changed"), "{error}");
 }

@@ -41,6 +41,7 @@ impl Devices {
             };
             text += &format!(
                 "      kind              {}\n      \
+                 PCI bus id        {}\n      \
                  one binding       {} MB, one buffer {} MB\n      \
                  memory            {memory}\n      \
                  workgroup         {} KB of memory, {} invocations\n      \
@@ -49,6 +50,7 @@ impl Devices {
                  16-bit floats     {}\n      \
                  matrices          {matrices}\n",
                 report.kind,
+                report.pci.as_deref().unwrap_or("not told"),
                 report.max_storage_binding / 1_000_000,
                 report.max_buffer / 1_000_000,
                 report.workgroup_memory / 1024,
@@ -63,11 +65,13 @@ impl Devices {
         text += &format!(
             "\n{} would be used: {}.\n",
             found[chosen].name,
-            match (&global.adapter, global.backend) {
-                (None, None) =>
+            match (&global.adapter, global.backend, gpu::variable(&found)) {
+                (None, _, Some(variable)) => format!("{variable} says so"),
+                (None, None, None) =>
                     "discrete GPUs come before integrated, virtual and software ones, Vulkan, Metal \
-                     and DX12 before GL",
-                _ => "it is the first that --adapter and --backend leave",
+                     and DX12 before GL"
+                        .to_owned(),
+                _ => "it is the first that --adapter and --backend leave".to_owned(),
             }
         );
         print(&text)

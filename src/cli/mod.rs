@@ -13,6 +13,7 @@ mod judge;
 mod lesson;
 mod models;
 mod network;
+mod parts;
 mod pictures;
 mod predict;
 mod report;
@@ -55,8 +56,9 @@ struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// The GPU to use: a part of its name, or its number in `parula devices`
-    #[arg(long, global = true, value_name = "NAME|INDEX")]
+    /// The GPU to use: a part of its name, its number in `parula devices`, or its PCI bus id as pci:0000:41:00.0
+    /// [what CUDA_VISIBLE_DEVICES, ROCR_VISIBLE_DEVICES or Slurm name, else the best]
+    #[arg(long, global = true, value_name = "NAME|INDEX|pci:ID")]
     adapter: Option<String>,
     /// Only GPUs behind this interface
     #[arg(long, global = true)]

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::train::Training;
-use super::{Global, Numbers, Repeat, distinct, print, print_json};
+use super::{Global, Numbers, Repeat, distinct, parts, print, print_json};
+use crate::engine::gpu::{self, Choice};
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::experiment::{self, Options, Part, Setup};
+use crate::lab::experiment::{self, Options, Part, Setup, TestSet};
 use crate::lab::run_folder::Again;
 use crate::nets::models;
 
@@ -34,6 +35,9 @@ pub struct Reproduce {
     /// so that every ROI is validated once
     #[arg(long, value_parser = clap::value_parser!(u64).range(2..=1000))]
     folds: Option<u64>,
+    /// Hold a test set out, which nothing is learnt from or chosen by: this share of the patients, or another data set
+    #[arg(long, value_name = "SHARE|DIR", value_parser = test_set)]
+    test: Option<TestSet>,
     /// 1: train, explain, score. 2: the same, and train again from scratch on ROIs times their heatmaps,
     /// their masks, and what the masks leave out; it takes four times as long
     #[arg(long, value_delimiter = ',', default_value = "1",
@@ -53,12 +57,24 @@ pub struct Reproduce {
     /// time, and `parula report` puts together what they have finished
     #[arg(long, value_name = "NUMBER")]
     task: Option<usize>,
+    /// Run the parts on these GPUs of this machine at once, a part at a time on each; named as with --adapter
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with_all = ["task", "tasks", "adapter"])]
+    adapters: Vec<String>,
     #[command(flatten)]
     repeat: Repeat,
     #[command(flatten)]
     training: Training,
     #[command(flatten)]
     numbers: Numbers,
+}
+
+/// A share of the patients, or a folder.
+fn test_set(text: &str) -> Result<TestSet, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(TestSet::Share(share)),
+        Ok(_) => Err("a share is between 0 and 1, such as 0.2".to_owned()),
+        Err(_) => Ok(TestSet::Folder(PathBuf::from(text))),
+    }
 }
 
 /// The weights of `model` in `path`, a file or a folder.
@@ -86,6 +102,7 @@ impl Reproduce {
             out: self.out.clone(),
             models: distinct(&self.models).iter().map(setup).collect::<Result<_>>()?,
             seeds: distinct(&self.seeds),
+            test: self.test.clone(),
             folds: self.folds.map(|folds| folds as usize),
             seed: global.seed,
             whole: self.training.whole,
@@ -97,6 +114,9 @@ impl Reproduce {
         };
         if self.tasks {
             return self.list(&options, global);
+        }
+        if !self.adapters.is_empty() {
+            return self.on_all(&options, global);
         }
         let options = match self.task {
             None => options,
@@ -111,11 +131,26 @@ impl Reproduce {
         };
         // A run that cannot be leaves nothing behind.
         experiment::fits(&gpu, &options)?;
-        let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
+        let read = self.read();
         outputs::prepare_run(&options.out, read)?;
         let results = experiment::reproduce(&gpu, &options, &tell)?;
+        self.tell(&results, &options.out, global)
+    }
+
+    /// What is read.
+    fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        let test = match &self.test {
+            Some(TestSet::Folder(folder)) => Some(folder),
+            _ => None,
+        };
+        let beside = self.training.pictures.beside();
+        self.data.iter().chain(&self.weights).chain(test).chain(beside)
+    }
+
+    /// Prints what came out.
+    fn tell(&self, results: &experiment::Results, out: &Path, global: &Global) -> Result<()> {
         if global.json {
-            return print_json(&results);
+            return print_json(results);
         }
         let dataset = &results.dataset;
         print(&format!(
@@ -123,16 +158,31 @@ impl Reproduce {
              patient or image; heatmaps explain the class {}; intervals are 95 %, over {} \
              seed(s) and their patients\nsee {}: report.html, results.json, figures, heatmaps, predictions, \
              weights\n",
-            experiment::text(&results),
+            experiment::text(results),
             dataset.abnormal,
             dataset.normal,
             dataset.train,
             dataset.validation,
             results.explained_class,
-            options.seeds.len(),
-            options.out.display(),
+            results.config.seeds.len(),
+            out.display(),
         ))
     }
+    /// Runs all parts, on several adapters, and puts them together.
+    fn on_all(&self, options: &Options, global: &Global) -> Result<()> {
+        for adapter in &self.adapters {
+            gpu::adapters(&Choice { adapter: Some(adapter.clone()), ..global.choice() })?;
+        }
+        let read = self.read();
+        outputs::prepare_run(&options.out, read)?;
+        let tasks = options.parts().len();
+        parts::run(tasks, &self.adapters, &options.out, &global.stop)?;
+        match experiment::gather(&options.out)? {
+            Some(results) => self.tell(&results, &options.out, global),
+            None => Ok(()),
+        }
+    }
+
     /// What becomes of what an earlier call has left of a task.
     fn again_of_task(&self) -> Again {
         match self.repeat.again() {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
+use super::assigned::{self, Assigned, Seen};
 use super::disk::Disk;
 use super::{Gpu, one_line, pipeline};
 use crate::engine::kernel::Capabilities;
@@ -56,7 +57,8 @@ impl Precision {
 /// What the user asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// A part of the adapter's name, or its number in `parula devices`.
+    /// A part of the adapter's name, its number in `parula devices`, or `pci:` and its PCI bus id. Without it a scheduler's
+    /// variables count, such as `CUDA_VISIBLE_DEVICES`.
     pub adapter: Option<String>,
     /// Only this backend.
     pub backend: Option<Backend>,
@@ -71,6 +73,10 @@ pub struct AdapterReport {
     pub name: String,
     /// `vulkan`, `metal`, `dx12`, `gl` or `noop`.
     pub backend: String,
+    /// PCI's number of the vendor, or the interface's own.
+    pub vendor: u32,
+    /// The PCI bus id, as `0000:41:00.0`, where the interface tells it.
+    pub pci: Option<String>,
     /// `discrete`, `integrated`, `virtual`, `cpu` or `other`.
     pub kind: &'static str,
     /// The driver and its version.
@@ -99,9 +105,6 @@ pub struct AdapterReport {
     /// Why it cannot be used, if so.
     pub unusable: Option<String>,
 }
-
-/// Storage buffers that the widest kernel binds: WebGPU's default.
-const STORAGE_BUFFERS: u32 = 8;
 
 /// What `choice` allows. Without a wish, GL only where nothing better is found: merely looking for it
 /// makes some drivers print warnings.
@@ -132,17 +135,24 @@ fn report(adapter: &wgpu::Adapter) -> AdapterReport {
         adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS);
     let unusable = if !compute {
         Some("it has no compute shaders".to_owned())
-    } else if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
-        Some(format!(
-            "kernels bind up to {STORAGE_BUFFERS} buffers, it allows {}",
-            limits.max_storage_buffers_per_shader_stage
-        ))
     } else {
-        None
+        let limits = Capabilities {
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            max_invocations: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
+            workgroup_memory: limits.max_compute_workgroup_storage_size,
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
+            ..Capabilities::default()
+        };
+        limits.lacking()
     };
     AdapterReport {
         name: info.name,
         backend: info.backend.to_str().to_owned(),
+        vendor: info.vendor,
+        pci: (!info.device_pci_bus_id.is_empty())
+            .then(|| assigned::normal(&info.device_pci_bus_id)),
         kind: match info.device_type {
             wgpu::DeviceType::DiscreteGpu => "discrete",
             wgpu::DeviceType::IntegratedGpu => "integrated",
@@ -203,6 +213,21 @@ pub fn adapters(choice: &Choice) -> Result<(Vec<AdapterReport>, usize)> {
     Ok((reports, chosen))
 }
 
+/// What the variables of this process say, and of which of `reports`.
+fn given(reports: &[AdapterReport]) -> Assigned {
+    let seen = |report: &AdapterReport| Seen { vendor: report.vendor, pci: report.pci.clone() };
+    let seen: Vec<Seen> = reports.iter().map(seen).collect();
+    assigned::assigned(&seen, |name| std::env::var(name).ok(), assigned::bus_of_nvidia)
+}
+
+/// The variable that decides which adapter is used where nothing else was asked for.
+pub fn variable(reports: &[AdapterReport]) -> Option<&'static str> {
+    match given(reports) {
+        Assigned::One(_, name) | Assigned::None(_, name) => Some(name),
+        Assigned::Any | Assigned::Missing(_) => None,
+    }
+}
+
 fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
     let no_adapter =
         |problem: String, hint: &str| Error::Adapter { problem, hint: hint.to_owned() };
@@ -214,7 +239,24 @@ fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
     }
     let names = || format!("there are {}", names(reports));
     let index = match &choice.adapter {
-        None => 0,
+        None => match given(reports) {
+            Assigned::Any => 0,
+            Assigned::One(index, _) => index,
+            Assigned::None(vendor, variable) => {
+                let other = reports.iter().position(|report| report.vendor != vendor);
+                other.ok_or_else(|| {
+                    no_adapter(format!("{variable} hides all GPUs that there are"), &names())
+                })?
+            }
+            Assigned::Missing(why) => {
+                return Err(no_adapter(why, &format!("unset it or give --adapter: {}", names())));
+            }
+        },
+        Some(wanted) if wanted.starts_with("pci:") => {
+            let bus = assigned::normal(&wanted[4..]);
+            let found = reports.iter().position(|report| report.pci.as_ref() == Some(&bus));
+            found.ok_or_else(|| no_adapter(format!("no adapter is at {bus}"), &names()))?
+        }
         Some(wanted) => {
             let lower = wanted.to_lowercase();
             let by_number = wanted.parse().ok().filter(|&index: &usize| index < reports.len());
@@ -235,7 +277,8 @@ fn pick(reports: &[AdapterReport], choice: &Choice) -> Result<usize> {
 /// `0: llvmpipe (vulkan), ...`, numbered as on the command line.
 fn names(reports: &[AdapterReport]) -> String {
     let name = |(index, report): (usize, &AdapterReport)| {
-        format!("{index}: {} ({})", report.name, report.backend)
+        let bus = report.pci.as_ref().map_or(String::new(), |bus| format!(", pci:{bus}"));
+        format!("{index}: {} ({}{bus})", report.name, report.backend)
     };
     reports.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
 }
@@ -315,6 +358,7 @@ pub fn open(choice: &Choice) -> Result<Gpu> {
         max_workgroups: limits.max_compute_workgroups_per_dimension,
         workgroup_memory: report.workgroup_memory,
         max_invocations: report.max_invocations,
+        storage_buffers: report.storage_buffers,
         storage_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(16),
         uniform_alignment: u64::from(limits.min_uniform_buffer_offset_alignment).max(16),
         subgroup: report.subgroup,
@@ -371,6 +415,8 @@ pub fn open_noop() -> Gpu {
     let report = AdapterReport {
         name: "noop".to_owned(),
         backend: "noop".to_owned(),
+        vendor: 0,
+        pci: None,
         kind: "other",
         driver: String::new(),
         max_storage_binding: capabilities.max_binding,
@@ -378,7 +424,7 @@ pub fn open_noop() -> Gpu {
         memory: None,
         workgroup_memory: capabilities.workgroup_memory,
         max_invocations: capabilities.max_invocations,
-        storage_buffers: STORAGE_BUFFERS,
+        storage_buffers: capabilities.storage_buffers,
         subgroup: None,
         timestamps: false,
         f16: false,

@@ -1,6 +1,7 @@
 //! The GPU: adapters, buffers, pipelines, submission. The only module that names wgpu.
 
 mod adapter;
+mod assigned;
 mod disk;
 mod environment;
 mod meter;
@@ -13,7 +14,7 @@ use crate::engine::kernel::{Capabilities, Choices, Element};
 use crate::engine::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 use crate::error::{Error, Result};
 
-pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop};
+pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop, variable};
 pub(crate) use disk::parse as pipelines_of;
 pub use environment::environment;
 use meter::{Measured, Meter};

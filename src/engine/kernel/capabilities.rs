@@ -16,6 +16,8 @@ pub struct Capabilities {
     pub workgroup_memory: u32,
     /// Invocations of one workgroup.
     pub max_invocations: u32,
+    /// Storage buffers that one kernel may bind.
+    pub storage_buffers: u32,
     /// Bytes to which the offset of a storage binding must be aligned.
     pub storage_alignment: u64,
     /// Bytes to which the offset of a uniform binding must be aligned.
@@ -51,6 +53,7 @@ impl Default for Capabilities {
             max_workgroups: 65535,
             workgroup_memory: 16 << 10,
             max_invocations: 256,
+            storage_buffers: 8,
             storage_alignment: 256,
             uniform_alignment: 256,
             subgroup: None,
@@ -61,6 +64,33 @@ impl Default for Capabilities {
             cooperative: None,
             longest_loop: u64::MAX,
         }
+    }
+}
+
+impl Capabilities {
+    /// Why no network runs on such an adapter, where none does: kernels keep to WebGPU's default limits, and there are
+    /// adapters that are below.
+    pub fn lacking(&self) -> Option<String> {
+        let least = Capabilities::default();
+        let needs = [
+            ("bind up to", least.storage_buffers, self.storage_buffers, "buffers"),
+            (
+                "have up to",
+                least.max_invocations,
+                self.max_invocations,
+                "invocations in a workgroup",
+            ),
+            (
+                "take up to",
+                least.workgroup_memory,
+                self.workgroup_memory,
+                "bytes of workgroup memory",
+            ),
+            ("dispatch up to", least.max_workgroups, self.max_workgroups, "workgroups in a row"),
+        ];
+        let missing = needs.into_iter().find(|(_, least, allows, _)| allows < least)?;
+        let (do_what, least, allows, of_what) = missing;
+        Some(format!("kernels {do_what} {least} {of_what}, it allows {allows}"))
     }
 }
 

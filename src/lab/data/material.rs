@@ -100,11 +100,7 @@ impl Rois {
     /// The pictures on the validation side of `splits` that are equal or nearly equal to one on the training
     /// side, as pairs, in all splits together: see [`duplicates::leakage()`].
     pub fn leakage(&self, splits: &[Split]) -> usize {
-        let files: Vec<(&PathBuf, &Picture)> = self.pictures.iter().collect();
-        let read = parallel::map(&files, |(path, picture)| {
-            Some(Print::of((*path).clone(), &picture.read().ok()?))
-        });
-        let prints: Vec<Print> = read.into_iter().flatten().collect();
+        let prints = self.prints(Path::new(""));
         let number: BTreeMap<&PathBuf, usize> =
             prints.iter().enumerate().map(|(index, print)| (&print.path, index)).collect();
         let side = |rois: &[usize]| -> Vec<usize> {
@@ -115,6 +111,35 @@ impl Rois {
             duplicates::leakage(&prints, &side(&split.train), &side(&split.validation))
         };
         splits.iter().map(of).sum()
+    }
+
+    /// The pictures of `other` that are equal or nearly equal to one of this set, as pairs.
+    pub fn shared(&self, other: &Rois) -> usize {
+        let own = self.prints(Path::new(""));
+        // Files of two folders may have one name.
+        let others = other.prints(Path::new("the other set"));
+        let sides = [0..own.len(), own.len()..own.len() + others.len()];
+        let [own_side, other_side] = sides.map(|side| side.collect::<Vec<usize>>());
+        duplicates::leakage(&[own, others].concat(), &own_side, &other_side)
+    }
+
+    /// Takes the ROIs of these numbers, in order, out of the set.
+    pub fn take_out(&mut self, numbers: &[usize]) -> Vec<Roi> {
+        let mut index = 0;
+        let taken = self.rois.extract_if(.., |_| {
+            index += 1;
+            numbers.binary_search(&(index - 1)).is_ok()
+        });
+        taken.collect()
+    }
+
+    /// What tells the pictures apart; their paths are shown below `root`.
+    fn prints(&self, root: &Path) -> Vec<Print> {
+        let files: Vec<(&PathBuf, &Picture)> = self.pictures.iter().collect();
+        let read = parallel::map(&files, |(path, picture)| {
+            Some(Print::of(root.join(path), &picture.read().ok()?))
+        });
+        read.into_iter().flatten().collect()
     }
 }
 

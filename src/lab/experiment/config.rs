@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::Options;
+use super::{Options, TestSet};
 use crate::lab::data::{ReadOptions, duplicates};
 use crate::provenance::difference;
 
@@ -22,6 +22,9 @@ pub struct Config {
     /// without folds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
+    /// What is held out: a share of the patients, or a folder; left out without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
     /// Of the ROIs.
     pub seed: u64,
     /// Whether whole images stand in the place of ROIs.
@@ -53,6 +56,7 @@ impl Config {
             models,
             seeds,
             folds,
+            test,
             seed,
             whole,
             experiments,
@@ -66,6 +70,7 @@ impl Config {
             models: models.iter().map(name).collect(),
             seeds: seeds.clone(),
             folds: *folds,
+            test: test.as_ref().map(words),
             seed: *seed,
             whole: *whole,
             duplicates: *duplicates,
@@ -79,7 +84,7 @@ impl Config {
     /// their fingerprint does.
     pub fn settings(&self) -> Map<String, Value> {
         let Ok(Value::Object(mut settings)) = serde_json::to_value(self) else { return Map::new() };
-        for free in ["data", "models", "seeds", "experiments", "training"] {
+        for free in ["data", "test", "models", "seeds", "experiments", "training"] {
             settings.remove(free);
         }
         settings
@@ -108,6 +113,14 @@ impl Config {
         for (model, training) in earlier.training {
             self.training.entry(model).or_insert(training);
         }
+    }
+}
+
+/// A test set as the command line has it.
+fn words(test: &TestSet) -> String {
+    match test {
+        TestSet::Share(share) => share.to_string(),
+        TestSet::Folder(folder) => folder.display().to_string(),
     }
 }
 

@@ -53,7 +53,8 @@ fn settings() -> Result<Settings> {
 pub fn expect(gpu: &Gpu, setup: &Setup, material: &Material) -> Result<()> {
     let rois = &material.rois;
     setup.expect(gpu, &material.splits, rois.len())?;
-    let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
+    let all = rois.iter().chain(&material.test);
+    let largest = all.map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
     setup.explains(gpu, &settings()?, BATCH, largest).map(|_| ())
 }
 
@@ -86,23 +87,7 @@ impl Job<'_> {
                 .stop
                 .check(|| "the weights are written, the heatmaps in part".to_owned())?;
             let some: Vec<&Roi> = chunk.iter().map(|&index| &rois[index]).collect();
-            let images = some.iter().map(|roi| (&roi.image, 0));
-            let scaling = self.setup.scaling;
-            let images =
-                Prepared::from_images(images, (height, width), network.channels, scaling).all();
-            let masks: Vec<Grey> = some.iter().map(|roi| roi.mask_or_empty()).collect();
-            let requests: Vec<Request> = images
-                .chunks(images.len() / some.len())
-                .zip(&some)
-                .zip(&masks)
-                .map(|((image, roi), mask)| Request {
-                    image,
-                    class: Some(Head::of(units).unit(Class::Abnormal.index())),
-                    size: [roi.image.height, roi.image.width],
-                    mask: Some(&mask.pixels),
-                })
-                .collect();
-            let found = explainer.explain_finite(&requests, |index| some[index].name.clone())?;
+            let found = self.ask(&mut explainer, &some, units)?;
             for (&roi, explanation) in chunk.iter().zip(found) {
                 if rois[roi].class == Class::Abnormal {
                     empty += usize::from(explanation.is_empty());
@@ -127,6 +112,54 @@ impl Job<'_> {
             );
         }
         Ok(explained)
+    }
+
+    /// Explains the class abnormal on `some` ROIs.
+    fn ask(
+        &self,
+        explainer: &mut Explainer,
+        some: &[&Roi],
+        units: usize,
+    ) -> Result<Vec<Explanation>> {
+        let images = some.iter().map(|roi| (&roi.image, 0));
+        let (size, channels) = (self.setup.size, self.setup.network.channels);
+        let images = Prepared::from_images(images, size, channels, self.setup.scaling).all();
+        let masks: Vec<Grey> = some.iter().map(|roi| roi.mask_or_empty()).collect();
+        let requests: Vec<Request> = images
+            .chunks(images.len() / some.len())
+            .zip(some)
+            .zip(&masks)
+            .map(|((image, roi), mask)| Request {
+                image,
+                class: Some(Head::of(units).unit(Class::Abnormal.index())),
+                size: [roi.image.height, roi.image.width],
+                mask: Some(&mask.pixels),
+            })
+            .collect();
+        explainer.explain_finite(&requests, |index| some[index].name.clone())
+    }
+
+    /// Dice at each threshold of the abnormal ROIs of the test set.
+    pub fn explain_test(&self, store: &Store, units: usize) -> Result<Vec<(&Roi, Vec<f64>)>> {
+        let abnormal = |roi: &&Roi| roi.class == Class::Abnormal;
+        let rois: Vec<&Roi> = self.material.test.iter().filter(abnormal).collect();
+        let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
+        let settings = settings()?;
+        let batch = self.setup.explains(self.gpu, &settings, BATCH, largest)?;
+        let (network, (height, width)) = (self.setup.network, self.setup.size);
+        let model = network.build(Mode::Inference, batch, [height, width], units)?;
+        let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
+        let mut found = Vec::new();
+        for some in rois.chunks(batch) {
+            self.setup
+                .train
+                .stop
+                .check(|| "the weights are written, the test is not".to_owned())?;
+            let explained = self.ask(&mut explainer, some, units)?;
+            let dice = explained.into_iter().map(|one| one.dice.unwrap_or_default());
+            found.extend(some.iter().copied().zip(dice));
+        }
+        Ok(found)
     }
 
     /// Makes the folders of all files, and says that these will be written.

@@ -41,7 +41,7 @@ use crate::provenance::{Items, items};
 
 pub use config::{Config, pictures};
 pub use gather::gather;
-pub use material::Material;
+pub use material::{Material, TestSet};
 pub use part::Part;
 pub use phase::Phase;
 pub(crate) use results::single;
@@ -69,6 +69,8 @@ pub struct Options {
     /// For cross-validation: the patients of each seed are dealt into as many folds, and every network is trained
     /// once for each, which it is validated on.
     pub folds: Option<usize>,
+    /// What is held out of everything, and judged by in the end.
+    pub test: Option<TestSet>,
     /// Fixes the padding of ROIs and the places of normal ones.
     pub seed: u64,
     /// Whole images in the place of ROIs.
@@ -128,11 +130,21 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         duplicates: options.duplicates,
         ..RoiOptions::default()
     };
-    let material =
-        Material::of_rounds(&folder, &options.read, &rois, &options.rounds(), options.folds)?;
+    let material = Material::of_rounds(
+        &folder,
+        &options.read,
+        &rois,
+        &options.rounds(),
+        options.folds,
+        options.test.as_ref(),
+    )?;
     options.own().try_for_each(|setup| explain::expect(gpu, setup, &material))?;
     let dataset = material.summary();
     let shared = origins::shared(gpu, &dataset.fingerprint);
+    let shared = match &dataset.test {
+        Some(test) => origins::with(&shared, "test", json!(test.fingerprint)),
+        None => shared,
+    };
     let origin = origins::with(&shared, "settings", Value::Object(config.settings()));
     let mut runs = Vec::new();
     if let Some(earlier) = earlier {
@@ -277,6 +289,11 @@ fn scores_file(out: &Path, model: &str, round: Round) -> PathBuf {
 /// What the model of a phase says of the validation ROIs.
 fn predictions_file(out: &Path, model: &str, round: Round, phase: Phase) -> PathBuf {
     out.join("predictions").join(model).join(format!("{}.csv", phase.stem(round)))
+}
+
+/// What a run's network says of the test set: its `predictions`, or the `scores` of its maps.
+fn test_file(out: &Path, what: &str, model: &str, round: Round) -> PathBuf {
+    out.join("predictions").join(model).join(format!("{}.test-{what}.csv", round.stem()))
 }
 
 /// Makes synthetic mammograms in the run's folder, and returns theirs.

@@ -13,7 +13,7 @@ use crate::engine::kernel::Choices;
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::{Class, Truth, duplicates};
-use crate::lab::metrics::binary::{Binary, Said};
+use crate::lab::metrics::binary::{Binary, Figure, Said, share};
 use crate::lab::metrics::classifier::{Answer, Judgement};
 use crate::lab::metrics::interval::{self, Interval, LEVEL};
 use crate::lab::metrics::redraw::DRAWS;
@@ -139,8 +139,38 @@ pub struct DatasetSummary {
     /// Pictures that show the same scan, and what became of them.
     #[serde(default)]
     pub duplicates: duplicates::Counts,
+    /// What is held out, of which nothing is in the other counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestRois>,
     /// Of all ROIs, masks and names: other ROIs have another.
     pub fingerprint: String,
+}
+
+/// ROIs that nothing is learnt from or chosen by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestRois {
+    /// ROIs with a lesion.
+    pub abnormal: usize,
+    /// ROIs without.
+    pub normal: usize,
+    /// As that of the others.
+    pub fingerprint: String,
+}
+
+/// What a network says of the test set, at the epoch and the threshold that were chosen without it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    /// ROIs.
+    pub rois: usize,
+    /// The share that is classified rightly, with its interval over patients.
+    pub accuracy: Option<Figure>,
+    /// More of the classifier.
+    #[serde(flatten)]
+    pub classified: Classified,
+    /// Over the abnormal ROIs; null without one.
+    pub mean_dice: Option<f64>,
+    /// At the threshold that is best on the training side.
+    pub dice_at_best_threshold: Option<f64>,
 }
 
 /// A number for each map that looks at nothing.
@@ -181,6 +211,9 @@ pub struct RunResult {
     pub mask_val_acc: Option<f64>,
     /// The same with the inverse masks.
     pub inverse_mask_val_acc: Option<f64>,
+    /// What the network says of the test set, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Tested>,
     /// What training on filtered ROIs gave, in order of running.
     pub retrained: Vec<Retrained>,
     /// Epochs that were run.
@@ -218,6 +251,12 @@ pub struct Classified {
 }
 
 impl Classified {
+    /// The share of `lines` that is right.
+    pub(super) fn accuracy(lines: &[Prediction]) -> Option<Figure> {
+        let right = |line: &Prediction| f64::from(line.right);
+        share(&lines.iter().map(|line| (&line.patient[..], right(line))).collect::<Vec<_>>())
+    }
+
     /// Of the `lines` of a table.
     pub(super) fn new(lines: &[Prediction]) -> Self {
         let mut confusion = [[0; 2]; 2];

@@ -10,12 +10,12 @@ use super::explain::{Explained, mean_ways};
 use super::filter;
 use super::job::Job;
 use super::phase::Phase;
-use super::results::{Classified, Retrained, RunResult, Way};
-use super::tables::{self, Prediction};
-use super::{origins, predictions_file, scores_file};
+use super::results::{Classified, Retrained, RunResult, Tested, Way};
+use super::tables::{self, Prediction, TestScore};
+use super::{origins, predictions_file, scores_file, test_file};
 use crate::error::Result;
 use crate::files;
-use crate::lab::data::Class;
+use crate::lab::data::{Class, Roi};
 use crate::lab::run_folder::content_of;
 use crate::nets::cam::dice::best_threshold;
 use crate::nets::cam::normalise::WAYS;
@@ -48,6 +48,7 @@ impl Job<'_> {
         };
         let threshold = best_threshold(&curve(&|one| !one.validation));
         self.write_scores(&explained, threshold)?;
+        let test = self.test(&trained, threshold)?;
         let all = mean_ways(explained.iter());
         let validation = mean_ways(explained.iter().filter(|one| one.validation));
         let ways = WAYS.iter().enumerate().map(|(way, &(sign, normalisation))| Way {
@@ -71,6 +72,7 @@ impl Job<'_> {
             mask_val_acc: None,
             inverse_mask_val_acc: None,
             retrained: Vec::new(),
+            test,
             epochs: trained.records.len(),
             best_epoch: trained.best.epoch,
             best_threshold: threshold,
@@ -155,6 +157,50 @@ impl Job<'_> {
         let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
         let path = predictions_file(&self.options.out, self.setup.network.name, self.round, phase);
         self.out.make(&path, origin, |path| tables::write(path, &lines))
+    }
+
+    /// What the network says of the test set, where there is one, and its maps there at `threshold`.
+    fn test(&self, trained: &Trained, threshold: u8) -> Result<Option<Tested>> {
+        let rois = &self.material.test;
+        if rois.is_empty() {
+            return Ok(None);
+        }
+        let all: Vec<usize> = (0..rois.len()).collect();
+        let mut classifier = Predictor::new(self.gpu, trained.model.clone(), &trained.store)?;
+        let rows = classifier.predict(&self.setup.prepare(rois), &all)?;
+        drop(classifier);
+        let line = |(roi, row): (&Roi, &Vec<f32>)| Prediction {
+            split: tables::TEST.to_owned(),
+            ..Prediction::new(roi, row)
+        };
+        let lines: Vec<Prediction> = rois.iter().zip(&rows).map(line).collect();
+        let explained = self.explain_test(&trained.store, trained.model.classes)?;
+        let mean = |of: &dyn Fn(&[f64]) -> f64| {
+            let count = explained.len();
+            (count > 0)
+                .then(|| explained.iter().map(|(_, dice)| of(dice)).sum::<f64>() / count as f64)
+        };
+        let mean_dice = |dice: &[f64]| dice.iter().sum::<f64>() / dice.len().max(1) as f64;
+        let score = |(roi, dice): &(&Roi, Vec<f64>)| TestScore {
+            name: roi.name.clone(),
+            patient: roi.source.clone(),
+            mean_dice: mean_dice(dice),
+            dice_at_best_threshold: dice[usize::from(threshold)],
+        };
+        let scores: Vec<TestScore> = explained.iter().map(score).collect();
+        let (out, name) = (&self.options.out, self.setup.network.name);
+        let origin = self.explained_origin()?;
+        let path = test_file(out, "predictions", name, self.round);
+        self.out.make(&path, &origin, |path| tables::write(path, &lines))?;
+        let path = test_file(out, "scores", name, self.round);
+        self.out.make(&path, &origin, |path| tables::write(path, &scores))?;
+        Ok(Some(Tested {
+            rois: rois.len(),
+            accuracy: Classified::accuracy(&lines),
+            classified: Classified::new(&lines),
+            mean_dice: mean(&mean_dice),
+            dice_at_best_threshold: mean(&|dice| dice[usize::from(threshold)]),
+        }))
     }
 
     /// The name of a phase of this job, for people.

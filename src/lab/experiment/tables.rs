@@ -63,6 +63,22 @@ pub const TRAIN: &str = "train";
 /// See [`TRAIN`].
 pub const VALIDATION: &str = "validation";
 
+/// Neither, in [`Prediction::split`].
+pub const TEST: &str = "test";
+
+/// A line of the scores of maps on the test set: an abnormal ROI.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestScore {
+    /// The ROI.
+    pub name: String,
+    /// Whose it is.
+    pub patient: String,
+    /// Of the heatmap: what speaks for the class, ReLU, divided by the maximum.
+    pub mean_dice: f64,
+    /// Dice of that heatmap at the threshold that was chosen on training ROIs.
+    pub dice_at_best_threshold: f64,
+}
+
 /// A line of a table of predictions: a validation ROI, and what the kept epoch's model says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {

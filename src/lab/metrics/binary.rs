@@ -89,7 +89,7 @@ impl Binary {
 }
 
 /// The mean of values that each belong to a patient.
-pub(super) fn share(values: &[(&str, f64)]) -> Option<Figure> {
+pub(crate) fn share(values: &[(&str, f64)]) -> Option<Figure> {
     figure(&[(&values.to_vec(), 1.0, 1.0)])
 }
 

@@ -61,6 +61,33 @@ pub fn runs(run: &Run) -> String {
     table(caption, &header, &rows, &[])
 }
 
+/// What every network says of the test set; empty where there is none.
+pub fn tested(run: &Run) -> String {
+    let row = |one: &Value| -> Option<Vec<Cell>> {
+        let test = one.get("test")?;
+        let mut cells = vec![
+            Cell::Name(word(one, "model").to_owned()),
+            Cell::Number(number(one, "seed"), 0),
+            Cell::Number(number(one, "fold"), 0),
+            Cell::Number(number(test, "rois"), 0),
+            Cell::Found(figure(test, "accuracy")),
+        ];
+        cells.extend(FIGURES.iter().map(|(_, key)| Cell::Found(figure(test, key))));
+        cells.push(Cell::Number(number(test, "mean_dice"), 3));
+        cells.push(Cell::Number(number(test, "dice_at_best_threshold"), 3));
+        Some(cells)
+    };
+    let rows: Vec<Vec<Cell>> = run.runs().iter().filter_map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let titles = FIGURES.iter().map(|one| one.0).chain(["mean-Dice", "Dice at best threshold"]);
+    let header: Vec<&str> =
+        ["model", "seed", "fold", "ROIs", "accuracy"].into_iter().chain(titles).collect();
+    let caption = "On the test set, which no epoch, threshold or setting was chosen by";
+    table(caption, &header, &rows, &[])
+}
+
 fn figure(one: &Value, key: &str) -> Option<Interval> {
     let found = one.get(key)?;
     let [mean, low, high] = ["value", "low", "high"].map(|end| number(found, end));

@@ -85,6 +85,7 @@ fn fill(run: &Run) -> Result<(String, usize)> {
         ("table2", &tables::filtered(run)),
         ("verdict", &verdict::section(run)),
         ("classifiers", &classifier::runs(run)),
+        ("tested", &classifier::tested(run)),
         ("runs", &tables::runs(run)),
         ("roc", &classifier::curves(run)?),
         ("ways", &tables::ways(run)),
