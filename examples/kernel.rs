@@ -16,10 +16,10 @@ fn main() -> parula::Result<()> {
     let convolution = Conv2d::new(Window::square(3, 1, Padding::Same));
     let inputs = [([4, 28, 28, 64].into(), Fill::Signed), ([3, 3, 64, 64].into(), Fill::Signed)];
     let layer = Layer::from(Case::new("3x3, 28x28x64", convolution, inputs));
-    let mut bencher = Bencher::new(&gpu, effort);
+    let mut bencher = Bencher::new(&gpu, effort)?;
     let mut timed = 0;
     for variant in layer.case.operation.variants() {
-        match bencher.measure(&layer, variant, &ceiling) {
+        match bencher.measure(&layer, variant, &ceiling, 0.0) {
             Ok(row) => {
                 timed += 1;
                 let share = 100.0 * row.share_of_ceiling;

@@ -1,5 +1,6 @@
 //! The metrics of heatmaps and classifiers against scikit-learn and NumPy: `tests/reference/metrics.py` and
-//! `classifier.py` wrote the numbers; the similarity of maps against scikit-image and SciPy, by `trust.py`.
+//! `classifier.py` wrote the numbers; the similarity of maps against scikit-image and SciPy, by `trust.py`; the
+//! rank test of the bench against SciPy, by `rank_test.py`.
 
 use parula::lab::metrics::average_precision::average_precision;
 use parula::lab::metrics::classifier::{Answer, Judgement};
@@ -7,6 +8,7 @@ use parula::lab::metrics::deletion::area;
 use parula::lab::metrics::energy::energy;
 use parula::lab::metrics::gini::gini;
 use parula::lab::metrics::iou::iou;
+use parula::lab::metrics::mann_whitney::mann_whitney;
 use parula::lab::metrics::rank::Ranks;
 use parula::lab::metrics::sobel;
 use parula::lab::metrics::ssim::Windowed;
@@ -225,6 +227,26 @@ fn how_alike_two_maps_are_is_what_scikit_image_and_scipy_say() {
         near(gini(&first).unwrap(), case.gini, "Gini");
         for (found, expected) in sobel::edges(&first, size).iter().step_by(37).zip(&case.edges) {
             near(f64::from(*found), *expected, "edges");
+        }
+    }
+}
+
+/// Two samples, and SciPy's probability that they are of one distribution.
+#[derive(serde::Deserialize)]
+struct RankTest {
+    first: Vec<f64>,
+    second: Vec<f64>,
+    p: f64,
+}
+
+#[test]
+fn the_rank_test_of_the_bench_equals_scipy_s() {
+    let cases: Vec<RankTest> =
+        serde_json::from_str(include_str!("reference/rank_test.json")).unwrap();
+    assert_eq!(cases.len(), 12);
+    for (number, RankTest { first, second, p }) in cases.iter().enumerate() {
+        for found in [mann_whitney(first, second), mann_whitney(second, first)] {
+            assert!((found - p).abs() < 1e-9 * p.max(1e-3), "case {number}: {found} {p}");
         }
     }
 }

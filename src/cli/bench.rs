@@ -15,7 +15,8 @@ use crate::engine::session;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::bench::{
-    self, BenchOptions, Effort, Layer, Old, Phase, PhaseGraph, Profile, Report, Which, time_model,
+    self, BenchOptions, Bencher, Comparison, Effort, Layer, List, ModelTiming, Old, Phase,
+    PhaseGraph, Profile, Report, Watch, Which, Witness, time_model,
 };
 use crate::nets::cam::{self, Explainer, Settings};
 use crate::nets::keras;
@@ -32,7 +33,10 @@ use crate::stop::Stop;
     parula bench --model my.keras --batch 32\n  \
     parula bench --model compact-xception --methods all --for scores\n  \
     parula bench --model resnet50-v2 --size 96 --batch 4 --for training --profile\n  \
-    parula bench dice_thresholds --json > old.json; parula bench dice_thresholds --compare old.json")]
+    parula bench conv2d --variant naive,fours --skip-slower-than 10x\n  \
+    parula bench conv2d --list\n  \
+    parula bench dice_thresholds --json > old.json\n  \
+    parula bench dice_thresholds --compare old.json --fail-if-slower 5")]
 pub struct Bench {
     /// Operations, such as conv2d, conv2d_input_gradient, depthwise_conv2d_weight_gradient; without
     /// any, and without --model, all of them
@@ -66,15 +70,33 @@ pub struct Bench {
     /// One shape of a convolution with 'same' padding: n=,h=,w=,cin=,cout=,k=,s=,d=,g=
     #[arg(long)]
     case: Option<CaseSpec>,
-    /// Only this variant
-    #[arg(long, value_parser = super::choices::variant)]
-    variant: Option<String>,
+    /// Only these variants
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = super::choices::variant)]
+    variant: Vec<String>,
     /// Only the variants that are used
     #[arg(long, conflicts_with = "variant")]
     chosen: bool,
+    /// Leave out a variant whose first run takes more than this many times as long as that of the best one, as 10x
+    #[arg(long, value_name = "TIMES", value_parser = times)]
+    skip_slower_than: Option<f64>,
     /// Less time on each
     #[arg(long)]
     quick: bool,
+    /// Empty the caches before each run of a kernel
+    #[arg(long)]
+    cold: bool,
+    /// Record the GPU's clocks after each kernel, where the system tells
+    #[arg(long)]
+    clocks: bool,
+    /// Run every kernel on every case of the tests first, and say how many are right
+    #[arg(long)]
+    check: bool,
+    /// Draw the adapter's roofs and the kernels under them into this file
+    #[arg(long, value_name = "FILE.svg")]
+    roofline: Option<PathBuf>,
+    /// Print what would be timed, and time nothing
+    #[arg(long, conflicts_with_all = ["csv", "compare", "profile", "check", "roofline"])]
+    list: bool,
     /// The small shapes of the tests too
     #[arg(long)]
     small: bool,
@@ -84,36 +106,56 @@ pub struct Bench {
     /// Write the rows to this file too, as CSV
     #[arg(long)]
     csv: Option<PathBuf>,
-    /// Set the times against those of an older report, which --json has printed on this adapter; says
-    /// faster or slower only where the difference is more than either was spread
+    /// Set the times against those of an older report, which --json has printed; says faster or slower only where
+    /// all samples of both, by what the machine could do at the time, are no chance, and that it cannot tell where the
+    /// machine changed
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    /// End with exit code 1 where something is slower than in that report, and by more than this
+    #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = percent)]
+    fail_if_slower: Option<f64>,
     #[command(flatten)]
     numbers: Numbers,
 }
 
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
-        outputs::expect_apart(&self.compare, &self.csv)?;
-        if let Some(path) = &self.csv {
-            files::expect_writable(path)?;
+        for output in [&self.csv, &self.roofline].into_iter().flatten() {
+            outputs::expect_apart(&self.compare, [output])?;
+            files::expect_writable(output)?;
         }
         let models = networks(&self.model, self.size)?;
         let cases = self.cases()?;
+        if self.list {
+            return self.list(global, &cases, &models);
+        }
         let gpu = global.open(self.numbers.precision)?;
         self.expect(&models, &gpu)?;
-        let read = |path: &PathBuf| Old::read(path, &gpu.report().to_string(), gpu.timer());
+        let read = |path: &PathBuf| Old::read(path, gpu.precision());
         let old = self.compare.as_ref().map(read).transpose()?;
         let effort = Effort::new(self.quick, gpu.capabilities().software);
+        let effort = Effort { slowest: self.skip_slower_than, cold: self.cold, ..effort };
         let mut report = Report::begin(&gpu, effort)?;
         // What was timed before something ended the work is shown as well.
-        let done = self.time(&gpu, &cases, &models, effort, &mut report, &global.stop);
+        let mut watch = self.watch(&gpu);
+        let done = match self.check(&gpu, &mut report, &global.stop) {
+            Ok(()) => {
+                let on = On { gpu: &gpu, effort, stop: &global.stop };
+                self.time(&on, &cases, &models, &mut report, &mut watch)
+            }
+            stopped => stopped,
+        };
+        report.clocks = watch.as_ref().and_then(Watch::clocks);
         if done.is_err() && is_empty(&report) {
             return done;
         }
+        report.machine.ends();
         report.comparison = old.map(|old| old.compare(&report));
         if let Some(path) = &self.csv {
             files::write(path, report.csv().as_bytes())?;
+        }
+        if let Some(path) = &self.roofline {
+            files::write(path, bench::roofline(&report).as_bytes())?;
         }
         if global.json {
             print_json(&report)?
@@ -121,28 +163,92 @@ impl Bench {
             print(&format!("{report}\n"))?
         }
         done?;
-        something_timed(&report)
+        something_timed(&report)?;
+        all_right(&report)?;
+        match (&report.comparison, self.fail_if_slower) {
+            (Some(comparison), Some(percent)) => {
+                let untold = comparison.untold();
+                if untold > 0 {
+                    crate::console::note!(
+                        "of {untold} rows it cannot be told whether they are slower"
+                    );
+                }
+                expect_no_slower(comparison, percent)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints what would be timed. An adapter is looked at only for what a plan on it would have.
+    fn list(&self, global: &Global, cases: &[Layer], models: &[&'static Network]) -> Result<()> {
+        let mut list = List::default();
+        if self.chosen {
+            let gpu = global.open(self.numbers.precision)?;
+            let bencher = Bencher::new(&gpu, Effort::QUICK)?;
+            list.kernels(cases, Which::Chosen, |layer| bencher.chosen(layer))?;
+        } else {
+            list.kernels(cases, self.which(), |_| None)?;
+        }
+        let methods = cam::find_all(&self.methods)?;
+        let methods: Vec<&str> = methods.iter().map(|method| method.name).collect();
+        for &network in models {
+            let size = self.size.unwrap_or(network.input);
+            list.model(network, &self.phases, &methods, self.batch, size);
+        }
+        if global.json { print_json(&list) } else { print(&format!("{list}\n")) }
+    }
+
+    fn which(&self) -> Which<'_> {
+        match &self.variant[..] {
+            _ if self.chosen => Which::Chosen,
+            [] => Which::All,
+            names => Which::Named(names),
+        }
+    }
+
+    /// Who tells of clocks, where they are asked for.
+    fn watch(&self, gpu: &Gpu) -> Option<Watch> {
+        let watch = self.clocks.then(|| Watch::new(gpu.report()))?;
+        if watch.is_none() {
+            crate::console::note!("this system does not tell the clocks of {}", gpu.report().name);
+        }
+        watch
+    }
+
+    /// Checks every kernel, where that is asked for.
+    fn check(&self, gpu: &Arc<Gpu>, report: &mut Report, stop: &Stop) -> Result<()> {
+        if !self.check {
+            return Ok(());
+        }
+        let mut told = 0;
+        let checked = bench::cases(gpu, &mut |cases| {
+            if cases.all >= told + 100 {
+                told = cases.all;
+                crate::console::note!("{} of {} cases are right", cases.correct, cases.all);
+            }
+            stop.check(|| format!("{} cases were checked", cases.all))
+        })?;
+        report.cases = Some(checked);
+        Ok(())
     }
 
     /// Times what is asked for, into `report`.
     fn time(
         &self,
-        gpu: &Arc<Gpu>,
+        on: &On,
         cases: &[Layer],
         models: &[&'static Network],
-        effort: Effort,
         report: &mut Report,
-        stop: &Stop,
+        watch: &mut Option<Watch>,
     ) -> Result<()> {
+        let &On { gpu, effort, stop } = on;
         let mut told = 0;
-        let which = match &self.variant {
-            Some(name) => Which::Named(name),
-            None if self.chosen => Which::Chosen,
-            None => Which::All,
-        };
-        bench::measure(gpu, cases, which, effort, report, &mut |report: &Report| {
+        bench::measure(gpu, cases, self.which(), effort, report, &mut |report: &Report| {
             for row in &report.results[told..] {
                 told += 1;
+                if let Some(watch) = watch.as_mut() {
+                    watch.look();
+                }
                 let ms = row.timing.ms;
                 crate::console::note!(
                     "{told}: {}/{} {}: {ms:.3} ms",
@@ -168,7 +274,7 @@ impl Bench {
         let options = BenchOptions {
             kernels: self.kernels.clone(),
             case: self.case,
-            variant: self.variant.clone(),
+            variants: self.variant.clone(),
             quick: self.quick,
             small: self.small,
         };
@@ -185,7 +291,8 @@ impl Bench {
             let operation = &layer.case.operation;
             let named = self.kernels.iter().any(|name| name == operation.name());
             let has = |name: &String| operation.variants().iter().any(|own| own.name == name);
-            (self.kernels.is_empty() || named) && self.variant.as_ref().is_none_or(has)
+            let any = self.variant.is_empty() || self.variant.iter().any(has);
+            (self.kernels.is_empty() || named) && any
         });
         if found.is_empty() {
             return Err(Error::usage(
@@ -224,6 +331,10 @@ impl Bench {
         report: &mut Report,
         stop: &Stop,
     ) -> Result<()> {
+        if models.is_empty() {
+            return Ok(());
+        }
+        let witness = Witness::new(gpu)?;
         for &network in models {
             let size = self.size.unwrap_or(network.input);
             let batch = self.batch;
@@ -233,8 +344,15 @@ impl Bench {
                 PhaseGraph::new(network, phase, batch, size)?.session(gpu)
             };
             let (name, ceiling) = (network.name, &report.ceiling);
-            let timing = time_model(name, batch, size, &self.phases, effort, ceiling, &mut open)?;
-            report.models.push(timing);
+            let model = name.to_owned();
+            let mut found = ModelTiming { model, batch, input: size, ..ModelTiming::default() };
+            let phases = &self.phases;
+            let done = time_model(&mut found, phases, effort, ceiling, &witness, &mut open);
+            // The phases before the one that was stopped are timed.
+            if found.timed() {
+                report.models.push(found);
+            }
+            done?;
             for &phase in self.phases.iter().filter(|_| self.profile) {
                 let rows = bench::profile(&open(phase)?)?;
                 let (model, input) = (name.to_owned(), size);
@@ -275,6 +393,29 @@ impl Bench {
     }
 }
 
+/// What is timed on, for how long, and what ends it.
+struct On<'a> {
+    gpu: &'a Arc<Gpu>,
+    effort: Effort,
+    stop: &'a Stop,
+}
+
+/// Refuses a report of kernels that compute something else.
+fn all_right(report: &Report) -> Result<()> {
+    let Some(cases) = &report.cases else { return Ok(()) };
+    let Some(first) = cases.wrong.first() else { return Ok(()) };
+    let message = format!(
+        "{} of {} cases are wrong, the first {}/{} on {}: {}",
+        cases.wrong.len(),
+        cases.all,
+        first.op,
+        first.variant,
+        first.case,
+        first.reason
+    );
+    Err(Error::Gpu { doing: "checking every kernel".to_owned(), message })
+}
+
 /// Refuses a report that has reasons alone.
 fn something_timed(report: &Report) -> Result<()> {
     match report.not_timed.first() {
@@ -287,7 +428,48 @@ fn something_timed(report: &Report) -> Result<()> {
 }
 
 fn is_empty(report: &Report) -> bool {
-    report.results.is_empty() && report.models.is_empty() && report.methods.is_empty()
+    report.cases.is_none()
+        && report.results.is_empty()
+        && report.models.is_empty()
+        && report.methods.is_empty()
+}
+
+/// Refuses what is slower, by more than `percent` beyond doubt.
+fn expect_no_slower(comparison: &Comparison, percent: f64) -> Result<()> {
+    let slower = comparison.slower_than(percent);
+    let Some(worst) = slower.iter().max_by(|a, b| a.normalised.total_cmp(&b.normalised)) else {
+        return Ok(());
+    };
+    let problem = format!(
+        "{} of {} are slower than there by more than {percent} %, most {}/{} on {}: {:.2} times as long",
+        slower.len(),
+        comparison.rows.len(),
+        worst.op,
+        worst.variant,
+        worst.case,
+        worst.normalised
+    );
+    Err(Error::content(
+        &comparison.old,
+        problem,
+        "find what changed since, or make the report again",
+    ))
+}
+
+/// Reads how many times as long, `10x` or `10`.
+fn times(text: &str) -> std::result::Result<f64, String> {
+    match text.trim_end_matches('x').parse::<f64>() {
+        Ok(times) if times.is_finite() && times > 1.0 => Ok(times),
+        _ => Err("give a number above 1, as 10x".to_owned()),
+    }
+}
+
+/// Reads a share in percent, `5` or `5%`.
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    match text.trim_end_matches('%').parse::<f64>() {
+        Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent),
+        _ => Err("give a number of percent, 0 or more".to_owned()),
+    }
 }
 
 /// The networks of these names, all of them by `all`; a name that ends as a model's file does is that file,

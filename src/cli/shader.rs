@@ -34,7 +34,7 @@ impl Shader {
         let options = BenchOptions {
             kernels: vec![self.op.clone()],
             case: self.case,
-            variant: self.variant.clone(),
+            variants: self.variant.iter().cloned().collect(),
             ..BenchOptions::default()
         };
         let cases = bench::select(&options)?;

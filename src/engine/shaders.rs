@@ -64,6 +64,8 @@ pub struct Interface {
     pub uniform_bytes: u32,
     /// The names of `override` constants.
     pub overrides: Vec<String>,
+    /// Whether it uses workgroup memory.
+    pub workgroup: bool,
 }
 
 /// What stands for the text of all shaders, and for how it is put together and rewritten.
@@ -179,6 +181,9 @@ fn reflect(source: &Source, text: &str) -> Result<Vec<(String, Interface)>> {
             reads: uniform_reads(&module, &point.function),
             uniform_bytes: 0,
             overrides: overrides.clone(),
+            workgroup: module.global_variables.iter().any(|(handle, variable)| {
+                variable.space == naga::AddressSpace::WorkGroup && !usage[handle].is_empty()
+            }),
         };
         for (handle, variable) in module.global_variables.iter() {
             let (Some(binding), false) = (&variable.binding, usage[handle].is_empty()) else {

@@ -123,7 +123,7 @@ impl Checker {
 
     /// Runs `variant` on `case` and compares; false where it cannot do the shape, which not every variant
     /// can.
-    fn on(
+    pub(super) fn on(
         &self,
         case: &Case,
         variant: &Variant,
@@ -184,7 +184,7 @@ pub fn narrow(tensors: &[Tensor<f64>]) -> Vec<Tensor> {
     tensors.iter().map(Tensor::narrow).collect()
 }
 
-fn reference(case: &Case, tensors: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
+pub(super) fn reference(case: &Case, tensors: &[Tensor<f64>]) -> Vec<Tensor<f64>> {
     case.operation.reference(&tensors.iter().collect::<Vec<_>>())
 }
 

@@ -78,7 +78,8 @@ pub fn time_method(
             (0..repeats).try_for_each(|_| explainer.explain(&requests).map(|_| ()))?;
             Ok(start.elapsed() / repeats as u32)
         })?;
-        (timing, timing.ms / alone.ms, None)
+        let over = timing.ms / alone.ms;
+        (timing, over, None)
     } else {
         let gradient = gradient(gpu, &model, method, &store)?;
         explainer.explain(&requests)?;
@@ -86,10 +87,10 @@ pub fn time_method(
         let mut runs = [&forward, &gradient, session].map(|session| |n| session.time(n));
         let mut runs: Vec<Run> = runs.iter_mut().map(|run| run as Run).collect();
         let turns = time_in_turns(effort, &mut runs)?;
-        let [_, gradient, own] = turns[..] else {
+        let [_, gradient, own] = &turns[..] else {
             return Err(Error::shape("bench", "three sessions were timed in turns"));
         };
-        (own.timing, own.ratio, Some(own.ratio - gradient.ratio))
+        (own.timing.clone(), own.ratio, Some(own.ratio - gradient.ratio))
     };
     let copies = explainer.copies().map_or(0, |session| session.plan().peak_bytes);
     Ok(MethodTiming {
@@ -97,8 +98,8 @@ pub fn time_method(
         method: method.name,
         batch,
         input: size,
-        timing,
         images_per_second: batch as f64 / timing.ms * 1e3,
+        timing,
         over_forward,
         beside_gradient,
         peak_bytes: explainer.session().plan().peak_bytes + copies,

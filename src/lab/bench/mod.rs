@@ -1,32 +1,50 @@
 //! How fast each kernel variant is here, beside the most that this adapter can do.
 
+mod cases;
 mod ceiling;
 mod check;
+mod clocks;
 mod compare;
+mod flush;
+mod grouped;
 mod layers;
+mod list;
+mod loops;
+mod machine;
 mod measure;
+mod memories;
 mod methods;
 mod model;
 mod overhead;
 mod phase;
 mod profile;
 mod report;
+mod roof;
+mod roofline;
 mod show;
 mod smaller;
 mod subject;
+mod table;
 mod timing;
+mod verdict;
+mod witness;
 
 use std::sync::Arc;
 
 use crate::engine::gpu::Gpu;
+use crate::engine::graph::Variant;
 use crate::engine::ops::{self, Case, CaseSpec, REGISTRY};
 use crate::error::{Error, Result};
 
+pub use cases::{Cases, cases};
 pub use ceiling::{Ceiling, ceiling};
 pub use check::{Checker, narrow};
+pub use clocks::{Clocks, Watch};
 pub(crate) use compare::attack;
-pub use compare::{Compared, Comparison, Old, Verdict};
+pub use compare::{Compared, Comparison, Old};
 pub use layers::{Layer, layers};
+pub use list::{List, Listed};
+pub use machine::Machine;
 pub use measure::{Bencher, Measurement, Pace};
 pub use methods::{MethodTiming, time_method};
 pub use model::{ModelTiming, Phase, PhaseTiming, time_model, time_session};
@@ -34,8 +52,14 @@ pub use overhead::{Overhead, overhead};
 pub use phase::PhaseGraph;
 pub use profile::{Profile, ProfileRow, profile};
 pub use report::{NotTimed, Report};
+pub use roof::{Demand, Roof};
+pub use roofline::roofline;
 pub use subject::{Subject, difference};
-pub use timing::{Effort, Run, Timing, Turns, quantile, time_in_turns, time_repeatedly};
+pub use timing::{
+    Effort, Probe, Run, Timing, Turns, quantile, time_beside, time_in_turns, time_repeatedly,
+};
+pub use verdict::Verdict;
+pub use witness::Witness;
 
 /// What to time.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +68,8 @@ pub struct BenchOptions {
     pub kernels: Vec<String>,
     /// This shape instead of the operations' own cases; convolutions only.
     pub case: Option<CaseSpec>,
-    /// Only this variant.
-    pub variant: Option<String>,
+    /// Only these variants; all where empty.
+    pub variants: Vec<String>,
     /// Less time on each.
     pub quick: bool,
     /// The cases of the tests too, most of which are too small to say anything about speed.
@@ -73,7 +97,10 @@ pub fn run_with(
     let cases: Vec<Layer> = select(options)?.into_iter().map(Layer::from).collect();
     let effort = Effort::new(options.quick, gpu.capabilities().software);
     let mut report = Report::begin(gpu, effort)?;
-    let which = options.variant.as_deref().map_or(Which::All, Which::Named);
+    let which = match &options.variants[..] {
+        [] => Which::All,
+        names => Which::Named(names),
+    };
     measure(gpu, &cases, which, effort, &mut report, progress)?;
     Ok(report)
 }
@@ -85,8 +112,20 @@ pub enum Which<'a> {
     All,
     /// The one that a plan would have.
     Chosen,
-    /// The one of this name.
-    Named(&'a str),
+    /// Those of these names.
+    Named(&'a [String]),
+}
+
+impl Which<'_> {
+    /// The variants that are timed of `case`, of which a plan would have `chosen`.
+    pub fn of(self, case: &Case, chosen: Option<&str>) -> Vec<&'static Variant> {
+        let wanted = |variant: &&Variant| match self {
+            Which::All => true,
+            Which::Chosen => chosen.is_none_or(|name| name == variant.name),
+            Which::Named(names) => names.iter().any(|name| name == variant.name),
+        };
+        case.operation.variants().iter().filter(wanted).collect()
+    }
 }
 
 /// Adds the times of variants on `cases` to `report`. `progress` hears of each
@@ -103,24 +142,46 @@ pub fn measure(
     progress: &mut dyn FnMut(&Report) -> Result<()>,
 ) -> Result<()> {
     progress(report)?;
-    let mut bencher = Bencher::new(gpu, effort);
+    let mut bencher = Bencher::new(gpu, effort)?;
+    let dispatch_ms = report.overhead.dispatch.ms;
     for layer in cases {
-        let variants = layer.case.operation.variants().iter();
-        let only = match which {
-            Which::All => None,
-            Which::Chosen => bencher.chosen(layer),
-            Which::Named(name) => Some(name),
-        };
-        for variant in variants.filter(|own| only.is_none_or(|name| name == own.name)) {
-            match bencher.measure(layer, variant, &report.ceiling) {
+        let chosen = if which == Which::Chosen { bencher.chosen(layer) } else { None };
+        let variants = which.of(&layer.case, chosen);
+        let mut first = Vec::new();
+        if effort.slowest.is_some() {
+            for variant in &variants {
+                first.push(bencher.first_run(layer, variant)?);
+                progress(report)?;
+            }
+        }
+        for (index, variant) in variants.into_iter().enumerate() {
+            let done = match slower_than(&first, index, effort.slowest) {
+                Some(why) => Err(Error::shape(
+                    format!("{}/{}", layer.case.operation.name(), variant.name),
+                    why,
+                )),
+                None => bencher.measure(layer, variant, &report.ceiling, dispatch_ms),
+            };
+            match done {
                 Ok(row) => report.results.push(row),
                 Err(Error::Gpu { doing, message }) => return Err(Error::Gpu { doing, message }),
                 Err(error) => report.not_timed.push(NotTimed::new(&layer.case, variant, &error)),
             }
+            progress(report)?;
         }
-        progress(report)?;
     }
     Ok(())
+}
+
+/// Why variant `index` is left out, where its first run took more than `most` times as long as the best one's; none
+/// where it is to be timed, or cannot be run at all, which it is then said why.
+fn slower_than(first: &[Option<f64>], index: usize, most: Option<f64>) -> Option<String> {
+    let best = first.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    let times = (*first.get(index)?)? / best;
+    let most = most.filter(|most| times > *most)?;
+    Some(format!(
+        "left out: its first run took {times:.0} times as long as the best one's, and {most} are the most"
+    ))
 }
 
 /// The cases that `options` name.
@@ -170,7 +231,7 @@ pub fn select(options: &BenchOptions) -> Result<Vec<Case>> {
             cases.extend(worth_timing(own, options.small));
         }
     }
-    if let Some(wanted) = &options.variant {
+    for wanted in &options.variants {
         let has = |case: &Case| case.operation.variants().iter().any(|v| v.name == wanted);
         if !cases.iter().any(has) {
             let mut names: Vec<&str> = cases
@@ -182,7 +243,9 @@ pub fn select(options: &BenchOptions) -> Result<Vec<Case>> {
             let problem = format!("no kernel here has a variant {wanted}");
             return Err(Error::usage(problem, format!("there are {}", names.join(", "))));
         }
-        cases.retain(has);
+    }
+    if !options.variants.is_empty() {
+        cases.retain(|case| !Which::Named(&options.variants).of(case, None).is_empty());
     }
     if cases.is_empty() {
         return Err(Error::usage("nothing to time", "see `parula bench --help`"));
@@ -265,12 +328,37 @@ mod tests {
         let kernels = vec!["convolve".to_owned()];
         let text = error(BenchOptions { kernels, ..Default::default() });
         assert!(text.contains("convolve") && text.contains("elementwise"), "{text}");
-        let variant = Some("warp".to_owned());
-        let text = error(BenchOptions { variant, ..Default::default() });
+        let variants = vec!["naive".to_owned(), "warp".to_owned()];
+        let text = error(BenchOptions { variants, ..Default::default() });
         assert!(text.contains("warp") && text.contains("naive"), "{text}");
         let case = "n=1,h=4,w=4,cin=4".parse().ok();
         let kernels = vec!["elementwise".to_owned()];
         let text = error(BenchOptions { kernels, case, ..Default::default() });
         assert!(text.contains("--case") && text.contains("elementwise"), "{text}");
+    }
+
+    #[test]
+    fn several_variants_are_selected_in_the_order_of_the_table() {
+        let variants = vec!["fours".to_owned(), "naive".to_owned()];
+        let kernels = vec!["conv2d".to_owned()];
+        let cases = select(&BenchOptions { kernels, variants, ..Default::default() }).unwrap();
+        for case in &cases {
+            let names: Vec<&str> = Which::Named(&["fours".to_owned(), "naive".to_owned()])
+                .of(case, None)
+                .iter()
+                .map(|v| v.name)
+                .collect();
+            assert_eq!(names, ["naive", "fours"], "{}", case.name);
+        }
+        assert!(!cases.is_empty());
+    }
+
+    #[test]
+    fn what_is_much_slower_than_the_best_is_left_out() {
+        let first = [Some(1.0), Some(30.0), None, Some(9.0)];
+        let left = |index, most| slower_than(&first, index, most).is_some();
+        assert!(left(1, Some(10.0)) && !left(0, Some(10.0)) && !left(3, Some(10.0)));
+        assert!(!left(2, Some(10.0)), "it is not known, and refused with its own reason");
+        assert!(!left(1, None) && !left(1, Some(30.0)) && !left(7, Some(10.0)));
     }
 }

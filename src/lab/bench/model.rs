@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Ceiling;
-use super::timing::{Effort, Timing, time_in_turns, time_repeatedly};
+use super::timing::{Effort, LEAST, Run, Timing, time_beside, time_in_turns};
+use super::{Ceiling, Witness};
 use crate::engine::session::Session;
 use crate::error::Result;
 
@@ -71,22 +71,35 @@ pub struct ModelTiming {
     pub share_of_ceiling: Option<f64>,
 }
 
+impl ModelTiming {
+    /// Whether any phase is.
+    pub fn timed(&self) -> bool {
+        self.forward.is_some() || self.grad_cam.is_some() || self.training_step.is_some()
+    }
+}
+
 /// Times a session whose inputs are set, over a batch of `images`, on the GPU alone: neither uploads
-/// nor readbacks count.
+/// nor readbacks count. The multiply-adds of `witness` are timed beside it.
 ///
 /// # Errors
 /// [`Error::Gpu`](crate::error::Error::Gpu) when the device failed.
-pub fn time_session(session: &Session, images: usize, effort: Effort) -> Result<PhaseTiming> {
-    let timing = time_repeatedly(effort, |repeats| session.time(repeats))?;
+pub fn time_session(
+    session: &Session,
+    images: usize,
+    effort: Effort,
+    witness: &Witness,
+) -> Result<PhaseTiming> {
+    let probe = || witness.time(false);
+    let timing = time_beside(effort, |repeats| session.time(repeats), Some(&probe))?;
     Ok(phase_timing(session, images, timing))
 }
 
 fn phase_timing(session: &Session, images: usize, timing: Timing) -> PhaseTiming {
     let plan = session.plan();
     PhaseTiming {
-        timing,
         images_per_second: images as f64 / timing.ms * 1e3,
         gflops: plan.flops() as f64 / timing.ms / 1e6,
+        timing,
         flops: plan.flops(),
         dispatches: plan.dispatches(),
         peak_bytes: plan.peak_bytes,
@@ -94,40 +107,49 @@ fn phase_timing(session: &Session, images: usize, timing: Timing) -> PhaseTiming
     }
 }
 
-/// Times the `phases`, each in a session that `open` gives and that has been run once. The forward
+/// Times the `phases` into `found`, each in a session that `open` gives and that has been run once. The forward
 /// pass and Grad-CAM are timed in turns, the training step alone, so that memory holds no more than
 /// it must.
 ///
 /// # Errors
-/// Those of `open` and of the GPU.
+/// Those of `open` and of the GPU; phases that were timed by then are in `found`.
 pub fn time_model(
-    model: &str,
-    batch: usize,
-    input: [usize; 2],
+    found: &mut ModelTiming,
     phases: &[Phase],
     effort: Effort,
     ceiling: &Ceiling,
+    witness: &Witness,
     open: &mut dyn FnMut(Phase) -> Result<Session>,
-) -> Result<ModelTiming> {
-    let mut found = ModelTiming { model: model.to_owned(), batch, input, ..Default::default() };
+) -> Result<()> {
+    let batch = found.batch;
     let asked = |phase: Phase| phases.contains(&phase);
     if asked(Phase::Forward) && asked(Phase::GradCam) {
         let (forward, cam) = (open(Phase::Forward)?, open(Phase::GradCam)?);
-        let turns = time_in_turns(effort, &mut [&mut |n| forward.time(n), &mut |n| cam.time(n)])?;
-        if let [first, second] = turns[..] {
-            found.forward = Some(phase_timing(&forward, batch, first.timing));
-            found.grad_cam = Some(phase_timing(&cam, batch, second.timing));
+        let runs: [Run; 3] =
+            [&mut |n| forward.time(n), &mut |n| cam.time(n), &mut |_| witness.time(false)];
+        let mut runs = runs;
+        let effort = Effort { samples: effort.samples.max(LEAST), ..effort };
+        let turns = time_in_turns(effort, &mut runs)?;
+        if let [first, second, beside] = &turns[..] {
+            let beside = |timing: &Timing| {
+                let ceiling_ms = beside.timing.raw_ms.clone();
+                let settled = 2.0 * timing.uncertainty() <= effort.interval;
+                Timing { ceiling_ms, settled, ..timing.clone() }
+            };
+            found.forward = Some(phase_timing(&forward, batch, beside(&first.timing)));
+            found.grad_cam = Some(phase_timing(&cam, batch, beside(&second.timing)));
             found.grad_cam_over_forward = Some(second.ratio);
         }
     } else if asked(Phase::Forward) {
-        found.forward = Some(time_session(&open(Phase::Forward)?, batch, effort)?);
+        found.forward = Some(time_session(&open(Phase::Forward)?, batch, effort, witness)?);
     } else if asked(Phase::GradCam) {
-        found.grad_cam = Some(time_session(&open(Phase::GradCam)?, batch, effort)?);
+        found.grad_cam = Some(time_session(&open(Phase::GradCam)?, batch, effort, witness)?);
     }
     if asked(Phase::TrainingStep) {
-        found.training_step = Some(time_session(&open(Phase::TrainingStep)?, batch, effort)?);
+        let step = open(Phase::TrainingStep)?;
+        found.training_step = Some(time_session(&step, batch, effort, witness)?);
     }
     let busiest = found.training_step.as_ref().or(found.forward.as_ref());
     found.share_of_ceiling = busiest.map(|phase| phase.gflops / ceiling.gflops);
-    Ok(found)
+    Ok(())
 }

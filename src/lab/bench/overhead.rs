@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::ceiling::command;
+use super::loops::{COPY, Loop};
 use super::timing::{Effort, Timing, time_repeatedly};
 use crate::engine::gpu::Gpu;
 use crate::error::Result;
 
 /// The price of running anything.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overhead {
     /// Of one dispatch of one workgroup among many in a pass, each waiting for the one before it; by the
     /// report's timer.
@@ -34,7 +34,7 @@ const RECORDED: usize = 400;
 pub fn overhead(gpu: &Gpu, effort: Effort) -> Result<Overhead> {
     let (from, to) = (gpu.buffer("copied from", 1024)?, gpu.buffer("copied to", 1024)?);
     let bound = [("x", &from), ("y", &to)];
-    let commands = [command(gpu, "copy", &[], &bound, 0, 64, [1, 1, 1])?];
+    let commands = [Loop { count: 64, ..COPY }.command(gpu, &bound, [1, 1, 1])?];
     let dispatch = time_repeatedly(effort, |repeats| gpu.time(&commands, repeats))?;
     let many = vec![commands[0].clone(); RECORDED];
     let mut times = Vec::new();

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::compare::{Comparison, rows};
+use super::compare::Comparison;
+use super::machine::{self, Machine};
 use super::{
-    Ceiling, Effort, Measurement, MethodTiming, ModelTiming, Overhead, Profile, ceiling, overhead,
+    Cases, Ceiling, Clocks, Effort, Measurement, MethodTiming, ModelTiming, Overhead, Profile,
+    ceiling, overhead,
 };
 use crate::engine::gpu::{AdapterReport, Gpu};
 use crate::engine::graph::Variant;
@@ -44,16 +46,29 @@ pub struct Report {
     pub device: AdapterReport,
     /// The version of parula.
     pub version: &'static str,
+    /// The commit that it was built from, with `-dirty` where its sources had been changed; none where it was not
+    /// built in its own repository.
+    pub commit: Option<&'static str>,
+    /// When it began, in UTC: `2026-11-30T09:05:00Z`.
+    pub date: String,
+    /// The host, and how busy it was.
+    pub machine: Machine,
     /// How time was taken: `gpu timestamps`, or `host clock` around a submission.
     pub timer: &'static str,
     /// What stands for the variants that `parula tune` chose, or `none`.
     pub tuning: String,
     /// How models store activations: `f32` or `f16`.
     pub precision: &'static str,
+    /// Whether caches were emptied before each run of a kernel.
+    pub cold: bool,
+    /// Clocks of the GPU while kernels were timed, where they were asked for and the system tells.
+    pub clocks: Option<Clocks>,
     /// The most that the adapter can do.
     pub ceiling: Ceiling,
     /// What a dispatch and a submission cost.
     pub overhead: Overhead,
+    /// Every variant on every case of the tests, where that was asked for.
+    pub cases: Option<Cases>,
     /// Kernels.
     pub results: Vec<Measurement>,
     /// Kernels that were not timed, and why.
@@ -76,11 +91,17 @@ impl Report {
             adapter: device.to_string(),
             device,
             version: env!("CARGO_PKG_VERSION"),
+            commit: machine::commit(),
+            date: machine::date(),
+            machine: Machine::now(),
             timer: gpu.timer(),
             tuning: gpu.choices().digest(),
             precision: gpu.precision(),
+            cold: false,
+            clocks: None,
             ceiling,
             overhead,
+            cases: None,
             results: Vec::new(),
             not_timed: Vec::new(),
             models: Vec::new(),
@@ -95,80 +116,59 @@ impl Report {
     /// # Errors
     /// [`Error::Gpu`] when memory or a kernel is refused.
     pub fn begin(gpu: &Gpu, effort: Effort) -> Result<Self> {
-        Ok(Self::new(gpu, ceiling(gpu, effort)?, overhead(gpu, effort)?))
+        let (date, machine) = (machine::date(), Machine::now());
+        // The roofs themselves are of warm caches.
+        let warm = Effort { cold: false, ..effort };
+        let report = Self::new(gpu, ceiling(gpu, warm)?, overhead(gpu, warm)?);
+        Ok(Report { date, machine, cold: effort.cold, ..report })
     }
-
-    /// One line a row, with a header, for a spreadsheet. Models follow the kernels, with what they were
-    /// run for in place of the operation.
-    pub fn csv(&self) -> String {
-        let mut text = String::from(
-            "op,variant,case,ms,ms_min,ms_max,samples,gflops,gbps,share_of_ceiling,default,checked,\
-             ms_q1,ms_q3,images_per_second\n",
-        );
-        let kernels = self.results.iter().map(|row| {
-            let (gbps, share) =
-                (format!("{:.3}", row.gbps), format!("{:.4}", row.share_of_ceiling));
-            (
-                row.gflops,
-                [gbps, share, row.default.to_string(), quoted(&row.checked)],
-                String::new(),
-            )
-        });
-        let phases = |model: &ModelTiming| {
-            let phases = [&model.forward, &model.grad_cam, &model.training_step];
-            phases.into_iter().flatten().cloned().collect::<Vec<_>>()
-        };
-        let models = self.models.iter().flat_map(phases).map(|phase| {
-            (phase.gflops, Default::default(), format!("{:.3}", phase.images_per_second))
-        });
-        for ((name, timing), (gflops, more, images)) in rows(self).iter().zip(kernels.chain(models))
-        {
-            text += &format!(
-                "{},{},{},{gflops:.3},{},{},{},{images}\n",
-                name.each_ref().map(|cell| quoted(cell)).join(","),
-                [timing.ms, timing.ms_min, timing.ms_max].map(|ms| ms.to_string()).join(","),
-                timing.samples,
-                more.join(","),
-                timing.ms_q1,
-                timing.ms_q3,
-            );
-        }
-        text
-    }
-}
-
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
-    }
-    cell.to_owned()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::lab::bench::{PhaseTiming, Timing};
+    use crate::lab::bench::{PhaseTiming, Roof, Timing};
 
-    /// One kernel and one model.
-    pub fn report() -> Report {
-        let ceiling = Ceiling {
+    /// Round numbers: 100 GFLOP/s, 20 GB/s up to 2 MB and 10 beyond.
+    pub fn ceiling() -> Ceiling {
+        Ceiling {
             gflops: 100.0,
             gbps: 10.0,
+            gflops_spread: 0.01,
+            gbps_spread: 0.01,
             copy_kernel_gbps: 8.0,
             copy_driver_gbps: 10.0,
             multiply_add: "4 x vec4".to_owned(),
-        };
-        let timing = Timing::of(&[1.0, 1.5, 2.0, 2.5, 3.0], 7);
-        let overhead = Overhead { dispatch: timing, record: timing, submit: timing };
+            matrix_gflops: None,
+            workgroup_gbps: 5.0,
+            cache_gbps: 20.0,
+            cache_bytes: 2_000_000,
+            memory_gbps: 10.0,
+            latency_ns: 100.0,
+            cache_latency_ns: 5.0,
+        }
+    }
+
+    /// One kernel and one model.
+    pub fn report() -> Report {
+        let ceiling = ceiling();
+        let times: Vec<f64> = (0..13).map(|at| 1.94 + 0.01 * f64::from(at)).collect();
+        let timing = Timing { ceiling_ms: vec![0.5; 13], ..Timing::of(&times, 7) };
+        let one = || timing.clone();
+        let overhead = Overhead { dispatch: one(), record: one(), submit: one() };
         let mut report = Report::new(&crate::engine::gpu::open_noop(), ceiling, overhead);
         report.results.push(Measurement {
             op: "conv2d".to_owned(),
             variant: "tiled".to_owned(),
             case: "n=8,h=19".to_owned(),
-            timing,
+            inputs: vec![vec![8, 19, 19, 728], vec![1, 1, 728, 728]],
+            output: vec![8, 19, 19, 728],
+            timing: timing.clone(),
             gflops: 25.0,
             gbps: 5.0,
             share_of_ceiling: report.ceiling.share(25.0, 5.0),
+            roof: Roof::Memory,
+            share_of_roof: 0.5,
             default: true,
             checked: "reference".to_owned(),
             flops: 50_000_000,
@@ -201,31 +201,28 @@ pub(super) mod tests {
             (&100.0.into(), &10.0.into())
         );
         let row = &json["results"][0];
-        for (field, value) in
-            [("ms", 2.0), ("gflops", 25.0), ("gbps", 5.0), ("share_of_ceiling", 0.5)]
-        {
+        for (field, value) in [
+            ("ms", 2.0),
+            ("gflops", 25.0),
+            ("gbps", 5.0),
+            ("share_of_ceiling", 0.5),
+            ("share_of_roof", 0.5),
+        ] {
             assert_eq!(row[field], value, "{field}");
         }
+        assert_eq!(row["roof"], "memory");
+        for roof in ["workgroup_gbps", "cache_gbps", "memory_gbps", "latency_ns"] {
+            assert!(json["ceiling"][roof].as_f64() > Some(0.0), "{roof}");
+        }
+        assert!(json["ceiling"]["matrix_gflops"].is_null(), "none were measured");
+        assert_eq!(row["raw_ms"].as_array().unwrap().len(), 13);
+        assert_eq!(row["ceiling_ms"][0], 0.5);
+        assert!(json["date"].as_str().unwrap().starts_with("20"));
+        // Of this repository, or of none where there is no git.
+        let hash = |commit: &str| commit.trim_end_matches("-dirty").len() == 40;
+        assert!(json["commit"].is_null() || json["commit"].as_str().is_some_and(hash));
         for (field, value) in [("op", "conv2d"), ("variant", "tiled"), ("case", "n=8,h=19")] {
             assert_eq!(row[field], value, "{field}");
         }
-    }
-
-    #[test]
-    fn commas_in_a_case_do_not_split_its_cell() {
-        let csv = report().csv();
-        let lines: Vec<&str> = csv.lines().collect();
-        assert_eq!(lines.len(), 3);
-        let cells = |line: &str| line.split(',').count();
-        assert_eq!(cells(lines[1]), cells(lines[0]) + 1, "one cell has a comma, in quotes");
-        assert_eq!(
-            lines[2],
-            "training-step,compact-xception,\"batch 4, 9x8\",2,1,3,5,25.000,,,,,1.5,2.5,2000.000"
-        );
-        assert!(
-            lines[1].starts_with("conv2d,tiled,\"n=8,h=19\",2,1,3,5,25.000,5.000,0.5000,true,")
-        );
-        let text = report().to_string();
-        assert!(text.contains("tiled *") && text.contains("50.0 %"), "{text}");
     }
 }

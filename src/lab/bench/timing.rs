@@ -1,4 +1,4 @@
-//! The median of several timings, and how far they are spread.
+//! The median of several timings, all of them, and how far they are spread.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 /// How long to measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
-    /// Timings, of which the median counts.
+    /// Timings in turns, of which the median counts; alone there are at least as many.
     pub samples: usize,
     /// What one timing should take, by repeating the kernel.
     pub sample: Duration,
@@ -17,7 +17,18 @@ pub struct Effort {
     pub budget: Duration,
     /// How long to run before the first timing that counts.
     pub warm_up: Duration,
+    /// Timings go on until the 95 % interval of their median is no wider than this share of it, or the budget
+    /// is spent.
+    pub interval: f64,
+    /// A variant whose first run takes more than this many times as long as the best one's is not timed.
+    pub slowest: Option<f64>,
+    /// Empties caches before each run, which is then timed by itself.
+    pub cold: bool,
 }
+
+/// Fewer timings say too little for a verdict on one row among hundreds: of two times twelve, wholly apart, the rank
+/// test gives a chance of 7e-7, of two times six 0.002.
+pub const LEAST: usize = 12;
 
 impl Effort {
     /// For figures to be quoted, on a processor.
@@ -26,6 +37,9 @@ impl Effort {
         sample: Duration::from_millis(30),
         budget: Duration::from_secs(3),
         warm_up: Duration::ZERO,
+        interval: 0.02,
+        slowest: None,
+        cold: false,
     };
     /// For a glance, on a processor.
     pub const QUICK: Effort = Effort {
@@ -33,6 +47,9 @@ impl Effort {
         sample: Duration::from_millis(8),
         budget: Duration::from_millis(600),
         warm_up: Duration::ZERO,
+        interval: 0.02,
+        slowest: None,
+        cold: false,
     };
     /// A GPU slows its clock down while kernels are compiled and checked, which takes longer than to time
     /// them, and takes its time to speed up again: without this, timings on an H100 were up to six times
@@ -51,8 +68,8 @@ impl Effort {
     }
 }
 
-/// The median of several timings, their quartiles and their range, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Several timings in milliseconds: the median, its interval, quartiles and range, and each of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// The median.
     pub ms: f64,
@@ -70,13 +87,33 @@ pub struct Timing {
     pub samples: usize,
     /// How many runs each timing covers.
     pub repeats: usize,
+    /// With 95 % the median of all that could have been timed is no less than this; the fastest where there are too
+    /// few timings for an interval.
+    #[serde(default)]
+    pub ms_low: f64,
+    /// And no more than this.
+    #[serde(default)]
+    pub ms_high: f64,
+    /// Whether that interval is as narrow as was wanted; else the limit of time ended the timings.
+    #[serde(default)]
+    pub settled: bool,
+    /// All timings, in the order in which they were taken.
+    #[serde(default)]
+    pub raw_ms: Vec<f64>,
+    /// What a loop at the adapter's ceiling took right after each of them, in milliseconds, by which machines that
+    /// change are told from kernels that do; empty where none was timed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ceiling_ms: Vec<f64>,
 }
 
 impl Timing {
     /// Of timings in milliseconds, each over `repeats` runs; zeros where there are none.
     pub fn of(times: &[f64], repeats: usize) -> Self {
+        let raw_ms = times.to_vec();
         let mut times = times.to_vec();
         times.sort_by(f64::total_cmp);
+        let [ms_low, ms_high] =
+            interval(&times).unwrap_or_else(|| [0.0, 1.0].map(|at| quantile(&times, at)));
         Timing {
             ms: quantile(&times, 0.5),
             ms_min: quantile(&times, 0.0),
@@ -85,7 +122,24 @@ impl Timing {
             ms_max: quantile(&times, 1.0),
             samples: times.len(),
             repeats,
+            ms_low,
+            ms_high,
+            settled: false,
+            raw_ms,
+            ceiling_ms: Vec::new(),
         }
+    }
+
+    /// The same of something that takes `factor` times as long.
+    #[cfg(test)]
+    pub(super) fn times(&self, factor: f64) -> Self {
+        let times: Vec<f64> = self.raw_ms.iter().map(|ms| factor * ms).collect();
+        Timing { ceiling_ms: self.ceiling_ms.clone(), ..Timing::of(&times, self.repeats) }
+    }
+
+    /// Half of the interval of the median, as a share of it.
+    pub fn uncertainty(&self) -> f64 {
+        (self.ms_high - self.ms_low) / 2.0 / self.ms.max(f64::MIN_POSITIVE)
     }
 
     /// The distance between the quartiles. Files from before there were quartiles have the range
@@ -99,6 +153,28 @@ impl Timing {
     }
 }
 
+/// The 95 % interval of the median of `sorted`, whatever the distribution: between two of its values, as many from
+/// either end as a fair coin falls on one side in at most 2.5 % of as many throws. None of fewer than six.
+fn interval(sorted: &[f64]) -> Option<[f64; 2]> {
+    let count = sorted.len();
+    let (mut chance, mut below, mut cut) = (0.5f64.powi(count.min(1000) as i32), 0.0, 0);
+    if count > 1000 {
+        // Nearly normal, and exact sums of so small numbers would be zeros.
+        cut = ((count as f64 - 1.96 * (count as f64).sqrt()) / 2.0) as usize;
+    } else {
+        loop {
+            below += chance;
+            if below > 0.025 {
+                break;
+            }
+            chance *= (count - cut) as f64 / (cut + 1) as f64;
+            cut += 1;
+        }
+    }
+    let low = cut.checked_sub(1)?;
+    Some([sorted[low], sorted[count - 1 - low]])
+}
+
 /// The value below which the share `at` of `sorted` lies, between neighbours in proportion; 0 of none.
 pub fn quantile(sorted: &[f64], at: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
@@ -109,6 +185,9 @@ pub fn quantile(sorted: &[f64], at: f64) -> f64 {
 
 /// How many runs one timing covers, so that it takes as long as `effort` wants.
 fn repeats(effort: Effort, once: Duration) -> usize {
+    if effort.cold {
+        return 1;
+    }
     (effort.sample.as_secs_f64() / once.as_secs_f64()).clamp(1.0, 2000.0) as usize
 }
 
@@ -128,14 +207,29 @@ fn warm_up(
     Ok(now)
 }
 
-/// Warms up, then times `run(repeats)`, which returns the time of one run of `repeats`. What takes
-/// longer than the budget by itself is timed once.
+/// Warms up, then times `run(repeats)`, which returns the time of one run of `repeats`, until the median is known to
+/// [`Effort::interval`] or the budget is spent. What takes longer than the budget by itself is timed once.
 ///
 /// # Errors
 /// Those of `run`.
 pub fn time_repeatedly(
     effort: Effort,
+    run: impl FnMut(usize) -> Result<Duration>,
+) -> Result<Timing> {
+    time_beside(effort, run, None)
+}
+
+/// A loop at the adapter's ceiling: it returns the time of one run of it.
+pub type Probe<'a> = &'a dyn Fn() -> Result<Duration>;
+
+/// [`time_repeatedly`] with `probe` timed after each timing, where there is one: the machine changes for both.
+///
+/// # Errors
+/// Those of `run` and of `probe`.
+pub fn time_beside(
+    effort: Effort,
     mut run: impl FnMut(usize) -> Result<Duration>,
+    probe: Option<Probe>,
 ) -> Result<Timing> {
     // The first run touches memory and wakes the clocks; the second says how long one takes.
     let mut once = run(1)?;
@@ -145,22 +239,30 @@ pub fn time_repeatedly(
     if once >= effort.budget {
         return Ok(Timing::of(&[once.as_secs_f64() * 1e3], 1));
     }
-    let repeats = repeats(effort, once);
-    let affordable = effort.budget.as_secs_f64() / (once.as_secs_f64() * repeats as f64);
-    let samples = effort.samples.min(affordable as usize).max(3);
-    let repeats = warm_up(effort, repeats, &mut run)?;
-    let mut times = Vec::new();
-    for _ in 0..samples {
-        times.push(run(repeats)?.as_secs_f64() * 1e3);
+    let repeats = warm_up(effort, repeats(effort, once), &mut run)?;
+    let (mut times, mut probes, mut spent) = (Vec::new(), Vec::new(), Duration::ZERO);
+    let mut timing = Timing::default();
+    while !timing.settled && (times.len() < 3 || spent < effort.budget) {
+        let time = run(repeats)?;
+        times.push(time.as_secs_f64() * 1e3);
+        // A clock that stands still must not keep this going.
+        spent += (time * repeats as u32).max(Duration::from_micros(1));
+        if let Some(probe) = probe {
+            probes.push(probe()?.as_secs_f64() * 1e3);
+        }
+        timing = Timing::of(&times, repeats);
+        let enough = times.len() >= effort.samples.max(LEAST);
+        timing.settled = enough && 2.0 * timing.uncertainty() <= effort.interval;
     }
-    Ok(Timing::of(&times, repeats))
+    timing.ceiling_ms = probes;
+    Ok(timing)
 }
 
 /// Something to be timed: it returns the time of one run of the number that it is given.
 pub type Run<'a> = &'a mut dyn FnMut(usize) -> Result<Duration>;
 
 /// What one of several contenders took, and how that compares with the first of them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Turns {
     /// Its own time.
     pub timing: Timing,
@@ -229,10 +331,11 @@ mod tests {
             Ok(Duration::from_micros(10))
         });
         let timing = timing.unwrap();
-        assert_eq!((timing.repeats, timing.samples, timing.ms), (800, 3, 0.01));
-        assert_eq!(asked, [1, 1, 800, 800, 800]);
+        assert_eq!((timing.repeats, timing.samples, timing.ms), (800, LEAST, 0.01));
+        assert!(timing.settled, "they are all the same");
+        assert_eq!((&asked[..2], &asked[2..]), (&[1, 1][..], &[800; LEAST][..]));
         let timing = time_repeatedly(Effort::FULL, |_| Ok(Duration::from_secs(2))).unwrap();
-        assert_eq!((timing.repeats, timing.samples), (1, 3));
+        assert_eq!((timing.repeats, timing.samples, timing.settled), (1, 3, false));
         let timing = time_repeatedly(Effort::FULL, |_| Ok(Duration::from_secs(4))).unwrap();
         assert_eq!((timing.repeats, timing.samples, timing.ms), (1, 1, 4000.0));
         assert_eq!(timing.spread(), f64::INFINITY, "one timing says nothing of its spread");
@@ -254,16 +357,56 @@ mod tests {
 
     #[test]
     fn the_median_is_reported_with_quartiles_and_range() {
-        let mut times = [9, 9, 5, 1, 3].into_iter();
-        let effort = Effort { sample: Duration::ZERO, ..Effort::QUICK };
-        let timing = time_repeatedly(effort, |_| {
-            Ok(Duration::from_millis(times.next().unwrap_or_default()))
-        });
-        let timing = timing.unwrap();
+        let timing = Timing::of(&[5.0, 1.0, 3.0], 1);
         assert_eq!((timing.ms_min, timing.ms, timing.ms_max), (1.0, 3.0, 5.0));
         assert_eq!((timing.ms_q1, timing.ms_q3, timing.spread()), (2.0, 4.0, 2.0));
+        assert_eq!(timing.raw_ms, [5.0, 1.0, 3.0], "in the order of the clock");
         assert_eq!(quantile(&[], 0.5), 0.0);
         assert_eq!(quantile(&[1.0, 2.0], 0.5), 1.5);
+    }
+
+    #[test]
+    fn timings_go_on_until_the_median_is_known_or_the_budget_is_spent() {
+        let effort = Effort { sample: Duration::ZERO, ..Effort::QUICK };
+        let run = |spread: u64| {
+            let mut at = 0;
+            time_repeatedly(effort, move |_| {
+                at += 1;
+                Ok(Duration::from_micros(1000 + at * 7 % 11 * spread))
+            })
+        };
+        let steady = run(1).unwrap();
+        assert_eq!((steady.samples, steady.settled), (LEAST, true));
+        // Half of them within 30 us of 1.05 ms: some more make the interval as narrow as 2 %.
+        let wide = run(10).unwrap();
+        assert!(wide.settled && wide.samples > LEAST && wide.uncertainty() <= 0.01, "{wide:?}");
+        let wild = run(1000).unwrap();
+        let spent: f64 = wild.raw_ms.iter().sum();
+        assert!(!wild.settled && (600.0..620.0).contains(&spent), "{spent}");
+    }
+
+    #[test]
+    fn the_interval_of_a_median_is_that_of_the_sign_test() {
+        // From any table: of 12 the third of either end, of 30 the tenth, of 100 the fortieth.
+        for (count, low) in [(6, 1), (12, 3), (30, 10), (100, 40), (1000, 469), (10_000, 4902)] {
+            let values: Vec<f64> = (1..=count).map(f64::from).collect();
+            let found = interval(&values).unwrap();
+            let expected = [f64::from(low), f64::from(count + 1 - low)];
+            assert!(
+                (found[0] - expected[0]).abs() <= 0.0005 * f64::from(count),
+                "{count}: {found:?}"
+            );
+            assert_eq!(found[0] + found[1], f64::from(count + 1));
+        }
+        assert_eq!(interval(&[1.0; 5]), None);
+    }
+
+    #[test]
+    fn a_probe_is_timed_after_every_timing() {
+        let probe = || Ok(Duration::from_millis(2));
+        let timing = time_beside(Effort::QUICK, |_| Ok(Duration::from_millis(20)), Some(&probe));
+        let timing = timing.unwrap();
+        assert_eq!((timing.ceiling_ms.len(), timing.ceiling_ms[0]), (timing.raw_ms.len(), 2.0));
     }
 
     #[test]
@@ -281,7 +424,7 @@ mod tests {
             Ok(Duration::from_millis(3 * slow(b)))
         };
         let turns = time_in_turns(effort, &mut [&mut first, &mut second]).unwrap();
-        let [first, second] = [turns[0], turns[1]];
+        let [first, second] = &turns[..] else { panic!("two were timed") };
         assert_eq!((first.timing.ms_min, first.timing.ms_max, first.ratio), (2.0, 20.0, 1.0));
         assert_eq!((second.timing.ms_min, second.timing.ms_max), (3.0, 30.0));
         assert_eq!((second.ratio, second.spread), (1.5, 0.0));

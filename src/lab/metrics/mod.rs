@@ -11,6 +11,7 @@ pub mod energy;
 pub mod gini;
 pub mod interval;
 pub mod iou;
+pub mod mann_whitney;
 pub mod otsu;
 pub mod pointing;
 pub mod rank;

@@ -212,7 +212,10 @@ mod tests {
     fn the_default_stays_unless_it_is_beaten_by_more_than_the_spread() {
         let turns = |pairs: &[(f64, f64)]| -> Vec<Turns> {
             let timing = Timing::of(&[1.0], 1);
-            pairs.iter().map(|&(ratio, spread)| Turns { timing, ratio, spread }).collect()
+            pairs
+                .iter()
+                .map(|&(ratio, spread)| Turns { timing: timing.clone(), ratio, spread })
+                .collect()
         };
         let names = ["tiled", "blocked", "naive"];
         let wins = |pairs: &[(f64, f64)]| winner(&names, &turns(pairs), "tiled");
