@@ -101,6 +101,8 @@ fn parts_are_together_what_one_process_leaves() {
         let error = failure(bare(&data, &out, &["--adapters", adapter]), 1);
         assert!(error.contains(part), "{error}");
     }
+    let error = failure(bare(&data, &out, &["--adapters", "0", "--adapter", "0"]), 2);
+    assert!(error.contains("cannot both be given"), "{error}");
     let mut named = bare(&data, &out, &["--task", "0"]);
     let error = failure(
         {

@@ -58,7 +58,7 @@ pub struct Reproduce {
     #[arg(long, value_name = "NUMBER")]
     task: Option<usize>,
     /// Run the parts on these GPUs of this machine at once, a part at a time on each; named as with --adapter
-    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with_all = ["task", "tasks", "adapter"])]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with_all = ["task", "tasks"])]
     adapters: Vec<String>,
     #[command(flatten)]
     repeat: Repeat,
@@ -170,6 +170,10 @@ impl Reproduce {
     }
     /// Runs all parts, on several adapters, and puts them together.
     fn on_all(&self, options: &Options, global: &Global) -> Result<()> {
+        if global.adapter.is_some() {
+            let problem = "--adapter and --adapters cannot both be given";
+            return Err(Error::usage(problem, "name all adapters in --adapters"));
+        }
         for adapter in &self.adapters {
             gpu::adapters(&Choice { adapter: Some(adapter.clone()), ..global.choice() })?;
         }
