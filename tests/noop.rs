@@ -728,6 +728,6 @@ fn a_plan_that_breaks_a_rule_is_found() {
     let grid = |plan: &mut PlanData| plan.steps[0].dispatches[0].workgroups[1] = 65536;
     assert!(broken(&grid).contains("workgroups"));
     let outside = |plan: &mut PlanData| plan.steps[0].dispatches[0].bindings[0].start = 1 << 30;
-    assert!(broken(&outside).contains("Bound"));
+    assert!(broken(&outside).contains("Binding"));
     assert!(broken(&|plan| plan.peak_bytes = 1).contains("alive"));
 }
