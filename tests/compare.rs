@@ -7,25 +7,15 @@ mod common {
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use common::program::{failure, json, parula};
+use common::program::{self, failure, json, parula, path};
 use parula::lab::compare::METRICS;
 use parula::nets::images::Grey;
 use serde_json::Value;
 
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
 /// A small synthetic set, made once.
 fn mammograms() -> &'static Path {
     static SET: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, folder) = SET.get_or_init(|| {
-        let keep = tempfile::tempdir().unwrap();
-        let folder = keep.path().join("set");
-        json(&["data", "synth", "--out", path(&folder), "--patients", "10", "--size", "96"]);
-        (keep, folder)
-    });
-    folder
+    &SET.get_or_init(|| program::mammograms(10, 96)).1
 }
 
 /// The arguments of a small comparison.

@@ -10,23 +10,13 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::program::{command, failure, json, parula};
+use common::program::{self, command, failure, json, parula, path};
 use serde_json::Value;
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 /// A small synthetic set, made once.
 fn mammograms() -> &'static Path {
     static SET: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, folder) = SET.get_or_init(|| {
-        let keep = tempfile::tempdir().unwrap();
-        let folder = keep.path().join("set");
-        json(&["data", "synth", "--out", path(&folder), "--patients", "6", "--size", "64"]);
-        (keep, folder)
-    });
-    folder
+    &SET.get_or_init(|| program::mammograms(6, 64)).1
 }
 
 /// The arguments of a small `verb` that writes to `out`.

@@ -2,6 +2,7 @@
 //! what one process leaves. Folds among them: every ROI is validated once.
 
 mod common {
+    pub mod program;
     pub mod runs;
 }
 
@@ -9,25 +10,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use common::program::{command as parula, mammograms, path};
 use common::runs::{assert_same, without_times};
 use serde_json::Value;
 
-/// `parula reproduce` of two networks, one seed and two folds, as small as can be, or another command.
-fn parula(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parula"));
-    command.args(arguments).arg("--no-tuning");
-    for (variable, flag) in [("PARULA_BACKEND", "--backend"), ("PARULA_ADAPTER", "--adapter")] {
-        if let Ok(value) = std::env::var(variable) {
-            command.args([flag, &value]);
-        }
-    }
-    command
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
+/// `parula reproduce` of two networks, one seed and two folds, as small as can be.
 fn reproduce(data: &Path, out: &Path, more: &[&str]) -> Command {
     small(parula(&["reproduce"]), data, out, more)
 }
@@ -67,9 +54,7 @@ fn results(out: &Path) -> Value {
 #[test]
 fn parts_are_together_what_one_process_leaves() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let synth = ["data", "synth", "--patients", "8", "--size", "64", "--out", path(&data)];
-    assert!(parula(&synth).stdout(Stdio::null()).status().unwrap().success());
+    let (_keep, data) = mammograms(8, 64);
 
     let whole = folder.path().join("whole");
     let expected = json(reproduce(&data, &whole, &[]));
@@ -190,9 +175,8 @@ fn every_roi_is_validated_once(out: &Path, results: &Value) {
 #[test]
 fn a_test_set_is_judged_by_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
-    let synth = ["data", "synth", "--patients", "8", "--size", "64", "--out", path(&data)];
-    assert!(parula(&synth).stdout(Stdio::null()).status().unwrap().success());
+    let out = folder.path().join("out");
+    let (_keep, data) = mammograms(8, 64);
     let one = |out: &Path, more: &[&str]| {
         let mut command = parula(&["reproduce", "--models", "compact-resnet", "--epochs", "1"]);
         command.args(["--batch", "8", "--size", "24", "--json", "--data", path(&data)]);

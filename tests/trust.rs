@@ -5,35 +5,22 @@
 mod seeded;
 
 mod common {
+    pub mod adapter;
     pub mod program;
 }
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use common::program::{failure, failure_and_code, json};
-use parula::engine::gpu::{self, Choice, Gpu};
+use common::adapter;
+use common::program::{self, failure, failure_and_code, json, path};
 use parula::engine::session::Store;
 use parula::engine::tensor::Tensor;
-use parula::error::Error;
 use parula::lab::compare::trust::{Learnt, stages};
 use parula::nets::images::Grey;
 use parula::nets::models::{self, Mode, Model};
 use serde_json::Value;
-
-fn gpu() -> Option<Arc<Gpu>> {
-    let adapter = std::env::var("PARULA_ADAPTER").ok();
-    let named = adapter.is_some();
-    match gpu::open(&Choice { adapter, ..Choice::default() }) {
-        Ok(gpu) => Some(Arc::new(gpu)),
-        Err(Error::Adapter { problem, .. }) if !named => {
-            println!("SKIPPED: {problem}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
 
 /// All variables of a store, by name.
 fn variables(store: &Store) -> BTreeMap<String, Tensor> {
@@ -79,7 +66,7 @@ fn readers(model: &Model) -> Vec<Vec<usize>> {
 
 #[test]
 fn the_cascade_goes_from_the_last_layer_to_the_first_and_leaves_nothing_that_was_learnt() {
-    let Some(gpu) = gpu() else { return };
+    let Some(gpu) = adapter::at_hand() else { return };
     for (name, first) in [
         ("compact-resnet", "conv1_conv"),
         ("compact-xception", "block1_conv1"),
@@ -145,20 +132,10 @@ fn the_cascade_goes_from_the_last_layer_to_the_first_and_leaves_nothing_that_was
     }
 }
 
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
 /// A small synthetic set, made once.
 fn mammograms() -> &'static Path {
     static SET: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, folder) = SET.get_or_init(|| {
-        let keep = tempfile::tempdir().unwrap();
-        let folder = keep.path().join("set");
-        json(&["data", "synth", "--out", path(&folder), "--patients", "24", "--size", "96"]);
-        (keep, folder)
-    });
-    folder
+    &SET.get_or_init(|| program::mammograms(24, 96)).1
 }
 
 /// The arguments of a small comparison.

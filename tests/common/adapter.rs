@@ -1,5 +1,7 @@
 //! The adapter that the tests run on.
 
+use std::sync::Arc;
+
 use parula::engine::gpu::{self, Choice, Gpu, Precision};
 use parula::error::Error;
 
@@ -7,6 +9,20 @@ use parula::error::Error;
 #[allow(dead_code, reason = "each test takes what it needs")]
 pub fn open() -> Gpu {
     open_in(Precision::F32).unwrap()
+}
+
+/// The same; `None`, and why, where there is none at all and none is named.
+#[allow(dead_code, reason = "each test takes what it needs")]
+pub fn at_hand() -> Option<Arc<Gpu>> {
+    let named = ["PARULA_ADAPTER", "PARULA_BACKEND"].map(|name| std::env::var_os(name).is_some());
+    match open_in(Precision::F32) {
+        Ok(gpu) => Some(Arc::new(gpu)),
+        Err(Error::Adapter { problem, .. }) if !named.contains(&true) => {
+            println!("SKIPPED: {problem}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 /// The same with plans of this precision, where it has that.

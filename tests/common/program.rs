@@ -1,8 +1,25 @@
 //! The program as a child process.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+/// A path as an argument.
+#[allow(dead_code, reason = "each test takes what it needs")]
+pub fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Synthetic mammograms of so many patients, `size` pixels long; they go with the folder.
+#[allow(dead_code, reason = "each test takes what it needs")]
+pub fn mammograms(patients: usize, size: usize) -> (tempfile::TempDir, PathBuf) {
+    let keep = tempfile::tempdir().unwrap();
+    let folder = keep.path().join("set");
+    let (patients, size) = (patients.to_string(), size.to_string());
+    json(&["data", "synth", "--out", path(&folder), "--patients", &patients, "--size", &size]);
+    (keep, folder)
+}
 
 /// `parula` on the adapter that the tests run on.
 #[allow(dead_code, reason = "each test takes what it needs")]

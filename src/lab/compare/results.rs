@@ -251,6 +251,20 @@ impl Config {
 }
 
 impl Results {
+    /// What `show` makes of the `maps` of each model that has some, in the models' order.
+    pub(in crate::lab::compare) fn each_model<T>(
+        &self,
+        maps: &[T],
+        model_of: impl Fn(&T) -> &str,
+        show: impl Fn(&str, &[&T]) -> String,
+    ) -> String {
+        let of = |model: &String| -> String {
+            let own: Vec<&T> = maps.iter().filter(|map| model_of(map) == model).collect();
+            if own.is_empty() { String::new() } else { show(model, &own) }
+        };
+        self.config.models.iter().map(of).collect()
+    }
+
     /// Results without units.
     pub fn new(gpu: &Gpu, config: Config, dataset: DatasetSummary) -> Self {
         let metric = |metric: &super::Metric| {

@@ -97,7 +97,7 @@ pub fn write_all(results: &Results, out: &Path) -> Result<()> {
 /// A ranked table for each model, for a terminal: the metric of the ranks with its interval, the others
 /// as means.
 pub fn text(results: &Results) -> String {
-    let tables = each_model(results, |model, maps| {
+    let tables = summaries(results, |model, maps| {
         format!("{model}\n{}\n", table(results, maps, false).to_text())
     });
     let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
@@ -109,7 +109,7 @@ pub fn text(results: &Results) -> String {
 
 /// The same for a file, every number with its interval, and what the columns mean.
 pub fn markdown(results: &Results) -> String {
-    let tables = each_model(results, |model, maps| {
+    let tables = summaries(results, |model, maps| {
         format!("## {model}\n\n{}\n", table(results, maps, true).to_markdown())
     });
     let shown = results.summary.iter().flat_map(|map| map.values.values().flatten());
@@ -124,16 +124,8 @@ pub fn markdown(results: &Results) -> String {
     format!("{text}\n{}", trust::markdown(results)).trim_end().to_owned() + "\n"
 }
 
-fn each_model(results: &Results, show: impl Fn(&str, &[&Summary]) -> String) -> String {
-    let mut text = String::new();
-    for model in &results.config.models {
-        let maps: Vec<&Summary> =
-            results.summary.iter().filter(|map| map.model == *model).collect();
-        if !maps.is_empty() {
-            text += &show(model, &maps);
-        }
-    }
-    text
+fn summaries(results: &Results, show: impl Fn(&str, &[&Summary]) -> String) -> String {
+    results.each_model(&results.summary, |map| &map.model, show)
 }
 
 /// Whether the tables have a column for it.

@@ -137,9 +137,13 @@ fn lines_of(trust: &Trust) -> Vec<Line<'_>> {
 
 /// A table for each model, for a terminal; nothing where trust was not tested.
 pub fn text(results: &Results) -> String {
-    let tables = each_model(results, |model, maps| {
-        format!("{model}: does the map depend on the network?\n{}\n", table(maps).to_text())
-    });
+    let tables = results.each_model(
+        &results.trust,
+        |trust| &trust.model,
+        |model, maps| {
+            format!("{model}: does the map depend on the network?\n{}\n", table(maps).to_text())
+        },
+    );
     match tables.is_empty() {
         true => tables,
         false => format!("{tables}{}\n\n", legend().replace("**", "")),
@@ -148,7 +152,7 @@ pub fn text(results: &Results) -> String {
 
 /// The same for a file, with the rules.
 pub fn markdown(results: &Results) -> String {
-    let tables = each_model(results, |model, maps| {
+    let tables = results.each_model(&results.trust, |trust| &trust.model, |model, maps| {
         let networks = results.trust_networks.iter().filter(|network| network.model == model);
         let networks: String = networks
             .map(|network| {
@@ -187,18 +191,6 @@ fn legend() -> &'static str {
      **other seed**, **other network**: the map of the same image by such a network. **change**: the largest relative \
      change of the map under small changes of the image, and the relative distance of pairs. **Gini**: how sparse the \
      map is. **edges**: how alike it is to the edges of the image."
-}
-
-fn each_model(results: &Results, show: impl Fn(&str, &[&Trust]) -> String) -> String {
-    let mut text = String::new();
-    for model in &results.config.models {
-        let maps: Vec<&Trust> =
-            results.trust.iter().filter(|trust| trust.model == *model).collect();
-        if !maps.is_empty() {
-            text += &show(model, &maps);
-        }
-    }
-    text
 }
 
 fn table(maps: &[&Trust]) -> Table {

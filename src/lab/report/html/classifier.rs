@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::charts::{legend, line};
 use super::numbers::{list, number, word};
-use super::run::{Round, Run, is_name};
+use super::run::{Run, is_name, round_of};
 use super::svg::{Axis, Chart};
 use super::tables::{Cell, table};
 use crate::documents;
@@ -29,12 +29,8 @@ const NUMBERS: [(&str, &str); 2] =
     [("average precision", "average_precision"), ("calibration error", "calibration_error")];
 
 /// Counts: of the class abnormal called so and not, of the class normal called so and not.
-const COUNTS: [(&str, [usize; 2]); 4] = [
-    ("abnormal, called so", [1, 1]),
-    ("abnormal, missed", [1, 0]),
-    ("normal, called so", [0, 0]),
-    ("normal, false alarm", [0, 1]),
-];
+const COUNTS: [(&str, [usize; 2]); 4] =
+    [("TP", [1, 1]), ("FN", [1, 0]), ("TN", [0, 0]), ("FP", [0, 1])];
 
 /// Every run by itself; with folds, all folds of a seed together as well.
 pub fn runs(run: &Run) -> String {
@@ -107,7 +103,7 @@ struct Line {
 /// # Errors
 /// That it cannot be read.
 fn judged(run: &Run, one: &Value) -> Result<Option<Judgement>> {
-    let stem = Round::of(one).stem();
+    let stem = round_of(one).stem();
     let model = word(one, "model");
     let path = run.folder.join("predictions").join(model).join(format!("{stem}.csv"));
     if !is_name(model) || !path.exists() {

@@ -79,7 +79,7 @@ pub fn one(galleries: &[Gallery]) -> Result<String> {
         "<p>{}, in the middle of the ranks of {}, {}, the model whose middle ROI scores best: mean-Dice {:.3}.</p>\n<div class=\"strip\">{}</div>\n",
         escape(name),
         escape(&gallery.model),
-        gallery.round.words(),
+        gallery.round,
         shown.mean_dice,
         pictures.concat()
     ))
@@ -135,7 +135,7 @@ pub fn filtered(run: &Run, galleries: &[Gallery]) -> Result<String> {
         html += &format!(
             "<section class=\"model\">\n<h3>{}, {}</h3>\n<div class=\"strip\">",
             escape(&gallery.model),
-            gallery.round.words()
+            gallery.round
         );
         for shown in some(gallery, 3) {
             let (name, full) = (&shown.name, &shown.full);

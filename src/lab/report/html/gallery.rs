@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::embed;
 use super::numbers::{list, number, word};
 use super::page::escape;
-use super::run::{Pictures, Round, Run};
+use super::run::{Pictures, Run, round_of};
 use crate::error::Result;
+use crate::lab::experiment::Round;
 use crate::lab::report::contact_sheet::spread;
 use crate::nets::cam::dice::{self, THRESHOLDS};
 
@@ -77,7 +78,7 @@ pub fn of(run: &Run) -> Result<Vec<Gallery>> {
                 shown(&score.name, &score.split, run.pictures(model, round, &score.name)?)
             })
             .collect::<Result<_>>()?;
-        let result = run.runs_of(model).find(|one| Round::of(one) == round);
+        let result = run.runs_of(model).find(|one| round_of(one) == round);
         let curve = result.map_or(&[][..], |one| list(one, "dice_curve"));
         galleries.push(Gallery {
             model: model.to_owned(),
@@ -123,7 +124,7 @@ pub fn choice(galleries: &[Gallery]) -> String {
         return "<p>No exported heatmaps were found in this folder.</p>\n".to_owned();
     }
     let option = |(index, one): (usize, &Gallery)| {
-        let (model, round, of) = (escape(&one.model), one.round.words(), one.of);
+        let (model, round, of) = (escape(&one.model), one.round, one.of);
         let count = one.rois.len();
         format!("<option value=\"{index}\">{model}, {round}: {count} of {of} ROIs</option>")
     };

@@ -11,6 +11,7 @@ use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::data::mask;
+use crate::lab::experiment::Round;
 use crate::nets::images::Grey;
 
 /// A run's folder and what its `results.json` says.
@@ -21,30 +22,11 @@ pub struct Run {
     pub results: Value,
 }
 
-/// Which of a model's runs: a seed, and with folds one of them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Round {
-    seed: u64,
-    fold: Option<u64>,
-}
-
-impl Round {
-    /// That of an entry of `runs`.
-    pub fn of(run: &Value) -> Self {
-        let whole = |key| number(run, key).map(|number| number as u64);
-        Round { seed: whole("seed").unwrap_or_default(), fold: whole("fold") }
-    }
-
-    /// How its files are called.
-    pub fn stem(self) -> String {
-        self.fold.map_or(self.seed.to_string(), |fold| format!("{}-fold{fold}", self.seed))
-    }
-
-    /// For people.
-    pub fn words(self) -> String {
-        let fold = self.fold.map_or(String::new(), |fold| format!(", fold {fold}"));
-        format!("seed {}{fold}", self.seed)
-    }
+/// The seed and the fold of an entry of `runs`.
+pub fn round_of(run: &Value) -> Round {
+    let whole = |key| number(run, key).map(|number| number as u64);
+    let fold = whole("fold").map(|fold| fold as usize);
+    Round { seed: whole("seed").unwrap_or_default(), fold }
 }
 
 /// A line of `scores.csv`.
@@ -145,7 +127,7 @@ impl Run {
     /// Those of its `scores.csv`.
     pub fn exported(&self, model: &str) -> Result<Option<(Round, Vec<Score>)>> {
         for run in self.runs_of(model) {
-            let round = Round::of(run);
+            let round = round_of(run);
             let path = self.heatmaps(model, round).join("scores.csv");
             if path.exists() {
                 return Ok(Some((round, scores(&path)?)));
