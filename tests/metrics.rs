@@ -1,6 +1,7 @@
 //! The metrics of heatmaps and classifiers against scikit-learn and NumPy: `tests/reference/metrics.py` and
 //! `classifier.py` wrote the numbers; the similarity of maps against scikit-image and SciPy, by `trust.py`; the
-//! rank test of the bench against SciPy, by `rank_test.py`.
+//! rank test of the bench against SciPy, by `rank_test.py`; distances between borders against DeepMind's
+//! surface-distance, by `surface.py`.
 
 use parula::lab::metrics::average_precision::average_precision;
 use parula::lab::metrics::classifier::{Answer, Judgement};
@@ -8,10 +9,12 @@ use parula::lab::metrics::deletion::area;
 use parula::lab::metrics::energy::energy;
 use parula::lab::metrics::gini::gini;
 use parula::lab::metrics::iou::iou;
+use parula::lab::metrics::lesions::{Against, Segmented};
 use parula::lab::metrics::mann_whitney::mann_whitney;
 use parula::lab::metrics::rank::Ranks;
 use parula::lab::metrics::sobel;
 use parula::lab::metrics::ssim::Windowed;
+use parula::lab::metrics::surface::Surfaces;
 use parula::lab::metrics::{otsu, road};
 use parula::nets::cam::dice;
 use parula::nets::cam::levels::Levels;
@@ -247,6 +250,93 @@ fn the_rank_test_of_the_bench_equals_scipy_s() {
     for (number, RankTest { first, second, p }) in cases.iter().enumerate() {
         for found in [mann_whitney(first, second), mann_whitney(second, first)] {
             assert!((found - p).abs() < 1e-9 * p.max(1e-3), "case {number}: {found} {p}");
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Bordered {
+    shares: Vec<f64>,
+    tolerances: Vec<f64>,
+    cases: Vec<BorderedCase>,
+}
+
+#[derive(serde::Deserialize)]
+struct BorderedCase {
+    name: String,
+    truth: Vec<String>,
+    mask: Vec<String>,
+    #[serde(flatten)]
+    whole: Borders,
+    lesion_count: usize,
+    false_areas: usize,
+    lesions: Vec<OfLesion>,
+}
+
+/// Null where there is none.
+#[derive(serde::Deserialize)]
+struct Borders {
+    hausdorff: Vec<Option<f64>>,
+    averages: [Option<f64>; 2],
+    average: Option<f64>,
+    dice: Vec<Option<f64>>,
+}
+
+#[derive(serde::Deserialize)]
+struct OfLesion {
+    pixels: usize,
+    coverage: f64,
+    overlap: f64,
+    #[serde(flatten)]
+    borders: Borders,
+}
+
+#[test]
+fn borders_are_as_far_apart_as_surface_distance_says() {
+    let Bordered { shares, tolerances, cases } =
+        serde_json::from_str(include_str!("reference/surface.json")).unwrap();
+    assert_eq!(cases.len(), 23);
+    for case in &cases {
+        let pixels = |rows: &[String]| -> Vec<bool> {
+            rows.iter().flat_map(|row| row.chars()).map(|c| c == '#').collect()
+        };
+        let (truth, mask) = (pixels(&case.truth), pixels(&case.mask));
+        let size = [case.truth.len(), case.truth[0].len()];
+        let near = |found: Option<f64>, expected: Option<f64>, what: &str| {
+            let equal = match (found, expected) {
+                (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+                // The average over two contours of which one is empty: that of the other is infinite.
+                (found, expected) => found == expected,
+            };
+            assert!(equal, "{}, {what}: {found:?} {expected:?}", case.name);
+        };
+        let surfaces = Surfaces::new(&truth, &mask, size).unwrap();
+        for (share, &expected) in shares.iter().zip(&case.whole.hausdorff) {
+            near(surfaces.hausdorff(share / 100.0), expected, "Hausdorff");
+        }
+        for (tolerance, &expected) in tolerances.iter().zip(&case.whole.dice) {
+            near(surfaces.dice(*tolerance), expected, "surface Dice");
+        }
+        near(surfaces.average(), case.whole.average, "average");
+        for (side, &expected) in case.whole.averages.iter().enumerate() {
+            near(surfaces.averages().map(|both| both[side]), expected, "average of one contour");
+        }
+        for (index, &tolerance) in tolerances.iter().enumerate() {
+            let found = Segmented::new(&truth, &mask, size, tolerance).unwrap();
+            assert_eq!(found.lesion_count, case.lesion_count, "{}", case.name);
+            assert_eq!(found.false_areas, case.false_areas, "{}", case.name);
+            assert_eq!(found.lesions.len(), case.lesions.len(), "{}", case.name);
+            for (lesion, expected) in found.lesions.iter().zip(&case.lesions) {
+                let Against { dice, iou, surface } = lesion.against;
+                assert_eq!(lesion.pixels, expected.pixels, "{}", case.name);
+                near(Some(lesion.coverage), Some(expected.coverage), "coverage");
+                near(Some(dice), Some(expected.overlap), "Dice of a lesion");
+                near(Some(iou), Some(dice / (2.0 - dice)), "IoU of a lesion");
+                let Borders { hausdorff, average, dice, .. } = &expected.borders;
+                near(surface.hausdorff_95, hausdorff[2], "Hausdorff of a lesion");
+                near(surface.average_surface_distance, *average, "average of a lesion");
+                near(surface.surface_dice, dice[index], "surface Dice of a lesion");
+            }
         }
     }
 }
