@@ -207,7 +207,10 @@ fn tables(bytes: &[u8]) -> bool {
     let scores = documents::table::<experiment::Score>(bytes).is_ok();
     let predictions = documents::table::<experiment::Prediction>(bytes).is_ok();
     let compared = documents::table::<compare::Score>(bytes).is_ok();
-    scores | predictions | compared | documents::table::<segment::Line>(bytes).is_ok()
+    let lesions = documents::table::<experiment::LesionScore>(bytes).is_ok();
+    let normals = documents::table::<experiment::NormalScore>(bytes).is_ok();
+    let masks = documents::table::<segment::Line>(bytes).is_ok();
+    scores | predictions | compared | lesions | normals | masks
 }
 
 fn tuning(bytes: &[u8]) -> bool {

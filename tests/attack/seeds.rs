@@ -457,9 +457,17 @@ fn segmentation() -> Value {
     })
 }
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 7] = [
     "name,split,mean_dice,dice_at_best_threshold,for_min_max,for_max,against_relu_max,against_min_max,\
      against_max\na,train,0.5,0.5,0.25,0.5,0.125,0.5,0.25\nb,validation,0.5,0.5,0.25,0.5,0.125,0.5,1\n",
+    "name,split,mean_dice,dice_at_best_threshold,for_min_max,for_max,against_relu_max,against_min_max,\
+     against_max,iou,hausdorff_95,average_surface_distance,surface_dice,lesions,false_areas,peak,patient\n\
+     a,train,0.5,0.5,0.25,0.5,0.125,0.5,0.25,0.25,12.5,4.25,0.125,1,2,3.5,p\nb,validation,0.5,0.5,0.25,0.5,\
+     0.125,0.5,1,0,,,0,1,0,0,q\n",
+    "name,split,lesion,pixels,diameter,x,y,coverage,dice,iou,hausdorff_95,average_surface_distance,surface_dice,\
+     patient\na,train,1,12,3.9,4.5,5.5,0.5,0.5,0.25,2.5,1.5,0.5,p\nb,validation,1,9,3.4,1,1,0,0,0,,,0,q\n",
+    "name,split,width,height,peak,marked,marked_absolute,patient\na,validation,12,9,3.5,0.25,0.125,p\n\
+     b,test,12,9,0,0,,q\n",
     "name,class,abnormal,right\na,normal,0.25,1\nb,abnormal,0.5,0\n",
     "name,mean_dice,dice,iou,otsu_dice,otsu_iou,average_precision,pointing,energy,deletion,insertion,\
      road_morf,road_lerf,road\na,0.5,0.5,0.25,0.5,0.125,0.5,1,0.5,,,0.5,0.5,0\n",

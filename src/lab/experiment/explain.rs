@@ -5,20 +5,23 @@ use std::path::{Path, PathBuf};
 use super::filter;
 use super::job::Job;
 use super::phase::Phase;
-use super::tables::{self, Score, TRAIN, VALIDATION};
-use super::{Material, Setup, heatmap_folder, scores_file};
+use super::tables::{self, LesionScore, NormalScore, Score, TRAIN, VALIDATION};
+use super::{LESIONS, Material, NORMALS, Setup, at_threshold, heatmap_folder, scores_file};
 use crate::console;
 use crate::engine::gpu::Gpu;
 use crate::engine::session::Store;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::data::{Class, Roi};
+use crate::lab::metrics::lesions::Segmented;
+use crate::lab::metrics::surface::TOLERANCE;
 use crate::nets::cam::dice;
-use crate::nets::cam::normalise::{WAYS, grey_levels};
+use crate::nets::cam::normalise::{WAYS, grey_levels, peak};
 use crate::nets::cam::{Explainer, Explanation, Request, Settings, find, npy};
 use crate::nets::images::{Grey, Prepared};
 use crate::nets::models::{Head, Mode};
 use crate::nets::weights::{Raw, Top};
+use crate::parallel;
 use crate::provenance::Items;
 
 /// An explained abnormal ROI.
@@ -35,6 +38,27 @@ pub struct Explained {
     pub mean_dice: f64,
     /// Mean-Dice in the order of [`WAYS`].
     pub ways: [f64; 6],
+    /// What the heatmap was divided by.
+    pub peak: f64,
+}
+
+/// The map of the class abnormal on a normal ROI that was not learnt from, or on any ROI of the test set.
+pub struct Shown<'a> {
+    pub roi: &'a Roi,
+    /// As [`Explained::heatmap`].
+    pub heatmap: Vec<u8>,
+    /// What it was divided by.
+    pub peak: f64,
+    /// Of the heatmap at each threshold.
+    pub dice: Vec<f64>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(roi: &'a Roi, explanation: Explanation) -> Self {
+        let peak = peak(&explanation.signed, [roi.image.height, roi.image.width]);
+        let Explanation { heatmap, dice, .. } = explanation;
+        Shown { roi, heatmap, peak, dice: dice.unwrap_or_default() }
+    }
 }
 
 /// Images explained at once, where so many fit.
@@ -65,12 +89,27 @@ impl Job<'_> {
     /// Where filtered ROIs are to be learnt from, normal ROIs are explained as well, by the same class:
     /// the paper does not say which, and a filter chosen by the ROI's label would carry the label. All
     /// ROIs times their heatmaps are then written, too.
-    pub fn explain(&self, store: &Store, units: usize, filter: bool) -> Result<Vec<Explained>> {
+    ///
+    /// Normal ROIs of the validation side are explained in any case, and their maps written: what is marked where there
+    /// is nothing.
+    pub fn explain(
+        &self,
+        store: &Store,
+        units: usize,
+        filter: bool,
+    ) -> Result<(Vec<Explained>, Vec<Shown<'_>>)> {
         let rois = &self.material.rois;
         let chosen: Vec<usize> =
             (0..rois.len()).filter(|&i| filter || rois[i].class == Class::Abnormal).collect();
+        let normal: Vec<usize> = self
+            .split
+            .validation
+            .iter()
+            .copied()
+            .filter(|&index| rois[index].class == Class::Normal)
+            .collect();
         let pixels = |index: &usize| rois[*index].image.pixels.len();
-        let largest = chosen.iter().map(pixels).max().unwrap_or(1);
+        let largest = chosen.iter().chain(&normal).map(pixels).max().unwrap_or(1);
         let network = self.setup.network;
         let (height, width) = self.setup.size;
         let settings = settings()?;
@@ -78,10 +117,12 @@ impl Job<'_> {
         let model = network.build(Mode::Inference, batch, [height, width], units)?;
         let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
         let origin = self.explained_origin()?;
-        self.claim(&chosen, filter)?;
-        let bar = console::bar("", chosen.len() as u64);
-        let (mut explained, mut empty) = (Vec::new(), 0);
-        for chunk in chosen.chunks(batch) {
+        self.claim(&chosen, &normal, filter)?;
+        // Where they are explained anyway, they stand among the others.
+        let more = if filter { &[][..] } else { &normal[..] };
+        let bar = console::bar("", (chosen.len() + more.len()) as u64);
+        let (mut explained, mut shown, mut empty) = (Vec::new(), Vec::new(), 0);
+        for chunk in chosen.chunks(batch).chain(more.chunks(batch)) {
             self.setup
                 .train
                 .stop
@@ -100,6 +141,11 @@ impl Job<'_> {
                 }
                 if rois[roi].class == Class::Abnormal {
                     explained.push(self.score_and_write(roi, explanation, &origin)?);
+                } else if normal.binary_search(&roi).is_ok() {
+                    let path = self.normal_file(&rois[roi]);
+                    files::write(&path, &npy(&explanation.signed))?;
+                    self.out.made(&path, &origin)?;
+                    shown.push(Shown::new(&rois[roi], explanation));
                 }
             }
             bar.step(chunk.len() as u64);
@@ -111,7 +157,7 @@ impl Job<'_> {
                 "{name} {round}: nothing speaks for abnormal in {empty} of {of} ROIs"
             );
         }
-        Ok(explained)
+        Ok((explained, shown))
     }
 
     /// Explains the class abnormal on `some` ROIs.
@@ -139,31 +185,47 @@ impl Job<'_> {
         explainer.explain_finite(&requests, |index| some[index].name.clone())
     }
 
-    /// Dice at each threshold of the abnormal ROIs of the test set.
-    pub fn explain_test(&self, store: &Store, units: usize) -> Result<Vec<(&Roi, Vec<f64>)>> {
-        let abnormal = |roi: &&Roi| roi.class == Class::Abnormal;
-        let rois: Vec<&Roi> = self.material.test.iter().filter(abnormal).collect();
+    /// The maps of the test set: of its abnormal ROIs, and of its normal ones.
+    pub fn explain_test(
+        &self,
+        store: &Store,
+        units: usize,
+    ) -> Result<(Vec<Shown<'_>>, Vec<Shown<'_>>)> {
+        let rois = &self.material.test;
+        let (abnormal, normal): (Vec<&Roi>, Vec<&Roi>) =
+            rois.iter().partition(|roi| roi.class == Class::Abnormal);
         let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
         let settings = settings()?;
         let batch = self.setup.explains(self.gpu, &settings, BATCH, largest)?;
         let (network, (height, width)) = (self.setup.network, self.setup.size);
         let model = network.build(Mode::Inference, batch, [height, width], units)?;
         let mut explainer = Explainer::new(self.gpu, model, store, &settings, largest)?;
-        let mut found = Vec::new();
-        for some in rois.chunks(batch) {
-            self.setup
-                .train
-                .stop
-                .check(|| "the weights are written, the test is not".to_owned())?;
-            let explained = self.ask(&mut explainer, some, units)?;
-            let dice = explained.into_iter().map(|one| one.dice.unwrap_or_default());
-            found.extend(some.iter().copied().zip(dice));
+        let mut each = |rois: &[&Roi]| -> Result<Vec<Explanation>> {
+            let mut found = Vec::new();
+            for some in rois.chunks(batch) {
+                self.setup
+                    .train
+                    .stop
+                    .check(|| "the weights are written, the test is not".to_owned())?;
+                found.extend(self.ask(&mut explainer, some, units)?);
+            }
+            Ok(found)
+        };
+        let (lesions, nothing) = (each(&abnormal)?, each(&normal)?);
+        fn shown<'a>(rois: Vec<&'a Roi>, found: Vec<Explanation>) -> Vec<Shown<'a>> {
+            rois.into_iter().zip(found).map(|(roi, one)| Shown::new(roi, one)).collect()
         }
-        Ok(found)
+        Ok((shown(abnormal, lesions), shown(normal, nothing)))
     }
 
     /// Makes the folders of all files, and says that these will be written.
-    fn claim(&self, chosen: &[usize], filter: bool) -> Result<()> {
+    fn claim(&self, chosen: &[usize], normal: &[usize], filter: bool) -> Result<()> {
+        let normal: Vec<PathBuf> =
+            normal.iter().map(|&index| self.normal_file(&self.material.rois[index])).collect();
+        if let Some(path) = normal.first() {
+            files::create_folder_of(path)?;
+        }
+        self.out.claim(normal)?;
         let rois = chosen.iter().map(|&index| &self.material.rois[index]);
         let abnormal = rois.clone().filter(|roi| roi.class == Class::Abnormal);
         self.out.claim(abnormal.flat_map(|roi| self.heatmap_files(roi)))?;
@@ -184,6 +246,12 @@ impl Job<'_> {
         let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.round);
         ["roi.png", "mask.png", "heatmap.png", "map.npy"]
             .map(|what| folder.join(format!("{}.{what}", roi.name)))
+    }
+
+    /// The map of a normal ROI.
+    fn normal_file(&self, roi: &Roi) -> PathBuf {
+        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.round);
+        folder.join("normal").join(format!("{}.map.npy", roi.name))
     }
 
     fn score_and_write(
@@ -218,18 +286,31 @@ impl Job<'_> {
             dice: explanation.dice.unwrap_or_default(),
             mean_dice,
             ways,
+            peak: peak(&explanation.signed, [height, width]),
         })
     }
 
-    /// Writes `scores.csv`.
-    pub fn write_scores(&self, explained: &[Explained], threshold: u8) -> Result<()> {
-        let score = |one: &Explained| {
+    /// Writes `scores.csv`, `lesions.csv` and `normals.csv`, at `threshold`; the threshold of normal ROIs on the scale
+    /// of the training side is returned.
+    pub fn write_scores(
+        &self,
+        explained: &[Explained],
+        normals: &[Shown],
+        threshold: u8,
+    ) -> Result<Option<f64>> {
+        let rois = &self.material.rois;
+        let segmented =
+            parallel::map(explained, |one| segmented(&rois[one.roi], &one.heatmap, threshold));
+        let segmented: Vec<Segmented> = segmented.into_iter().collect::<Result<_>>()?;
+        let side = |one: &Explained| if one.validation { VALIDATION } else { TRAIN };
+        let score = |(one, found): (&Explained, &Segmented)| {
             let [mean_dice, for_min_max, for_max, against_relu_max, against_min_max, against_max] =
                 one.ways;
+            let surface = found.whole.surface;
             Score {
-                name: self.material.rois[one.roi].name.clone(),
-                patient: self.material.rois[one.roi].source.clone(),
-                split: if one.validation { VALIDATION } else { TRAIN }.to_owned(),
+                name: rois[one.roi].name.clone(),
+                patient: rois[one.roi].source.clone(),
+                split: side(one).to_owned(),
                 mean_dice,
                 dice_at_best_threshold: one.dice[usize::from(threshold)],
                 for_min_max,
@@ -237,12 +318,33 @@ impl Job<'_> {
                 against_relu_max,
                 against_min_max,
                 against_max,
+                iou: Some(found.whole.iou),
+                hausdorff_95: surface.hausdorff_95,
+                average_surface_distance: surface.average_surface_distance,
+                surface_dice: surface.surface_dice,
+                lesions: Some(found.lesion_count),
+                false_areas: Some(found.false_areas),
+                peak: Some(one.peak),
             }
         };
-        let lines: Vec<Score> = explained.iter().map(score).collect();
+        let lines: Vec<Score> = explained.iter().zip(&segmented).map(score).collect();
+        let lesions = explained
+            .iter()
+            .zip(&segmented)
+            .flat_map(|(one, found)| LesionScore::of(&rois[one.roi], side(one), &found.lesions));
+        let lesions: Vec<LesionScore> = lesions.collect();
+        let absolute = at_threshold::absolute_threshold(threshold, &lines);
+        let normals: Vec<NormalScore> =
+            normals.iter().map(|one| normal(one, VALIDATION, threshold, absolute)).collect();
         let name = self.setup.network.name;
-        let path = scores_file(&self.options.out, name, self.round);
-        self.out.make(&path, &self.explained_origin()?, |path| tables::write(path, &lines))
+        let (out, origin) = (&self.options.out, self.explained_origin()?);
+        let path = scores_file(out, name, self.round);
+        let [of_lesions, of_normals] =
+            [LESIONS, NORMALS].map(|table| heatmap_folder(out, name, self.round).join(table));
+        self.out.make(&of_lesions, &origin, |path| tables::write(path, &lesions))?;
+        self.out.make(&of_normals, &origin, |path| tables::write(path, &normals))?;
+        self.out.make(&path, &origin, |path| tables::write(path, &lines))?;
+        Ok(absolute)
     }
 
     /// All ROIs times their heatmaps, as the original phase wrote them: so that a run that was
@@ -284,6 +386,31 @@ impl Job<'_> {
     /// An ROI times its heatmap.
     fn filtered_file(&self, roi: &Roi) -> PathBuf {
         self.filtered_folder().join(format!("{}.png", roi.name))
+    }
+}
+
+/// The heatmap of `roi` above `threshold` against its mask.
+pub fn segmented(roi: &Roi, heatmap: &[u8], threshold: u8) -> Result<Segmented> {
+    let (mask, size) = (roi.mask_or_empty(), [roi.image.height, roi.image.width]);
+    Segmented::of_levels(&mask.pixels, heatmap, threshold, size, TOLERANCE)
+}
+
+/// The line of a normal ROI; `absolute` is the threshold on the scale of the training side.
+pub fn normal(one: &Shown, split: &str, threshold: u8, absolute: Option<f64>) -> NormalScore {
+    let share = |exceeds: &dyn Fn(u8) -> bool| {
+        let marked = one.heatmap.iter().filter(|&&level| exceeds(level)).count();
+        marked as f64 / one.heatmap.len().max(1) as f64
+    };
+    let value = |level: u8| f64::from(level) / 255.0 * one.peak;
+    NormalScore {
+        name: one.roi.name.clone(),
+        split: split.to_owned(),
+        width: one.roi.image.width,
+        height: one.roi.image.height,
+        peak: one.peak,
+        marked: share(&|level| level > threshold),
+        marked_absolute: absolute.map(|cut| share(&|level| value(level) > cut)),
+        patient: one.roi.source.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! abnormal ROI, score the heatmaps as segmentations. The second: train it again from scratch on ROIs
 //! times their heatmaps, their masks, and what the masks leave out.
 
+mod at_threshold;
 mod baseline;
 mod config;
 pub(crate) mod earlier;
@@ -39,6 +40,7 @@ use crate::nets::images::Split;
 use crate::nets::train::sides;
 use crate::provenance::{Items, items};
 
+pub use at_threshold::{AtThreshold, BySize, Lesions, Normals};
 pub use config::{Config, pictures};
 pub use gather::gather;
 pub use material::{Material, TestSet};
@@ -46,14 +48,14 @@ pub use part::Part;
 pub use phase::Phase;
 pub(crate) use results::single;
 pub use results::{
-    Baselines, Classified, DatasetSummary, Intervals, Missing, ModelSummary, Pooled,
+    Baselines, Classified, DatasetSummary, Intervals, MasksSummary, Missing, ModelSummary, Pooled,
     RankCorrelation, Results, Retrained, RunResult, Way,
 };
 pub use round::Round;
 pub use saved::Saved;
 pub use setup::{Setup, scaling};
 pub use show::{table, text, too_few};
-pub use tables::{Prediction, Score};
+pub use tables::{LesionScore, NormalScore, Prediction, Score};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -285,6 +287,12 @@ fn heatmap_folder(out: &Path, model: &str, round: Round) -> PathBuf {
 fn scores_file(out: &Path, model: &str, round: Round) -> PathBuf {
     heatmap_folder(out, model, round).join("scores.csv")
 }
+
+/// The table of lesions beside the scores.
+const LESIONS: &str = "lesions.csv";
+
+/// The table of normal ROIs beside the scores.
+const NORMALS: &str = "normals.csv";
 
 /// What the model of a phase says of the validation ROIs.
 fn predictions_file(out: &Path, model: &str, round: Round, phase: Phase) -> PathBuf {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::at_threshold::AtThreshold;
 use super::config::Config;
 use super::phase::Phase;
 use super::round::Round;
@@ -171,6 +172,9 @@ pub struct Tested {
     pub mean_dice: Option<f64>,
     /// At the threshold that is best on the training side.
     pub dice_at_best_threshold: Option<f64>,
+    /// More of the maps at that threshold; null without an abnormal ROI.
+    #[serde(default)]
+    pub at_threshold: Option<AtThreshold>,
 }
 
 /// A number for each map that looks at nothing.
@@ -230,6 +234,10 @@ pub struct RunResult {
     pub seconds: f64,
     /// Mean Dice over all abnormal ROIs at each threshold.
     pub dice_curve: Vec<f64>,
+    /// The maps of the validation side at the best threshold: borders, lesions, normal ROIs. Null in results from before
+    /// there was this.
+    #[serde(default)]
+    pub at_threshold: Option<AtThreshold>,
 }
 
 /// What a classifier says of ROIs: more than its accuracy. The class abnormal is the positive one, from a probability
@@ -356,10 +364,34 @@ pub struct ModelSummary {
     pub inverse_mask_val_acc: Option<Interval>,
     /// Both signs of the map in all normalisations.
     pub ways: Vec<Way<Interval>>,
+    /// Of the validation side at the threshold that is best on the training side; null in results from before.
+    #[serde(default)]
+    pub at_threshold: Option<MasksSummary>,
     /// Mean over the seeds.
     pub epochs: f64,
     /// Mean over the seeds, of training and explaining on the original ROIs.
     pub seconds: f64,
+}
+
+/// The maps of a model's validation sides as masks. A mean of distances is over ROIs that have one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MasksSummary {
+    /// Intersection over union.
+    pub iou: Option<Interval>,
+    /// The Hausdorff distance at 95 %, in pixels.
+    pub hausdorff_95: Option<Interval>,
+    /// The average symmetric surface distance, in pixels.
+    pub average_surface_distance: Option<Interval>,
+    /// The normalised surface Dice.
+    pub surface_dice: Option<Interval>,
+    /// Dice, lesion by lesion.
+    pub lesion_dice: Option<Interval>,
+    /// ROIs without a distance, over all seeds.
+    pub without_distance: usize,
+    /// The share of normal ROIs in which the heatmap exceeds the threshold; null where none was explained.
+    pub normals_exceeding: Option<Interval>,
+    /// The share in which the map does before it is divided by its maximum.
+    pub normals_exceeding_absolute: Option<Interval>,
 }
 
 /// Spearman's rank correlation of two quantities over models, each the mean over its seeds.

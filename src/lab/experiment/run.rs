@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::explain::{Explained, mean_ways};
+use super::at_threshold::AtThreshold;
+use super::explain::{Explained, mean_ways, normal, segmented};
 use super::filter;
 use super::job::Job;
 use super::phase::Phase;
 use super::results::{Classified, Retrained, RunResult, Tested, Way};
-use super::tables::{self, Prediction, TestScore};
+use super::tables::{self, LesionScore, NormalScore, Prediction, TestScore};
 use super::{origins, predictions_file, scores_file, test_file};
 use crate::error::Result;
 use crate::files;
@@ -40,15 +41,15 @@ impl Job<'_> {
         let prepared = self.setup.prepare(&self.material.rois);
         let trained = self.train(Phase::Original, &prepared)?;
         let training = start.elapsed();
-        let explained = self.explain(&trained.store, trained.model.classes, filter)?;
+        let (explained, normals) = self.explain(&trained.store, trained.model.classes, filter)?;
         let curve = |chosen: &dyn Fn(&Explained) -> bool| -> Vec<f64> {
             let chosen: Vec<&Explained> = explained.iter().filter(|one| chosen(one)).collect();
             let at = |t: usize| chosen.iter().map(|one| one.dice[t]).sum::<f64>();
             (0..256).map(|t| at(t) / chosen.len().max(1) as f64).collect()
         };
         let threshold = best_threshold(&curve(&|one| !one.validation));
-        self.write_scores(&explained, threshold)?;
-        let test = self.test(&trained, threshold)?;
+        let absolute = self.write_scores(&explained, &normals, threshold)?;
+        let test = self.test(&trained, threshold, absolute)?;
         let all = mean_ways(explained.iter());
         let validation = mean_ways(explained.iter().filter(|one| one.validation));
         let ways = WAYS.iter().enumerate().map(|(way, &(sign, normalisation))| Way {
@@ -81,6 +82,8 @@ impl Job<'_> {
             // The training may have begun in an earlier process.
             seconds: (trained.time + start.elapsed().saturating_sub(training)).as_secs_f64(),
             dice_curve: curve(&|_| true),
+            // Of the tables as well.
+            at_threshold: None,
         };
         Ok(Done { result, records: trained.records, explained })
     }
@@ -159,8 +162,14 @@ impl Job<'_> {
         self.out.make(&path, origin, |path| tables::write(path, &lines))
     }
 
-    /// What the network says of the test set, where there is one, and its maps there at `threshold`.
-    fn test(&self, trained: &Trained, threshold: u8) -> Result<Option<Tested>> {
+    /// What the network says of the test set, where there is one, and its maps there at `threshold`, which is `absolute`
+    /// on the scale of the training side.
+    fn test(
+        &self,
+        trained: &Trained,
+        threshold: u8,
+        absolute: Option<f64>,
+    ) -> Result<Option<Tested>> {
         let rois = &self.material.test;
         if rois.is_empty() {
             return Ok(None);
@@ -174,32 +183,51 @@ impl Job<'_> {
             ..Prediction::new(roi, row)
         };
         let lines: Vec<Prediction> = rois.iter().zip(&rows).map(line).collect();
-        let explained = self.explain_test(&trained.store, trained.model.classes)?;
+        let (explained, normals) = self.explain_test(&trained.store, trained.model.classes)?;
         let mean = |of: &dyn Fn(&[f64]) -> f64| {
             let count = explained.len();
             (count > 0)
-                .then(|| explained.iter().map(|(_, dice)| of(dice)).sum::<f64>() / count as f64)
+                .then(|| explained.iter().map(|one| of(&one.dice)).sum::<f64>() / count as f64)
         };
         let mean_dice = |dice: &[f64]| dice.iter().sum::<f64>() / dice.len().max(1) as f64;
-        let score = |(roi, dice): &(&Roi, Vec<f64>)| TestScore {
-            name: roi.name.clone(),
-            patient: roi.source.clone(),
-            mean_dice: mean_dice(dice),
-            dice_at_best_threshold: dice[usize::from(threshold)],
-        };
-        let scores: Vec<TestScore> = explained.iter().map(score).collect();
+        let (mut scores, mut lesions) = (Vec::new(), Vec::new());
+        for one in &explained {
+            let found = segmented(one.roi, &one.heatmap, threshold)?;
+            lesions.extend(LesionScore::of(one.roi, tables::TEST, &found.lesions));
+            scores.push(TestScore {
+                name: one.roi.name.clone(),
+                patient: one.roi.source.clone(),
+                mean_dice: mean_dice(&one.dice),
+                dice_at_best_threshold: one.dice[usize::from(threshold)],
+                iou: found.whole.iou,
+                hausdorff_95: found.whole.surface.hausdorff_95,
+                average_surface_distance: found.whole.surface.average_surface_distance,
+                surface_dice: found.whole.surface.surface_dice,
+                lesions: found.lesion_count,
+                false_areas: found.false_areas,
+                peak: one.peak,
+            });
+        }
+        let normals: Vec<NormalScore> =
+            normals.iter().map(|one| normal(one, tables::TEST, threshold, absolute)).collect();
         let (out, name) = (&self.options.out, self.setup.network.name);
         let origin = self.explained_origin()?;
         let path = test_file(out, "predictions", name, self.round);
         self.out.make(&path, &origin, |path| tables::write(path, &lines))?;
         let path = test_file(out, "scores", name, self.round);
         self.out.make(&path, &origin, |path| tables::write(path, &scores))?;
+        let path = test_file(out, "lesions", name, self.round);
+        self.out.make(&path, &origin, |path| tables::write(path, &lesions))?;
+        let path = test_file(out, "normals", name, self.round);
+        self.out.make(&path, &origin, |path| tables::write(path, &normals))?;
         Ok(Some(Tested {
             rois: rois.len(),
             accuracy: Classified::accuracy(&lines),
             classified: Classified::new(&lines),
             mean_dice: mean(&mean_dice),
             dice_at_best_threshold: mean(&|dice| dice[usize::from(threshold)]),
+            at_threshold: (!scores.is_empty())
+                .then(|| AtThreshold::of_test(threshold, &scores, &lesions, &normals, absolute)),
         }))
     }
 

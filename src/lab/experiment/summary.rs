@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
+use super::at_threshold::{AtThreshold, absolute_threshold};
 use super::phase::Phase;
-use super::results::{Classified, ModelSummary, Pooled, RankCorrelation, Results, RunResult, Way};
-use super::tables::{self, Prediction, Score};
-use super::{predictions_file, scores_file};
+use super::results::{
+    Classified, MasksSummary, ModelSummary, Pooled, RankCorrelation, Results, RunResult, Way,
+};
+use super::tables::{self, LesionScore, NormalScore, Prediction, Score};
+use super::{LESIONS, NORMALS, heatmap_folder, predictions_file, scores_file};
 use crate::error::Result;
 use crate::lab::metrics::crossed::{self, Group, Parts, Scale};
 use crate::lab::metrics::interval::Interval;
@@ -14,6 +19,7 @@ use crate::lab::metrics::redraw::{Quantity, ends, redraw};
 use crate::nets::cam::normalise::WAYS;
 
 /// The tables of one model. Those of a seed's folds are one: each ROI is validated once in it.
+#[derive(Default)]
 struct Evidence {
     /// Each once.
     seeds: Vec<u64>,
@@ -21,6 +27,19 @@ struct Evidence {
     scores: Vec<Vec<Score>>,
     /// Of each phase, what each seed that has it says of its validation ROIs.
     predictions: [Vec<(u64, Vec<Prediction>)>; 4],
+    /// Of each seed, the lesions.
+    lesions: Vec<Vec<LesionScore>>,
+    /// Of each seed, the normal ROIs of the validation side.
+    normals: Vec<Vec<Marked>>,
+    /// Of each run, in order.
+    at_threshold: Vec<Option<AtThreshold>>,
+}
+
+/// Whether the map of a normal ROI exceeds the threshold, and the one on the scale of the training side.
+struct Marked {
+    patient: String,
+    exceeds: bool,
+    exceeds_absolute: Option<bool>,
 }
 
 /// The phases in the order of [`Evidence::predictions`].
@@ -34,18 +53,35 @@ struct Groups<'a> {
 
 impl Evidence {
     fn read(runs: &[&RunResult], out: &Path) -> Result<Self> {
-        let mut evidence =
-            Evidence { seeds: Vec::new(), scores: Vec::new(), predictions: Default::default() };
+        let mut evidence = Evidence::default();
         for run in runs {
             let (model, round) = (&run.model, run.round());
-            let lines = tables::read(&scores_file(out, model, round))?;
-            match evidence.seeds.iter().position(|&seed| seed == run.seed) {
-                Some(at) => evidence.scores[at].extend(lines),
+            let lines: Vec<Score> = tables::read(&scores_file(out, model, round))?;
+            let folder = heatmap_folder(out, model, round);
+            let lesions: Vec<LesionScore> = read_if_there(&folder.join(LESIONS))?;
+            let normals: Vec<NormalScore> = read_if_there(&folder.join(NORMALS))?;
+            let threshold = run.best_threshold;
+            let found = AtThreshold::of_validation(threshold, &lines, &lesions, &normals);
+            let absolute = absolute_threshold(threshold, &lines);
+            evidence.at_threshold.push(found);
+            let normals = normals.into_iter().map(|one| Marked {
+                exceeds: one.marked > 0.0,
+                exceeds_absolute: absolute.map(|cut| one.peak > cut),
+                patient: one.patient,
+            });
+            let at = match evidence.seeds.iter().position(|&seed| seed == run.seed) {
+                Some(at) => at,
                 None => {
                     evidence.seeds.push(run.seed);
-                    evidence.scores.push(lines);
+                    evidence.scores.push(Vec::new());
+                    evidence.lesions.push(Vec::new());
+                    evidence.normals.push(Vec::new());
+                    evidence.seeds.len() - 1
                 }
-            }
+            };
+            evidence.scores[at].extend(lines);
+            evidence.lesions[at].extend(lesions);
+            evidence.normals[at].extend(normals);
             for (of_phase, phase) in evidence.predictions.iter_mut().zip(PHASES) {
                 if run.seconds_of(phase).is_none() {
                     continue;
@@ -83,6 +119,52 @@ impl Evidence {
     }
 }
 
+/// The lines of a table that runs from before it have not left.
+fn read_if_there<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    if path.exists() { tables::read(path) } else { Ok(Vec::new()) }
+}
+
+/// The maps of the validation sides as masks; none where a run has none of it.
+fn masks(evidence: &Evidence) -> Option<MasksSummary> {
+    let runs: Vec<&AtThreshold> =
+        evidence.at_threshold.iter().map(Option::as_ref).collect::<Option<_>>()?;
+    let of_scores = |value: fn(&Score) -> Option<f64>, scale| {
+        of_seeds(&evidence.scores, scale, |score| {
+            let value = value(score).filter(|_| score.is_validation());
+            Some((&score.patient[..], value?))
+        })
+    };
+    let of_normals = |value: fn(&Marked) -> Option<bool>| {
+        of_seeds(&evidence.normals, Scale::Share, |normal| {
+            Some((&normal.patient[..], f64::from(u8::from(value(normal)?))))
+        })
+    };
+    let lesion_dice = of_seeds(&evidence.lesions, Scale::Share, |lesion| {
+        lesion.is_validation().then_some((&lesion.patient[..], lesion.dice))
+    });
+    Some(MasksSummary {
+        iou: of_scores(|score| score.iou, Scale::Share),
+        hausdorff_95: of_scores(|score| score.hausdorff_95, Scale::Free),
+        average_surface_distance: of_scores(|score| score.average_surface_distance, Scale::Free),
+        surface_dice: of_scores(|score| score.surface_dice, Scale::Share),
+        lesion_dice,
+        without_distance: runs.iter().map(|run| run.without_distance).sum(),
+        normals_exceeding: of_normals(|normal| Some(normal.exceeds)),
+        normals_exceeding_absolute: of_normals(|normal| normal.exceeds_absolute),
+    })
+}
+
+/// The mean of the numbers that `one` finds in the tables of seeds, over those seeds that have some.
+fn of_seeds<'a, T>(
+    seeds: &'a [Vec<T>],
+    scale: Scale,
+    one: impl Fn(&'a T) -> Option<(&'a str, f64)>,
+) -> Option<Interval> {
+    let group = |lines: &'a Vec<T>| -> Group<'a> { lines.iter().filter_map(&one).collect() };
+    let groups: Vec<Group> = seeds.iter().map(group).filter(|group| !group.is_empty()).collect();
+    crossed::interval(&groups, scale)
+}
+
 impl Groups<'_> {
     /// All are Dice or accuracies. Every run has ROIs on both sides of its split, so that there is one.
     fn interval(&self) -> Interval {
@@ -106,15 +188,15 @@ impl Results {
         let mut summary = Vec::new();
         let mut all = Vec::new();
         // In the order of the models, and of each model's runs.
-        let mut figures = Vec::new();
+        let mut figures: Vec<(Classified, Option<AtThreshold>)> = Vec::new();
         let mut pooled = Vec::new();
         for model in models {
             let runs: Vec<&RunResult> = self.runs.iter().filter(|run| run.model == model).collect();
             let evidence = Evidence::read(&runs, out)?;
-            for run in &runs {
+            for (run, at_threshold) in runs.iter().zip(&evidence.at_threshold) {
                 let path = predictions_file(out, model, run.round(), Phase::Original);
                 let lines: Vec<Prediction> = tables::read(&path)?;
-                figures.push(Classified::new(&lines));
+                figures.push((Classified::new(&lines), at_threshold.clone()));
             }
             if runs.iter().any(|run| run.fold.is_some()) {
                 for (seed, lines) in &evidence.predictions[0] {
@@ -140,7 +222,7 @@ impl Results {
         let models: Vec<String> = self.summary.iter().map(|one| one.model.clone()).collect();
         for model in models {
             for run in self.runs.iter_mut().filter(|run| run.model == model) {
-                run.classified = figures.next().unwrap_or_default();
+                (run.classified, run.at_threshold) = figures.next().unwrap_or_default();
             }
         }
         Ok(())
@@ -172,6 +254,7 @@ fn summarized(model: &str, runs: &[&RunResult], evidence: &Evidence) -> ModelSum
         mask_val_acc: accuracy(Phase::Mask),
         inverse_mask_val_acc: accuracy(Phase::InverseMask),
         ways: ways.collect(),
+        at_threshold: masks(evidence),
         epochs: mean(&|run| run.epochs as f64),
         seconds: mean(&|run| run.seconds),
     }

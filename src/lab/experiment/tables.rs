@@ -11,11 +11,13 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::data::{Class, Roi};
 use crate::lab::metrics::binary::Said;
+use crate::lab::metrics::lesions::{Against, Lesion};
+use crate::lab::metrics::surface::Surface;
 use crate::nets::train::probabilities;
 
-/// A line of `scores.csv`: the heatmaps of one abnormal ROI. All numbers but the threshold's column
-/// are mean-Dice.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A line of `scores.csv`: the heatmaps of one abnormal ROI. Numbers are mean-Dice, but for those at a threshold and
+/// what stands after them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The ROI.
     pub name: String,
@@ -35,6 +37,27 @@ pub struct Score {
     pub against_min_max: f64,
     /// What speaks against the class, divided by the maximum.
     pub against_max: f64,
+    /// Intersection over union at the same threshold as Dice, as all that follows; tables of before lack these.
+    #[serde(default)]
+    pub iou: Option<f64>,
+    /// The Hausdorff distance at 95 %, in pixels; empty where the heatmap or the truth is.
+    #[serde(default)]
+    pub hausdorff_95: Option<f64>,
+    /// The average symmetric surface distance, in pixels; empty as that.
+    #[serde(default)]
+    pub average_surface_distance: Option<f64>,
+    /// The normalised surface Dice, at [`TOLERANCE`](crate::lab::metrics::surface::TOLERANCE) pixels.
+    #[serde(default)]
+    pub surface_dice: Option<f64>,
+    /// Connected areas of the truth.
+    #[serde(default)]
+    pub lesions: Option<usize>,
+    /// Connected areas of the mask that are in none of them.
+    #[serde(default)]
+    pub false_areas: Option<usize>,
+    /// The highest value of the map at the ROI's size, before it is divided by it.
+    #[serde(default)]
+    pub peak: Option<f64>,
     /// Whose it is: the patient, or whatever else a split keeps together.
     pub patient: String,
 }
@@ -77,6 +100,107 @@ pub struct TestScore {
     pub mean_dice: f64,
     /// Dice of that heatmap at the threshold that was chosen on training ROIs.
     pub dice_at_best_threshold: f64,
+    /// As in [`Score`].
+    pub iou: f64,
+    /// As in [`Score`].
+    pub hausdorff_95: Option<f64>,
+    /// As in [`Score`].
+    pub average_surface_distance: Option<f64>,
+    /// As in [`Score`].
+    pub surface_dice: Option<f64>,
+    /// As in [`Score`].
+    pub lesions: usize,
+    /// As in [`Score`].
+    pub false_areas: usize,
+    /// As in [`Score`].
+    pub peak: f64,
+}
+
+/// A line of `lesions.csv`: a connected area of the truth of an abnormal ROI, against the areas of the heatmap above
+/// the chosen threshold that touch it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LesionScore {
+    /// The ROI.
+    pub name: String,
+    /// `train`, `validation` or `test`.
+    pub split: String,
+    /// Which of the ROI's, from 1, the largest first.
+    pub lesion: usize,
+    /// Its size.
+    pub pixels: usize,
+    /// The diameter of a disc of that size, in pixels.
+    pub diameter: f64,
+    /// The column of its centre, from the left of the ROI.
+    pub x: f64,
+    /// The row of its centre.
+    pub y: f64,
+    /// The share of it that is marked.
+    pub coverage: f64,
+    /// Against those areas.
+    pub dice: f64,
+    /// Against those areas.
+    pub iou: f64,
+    /// In pixels; empty where it is missed.
+    pub hausdorff_95: Option<f64>,
+    /// In pixels; empty where it is missed.
+    pub average_surface_distance: Option<f64>,
+    /// At [`TOLERANCE`](crate::lab::metrics::surface::TOLERANCE) pixels.
+    pub surface_dice: Option<f64>,
+    /// Whose it is.
+    pub patient: String,
+}
+
+impl LesionScore {
+    /// Whether the ROI is on the validation side.
+    pub fn is_validation(&self) -> bool {
+        self.split == VALIDATION
+    }
+
+    /// The lesions of `roi`, which is on the side `split`.
+    pub(crate) fn of(roi: &Roi, split: &str, lesions: &[Lesion]) -> Vec<Self> {
+        let line = |(index, lesion): (usize, &Lesion)| {
+            let Against { dice, iou, surface } = lesion.against;
+            let Surface { hausdorff_95, average_surface_distance, surface_dice } = surface;
+            LesionScore {
+                name: roi.name.clone(),
+                split: split.to_owned(),
+                lesion: index + 1,
+                pixels: lesion.pixels,
+                diameter: lesion.diameter,
+                x: lesion.centre[0],
+                y: lesion.centre[1],
+                coverage: lesion.coverage,
+                dice,
+                iou,
+                hausdorff_95,
+                average_surface_distance,
+                surface_dice,
+                patient: roi.source.clone(),
+            }
+        };
+        lesions.iter().enumerate().map(line).collect()
+    }
+}
+
+/// A line of `normals.csv`: the map of the class abnormal on a normal ROI that was not learnt from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NormalScore {
+    /// The ROI.
+    pub name: String,
+    /// `validation` or `test`.
+    pub split: String,
+    /// Its columns.
+    pub width: usize,
+    /// Its rows.
+    pub height: usize,
+    /// The highest value of the map at that size, before it is divided by it; 0 where nothing speaks for abnormal.
+    pub peak: f64,
+    /// The share of its pixels in which the heatmap exceeds the chosen threshold.
+    pub marked: f64,
+    /// The share in which the map exceeds that threshold on the scale of the training side; empty where that has none.
+    pub marked_absolute: Option<f64>,
+    /// Whose it is.
+    pub patient: String,
 }
 
 /// A line of a table of predictions: a validation ROI, and what the kept epoch's model says of it.

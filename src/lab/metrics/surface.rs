@@ -90,9 +90,8 @@ impl Surfaces {
             .each_ref()
             .map(|lengths| -> Vec<bool> { lengths.iter().map(|length| *length > 0.0).collect() });
         let side = |own: usize| {
-            let length = lengths[own].iter().sum();
             let Some(mut distances) = Distances::new(&marks[1 - own], grid) else {
-                return Side { parts: Vec::new(), length };
+                return Side { parts: Vec::new(), length: lengths[own].iter().sum() };
             };
             let mut parts = Vec::new();
             for (y, row) in lengths[own].chunks(grid[1]).enumerate() {
@@ -103,6 +102,8 @@ impl Surfaces {
                 }
             }
             parts.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            // In the order in which shares of it are summed, so that all of it is 1 to the bit.
+            let length = parts.iter().map(|part| part.1).sum();
             Side { parts, length }
         };
         Ok(Surfaces { sides: [side(0), side(1)] })
@@ -260,6 +261,16 @@ mod tests {
         let found = of("#.#.#.#.#..........", "#.#.#.#...........#", 19);
         assert_eq!(found.hausdorff(0.95), Some(10.0));
         assert_eq!(found.hausdorff(0.8), Some(0.0));
+    }
+
+    #[test]
+    fn what_is_all_near_is_1_to_the_bit() {
+        // Lengths whose sum depends on their order.
+        let bits = |step: usize| -> Vec<bool> { (0..400).map(|at| at * at % step < 3).collect() };
+        for step in 5..40 {
+            let found = Surfaces::new(&bits(step), &bits(step + 1), [20, 20]).unwrap();
+            assert_eq!(found.dice(30.0), Some(1.0), "{step}");
+        }
     }
 
     #[test]

@@ -115,6 +115,18 @@ pub fn levels(map: &Tensor, normalisation: Normalisation, to: [usize; 2]) -> Vec
     }
 }
 
+/// The highest value of the signed `map` (h, w) at the size (height, width) `to`, its negative values being 0: what
+/// [`Normalisation::ReluMax`] divides by. 0 where the map holds a number that is not finite.
+pub fn peak(map: &Tensor, to: [usize; 2]) -> f64 {
+    let from = [0, 1].map(|axis| map.dims().get(axis).copied().unwrap_or(1));
+    let numbers: Vec<f64> = map.data().iter().map(|value| f64::from(*value).max(0.0)).collect();
+    if map.data().iter().any(|value| !value.is_finite()) {
+        return 0.0;
+    }
+    let pixels = (0..to[0]).flat_map(|y| (0..to[1]).map(move |x| [y, x]));
+    pixels.map(|at| resized(&numbers, from, to, at)).fold(0.0, f64::max)
+}
+
 /// The most pixels whose values are kept between the two passes over them.
 const KEPT: usize = 1 << 24;
 
@@ -147,6 +159,15 @@ mod tests {
         assert_eq!(relu, [0, 64, 191, 255]);
         assert_eq!(max, [0, 0, 128, 255]);
         assert_eq!(min_max, [0, 64, 191, 255]);
+    }
+
+    #[test]
+    fn the_peak_is_what_is_divided_by() {
+        let of =
+            |map: &[f32], to: usize| peak(&Tensor::from_fn([1, map.len()], |at| map[at]), [1, to]);
+        assert_eq!((of(&[-1.0, 0.0, 3.0], 3), of(&[-1.0, -2.0], 4)), (3.0, 0.0));
+        assert_eq!((of(&[0.0, 2.0], 4), of(&[1.0, f32::NAN], 4)), (2.0, 0.0));
+        assert!(of(&[0.0, 2.0, 0.0], 2) < 2.0, "it may lie between two pixels");
     }
 
     #[test]

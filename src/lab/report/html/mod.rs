@@ -1,6 +1,6 @@
 //! `report.html`: everything a run has found, in one file that opens from disk.
 //!
-//! The page is made from the run's folder alone: `results.json`, the exported PNGs and `scores.csv`. So it can be
+//! The page is made from the run's folder alone: `results.json`, the exported PNGs and the tables. So it can be
 //! made again at any time, and whoever has the folder can recompute every number in it. Tables and charts are
 //! plain HTML and SVG, written here; the script of the page sorts tables and draws the gallery.
 
@@ -14,6 +14,7 @@ pub(crate) mod page;
 mod paper;
 mod run;
 mod setup;
+mod sizes;
 mod svg;
 mod tables;
 mod verdict;
@@ -85,6 +86,7 @@ fn fill(run: &Run) -> Result<(String, usize)> {
         ("table2", &tables::filtered(run)),
         ("verdict", &verdict::section(run)),
         ("classifiers", &classifier::runs(run)),
+        ("masks", &sizes::masks(run)),
         ("tested", &classifier::tested(run)),
         ("runs", &tables::runs(run)),
         ("roc", &classifier::curves(run)?),
@@ -92,6 +94,7 @@ fn fill(run: &Run) -> Result<(String, usize)> {
         ("figure1", &figures::one(&galleries)?),
         ("figures4to7", &figures::models(run, &galleries, &baselines)?),
         ("dice", &charts::dice(run, &baselines)),
+        ("sizes", &sizes::charts(run)?),
         ("figure8", &charts::scatter(run)),
         ("figures9and10", &figures::filtered(run, &galleries)?),
         ("gallery", &gallery::choice(&galleries)),

@@ -141,6 +141,11 @@ impl Run {
         self.folder.join("heatmaps").join(model).join(round.stem())
     }
 
+    /// The table of lesions of a run, where it would be.
+    pub fn lesions(&self, model: &str, round: Round) -> PathBuf {
+        self.heatmaps(model, round).join("lesions.csv")
+    }
+
     /// The truth of the ROI `name`.
     ///
     /// # Errors

@@ -81,6 +81,17 @@ impl Chart {
         self.body += &format!("<polyline class=\"{class}\" points=\"{}\"/>\n", points.join(" "));
     }
 
+    /// Points (x, y) without names beside them: their words are for whoever points at one.
+    pub fn dots(&mut self, class: &str, points: &[(f64, f64, String)]) {
+        for (x, y, words) in points {
+            let (x, y) = self.place(*x, *y);
+            self.body += &format!(
+                "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.5\"><title>{}</title></circle>\n",
+                escape(words)
+            );
+        }
+    }
+
     /// A point with its name beside it, and lines from low to high of x and of y where they have a length.
     pub fn point(&mut self, class: &str, name: &str, x: [f64; 3], y: [f64; 3]) {
         let (centre, middle) = self.place(x[0], y[0]);

@@ -189,3 +189,45 @@ fn a_truth_of_circles_stands_below_the_title() {
     let page = page(folder.path());
     assert!(page.contains("Mind that the truth of 1 of 2 lesions is a circle (centre and radius)"));
 }
+
+#[test]
+fn dice_against_size_is_a_mark_a_lesion_and_a_table_beside_it() {
+    let folder = folder();
+    assert!(page(folder.path()).contains("The tables of lesions are not in this folder"));
+    assert!(page(folder.path()).contains("Distances between borders were not run"));
+    let path = folder.path().join("results.json");
+    let mut results: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let third = |from: u32, dice: f64| json!({ "from_pixels": from, "to_pixels": from + 9, "count": 1, "dice": dice, "coverage": 0.5 });
+    results["runs"][0]["at_threshold"] = json!({ "lesions": {
+        "size_correlation": 0.5, "by_size": [third(100, 0.1875), third(200, 0.25), third(900, 0.75)],
+    } });
+    results["summary"][0]["at_threshold"] = json!({
+        "hausdorff_95": { "mean": 17.25, "low": 12.0, "high": 22.5 }, "without_distance": 3,
+        "normals_exceeding": { "mean": 0.875, "low": 0.5, "high": 0.9375 },
+    });
+    std::fs::write(&path, results.to_string()).unwrap();
+    let table = folder.path().join("heatmaps/xception/7/lesions.csv");
+    let lines = "name,split,pixels,diameter,dice\na<b>,validation,100,11.3,0.25\nlong,validation,900,33.9,0.75\n\
+                 seen,train,400,22.6,0.5\n";
+    std::fs::write(&table, lines).unwrap();
+    let shown = page(folder.path());
+    assert_eq!(
+        shown.matches("<circle class=\"dot c0\"").count(),
+        2,
+        "those that were not learnt from"
+    );
+    assert!(shown.contains("<title>a&lt;b&gt;: 100 pixels, Dice 0.250</title>"));
+    assert!(
+        shown.contains("Spearman&#39;s correlation of Dice with size is 0.50"),
+        "for who cannot see it"
+    );
+    assert!(
+        shown.contains("data-value=\"17.25\">17.250 <span")
+            && shown.contains("data-value=\"0.1875\"")
+    );
+    // What nothing was found of has no column.
+    assert!(shown.contains("normals with anything marked") && !shown.contains("normals as strong"));
+    std::fs::write(&table, "name,split\na,b\n").unwrap();
+    let error = write(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("lesions.csv") && error.contains("not a table of lesions"), "{error}");
+}
