@@ -40,7 +40,8 @@ fn weak(data: &Path, out: &Path, more: &[&str]) -> Value {
 fn scores(out: &Path) -> Vec<(String, String, f64, f64)> {
     let text = std::fs::read_to_string(out.join("scores/0.csv")).unwrap();
     let line = |line: &str| {
-        let [name, origin, dice, iou, _patient] = line.split(',').collect::<Vec<_>>()[..] else {
+        let [name, origin, dice, iou, .., _patient] = line.split(',').collect::<Vec<_>>()[..]
+        else {
             panic!("{line}")
         };
         (name.to_owned(), origin.to_owned(), dice.parse().unwrap(), iou.parse().unwrap())
@@ -107,6 +108,8 @@ fn masks_come_of_labels_and_no_truth_is_read_in_training() {
         assert!((dice - expected).abs() < 1e-9, "{name} {origin}: {dice}, {expected}");
     }
 
+    the_borders_are_what_score_says(&out, &rois);
+
     // Only the box of each lesion of the training side is left of the truth.
     let judged: Vec<&str> = table.iter().map(|line| line.0.as_str()).collect();
     let mut changed = 0;
@@ -140,6 +143,48 @@ fn masks_come_of_labels_and_no_truth_is_read_in_training() {
     };
     assert_eq!(masks(scores(&blind)), masks(table), "the validation side is as it was");
     segmenting(&out, &rois);
+}
+
+/// Distances of the table of masks, and lesions beside it, are those of `parula score`.
+fn the_borders_are_what_score_says(out: &Path, rois: &Path) {
+    let read = |file: &str| {
+        let mut table = csv::Reader::from_path(out.join("scores").join(file)).unwrap();
+        let header = table.headers().unwrap().clone();
+        let lines: Vec<csv::StringRecord> = table.records().map(|line| line.unwrap()).collect();
+        let at = move |name: &str| header.iter().position(|column| column == name).unwrap();
+        (at, lines)
+    };
+    let (at, lines) = read("0.csv");
+    let (of_lesion, lesions) = read("0.lesions.csv");
+    let mut seen = 0;
+    for line in lines.iter().filter(|line| ["weak", "supervised"].contains(&&line[at("origin")])) {
+        let (name, origin) = (&line[at("name")], &line[at("origin")]);
+        let mask = out.join(format!("masks/0/{name}.{origin}.png"));
+        let truth = rois.join(format!("abnormal/{name}_mask.png"));
+        let score =
+            ["score", "--mask", path(&truth), "--heatmap", path(&mask), "--threshold", "127"];
+        let score = json(&score);
+        for column in ["hausdorff_95", "average_surface_distance", "surface_dice", "false_areas"] {
+            match score[column].as_f64() {
+                Some(number) => {
+                    let found: f64 = line[at(column)].parse().unwrap();
+                    assert!((found - number).abs() < 1e-9, "{name} {origin}, {column}: {found}");
+                }
+                None => assert_eq!(&line[at(column)], "", "{name} {origin}"),
+            }
+        }
+        let own = lesions
+            .iter()
+            .filter(|one| &one[of_lesion("name")] == name && &one[of_lesion("origin")] == origin);
+        let dice: Vec<f64> = own.map(|one| one[of_lesion("dice")].parse().unwrap()).collect();
+        let expected = score["lesions"].as_array().unwrap();
+        assert_eq!(dice.len(), expected.len());
+        for (dice, lesion) in dice.iter().zip(expected) {
+            assert!((dice - lesion["dice"].as_f64().unwrap()).abs() < 1e-9, "{name} {origin}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 2, "{seen}");
 }
 
 /// `parula segment` with what was trained.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// A line of a unit's `scores.csv`: one validation ROI's heatmap. All numbers but ROAD's lie in [0, 1].
+/// A line of a unit's `scores.csv`: one validation ROI's heatmap. All numbers but ROAD's and the distances lie in [0, 1].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The ROI.
@@ -15,6 +15,15 @@ pub struct Score {
     pub dice: f64,
     /// IoU at the same threshold.
     pub iou: f64,
+    /// Normalised surface Dice at that threshold; tables from before lack it and the two that follow.
+    #[serde(default)]
+    pub surface_dice: Option<f64>,
+    /// Hausdorff distance at 95 % there, in pixels; empty where nothing is marked.
+    #[serde(default)]
+    pub hausdorff_95: Option<f64>,
+    /// Average symmetric surface distance there, in pixels; empty where nothing is marked.
+    #[serde(default)]
+    pub average_surface_distance: Option<f64>,
     /// Dice at the heatmap's own Otsu threshold.
     pub otsu_dice: f64,
     /// IoU there.
@@ -55,20 +64,31 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Whether it lies in [0, 1]: all but ROAD's difference does.
+    /// Whether it lies in [0, 1]: all but ROAD's difference and distances do.
     pub fn is_share(&self) -> bool {
-        self.name != ROAD
+        self.name != ROAD && !self.is_distance()
+    }
+
+    /// Whether it is a distance in pixels, which a ROI lacks where nothing is marked.
+    fn is_distance(&self) -> bool {
+        [HAUSDORFF, DISTANCE].contains(&self.name)
     }
 
     /// Whether it takes runs of the network on changed ROIs, which `--faithfulness-images` bounds: what a
-    /// line may lack.
+    /// line may lack although something is marked.
     pub fn is_faithfulness(&self) -> bool {
-        self.of.is_some_and(|of| of(&Score::default()).is_none())
+        let of_borders = self.is_distance() || self.name == SURFACE_DICE;
+        self.of.is_some_and(|of| of(&Score::default()).is_none()) && !of_borders
     }
 }
 
 /// The metric that may be negative.
 const ROAD: &str = "road";
+
+/// Those of borders.
+const SURFACE_DICE: &str = "surface_dice";
+const HAUSDORFF: &str = "hausdorff_95";
+const DISTANCE: &str = "average_surface_distance";
 
 /// The metric that retraining gives.
 pub(super) const FILTERED: &str = "filtered_accuracy";
@@ -96,6 +116,27 @@ pub const METRICS: &[Metric] = &[
         about: "intersection over union at that threshold",
         higher: true,
         of: Some(|score| Some(score.iou)),
+    },
+    Metric {
+        name: SURFACE_DICE,
+        title: "surface Dice",
+        about: "share of both borders that is no more than 2 pixels from the other, at that threshold",
+        higher: true,
+        of: Some(|score| score.surface_dice),
+    },
+    Metric {
+        name: HAUSDORFF,
+        title: "HD95",
+        about: "Hausdorff distance at 95 % there, in pixels, over ROIs in which something is marked",
+        higher: false,
+        of: Some(|score| score.hausdorff_95),
+    },
+    Metric {
+        name: DISTANCE,
+        title: "ASSD",
+        about: "average symmetric surface distance there, in pixels, over the same ROIs",
+        higher: false,
+        of: Some(|score| score.average_surface_distance),
     },
     Metric {
         name: "otsu_dice",

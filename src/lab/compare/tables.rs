@@ -15,7 +15,7 @@ use crate::lab::metrics::interval::{Interval, too_few};
 use crate::lab::report::table::Table;
 
 /// Metrics that the tables for people leave out: they say almost what another column says.
-const ASIDE: [&str; 3] = ["otsu_iou", "road_morf", "road_lerf"];
+const ASIDE: [&str; 4] = ["average_surface_distance", "otsu_iou", "road_morf", "road_lerf"];
 
 /// A line of `compare.csv`: a metric of a map of a model with a seed. Metrics that were not measured have no line.
 #[derive(Serialize)]

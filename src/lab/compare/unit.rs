@@ -22,6 +22,7 @@ use crate::lab::metrics::energy::energy;
 use crate::lab::metrics::iou::iou;
 use crate::lab::metrics::otsu;
 use crate::lab::metrics::pointing::pointing;
+use crate::lab::metrics::surface::{Surfaces, TOLERANCE};
 use crate::lab::run_folder::RunFolder;
 use crate::nets::cam::dice::{self, Scores, best_threshold};
 use crate::nets::cam::levels::Levels;
@@ -135,6 +136,12 @@ impl<'a> Job<'a> {
                 empty += usize::from(scores.heatmap_pixels == 0);
                 let mut line =
                     score(roi, &Levels::count(&mask.pixels, &levels)?, &scores, threshold);
+                let size = [roi.image.height, roi.image.width];
+                let surfaces = Surfaces::of_levels(&mask.pixels, &levels, threshold, size)?;
+                let surface = surfaces.figures(TOLERANCE);
+                line.surface_dice = surface.surface_dice;
+                line.hausdorff_95 = surface.hausdorff_95;
+                line.average_surface_distance = surface.average_surface_distance;
                 if let Some(faithfulness) = &mut job.faithfulness
                     && chosen.faithful.binary_search(&index).is_ok()
                 {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::job::{Job, Masks};
-use super::score::{Line, Origin};
+use super::score::{Origin, Scored};
 use crate::error::Result;
 use crate::lab::report::contact_sheet::spread;
 use crate::lab::report::mask_sheet::{self, Row};
@@ -14,8 +14,8 @@ const ROWS: usize = 6;
 /// Draws some images that nothing has learnt from, from the best weakly supervised mask to the worst.
 pub fn write(job: &Job, all: &[Masks], path: &Path) -> Result<()> {
     let dice = |row: &Masks, origin: Origin| -> f64 {
-        let own = |line: &&Line| line.origin == origin;
-        row.lines.iter().find(own).map_or(0.0, |line| line.dice)
+        let own = |one: &&Scored| one.line.origin == origin;
+        row.scores.iter().find(own).map_or(0.0, |one| one.line.dice)
     };
     let scores: Vec<f64> = all.iter().map(|row| dice(row, Origin::Weak)).collect();
     let chosen: Vec<&Masks> = spread(&scores, ROWS).into_iter().map(|index| &all[index]).collect();

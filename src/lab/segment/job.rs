@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Options;
-use super::score::{Line, Origin};
+use super::score::{Origin, Scored};
 use crate::engine::gpu::Gpu;
 use crate::lab::data::Roi;
 use crate::lab::experiment::Material;
@@ -32,5 +32,5 @@ pub struct Masks<'a> {
     /// The pseudo-mask, and those of both networks: 0 and 255.
     pub masks: [(Origin, Vec<u8>); 3],
     /// Of all origins.
-    pub lines: Vec<Line>,
+    pub scores: Vec<Scored>,
 }

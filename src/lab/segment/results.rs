@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::files;
 use crate::lab::data::duplicates;
 use crate::lab::experiment::{DatasetSummary, Intervals, pictures};
-use crate::lab::metrics::interval::too_few;
+use crate::lab::metrics::interval::{Interval, too_few};
 use crate::lab::report::table::Table;
 
 /// The options that decide the outcome.
@@ -154,13 +154,21 @@ impl Results {
 
     /// The summary for people.
     pub fn table(&self) -> Table {
-        let mut table = Table::new(&["masks", "Dice", "IoU", "Dice over the ellipse's"]);
+        let header =
+            ["masks", "Dice", "IoU", "Dice over the ellipse's", "HD95, pixels", "surface Dice"];
+        let mut table = Table::new(&header);
+        let mean = |found: Option<Interval>, decimals: usize| match found {
+            Some(found) => format!("{:.decimals$}", found.mean),
+            None => "-".to_owned(),
+        };
         for summary in &self.summary {
             table.row(vec![
                 summary.origin.words().to_owned(),
                 summary.dice.to_string(),
                 summary.iou.to_string(),
                 summary.over_ellipse.to_string(),
+                mean(summary.hausdorff_95, 1),
+                mean(summary.surface_dice, 3),
             ]);
         }
         table

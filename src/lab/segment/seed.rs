@@ -96,19 +96,23 @@ impl Job<'_> {
                     (Origin::Weak, score::mask(&weak, size, roi, threshold)),
                     (Origin::Supervised, score::mask(&supervised, size, roi, threshold)),
                 ];
-                let mut lines = score::trivial(roi)?.to_vec();
-                lines.push(score::line(roi, Origin::Cam, &heatmap, cam_threshold)?);
+                let mut scores = score::trivial(roi)?.to_vec();
+                scores.push(score::scored(roi, Origin::Cam, &heatmap, cam_threshold)?);
                 for (origin, mask) in &masks {
-                    lines.push(score::line(roi, *origin, mask, CUT)?);
+                    scores.push(score::scored(roi, *origin, mask, CUT)?);
                 }
-                Ok(Masks { roi, heatmap, masks, lines })
+                Ok(Masks { roi, heatmap, masks, scores })
             })
             .collect::<Result<_>>()?;
         self.write_masks(&rows, &origin)?;
         let path = self.options.out.join("figures").join(format!("{}-masks.png", self.seed));
         self.out.make(&path, &origin, |path| figure::write(self, &rows, path))?;
-        let lines: Vec<Line> = rows.into_iter().flat_map(|row| row.lines).collect();
+        let lesions = score::of_lesions(rows.iter().flat_map(|row| &row.scores));
         let path = scores_file(&self.options.out, self.seed);
+        let of_lesions = path.with_extension("lesions.csv");
+        self.out.make(&of_lesions, &origin, |path| tables::write(path, &lesions))?;
+        let scores = rows.into_iter().flat_map(|row| row.scores);
+        let lines: Vec<Line> = scores.map(|one| one.line).collect();
         self.out.make(&path, &origin, |path| tables::write(path, &lines))?;
         Ok(SeedResult {
             seed: self.seed,
