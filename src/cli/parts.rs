@@ -1,4 +1,5 @@
-//! The parts of a job on several adapters of one machine at once: a process for each part, a queue for all adapters.
+//! The parts of a job, for commands that have some: their list, one of them, or all on several adapters of one machine
+//! at once, a process for each part, a queue for all adapters.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -8,8 +9,71 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use clap::Args;
+use serde::Serialize;
+
+use super::{Global, Repeat, print, print_json};
+use crate::engine::gpu::{self, Choice};
 use crate::error::{Error, Result};
+use crate::lab::run_folder::Again;
 use crate::stop::Stop;
+
+/// What becomes of the parts.
+#[derive(Debug, Args)]
+pub struct Parts {
+    /// List the independent parts of the job, a line each, and run none
+    #[arg(long, conflicts_with = "task")]
+    pub tasks: bool,
+    /// Run this part alone, in a folder of its own below --out, or go on with it: parts may run anywhere at the same
+    /// time, and `parula report` puts together what they have finished
+    #[arg(long, value_name = "NUMBER")]
+    pub task: Option<usize>,
+    /// Run the parts on these GPUs of this machine at once, a part at a time on each; named as with --adapter
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with_all = ["task", "tasks"])]
+    pub adapters: Vec<String>,
+}
+
+impl Parts {
+    /// What becomes of what an earlier call has left. A part that was killed is begun again by whoever schedules it,
+    /// with the same words.
+    pub fn again(&self, repeat: &Repeat) -> Again {
+        match repeat.again() {
+            Again::Refuse if self.task.is_some() => Again::Resume,
+            said => said,
+        }
+    }
+
+    /// Whether the parts run on several adapters.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where another adapter is named as well; [`Error::Adapter`] for one that is not there.
+    pub fn on_several(&self, global: &Global) -> Result<bool> {
+        if self.adapters.is_empty() {
+            return Ok(false);
+        }
+        if global.adapter.is_some() {
+            let problem = "--adapter and --adapters cannot both be given";
+            return Err(Error::usage(problem, "name all adapters in --adapters"));
+        }
+        for adapter in &self.adapters {
+            gpu::adapters(&Choice { adapter: Some(adapter.clone()), ..global.choice() })?;
+        }
+        Ok(true)
+    }
+}
+
+/// Prints `parts`, each with its number from 0 and what `words` says of it.
+pub fn list<P: Serialize>(
+    parts: &[P],
+    global: &Global,
+    words: impl Fn(&P) -> String,
+) -> Result<()> {
+    if global.json {
+        return print_json(&parts);
+    }
+    let lines = parts.iter().enumerate().map(|(task, part)| format!("{task}  {}\n", words(part)));
+    print(&lines.collect::<String>())
+}
 
 /// Runs `tasks` of the command line of this process, each as `--task N --adapter A`, one at a time on each of
 /// `adapters`. What they say stands on stderr, each line with its adapter. One that fails does not end the others.

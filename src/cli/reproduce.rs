@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::parts::{self, Parts};
 use super::train::Training;
-use super::{Global, Numbers, Repeat, distinct, parts, print, print_json};
-use crate::engine::gpu::{self, Choice};
+use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::experiment::{self, Options, Part, Setup, TestSet};
-use crate::lab::run_folder::Again;
+use crate::lab::experiment::{self, Options, Setup, TestSet};
 use crate::nets::models;
 
 #[derive(Debug, Args)]
@@ -50,16 +49,8 @@ pub struct Reproduce {
     /// Where everything is written
     #[arg(long, default_value = "out")]
     out: PathBuf,
-    /// List the independent parts of the job, a line each, and run none
-    #[arg(long, conflicts_with = "task")]
-    tasks: bool,
-    /// Run this part alone, in a folder of its own below --out, or go on with it: parts may run anywhere at the same
-    /// time, and `parula report` puts together what they have finished
-    #[arg(long, value_name = "NUMBER")]
-    task: Option<usize>,
-    /// Run the parts on these GPUs of this machine at once, a part at a time on each; named as with --adapter
-    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with_all = ["task", "tasks"])]
-    adapters: Vec<String>,
+    #[command(flatten)]
+    parts: Parts,
     #[command(flatten)]
     repeat: Repeat,
     #[command(flatten)]
@@ -110,18 +101,19 @@ impl Reproduce {
             duplicates: self.training.duplicates,
             experiments: distinct(&self.experiments),
             only: None,
-            again: self.repeat.again(),
+            again: self.parts.again(&self.repeat),
         };
-        if self.tasks {
-            return self.list(&options, global);
+        if self.parts.tasks {
+            return parts::list(&options.parts(), global, |part| {
+                format!("{} {}  {}", part.model, part.round(), part.phases.join(", "))
+            });
         }
-        if !self.adapters.is_empty() {
+        if self.parts.on_several(global)? {
             return self.on_all(&options, global);
         }
-        let options = match self.task {
+        let options = match self.parts.task {
             None => options,
-            // A task that was killed is begun again by whoever schedules it, with the same words.
-            Some(task) => Options { again: self.again_of_task(), ..options.only(task)? },
+            Some(task) => options.only(task)?,
         };
         let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
@@ -168,42 +160,16 @@ impl Reproduce {
             out.display(),
         ))
     }
+
     /// Runs all parts, on several adapters, and puts them together.
     fn on_all(&self, options: &Options, global: &Global) -> Result<()> {
-        if global.adapter.is_some() {
-            let problem = "--adapter and --adapters cannot both be given";
-            return Err(Error::usage(problem, "name all adapters in --adapters"));
-        }
-        for adapter in &self.adapters {
-            gpu::adapters(&Choice { adapter: Some(adapter.clone()), ..global.choice() })?;
-        }
         let read = self.read();
         outputs::prepare_run(&options.out, read)?;
         let tasks = options.parts().len();
-        parts::run(tasks, &self.adapters, &options.out, &global.stop)?;
+        parts::run(tasks, &self.parts.adapters, &options.out, &global.stop)?;
         match experiment::gather(&options.out)? {
             Some(results) => self.tell(&results, &options.out, global),
             None => Ok(()),
         }
-    }
-
-    /// What becomes of what an earlier call has left of a task.
-    fn again_of_task(&self) -> Again {
-        match self.repeat.again() {
-            Again::Refuse => Again::Resume,
-            said => said,
-        }
-    }
-
-    /// Prints the parts.
-    fn list(&self, options: &Options, global: &Global) -> Result<()> {
-        let parts = options.parts();
-        if global.json {
-            return print_json(&parts);
-        }
-        let line = |part: &Part| {
-            format!("{}  {} {}  {}\n", part.task, part.model, part.round(), part.phases.join(", "))
-        };
-        print(&parts.iter().map(line).collect::<String>())
     }
 }

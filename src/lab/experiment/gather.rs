@@ -1,91 +1,39 @@
 //! From the parts of an experiment, each in its folder, to the folder that one process would leave.
-//!
-//! What a part has finished is taken over as it is. Parts must be of one version, of the same options and ROIs; of
-//! other adapters they may be, and the results then name all of them.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use serde_json::json;
+use std::path::Path;
 
 use super::baseline;
 use super::figures::{self, Trivial};
-use super::origins;
-use super::part::{FOLDER, Part};
+use super::part::Part;
 use super::results::{Missing, Results};
 use super::tables::{self, Score};
 use super::{heatmap_folder, scores_file};
-use crate::error::{Error, Result};
-use crate::files::outputs;
+use crate::error::Result;
 use crate::lab::data::mask;
 use crate::lab::metrics::baselines::Baseline;
 use crate::lab::report::html;
-use crate::lab::run_folder::{Again, RunFolder, Taken};
+use crate::lab::run_folder::parts::{self, Together};
 use crate::nets::cam::dice::{Scores, mean_curve};
-use crate::provenance::{Items, difference};
 
 /// Files that are about all parts; they are made anew.
 const OF_ALL: [&str; 3] = ["results.json", "report.html", "figures/dice.png"];
-
-/// What to do about a part that does not fit.
-const HINT: &str =
-    "run it again with the options of the others and --overwrite, or move its folder away";
-
-/// A part's folder, and what is in it.
-struct Found {
-    folder: PathBuf,
-    record: Taken,
-    results: Results,
-}
 
 /// Puts together what the parts in `out` have finished: their files, `results.json`, which says what is missing, and
 /// `report.html`. None where there are no parts.
 ///
 /// # Errors
-/// [`Error::Content`] with the part that is of another version, of other options or ROIs, or no part of this
-/// experiment; those of [`RunFolder::open`], of reading and of writing.
+/// Those of [`parts::together`], of reading and of writing.
 pub fn gather(out: &Path) -> Result<Option<Results>> {
-    if !out.join(FOLDER).is_dir() {
+    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out, &OF_ALL)?
+    else {
         return Ok(None);
-    }
-    let found = find(&out.join(FOLDER))?;
-    let Some(first) = found.first() else {
-        let problem = "no task has left results yet";
-        return Err(Error::content(out.join(FOLDER), problem, "see `parula reproduce --tasks`"));
     };
-    let parts = first.results.config.parts();
-    let part_of = |one: &Found| parts.iter().find(|part| part.folder(out) == one.folder);
-    for one in &found {
-        expect_alike(first, one)?;
-        if part_of(one).is_none() {
-            let problem = "it is no task of the experiment that the other tasks are of";
-            return Err(Error::content(&one.folder, problem, HINT));
-        }
-    }
-
-    outputs::prepare_run::<&Path>(out, [])?;
-    let run = RunFolder::open(out, "reproduce", Again::Resume)?;
-    for Found { folder, record, .. } in &found {
-        for (name, origin, content) in record.files().filter(|(name, ..)| !OF_ALL.contains(name)) {
-            run.adopt(&out.join(name), &folder.join(name), origin, content)?;
-        }
-    }
-    let mut results = first.results.clone();
-    results.runs.clear();
-    for part in &parts {
-        let own = found.iter().find(|one| part.folder(out) == one.folder);
-        let done = own.and_then(|one| one.results.run(&part.model, part.round()));
+    let Some(first) = parts.iter().find_map(|(_, done)| done.as_ref()) else { return Ok(None) };
+    let mut results = Results { adapter, runs: Vec::new(), ..first.clone() };
+    for (part, done) in &parts {
+        let done = done.as_ref().and_then(|done| done.run(&part.model, part.round()));
         results.runs.extend(done.cloned());
         results.missing.extend(missing(part, &results));
-    }
-    // Each once, in order.
-    let adapters: BTreeSet<&str> = found.iter().map(|one| &one.results.adapter[..]).collect();
-    let mut origin = first.record.origin(&first.folder.join(OF_ALL[0]))?.clone();
-    if adapters.len() > 1 {
-        let all = adapters.into_iter().collect::<Vec<_>>().join("; ");
-        crate::console::note!("the tasks ran on several adapters, which round otherwise: {all}");
-        origin = origins::with(&origin, "adapter", json!(all));
-        results.adapter = all;
     }
     results.summarize(out)?;
     run.make(&out.join(OF_ALL[0]), &origin, |path| results.write(path))?;
@@ -99,46 +47,36 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
     Ok(Some(results))
 }
 
-/// The parts that have left results, in order of their names.
-fn find(folder: &Path) -> Result<Vec<Found>> {
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::file("read", folder, error))?;
-    let mut folders: Vec<PathBuf> =
-        entries.filter_map(|entry| entry.ok()).map(|entry| entry.path()).collect();
-    folders.sort();
-    let mut found = Vec::new();
-    for folder in folders {
-        let path = folder.join(OF_ALL[0]);
-        if !path.exists() {
-            continue;
-        }
-        let record = Taken::read(&folder, "reproduce")?;
-        found.push(Found { results: Results::read(&path)?, record, folder });
-    }
-    Ok(found)
-}
+impl parts::Results for Results {
+    type Part = Part;
+    const COMMAND: &'static str = "reproduce";
+    const FILE: &'static str = OF_ALL[0];
 
-/// That two parts are of one experiment: of one version, one set of kernels, the same ROIs and options.
-fn expect_alike(first: &Found, other: &Found) -> Result<()> {
-    let origin = |found: &Found| -> Result<Items> {
-        let mut origin = found.record.origin(&found.folder.join(OF_ALL[0]))?.clone();
-        origin.remove("adapter");
-        Ok(origin)
-    };
-    let (then, now) = (&first.results.config, &other.results.config);
-    let lists = [
-        ("models", then.models == now.models),
-        ("seeds", then.seeds == now.seeds),
-        ("experiments", then.experiments == now.experiments),
-    ];
-    let list = || lists.iter().find(|(_, same)| !same).map(|(name, _)| format!("other {name}"));
-    let differs = difference(&origin(other)?, &origin(first)?);
-    match differs.or_else(|| now.difference(then)).or_else(list) {
-        None => Ok(()),
-        Some(difference) => {
-            let first = first.folder.display();
-            let problem = format!("it is from another configuration than {first}: {difference}");
-            Err(Error::content(&other.folder, problem, HINT))
-        }
+    fn read(path: &Path) -> Result<Self> {
+        Results::read(path)
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        self.config.parts()
+    }
+
+    fn difference(&self, other: &Self) -> Option<String> {
+        let (now, then) = (&self.config, &other.config);
+        let lists = [
+            ("models", then.models == now.models),
+            ("seeds", then.seeds == now.seeds),
+            ("experiments", then.experiments == now.experiments),
+        ];
+        let list = || lists.iter().find(|(_, same)| !same).map(|(name, _)| format!("other {name}"));
+        now.difference(then).or_else(list)
+    }
+
+    fn is_of(&self, part: &Part) -> bool {
+        self.runs.iter().all(|run| run.model == part.model && run.round() == part.round())
+    }
+
+    fn adapter(&self) -> &str {
+        &self.adapter
     }
 }
 

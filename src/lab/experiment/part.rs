@@ -1,15 +1,11 @@
-//! The independent parts of an experiment: a network in a round, with all of its phases. Each may run anywhere, at the
-//! same time as others, and writes only into a folder of its own; [`gather`](super::gather) puts them together.
-
-use std::path::{Path, PathBuf};
+//! The independent parts of an experiment: a network in a round, with all of its phases. [`gather`](super::gather) puts
+//! them together.
 
 use serde::Serialize;
 
 use super::{Config, Options, Phase, Round, Setup};
-use crate::error::{Error, Result};
-
-/// The folder of all parts in that of the experiment.
-pub const FOLDER: &str = "tasks";
+use crate::error::Result;
+use crate::lab::run_folder::parts::{self, Part as _};
 
 /// A part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,10 +42,11 @@ impl Part {
     pub fn round(&self) -> Round {
         Round { seed: self.seed, fold: self.fold }
     }
+}
 
-    /// Where it is run, in the folder of the experiment.
-    pub fn folder(&self, out: &Path) -> PathBuf {
-        out.join(FOLDER).join(format!("{}-{}", self.model, self.round().stem()))
+impl parts::Part for Part {
+    fn name(&self) -> String {
+        format!("{}-{}", self.model, self.round().stem())
     }
 }
 
@@ -75,14 +72,9 @@ impl Options {
     /// Part number `task`, in a folder of its own.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there are not so many.
+    /// [`Error::Usage`](crate::error::Error::Usage) when there are not so many.
     pub fn only(mut self, task: usize) -> Result<Self> {
-        let mut parts = self.parts();
-        if task >= parts.len() {
-            let problem = format!("there is no task {task}: they are 0 to {}", parts.len() - 1);
-            return Err(Error::usage(problem, "see --tasks, with the same options"));
-        }
-        let part = parts.swap_remove(task);
+        let part = parts::pick(self.parts(), task)?;
         self.out = part.folder(&self.out);
         self.only = Some(part);
         Ok(self)

@@ -15,6 +15,7 @@ const HINT: &str = "make that run again, or leave --weights away to train";
 pub struct Taken {
     folder: PathBuf,
     record: Record,
+    hint: &'static str,
 }
 
 impl Taken {
@@ -23,16 +24,24 @@ impl Taken {
     /// # Errors
     /// [`Error::Content`] when there is none, or it is of another command; those of reading it.
     pub fn read(folder: &Path, command: &str) -> Result<Self> {
+        Self::of_part(folder, command, HINT)
+    }
+
+    /// The same, with what to do where it cannot be taken.
+    ///
+    /// # Errors
+    /// As [`Taken::read`].
+    pub fn of_part(folder: &Path, command: &str, hint: &'static str) -> Result<Self> {
         let problem = match Record::read(&folder.join(RECORD))? {
             Some(record) if record.command == command => {
-                return Ok(Taken { folder: folder.to_owned(), record });
+                return Ok(Taken { folder: folder.to_owned(), record, hint });
             }
             Some(record) => format!("it is of `parula {}`, not {command}", record.command),
             None => "there is no record of what its files were made from: it is of an earlier version of \
                      parula, or not of parula"
                 .to_owned(),
         };
-        Err(Error::content(folder, problem, HINT))
+        Err(Error::content(folder, problem, hint))
     }
 
     /// The files that the run has finished, by their path below its folder, each with what it was made from and what
@@ -61,11 +70,11 @@ impl Taken {
         });
         let Some((origin, content)) = made else {
             let problem = "the run has no record of having finished it";
-            return Err(Error::content(path, problem, HINT));
+            return Err(Error::content(path, problem, self.hint));
         };
         // Without content it is being replaced by another of the same origin.
         if content.as_ref().is_some_and(|then| content_of(path).map_or(true, |now| *then != now)) {
-            return Err(changed(path, HINT));
+            return Err(changed(path, self.hint));
         }
         Ok(origin)
     }
