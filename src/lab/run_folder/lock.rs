@@ -2,8 +2,8 @@
 //! ends, and in the file who holds it, for the message to the next one.
 //!
 //! Some network file systems have no locks. There a second file stands for one: made only where it is not
-//! there yet, it says whose it is. Left by a killed process of the same host it is taken over; of another
-//! host nobody here can tell, so that the user is asked.
+//! there yet, it says whose it is. Left by a killed process of the same host, or by an earlier try of the same task of
+//! Slurm, it is taken over (`owner.rs`); of another host nobody here can tell otherwise, so that the user is asked.
 //!
 //! The name of the lock may be that of a user's own file. What is no lock by its content, and what is a link or
 //! anything else but a file, is neither written nor deleted.
@@ -12,11 +12,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::owner::{Owner, is_alive, is_lock};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// How the content of a lock begins.
-const BEGINNING: &str = "parula ";
 /// No lock is longer.
 const LONGEST: u64 = 400;
 
@@ -27,43 +26,6 @@ pub struct Lock {
     /// Where the file system has locks.
     file: Option<File>,
     own: Owner,
-}
-
-/// A process.
-#[derive(Clone, Debug, PartialEq)]
-struct Owner {
-    process: u32,
-    host: String,
-}
-
-impl Owner {
-    fn own() -> Self {
-        Owner { process: std::process::id(), host: host() }
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        // Locks of earlier versions had no beginning.
-        let text = text.strip_prefix(BEGINNING).unwrap_or(text);
-        let (process, host) = text.trim_end().split_once(' ')?;
-        Some(Owner { process: process.parse().ok()?, host: host.to_owned() })
-    }
-
-    fn line(&self) -> String {
-        format!("{BEGINNING}{} {}\n", self.process, self.host)
-    }
-}
-
-/// Whether a file of this content is a lock, or what a lost machine left of one.
-fn is_lock(content: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(content) else { return false };
-    let word = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
-    let whole = Owner::read(text).is_some_and(|owner| word(&owner.host));
-    let cut = BEGINNING.starts_with(text)
-        || text.strip_prefix(BEGINNING).is_some_and(|rest| {
-            let (process, host) = rest.split_once(' ').unwrap_or((rest, ""));
-            process.bytes().all(|byte| byte.is_ascii_digit()) && host.is_empty()
-        });
-    whole || cut || content.iter().all(|&byte| byte == 0)
 }
 
 /// Refuses what stands at `path` where it is not a lock; nothing there is fine.
@@ -106,6 +68,16 @@ impl Lock {
     /// [`Error::Content`] with the process and the host that hold it, [`Error::File`] when the file cannot
     /// be made.
     pub fn take(path: &Path, what: &Path) -> Result<Self> {
+        Self::take_by(path, what, &Owner::own(), &|file| file.try_lock())
+    }
+
+    /// The same for `own`, where the system locks a file by `try_lock`.
+    fn take_by(
+        path: &Path,
+        what: &Path,
+        own: &Owner,
+        try_lock: &dyn Fn(&File) -> std::result::Result<(), TryLockError>,
+    ) -> Result<Self> {
         let failed = |source| Error::file("lock", path, source);
         loop {
             expect_lock(path)?;
@@ -123,13 +95,12 @@ impl Lock {
             if !is_still(&file, path) {
                 continue;
             }
-            match file.try_lock() {
+            match try_lock(&file) {
                 Ok(()) if !is_still(&file, path) => {}
                 Ok(()) => {
                     file.set_len(0).map_err(failed)?;
-                    let own = Owner::own();
                     file.write_all(own.line().as_bytes()).map_err(failed)?;
-                    return Ok(Lock { path: path.to_owned(), file: Some(file), own });
+                    return Ok(Lock { path: path.to_owned(), file: Some(file), own: own.clone() });
                 }
                 Err(TryLockError::WouldBlock) => return Err(busy(what, owner(&mut file).as_ref())),
                 Err(TryLockError::Error(error)) if has_no_locks(&error) => {
@@ -141,7 +112,7 @@ impl Lock {
                     );
                     let mut name = path.as_os_str().to_owned();
                     name.push(".owner");
-                    return Lock::without(Path::new(&name), what, &Owner::own(), &is_alive);
+                    return Lock::without(Path::new(&name), what, own, &is_alive);
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
@@ -167,11 +138,11 @@ impl Lock {
             }
             let there = text_of(path).and_then(|text| Owner::read(&text));
             match there {
-                Some(there) if there.host == own.host && !is_alive(there.process) => {
+                Some(there) if own.knows_gone(&there, is_alive) => {
                     std::fs::remove_file(path).map_err(failed)?;
                 }
                 there => {
-                    let who = there.as_ref().map_or("a process".to_owned(), named);
+                    let who = there.as_ref().map_or("a process".to_owned(), Owner::words);
                     return Err(Error::content(
                         what,
                         format!("{who} is at work there"),
@@ -200,12 +171,8 @@ impl Drop for Lock {
     }
 }
 
-fn named(owner: &Owner) -> String {
-    format!("process {} on {}", owner.process, owner.host)
-}
-
 fn busy(what: &Path, owner: Option<&Owner>) -> Error {
-    let who = owner.map_or("another process".to_owned(), named);
+    let who = owner.map_or("another process".to_owned(), Owner::words);
     Error::content(what, format!("{who} is at work there"), "wait for it, or give another --out")
 }
 
@@ -238,34 +205,13 @@ fn has_no_locks(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::Unsupported || cfg!(unix) && error.raw_os_error() == Some(ENOLCK)
 }
 
-/// Whether the process may still run; where there is no way to tell, it may.
-fn is_alive(process: u32) -> bool {
-    let all = Path::new("/proc");
-    !all.join("self").exists() || all.join(process.to_string()).exists()
-}
-
 fn text_of(path: &Path) -> Option<String> {
     String::from_utf8(files::read(path).ok()?).ok()
 }
 
-/// The name of this machine.
-fn host() -> String {
-    let first = |text: String| text.split_whitespace().next().map(str::to_owned);
-    let kernel = || text_of(Path::new("/proc/sys/kernel/hostname"));
-    let variable = || std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).ok();
-    let program = || {
-        let output = std::process::Command::new("hostname").output().ok()?;
-        String::from_utf8(output.stdout).ok()
-    };
-    kernel()
-        .and_then(first)
-        .or_else(|| variable().and_then(first))
-        .or_else(|| program().and_then(first))
-        .unwrap_or("a host without a name".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::owner::tests::task;
     use super::*;
 
     #[test]
@@ -338,7 +284,7 @@ mod tests {
     fn without_locks_a_file_stands_for_one_and_the_dead_leave_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.lock.owner");
-        let owner = |host: &str| Owner { process: 7, host: host.to_owned() };
+        let owner = |host: &str| Owner { process: 7, host: host.to_owned(), task: None };
         let take = |own: &Owner, alive: bool| Lock::without(&path, folder.path(), own, &|_| alive);
         let first = take(&owner("here"), true).unwrap();
         let error = take(&owner("here"), true).unwrap_err().to_string();
@@ -351,5 +297,50 @@ mod tests {
         drop(take(&owner("here"), false).unwrap());
         std::fs::write(&path, "").unwrap();
         assert!(take(&owner("here"), false).is_err(), "nobody can tell whose it is");
+    }
+
+    /// As a system says that a file cannot be locked at all.
+    fn refusals() -> Vec<std::io::Error> {
+        let mut all = vec![std::io::Error::from(ErrorKind::Unsupported)];
+        if cfg!(target_os = "linux") {
+            // ENOLCK, ENOSYS, EOPNOTSUPP.
+            all.extend([37, 38, 95].map(std::io::Error::from_raw_os_error));
+        }
+        all
+    }
+
+    #[test]
+    fn where_locks_are_refused_a_later_try_of_the_same_task_goes_on_on_any_node() {
+        let array = |task: &'static str, restarts: &'static str| {
+            let own = [("SLURM_JOB_ID", "40"), ("SLURM_ARRAY_JOB_ID", "17")];
+            let try_of = [("SLURM_ARRAY_TASK_ID", task), ("SLURM_RESTART_COUNT", restarts)];
+            super::super::owner::tests::task(&[own, try_of].concat())
+        };
+        let on = |host: &str, task| Owner { process: 1, host: host.to_owned(), task };
+        for number in 0..refusals().len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("run.lock");
+            let owners = folder.path().join("run.lock.owner");
+            let refuse = |_: &File| Err(TryLockError::Error(refusals().swap_remove(number)));
+            let take = |own: &Owner| Lock::take_by(&path, folder.path(), own, &refuse);
+            let first = take(&on("one", array("3", "0"))).unwrap();
+            assert!(owners.exists() && !path.exists());
+            // Its node is lost: nothing is tidied up.
+            std::mem::forget(first);
+            for other in [
+                on("two", array("3", "0")),
+                on("two", array("4", "1")),
+                on("two", task(&[("SLURM_JOB_ID", "17"), ("SLURM_RESTART_COUNT", "1")])),
+                on("two", None),
+            ] {
+                let error = take(&other).unwrap_err().to_string();
+                let parts = ["process 1 on one, of Slurm's job 17_3", "run.lock.owner"];
+                assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+            }
+            let again = take(&on("two", array("3", "1"))).unwrap();
+            assert!(take(&on("one", array("3", "0"))).is_err(), "an earlier try is over");
+            drop(again);
+            assert!(!owners.exists());
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! is not recorded is somebody else's, and is neither written over nor deleted.
 
 mod lock;
+mod owner;
 pub mod parts;
 mod record;
 mod taken;
