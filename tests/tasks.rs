@@ -1,5 +1,5 @@
-//! An experiment in parts: each runs by itself, in any order and at the same time as others, and together they are
-//! what one process leaves. Folds among them: every ROI is validated once.
+//! Experiments, comparisons and segmentations in parts: each runs by itself, in any order and at the same time as others,
+//! and together they are what one process leaves. Folds among them: every ROI is validated once.
 
 mod common {
     pub mod program;
@@ -137,6 +137,113 @@ fn parts_are_together_what_one_process_leaves() {
     // Together they are a run that can be gone on with.
     let more = json(reproduce(&data, &out, &["--resume"]));
     assert_eq!(without_times(&more), without_times(&expected));
+}
+
+/// What `--tasks` lists, by what is called `key` in each.
+fn listed(command: Command, key: &str) -> Vec<Value> {
+    json(command).as_array().unwrap().iter().map(|task| task[key].clone()).collect()
+}
+
+#[test]
+fn the_parts_of_a_comparison_are_together_what_one_process_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_keep, data) = mammograms(8, 64);
+    let compare = |out: &Path, more: &[&str]| {
+        let mut command = parula(&["compare", "--models", "compact-resnet,compact-xception"]);
+        command.args(["--methods", "gradcam", "--seeds", "3,4", "--epochs", "1", "--batch", "8"]);
+        command.args(["--size", "24", "--training-images", "3", "--steps", "2", "--trust"]);
+        command.args(["--trust-images", "2", "--trust-stages", "1", "--trust-changes", "1"]);
+        command.args(["--json", "--data", path(&data), "--out", path(out)]).args(more);
+        command
+    };
+    let whole = folder.path().join("whole");
+    let expected = json(compare(&whole, &[]));
+    assert_eq!(expected["trust_pairs"].as_array().unwrap().len(), 3, "gradcam and two controls");
+
+    // Maps that are held against those of another network are one part with it.
+    let out = folder.path().join("parts");
+    let models = listed(compare(&out, &["--tasks"]), "models");
+    let both = serde_json::json!(["compact-resnet", "compact-xception"]);
+    let [resnet, xception] = ["compact-resnet", "compact-xception"].map(|m| serde_json::json!([m]));
+    assert_eq!(models, [both, resnet, xception]);
+    assert!(!out.exists(), "--tasks runs none");
+    let error = failure(compare(&out, &["--task", "3"]), 2);
+    assert!(error.contains("no task 3: they are 0 to 2"), "{error}");
+
+    json(compare(&out, &["--task", "2"]));
+    let together = json(parula(&["report", path(&out), "--json"]));
+    let missing = together["missing"].as_array().unwrap();
+    let numbers: Vec<_> = missing.iter().map(|one| one["task"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [0, 0, 1], "a line for each network");
+    assert_eq!(missing[0]["maps"].as_array().unwrap().len(), 7);
+    assert_eq!(missing[0]["pairs"][0], "gradcam with compact-xception");
+    assert!(missing[2]["trust"].is_null() && !out.join("figures/bars.png").exists());
+    json(compare(&out, &["--task", "0"]));
+
+    // Other options: refused, with the part and what differs.
+    json(compare(&out, &["--task", "1", "--images", "1"]));
+    let error = failure(parula(&["report", path(&out)]), 1);
+    let parts = ["tasks/compact-xception-4: ", "tasks/compact-resnet-4: ", "images was 1, is null"];
+    assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    json(compare(&out, &["--task", "1", "--overwrite", "--rank-by", "dice"]));
+    let error = failure(parula(&["report", path(&out)]), 1);
+    assert!(error.contains("other rank_by"), "{error}");
+    json(compare(&out, &["--task", "1", "--overwrite"]));
+    // One that was done is done.
+    json(compare(&out, &["--task", "1"]));
+
+    let together = json(parula(&["report", path(&out), "--json"]));
+    assert_eq!(without_times(&together), without_times(&expected));
+    std::fs::remove_dir_all(out.join("tasks")).unwrap();
+    assert_same(&out, &whole);
+
+    // Together they are a run that can be gone on with.
+    let more = json(compare(&out, &["--resume"]));
+    assert_eq!(without_times(&more), without_times(&expected));
+}
+
+#[test]
+fn the_parts_of_a_segmentation_are_together_what_one_process_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_keep, data) = mammograms(8, 64);
+    let small = |mut command: Command, out: &Path, more: &[&str]| {
+        command.args(["--model", "compact-resnet", "--seeds", "5,3", "--epochs", "1"]);
+        command.args(["--batch", "6", "--size", "24", "--segmenter-epochs", "1"]);
+        command.args(["--segmenter-size", "32", "--json", "--data", path(&data)]);
+        command.args(["--out", path(out)]).args(more);
+        command
+    };
+    let weak = |out: &Path, more: &[&str]| small(parula(&["weak"]), out, more);
+    let whole = folder.path().join("whole");
+    let expected = json(weak(&whole, &[]));
+
+    let out = folder.path().join("parts");
+    assert_eq!(listed(weak(&out, &["--tasks"]), "seed"), [5, 3]);
+    assert!(!out.exists(), "--tasks runs none");
+    let error = failure(weak(&out, &["--task", "2"]), 2);
+    assert!(error.contains("no task 2: they are 0 to 1"), "{error}");
+    json(weak(&out, &["--task", "1"]));
+    let together = json(parula(&["report", path(&out), "--json"]));
+    assert_eq!(together["missing"], serde_json::json!([{ "task": 0, "seed": 5 }]));
+
+    json(weak(&out, &["--task", "0", "--learning-rate", "0.01"]));
+    let error = failure(parula(&["report", path(&out)]), 1);
+    assert!(error.contains("compact-resnet-") && error.contains("learning_rate"), "{error}");
+    json(weak(&out, &["--task", "0", "--overwrite"]));
+    let together = json(parula(&["report", path(&out), "--json"]));
+    assert_eq!(without_times(&together), without_times(&expected));
+
+    std::fs::remove_dir_all(out.join("tasks")).unwrap();
+    assert_same(&out, &whole);
+    let more = json(weak(&out, &["--resume"]));
+    assert_eq!(without_times(&more), without_times(&expected));
+
+    // By one command, on two adapters at once: here the same one twice.
+    let twice = folder.path().join("twice");
+    let mut bare = Command::new(env!("CARGO_BIN_EXE_parula"));
+    bare.args(["weak", "--no-tuning"]);
+    let together = json(small(bare, &twice, &["--adapters", "0,0"]));
+    assert_eq!(together["seeds"].as_array().unwrap().len(), 2);
 }
 
 /// Each ROI stands in the predictions of one fold of every network, and the pooled figures are of all of them.

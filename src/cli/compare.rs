@@ -1,14 +1,15 @@
 //! `parula compare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::parts::{self, Parts};
 use super::train::Training;
 use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
-use crate::lab::compare::{self, Options, trust};
+use crate::lab::compare::{self, Options, Part, Results, trust};
 use crate::lab::experiment::Setup;
 use crate::nets::cam::{self, METHODS, Method};
 use crate::nets::models;
@@ -19,7 +20,8 @@ use crate::nets::models;
     parula compare --data BUSI --methods gradcam,layercam,scorecam --models compact-resnet \\\n      \
     --images 40 --rank-by road --out compared\n  \
     parula compare --data BUSI --weights out/busi --epochs 6 --trust --out compared\n  \
-    the same command with --resume goes on where it was stopped; it may ask for more methods, models and seeds\n\n\
+    the same command with --resume goes on where it was stopped; it may ask for more methods, models and seeds\n  \
+    parula compare --data BUSI --seeds 0,1,2 --out compared --task 3; parula report compared\n\n\
     OUT has compare.json (everything), compare.md (the ranked tables), compare.csv (a line for each model, \
     seed, map and metric), summary.csv (means over seeds, with intervals), scores/MODEL/SEED/MAP.csv (a line \
     for each ROI), curves/MODEL/SEED/MAP.csv (Dice by threshold) and figures/: bars.png, dice.png, \
@@ -93,6 +95,8 @@ pub struct Compare {
     #[arg(long, default_value = "compared")]
     out: PathBuf,
     #[command(flatten)]
+    parts: Parts,
+    #[command(flatten)]
     repeat: Repeat,
     #[command(flatten)]
     training: Training,
@@ -138,28 +142,60 @@ impl Compare {
                 }
             }),
             heatmaps: self.heatmaps,
-            again: self.repeat.again(),
+            only: None,
+            again: self.parts.again(&self.repeat),
+        };
+        compare::check(&options)?;
+        if self.parts.tasks {
+            return parts::list(&options.parts(), global, words);
+        }
+        if self.parts.on_several(global)? {
+            outputs::prepare_run(&self.out, self.read())?;
+            let tasks = options.parts().len();
+            parts::run(tasks, &self.parts.adapters, &self.out, &global.stop)?;
+            return match compare::gather(&self.out)? {
+                Some(results) => tell(&results, &self.out, global),
+                None => Ok(()),
+            };
+        }
+        let options = match self.parts.task {
+            None => options,
+            Some(task) => options.only(task)?,
         };
         let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
-        compare::check(&options)?;
         // A run that cannot be leaves nothing behind.
         compare::fits(&gpu, &options)?;
-        let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
-        outputs::prepare_run(&self.out, read)?;
+        outputs::prepare_run(&options.out, self.read())?;
         let results = compare::compare(&gpu, &options)?;
-        if global.json {
-            return print_json(&results);
-        }
-        print(&format!(
-            "{}ranked by {}, with its 95 % interval over {} seed(s) and the patients of their \
-             validation sides; heatmaps explain the class {}\nsee {}: compare.md, compare.json, compare.csv, \
-             summary.csv, scores, curves, figures\n",
-            compare::text(&results),
-            options.rank_by.title,
-            results.config.seeds.len(),
-            results.explained_class,
-            self.out.display(),
-        ))
+        tell(&results, &options.out, global)
     }
+
+    /// What is read.
+    fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        self.data.iter().chain(&self.weights).chain(self.training.pictures.beside())
+    }
+}
+
+/// A part in a line.
+fn words(part: &Part) -> String {
+    let trust = if part.trust { ", with trust" } else { "" };
+    format!("{} seed {}{trust}", part.models.join(", "), part.seed)
+}
+
+/// Prints what came out.
+fn tell(results: &Results, out: &Path, global: &Global) -> Result<()> {
+    if global.json {
+        return print_json(results);
+    }
+    print(&format!(
+        "{}ranked by {}, with its 95 % interval over {} seed(s) and the patients of their \
+         validation sides; heatmaps explain the class {}\nsee {}: compare.md, compare.json, compare.csv, \
+         summary.csv, scores, curves, figures\n",
+        compare::text(results),
+        compare::find(&results.config.rank_by)?.title,
+        results.config.seeds.len(),
+        results.explained_class,
+        out.display(),
+    ))
 }

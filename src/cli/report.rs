@@ -9,17 +9,71 @@ use crate::error::Result;
 use crate::files::outputs;
 use crate::lab::experiment::{self, Missing, Results};
 use crate::lab::report::html;
+use crate::lab::run_folder::parts;
+use crate::lab::{compare, segment};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula report out")]
 pub struct Report {
-    /// A folder that `parula reproduce --out` wrote, or tasks in it: then what they have finished is put together first
+    /// A folder that `parula reproduce --out` wrote, or tasks in it: then what they have finished is put together first.
+    /// Or the tasks of `parula compare` or `weak`, which are put together
     #[arg(value_name = "RUN_DIR")]
     folder: PathBuf,
 }
 
 impl Report {
     pub fn run(&self, global: &Global) -> Result<()> {
+        match parts::command(&self.folder)?.as_deref() {
+            Some("compare") => self.compared(global),
+            Some("weak") => self.segmented(global),
+            _ => self.reproduced(global),
+        }
+    }
+
+    /// Of a comparison in parts.
+    fn compared(&self, global: &Global) -> Result<()> {
+        let Some(results) = compare::gather(&self.folder)? else { return Ok(()) };
+        if global.json {
+            return print_json(&results);
+        }
+        let line = |one: &compare::Missing| {
+            let lists = [("maps", &one.maps), ("trust of", &one.trust), ("trust of", &one.pairs)];
+            let lists = lists.iter().filter(|(_, list)| !list.is_empty());
+            let lists: Vec<_> =
+                lists.map(|(what, list)| format!("{what} {}", list.join(", "))).collect();
+            let (task, model, seed) = (one.task, &one.model, one.seed);
+            format!("missing: task {task}, {model} seed {seed}: {}\n", lists.join("; "))
+        };
+        let (units, out) = (results.units.len(), self.folder.display());
+        let lines: String = results.missing.iter().map(line).collect();
+        let left =
+            if lines.is_empty() { ", figures" } else { "; the figures come when none is missing" };
+        print(&format!(
+            "{}{units} maps put together\n{lines}see {out}: compare.md, compare.json, compare.csv, \
+             summary.csv, scores, curves{left}\n",
+            compare::text(&results),
+        ))
+    }
+
+    /// Of a weakly supervised segmentation in parts.
+    fn segmented(&self, global: &Global) -> Result<()> {
+        let Some(results) = segment::gather(&self.folder)? else { return Ok(()) };
+        if global.json {
+            return print_json(&results);
+        }
+        let line =
+            |one: &segment::Missing| format!("missing: task {}, seed {}\n", one.task, one.seed);
+        let lines: String = results.missing.iter().map(line).collect();
+        print(&format!(
+            "{}{} seeds put together\n{lines}see {}: results.json, figures, masks, scores, weights\n",
+            results.table().to_text(),
+            results.seeds.len(),
+            self.folder.display(),
+        ))
+    }
+
+    /// Of an experiment.
+    fn reproduced(&self, global: &Global) -> Result<()> {
         let [read, page] = ["results.json", "report.html"].map(|name| self.folder.join(name));
         outputs::expect_apart([read], [page])?;
         let gathered = experiment::gather(&self.folder)?;

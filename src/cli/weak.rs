@@ -1,16 +1,17 @@
 //! `parula weak`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::distinct;
+use super::parts::{self, Parts};
 use super::train::Training;
 use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
 use crate::lab::experiment::Setup;
-use crate::lab::segment::{self, Options, Recipe};
+use crate::lab::segment::{self, Options, Recipe, Results};
 use crate::nets::cam;
 use crate::nets::images::Augment;
 use crate::nets::models;
@@ -20,7 +21,8 @@ use crate::nets::train::Keep;
 #[command(after_help = "Examples:\n  parula weak --out weak\n  \
     parula weak --data BUSI --seeds 0,1,2 --out weak\n  \
     parula weak --data BUSI --weights out/busi --seeds 0,1,2 --out weak    # classifiers of a run of reproduce\n  \
-    parula weak --data BUSI --whole --out whole")]
+    parula weak --data BUSI --whole --out whole\n  \
+    parula weak --data BUSI --seeds 0,1,2 --out weak --task 1; parula report weak")]
 pub struct Weak {
     /// The data set; without it, synthetic mammograms
     #[arg(long)]
@@ -50,6 +52,8 @@ pub struct Weak {
     /// Where everything is written
     #[arg(long, default_value = "weak")]
     out: PathBuf,
+    #[command(flatten)]
+    parts: Parts,
     #[command(flatten)]
     repeat: Repeat,
     #[command(flatten)]
@@ -107,32 +111,39 @@ impl Weak {
             duplicates: self.training.duplicates,
             seeds: distinct(&self.seeds),
             seed: global.seed,
-            again: self.repeat.again(),
+            only: None,
+            again: self.parts.again(&self.repeat),
+        };
+        if self.parts.tasks {
+            return parts::list(&options.parts(), global, |part| {
+                format!("{} seed {}", part.model, part.seed)
+            });
+        }
+        if self.parts.on_several(global)? {
+            outputs::prepare_run(&self.out, self.read())?;
+            let tasks = options.parts().len();
+            parts::run(tasks, &self.parts.adapters, &self.out, &global.stop)?;
+            return match segment::gather(&self.out)? {
+                Some(results) => tell(&results, &self.out, global),
+                None => Ok(()),
+            };
+        }
+        let options = match self.parts.task {
+            None => options,
+            Some(task) => options.only(task)?,
         };
         let gpu = global.open(self.numbers.precision)?;
         crate::console::note!("on {}", gpu.report());
         // A run that cannot be leaves nothing behind.
         segment::fits(&gpu, &options)?;
-        let read = self.data.iter().chain(&self.weights).chain(self.training.pictures.beside());
-        outputs::prepare_run(&self.out, read)?;
+        outputs::prepare_run(&options.out, self.read())?;
         let results = segment::weak(&gpu, &options)?;
-        if global.json {
-            return print_json(&results);
-        }
-        let dataset = &results.dataset;
-        let notes = results.too_few().into_iter().chain(dataset.truth.words());
-        let notes: String = notes.map(|note| format!("{note}\n")).collect();
-        print(&format!(
-            "{}{}\nDice and IoU are means over the abnormal images of the validation side, {} in all on \
-             that side and {} to learn from, none from the same patient or image; intervals are 95 %, \
-             over {} seed(s) and their patients\nsee {}: results.json, figures, masks, scores, weights\n",
-            results.table().to_text(),
-            notes,
-            dataset.validation,
-            dataset.train,
-            results.seeds.len(),
-            self.out.display(),
-        ))
+        tell(&results, &options.out, global)
+    }
+
+    /// What is read.
+    fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        self.data.iter().chain(&self.weights).chain(self.training.pictures.beside())
     }
 
     fn segmenter(&self) -> Result<Setup> {
@@ -160,4 +171,25 @@ impl Weak {
         }
         Ok(setup)
     }
+}
+
+/// Prints what came out.
+fn tell(results: &Results, out: &Path, global: &Global) -> Result<()> {
+    if global.json {
+        return print_json(results);
+    }
+    let dataset = &results.dataset;
+    let notes = results.too_few().into_iter().chain(dataset.truth.words());
+    let notes: String = notes.map(|note| format!("{note}\n")).collect();
+    print(&format!(
+        "{}{}\nDice and IoU are means over the abnormal images of the validation side, {} in all on \
+         that side and {} to learn from, none from the same patient or image; intervals are 95 %, \
+         over {} seed(s) and their patients\nsee {}: results.json, figures, masks, scores, weights\n",
+        results.table().to_text(),
+        notes,
+        dataset.validation,
+        dataset.train,
+        results.seeds.len(),
+        out.display(),
+    ))
 }

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::chosen::{Chosen, share};
-use super::metric::{METRICS, Score};
+use super::metric::{METRICS, Score, find};
 use super::results::Results;
 use super::unit::Point;
 use super::{Material, Options, TRIVIAL, file, heatmap};
@@ -27,26 +29,25 @@ const SHOWN: [&str; 8] = [
 ];
 
 /// What [`draw_all`] draws.
-pub fn paths(options: &Options) -> Vec<PathBuf> {
-    let folder = options.out.join("figures");
-    let galleries =
-        options.models.iter().map(|setup| format!("gallery-{}.png", setup.network.name));
-    let all = ["bars.png", "dice.png"].map(str::to_owned).into_iter().chain(galleries);
-    all.map(|name| folder.join(name)).collect()
+pub fn paths(out: &Path) -> [PathBuf; 2] {
+    ["bars.png", "dice.png"].map(|name| out.join("figures").join(name))
 }
 
-/// Draws everything into `figures` below the output folder, which is there.
-pub fn draw_all(results: &Results, options: &Options, material: &Material) -> Result<()> {
-    let folder = options.out.join("figures");
-    bars(results, options, &folder)?;
-    curves(results, options, &folder)?;
-    for setup in &options.models {
-        galleries(results, options, material, setup.network.name, &folder)?;
-    }
-    Ok(())
+/// Draws what is of all models into `figures` below `out`, which is there.
+pub fn draw_all(results: &Results, out: &Path) -> Result<()> {
+    let [to_bars, to_curves] = paths(out);
+    bars(results, &to_bars)?;
+    curves(results, out, &to_curves)
 }
 
-fn bars(results: &Results, options: &Options, folder: &Path) -> Result<()> {
+/// The picture that [`gallery`] draws.
+pub fn gallery_of(out: &Path, model: &str) -> PathBuf {
+    out.join("figures").join(format!("gallery-{model}.png"))
+}
+
+fn bars(results: &Results, path: &Path) -> Result<()> {
+    let rank_by = find(&results.config.rank_by)?;
+    let retrain = results.config.settings.get("retrain") == Some(&Value::Bool(true));
     let models: Vec<&str> = results.config.models.iter().map(String::as_str).collect();
     // The order of the first model's ranks.
     let rows: Vec<bars::Row> = results
@@ -60,12 +61,11 @@ fn bars(results: &Results, options: &Options, folder: &Path) -> Result<()> {
         let map = results.summary.iter().find(is)?;
         map.values.get(metric).copied().flatten()
     };
-    let rank_by = options.rank_by.name;
-    let shown = |name: &str| name != rank_by && (SHOWN.contains(&name) || options.retrain);
+    let shown = |name: &str| name != rank_by.name && (SHOWN.contains(&name) || retrain);
     let (first, others): (Vec<_>, Vec<_>) = METRICS
         .iter()
-        .filter(|m| m.name == rank_by || shown(m.name))
-        .partition(|m| m.name == rank_by);
+        .filter(|m| m.name == rank_by.name || shown(m.name))
+        .partition(|m| m.name == rank_by.name);
     let panels: Vec<Panel> = first
         .into_iter()
         .chain(others)
@@ -86,11 +86,11 @@ fn bars(results: &Results, options: &Options, folder: &Path) -> Result<()> {
          maps that look at no network; in the order of {} for {}",
         results.config.seeds.len(),
         if too_few { ", for which some have too few of either" } else { "" },
-        options.rank_by.title,
+        rank_by.title,
         models.first().unwrap_or(&""),
     );
     let title = format!("Maps of the class abnormal on {}", name_of(&results.config.data));
-    bars::draw(&title, &subtitle, &models, &rows, &panels)?.save(&folder.join("bars.png"))
+    bars::draw(&title, &subtitle, &models, &rows, &panels)?.save(path)
 }
 
 /// The last part of the data set's path: where it lies on this machine is nobody's business.
@@ -99,7 +99,7 @@ fn name_of(data: &str) -> String {
     name.unwrap_or(data.to_owned())
 }
 
-fn curves(results: &Results, options: &Options, folder: &Path) -> Result<()> {
+fn curves(results: &Results, out: &Path, path: &Path) -> Result<()> {
     let models: Vec<&str> = results.config.models.iter().map(String::as_str).collect();
     // The mean over the seeds, over those of all models without one.
     let mean = |model: Option<&str>, method: &str| -> Result<Vec<f64>> {
@@ -107,7 +107,7 @@ fn curves(results: &Results, options: &Options, folder: &Path) -> Result<()> {
         let mut count = 0;
         for unit in &results.units {
             if unit.method == method && model.is_none_or(|model| unit.model == model) {
-                let path = file(&options.out, "curves", &unit.model, unit.seed, method);
+                let path = file(out, "curves", &unit.model, unit.seed, method);
                 let points: Vec<Point> = tables::read(&path)?;
                 sum.resize(points.len(), 0.0);
                 sum.iter_mut().zip(&points).for_each(|(sum, point)| *sum += point.dice);
@@ -127,16 +127,16 @@ fn curves(results: &Results, options: &Options, folder: &Path) -> Result<()> {
         behind.push((map.name(), mean(None, map.name())?));
     }
     let title = "Dice against the threshold at which heatmaps are cut, with its mean";
-    curve_grid::draw(title, &models, &cells, &behind)?.save(&folder.join("dice.png"))
+    curve_grid::draw(title, &models, &cells, &behind)?.save(path)
 }
 
-/// The gallery of a model's first seed.
-fn galleries(
+/// Draws the gallery of a model's first seed to `path`.
+pub fn gallery(
     results: &Results,
     options: &Options,
     material: &Material,
     model: &str,
-    folder: &Path,
+    path: &Path,
 ) -> Result<()> {
     let (Some(&seed), Some(split)) = (options.seeds.first(), material.splits.first()) else {
         return Ok(());
@@ -180,5 +180,5 @@ fn galleries(
         rows.len(),
         chosen.validation.len(),
     );
-    gallery::draw(&title, &subtitle, &rows)?.save(&folder.join(format!("gallery-{model}.png")))
+    gallery::draw(&title, &subtitle, &rows)?.save(path)
 }

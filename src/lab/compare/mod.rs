@@ -7,9 +7,11 @@
 mod chosen;
 mod faithful;
 mod figures;
+mod gather;
 mod maps;
 mod metric;
 mod network;
+mod part;
 mod results;
 mod retrain;
 mod summary;
@@ -31,10 +33,13 @@ use crate::lab::experiment::progress::Rough;
 use crate::lab::experiment::{self, Material, Setup, earlier, origins};
 use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::cam::Method;
+use crate::nets::images::Split;
 use crate::provenance::Items;
 
+pub use gather::gather;
 pub use maps::{CONTROLS, Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};
+pub use part::{Missing, Part};
 pub use results::{Config, Results, Retrained, Summary, Unit};
 pub use tables::{markdown, text};
 
@@ -85,6 +90,8 @@ pub struct Options {
     pub trust: Option<trust::Settings>,
     /// Whether the heatmaps of all scored ROIs are kept, not only those of the gallery.
     pub heatmaps: bool,
+    /// This part alone.
+    pub only: Option<Part>,
     /// What becomes of an earlier run in `out`.
     pub again: Again,
 }
@@ -101,7 +108,7 @@ const GALLERY: usize = 4;
 /// [`Error::TooLarge`] with what does not fit.
 pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
     let trained = options.trains();
-    options.models.iter().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))
+    options.own().filter(|_| trained).try_for_each(|setup| setup.fits(gpu))
 }
 
 /// Runs all units. `compare.json` is rewritten after each; the summary, the tables and the figures come at
@@ -115,7 +122,7 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     check(options)?;
     fits(gpu, options)?;
     let out = RunFolder::open(&options.out, "compare", options.again)?;
-    let path = options.out.join("compare.json");
+    let path = options.out.join(gather::FILE);
     let mut config = Config::new(options);
     let earlier = match out.intact(&path)? {
         true => Some(Results::read(&path)?),
@@ -125,11 +132,11 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         out.refuse(&path, config.difference(&earlier.config))?;
         out.agree(&path, &environment(gpu))?;
     }
-    let (written, drawn) = (tables::paths(&options.out), figures::paths(options));
     let models = || options.models.iter().map(|setup| setup.network.name);
-    let of_trust: Vec<PathBuf> = trust::pictures(&options.out, models()).collect();
-    let of_trust = [&trust::paths(&options.out)[..], &of_trust].concat();
-    out.expect_whole(&[std::slice::from_ref(&path), &written, &drawn, &of_trust].concat())?;
+    let galleries = || models().map(|model| figures::gallery_of(&options.out, model));
+    let mut again = gather::paths(&options.out, models());
+    again.extend(galleries().chain([path.clone()]));
+    out.expect_whole(&again)?;
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => experiment::synthetic(&out, options.seed)?,
@@ -144,9 +151,14 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     expect(gpu, options, &material)?;
     let dataset = material.summary();
     if let Some(folder) = &options.weights {
-        let models: Vec<&str> = options.models.iter().map(|setup| setup.network.name).collect();
-        let (seeds, splits) = (&options.seeds, &material.splits);
-        earlier::check(folder, &models, seeds, splits, &dataset.fingerprint)?;
+        let own: Vec<&str> = options.own().map(|setup| setup.network.name).collect();
+        let seeds = options.seeds.iter().zip(&material.splits);
+        let run = |seed| own.iter().any(|model| options.runs(model, seed));
+        let (seeds, splits): (Vec<u64>, Vec<Split>) = seeds
+            .filter(|(seed, _)| run(**seed))
+            .map(|(seed, split)| (*seed, split.clone()))
+            .unzip();
+        earlier::check(folder, &own, &seeds, &splits, &dataset.fingerprint)?;
     }
     let shared = origins::shared(gpu, &dataset.fingerprint);
     let settings = Value::Object(config.shared_settings());
@@ -172,17 +184,15 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     results.summarize(&options.out, options.rank_by)?;
     results.judge_trust();
     whole.write(&results)?;
-    out.make_all(&written, &whole.origin, || tables::write_all(&results, &options.out))?;
-    if !results.trust.is_empty() {
-        out.make_all(&trust::paths(&options.out), &whole.origin, || {
-            trust::write(&results, &options.out)
-        })?;
+    // Parts have the tables and pictures of their own units; the others are about all.
+    if options.only.is_none() {
+        gather::write(&out, &whole.origin, &results, &options.out)?;
     }
-    out.make_all(&drawn, &whole.origin, || figures::draw_all(&results, options, &material))?;
-    for (model, path) in models().zip(trust::pictures(&options.out, models())) {
-        if results.trust.iter().any(|trust| trust.model == model) {
-            out.make(&path, &whole.origin, |_| trust::draw(&results, &options.out, model))?;
-        }
+    let first = options.seeds.first().copied().unwrap_or_default();
+    for (model, path) in models().zip(galleries()).filter(|(model, _)| options.runs(model, first)) {
+        out.make(&path, &whole.origin, |path| {
+            figures::gallery(&results, options, &material, model, path)
+        })?;
     }
     out.finish()?;
     Ok(results)
@@ -193,7 +203,7 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
 fn expect(gpu: &Gpu, options: &Options, material: &Material) -> Result<()> {
     let rois = &material.rois;
     let largest = rois.iter().map(|roi| roi.image.pixels.len()).max().unwrap_or(1);
-    for setup in &options.models {
+    for setup in options.own() {
         if options.trains() {
             setup.expect(gpu, &material.splits, rois.len())?;
         }
@@ -263,7 +273,7 @@ impl Whole<'_> {
         let methods = options.methods.iter().map(|&method| Map::Method(method));
         let controls = options.trust.iter().flat_map(|_| CONTROLS);
         let maps: Vec<Map> = methods.chain(TRIVIAL).chain(controls).collect();
-        let all = options.models.len() * options.seeds.len() * maps.len();
+        let all = self.networks().count() * maps.len();
         let mut number = 0;
         for network in self.networks() {
             let network::Network { setup, seed, split } = network;
@@ -298,7 +308,8 @@ impl Whole<'_> {
             };
             for map in missing {
                 number += 1;
-                let expected = expected(results, &maps, options)
+                let expected = self
+                    .expected(results, &maps)
                     .map_or(String::new(), |time| format!(", about {} left", Rough(time)));
                 crate::console::note!(
                     "{number} of {all}{expected}: {name} seed {seed}, {}",
@@ -314,7 +325,7 @@ impl Whole<'_> {
 
     /// Writes `compare.json`.
     fn write(&self, results: &Results) -> Result<()> {
-        let path = self.options.out.join("compare.json");
+        let path = self.options.out.join(gather::FILE);
         self.out.make(&path, &self.origin, |path| results.write(path))
     }
 
@@ -323,24 +334,20 @@ impl Whole<'_> {
         let seeds = || self.options.seeds.iter().zip(&self.material.splits);
         let of =
             move |setup| seeds().map(move |(&seed, split)| network::Network { setup, seed, split });
-        self.options.models.iter().flat_map(of)
+        let runs = |one: &network::Network| self.options.runs(one.setup.network.name, one.seed);
+        self.options.models.iter().flat_map(of).filter(runs)
     }
-}
 
-/// The time that is left: each unit takes what the finished ones of its map and model took, else those
-/// of its map, else nothing is known.
-fn expected(results: &Results, maps: &[Map], options: &Options) -> Option<Duration> {
-    let mut seconds = 0.0;
-    for setup in &options.models {
-        for &seed in &options.seeds {
-            for map in maps {
-                let (model, method) = (setup.network.name, map.name());
-                if results.has(model, seed, method) {
-                    continue;
-                }
+    /// The time that is left: each unit takes what the finished ones of its map and model took, else those
+    /// of its map, else nothing is known.
+    fn expected(&self, results: &Results, maps: &[Map]) -> Option<Duration> {
+        let mut seconds = 0.0;
+        for network in self.networks() {
+            let model = network.setup.network.name;
+            for map in maps.iter().filter(|map| !results.has(model, network.seed, map.name())) {
                 let mean = |same_model: bool| {
                     let alike = results.units.iter().filter(|unit| {
-                        unit.method == method && (!same_model || unit.model == model)
+                        unit.method == map.name() && (!same_model || unit.model == model)
                     });
                     let times: Vec<f64> = alike.map(|unit| unit.seconds).collect();
                     (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64)
@@ -348,9 +355,9 @@ fn expected(results: &Results, maps: &[Map], options: &Options) -> Option<Durati
                 seconds += mean(true).or_else(|| mean(false))?;
             }
         }
+        // What a file says of times may be anything.
+        Duration::try_from_secs_f64(seconds).ok()
     }
-    // What a file says of times may be anything.
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// A file of a unit in one of the folders.

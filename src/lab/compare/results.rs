@@ -8,6 +8,7 @@ use serde_json::{Map as Object, Value, json};
 
 use super::maps::CONTROLS;
 use super::metric::METRICS;
+use super::part::Missing;
 use super::trust::{Rule, Trust, TrustNetwork, TrustPair};
 use super::{Options, TRIVIAL};
 use crate::engine::gpu::Gpu;
@@ -44,6 +45,9 @@ pub struct Results {
     pub units: Vec<Unit>,
     /// One entry a model and map: of each model the best first.
     pub summary: Vec<Summary>,
+    /// What is still to be run, where the results were put together from parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// With `--trust`, one entry a model and method, and the controls: whether its maps depend on the network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust: Vec<Trust>,
@@ -171,6 +175,7 @@ impl Config {
             retrain,
             heatmaps,
             trust,
+            only: _,
             again: _,
         } = options;
         let shown = |path: &Path| path.display().to_string();
@@ -285,6 +290,7 @@ impl Results {
             intervals: Intervals::over_seeds(),
             units: Vec::new(),
             summary: Vec::new(),
+            missing: Vec::new(),
             trust: Vec::new(),
             trust_rules: Vec::new(),
             trust_networks: Vec::new(),

@@ -12,6 +12,7 @@ mod figure;
 mod heatmaps;
 mod job;
 mod look;
+mod part;
 mod pseudo;
 mod recipe;
 mod results;
@@ -30,14 +31,19 @@ use crate::error::Result;
 use crate::lab::data::{ReadOptions, RoiOptions, duplicates};
 use crate::lab::experiment::{Material, Setup, earlier, origins, synthetic, tables};
 use crate::lab::run_folder::{Again, RunFolder};
+use crate::nets::images::Split;
 use crate::provenance::difference;
 
 pub use look::Look;
+pub use part::{Missing, Part, gather};
 pub use pseudo::{Pseudo, pseudo};
 pub use recipe::Recipe;
 pub use results::{Config, Results, SeedResult};
 pub use score::{Line, MaskSummary, Origin};
 pub use unmasked::Unmasked;
+
+/// The file of results.
+const FILE: &str = "results.json";
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -64,6 +70,8 @@ pub struct Options {
     pub seeds: Vec<u64>,
     /// Fixes the padding of ROIs and the places of normal ones.
     pub seed: u64,
+    /// This part alone.
+    pub only: Option<Part>,
     /// What becomes of an earlier run in `out`.
     pub again: Again,
 }
@@ -87,7 +95,7 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     fits(gpu, options)?;
     let run = RunFolder::open(&options.out, "weak", options.again)?;
     let out = &run;
-    let path = options.out.join("results.json");
+    let path = options.out.join(FILE);
     let config = Config::new(options);
     let earlier = match out.intact(&path)? {
         true => Some(Results::read(&path)?),
@@ -113,8 +121,11 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let mut results = Results::new(gpu, config, material.summary());
     if let Some(run) = &options.weights {
         let models = [options.classifier.network.name];
-        let (seeds, splits) = (&options.seeds, &material.splits);
-        earlier::check(run, &models, seeds, splits, &results.dataset.fingerprint)?;
+        let own =
+            options.seeds.iter().zip(&material.splits).filter(|(seed, _)| options.runs(**seed));
+        let (seeds, splits): (Vec<u64>, Vec<Split>) =
+            own.map(|(&seed, split)| (seed, split.clone())).unzip();
+        earlier::check(run, &models, &seeds, &splits, &results.dataset.fingerprint)?;
     }
     let shared = origins::shared(gpu, &results.dataset.fingerprint);
     let origin = origins::with(&shared, "settings", settings);
@@ -122,11 +133,12 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         let then = (&earlier.config.data[..], &earlier.dataset);
         origins::same_rois(out, &path, then, (&results.config.data, &results.dataset))?;
         out.agree(&path, &origin)?;
+        results.config.take_in(earlier.config);
         results.seeds = earlier.seeds;
         results.summary = earlier.summary;
     }
     let write = |results: &Results| out.make(&path, &origin, |path| results.write(path));
-    let seeds = options.seeds.iter().zip(&material.splits);
+    let seeds = options.seeds.iter().zip(&material.splits).filter(|(seed, _)| options.runs(**seed));
     let (material, shared) = (&material, &shared);
     let job = |(&seed, split)| job::Job { gpu, options, material, split, seed, out, shared };
     seeds.clone().try_for_each(|one| {

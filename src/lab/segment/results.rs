@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::part::Missing;
 use super::score::MaskSummary;
 use super::{Options, Recipe};
 use crate::engine::gpu::Gpu;
@@ -43,6 +44,9 @@ pub struct Config {
     pub recipe: Recipe,
     /// Of the ROIs.
     pub seed: u64,
+    /// One run for each; none in files of before they were written.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
 }
 
 impl Config {
@@ -59,8 +63,9 @@ impl Config {
             segmenter,
             recipe,
             whole,
-            seeds: _,
+            seeds,
             seed,
+            only: _,
             again: _,
         } = options;
         let shown = |folder: &PathBuf| folder.display().to_string();
@@ -77,16 +82,23 @@ impl Config {
             segmenter_training: segmenter.describe(),
             recipe: recipe.clone(),
             seed: *seed,
+            seeds: seeds.clone(),
         }
     }
 
-    /// What all seeds must share. Where data and weights lie does not count: what they are does.
+    /// What all seeds must share. They may be more. Where data and weights lie does not count: what they are does.
     pub fn settings(&self) -> Map<String, Value> {
         let Ok(Value::Object(mut settings)) = serde_json::to_value(self) else { return Map::new() };
-        for free in ["data", "weights"] {
+        for free in ["data", "weights", "seeds"] {
             settings.remove(free);
         }
         settings
+    }
+
+    /// Takes in the seeds of `earlier`, which are kept.
+    pub fn take_in(&mut self, earlier: Config) {
+        let new = earlier.seeds.into_iter().filter(|seed| !self.seeds.contains(seed));
+        self.seeds.extend(new.collect::<Vec<_>>());
     }
 }
 
@@ -129,6 +141,9 @@ pub struct Results {
     pub seeds: Vec<SeedResult>,
     /// Of each origin of masks, over all seeds and the abnormal images of their validation sides.
     pub summary: Vec<MaskSummary>,
+    /// What is still to be run, where the results were put together from parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
 }
 
 impl Results {
@@ -144,6 +159,7 @@ impl Results {
             intervals: Intervals::over_seeds(),
             seeds: Vec::new(),
             summary: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
