@@ -246,6 +246,99 @@ fn the_parts_of_a_segmentation_are_together_what_one_process_leaves() {
     assert_eq!(together["seeds"].as_array().unwrap().len(), 2);
 }
 
+/// `bench --layers` or `tune` of one operation forward and backward: few shapes, in two parts.
+fn layers(command: &[&str], cache: &Path, more: &[&str]) -> Command {
+    let mut command = parula(command);
+    command.args(["--batch", "1", "--size", "24", "--for", "training", "--quick", "--json"]);
+    command.env("PARULA_CACHE", cache).args(more);
+    command
+}
+
+#[test]
+fn parts_of_a_bench_measure_what_one_process_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("timed");
+    let bench = |more: &[&str]| {
+        let of = ["bench", "global_pool", "pool", "--layers", "compact-resnet", "--chosen"];
+        layers(&of, folder.path(), more)
+    };
+    let rows = |report: &Value| -> Vec<(String, String, String)> {
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+        let row = |row: &Value| (text(row, "op"), text(row, "variant"), text(row, "case"));
+        report["results"].as_array().unwrap().iter().map(row).collect()
+    };
+    let whole = json(bench(&[]));
+    let ops = listed(bench(&["--tasks"]), "op");
+    assert_eq!(ops.len(), 2, "{ops:?}");
+    let to = ["--out", path(&out)];
+    let part = |task: &str, more: &[&str]| bench(&[&["--task", task], &to[..], more].concat());
+    let error = failure(part("2", &[]), 2);
+    assert!(error.contains("no task 2: they are 0 to 1"), "{error}");
+    let first = json(part("1", &[]));
+    assert!(first["results"].as_array().unwrap().iter().all(|row| row["op"] == ops[1]));
+    let together = json(parula(&["report", path(&out), "--json"]));
+    assert_eq!(together["missing"][0]["op"], ops[0]);
+    // One that was done is done: not even its times change.
+    assert_eq!(json(part("1", &[]))["results"], first["results"]);
+    let error = failure(part("1", &["--cold"]), 1);
+    assert!(error.contains("settings.cold was false, is true"), "{error}");
+    json(part("0", &["--cold"]));
+    let error = failure(parula(&["report", path(&out)]), 1);
+    assert!(error.contains("compact-resnet-") && error.contains("settings.cold"), "{error}");
+    json(part("0", &["--overwrite"]));
+    let together = json(parula(&["report", path(&out), "--json"]));
+    // By parts, not in the order of the network.
+    let sorted = |report: &Value| {
+        let mut rows = rows(report);
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(&together), sorted(&whole));
+    assert!(together["missing"].as_array().unwrap().is_empty());
+    assert_eq!(together["parts"].as_array().unwrap().len(), 2);
+    // It is a report like any other.
+    let compared = json(bench(&["--compare", path(&out.join("bench.json"))]));
+    assert_eq!(compared["comparison"]["rows"].as_array().unwrap().len(), rows(&whole).len());
+}
+
+#[test]
+fn what_parts_of_a_tuning_find_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let tune = |cache: &Path, more: &[&str]| {
+        let of = ["tune", "--models", "compact-resnet", "--op", "dense,batch_norm"];
+        layers(&of, cache, more)
+    };
+    let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+    let entries = |report: &Value| -> Vec<Value> {
+        let file = std::fs::read(report["file"].as_str().unwrap()).unwrap();
+        let tuning: Value = serde_json::from_slice(&file).unwrap();
+        let keys = tuning["entries"].as_array().unwrap().iter();
+        let mut keys: Vec<Value> =
+            keys.map(|entry| serde_json::json!([entry["key"], entry["default"]])).collect();
+        keys.sort_by_key(Value::to_string);
+        keys
+    };
+    let expected = entries(&json(tune(&whole, &[])));
+    let tasks = listed(tune(&parts, &["--tasks"]), "op");
+    let error = failure(tune(&parts, &["--task", &tasks.len().to_string()]), 2);
+    assert!(error.contains("no task") && error.contains("--tasks"), "{error}");
+    let mut found = Vec::new();
+    for task in 0..tasks.len() {
+        let report = json(tune(&parts, &["--task", &task.to_string()]));
+        found.extend(entries(&report));
+        // Again, nothing is left to be done.
+        let again = json(tune(&parts, &["--task", &task.to_string()]));
+        assert!(again["operations"].as_array().unwrap().is_empty(), "{again}");
+    }
+    found.sort_by_key(Value::to_string);
+    assert_eq!(found, expected);
+    let together = json(tune(&parts, &[]));
+    assert_eq!(together["parts"].as_u64(), Some(tasks.len() as u64));
+    assert!(together["operations"].as_array().unwrap().is_empty(), "all of it is known");
+    assert_eq!(entries(&together), expected);
+    assert_eq!(json(tune(&parts, &[]))["parts"], 0, "once");
+}
+
 /// Each ROI stands in the predictions of one fold of every network, and the pooled figures are of all of them.
 fn every_roi_is_validated_once(out: &Path, results: &Value) {
     let dataset = &results["dataset"];

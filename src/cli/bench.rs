@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::json;
 
 use super::network::size;
-use super::{Global, Numbers, at_least_one, print, print_json};
+use super::{Global, Numbers, at_least_one, parts, print, print_json};
 use crate::engine::gpu::Gpu;
 use crate::engine::ops::CaseSpec;
 use crate::engine::plan::{BATCH, fitting};
@@ -15,19 +16,22 @@ use crate::engine::session;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::bench::{
-    self, BenchOptions, Bencher, Comparison, Effort, Layer, List, ModelTiming, Old, Phase,
-    PhaseGraph, Profile, Report, Watch, Which, Witness, time_model,
+    self, BenchOptions, Bencher, Comparison, Effort, Group, Kept, Layer, List, ModelTiming, Old,
+    Phase, PhaseGraph, Profile, Report, Watch, Which, Witness, time_model,
 };
+use crate::lab::run_folder::Again;
 use crate::nets::cam::{self, Explainer, Settings};
 use crate::nets::keras;
 use crate::nets::models::{self, Mode, NETWORKS, Network};
 use crate::nets::weights::Raw;
+use crate::provenance::items;
 use crate::stop::Stop;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  parula bench conv2d --quick\n  \
     parula bench conv2d --case n=8,h=19,w=19,cin=728,cout=728,k=1,s=1,g=1\n  \
     parula bench --layers xception --batch 4 --csv xception.csv\n  \
+    parula bench --layers xception --batch 4 --out timed --task 3; parula report timed\n  \
     parula bench --model compact-xception --batch 32\n  \
     parula bench --model xception,nasnet-mobile --batch 1 --for scores,cam\n  \
     parula bench --model my.keras --batch 32\n  \
@@ -49,6 +53,19 @@ pub struct Bench {
     /// models by `all`
     #[arg(long, value_name = "NAME|FILE", value_delimiter = ',', conflicts_with_all = ["case", "small"])]
     layers: Vec<String>,
+    /// List the independent parts of --layers, the operations of each network, a line each, and time none
+    #[arg(long, requires = "layers", conflicts_with_all = ["task", "model"])]
+    tasks: bool,
+    /// Time this part of --layers alone, and keep its report in a folder of its own below --out: parts may run on several
+    /// machines at the same time, and `parula report` puts their rows together
+    #[arg(long, value_name = "NUMBER", requires = "layers", conflicts_with_all = ["model", "list"])]
+    task: Option<usize>,
+    /// Where the reports of parts are kept
+    #[arg(long, default_value = "bench", requires = "task")]
+    out: PathBuf,
+    /// Time a part again that was timed already
+    #[arg(long, requires = "task")]
+    overwrite: bool,
     /// Images at once, with --model and --layers
     #[arg(long, default_value_t = BATCH, value_parser = at_least_one)]
     batch: usize,
@@ -125,7 +142,10 @@ impl Bench {
             files::expect_writable(output)?;
         }
         let models = networks(&self.model, self.size)?;
-        let cases = self.cases()?;
+        let mut cases = self.cases()?;
+        if self.tasks {
+            return parts::list(&Group::all(&cases), global, Group::words);
+        }
         if self.list {
             return self.list(global, &cases, &models);
         }
@@ -133,6 +153,14 @@ impl Bench {
         self.expect(&models, &gpu)?;
         let read = |path: &PathBuf| Old::read(path, gpu.precision());
         let old = self.compare.as_ref().map(read).transpose()?;
+        let kept = self.task.map(|task| self.part(&gpu, &cases, task)).transpose()?;
+        if let Some(kept) = &kept {
+            if let Some(there) = kept.there()? {
+                crate::console::note!("task {} was timed already", kept.part().task);
+                return if global.json { print_json(&there) } else { Ok(()) };
+            }
+            cases.retain(|layer| kept.part().has(layer));
+        }
         let effort = Effort::new(self.quick, gpu.capabilities().software);
         let effort = Effort { slowest: self.skip_slower_than, cold: self.cold, ..effort };
         let mut report = Report::begin(&gpu, effort)?;
@@ -165,6 +193,9 @@ impl Bench {
         done?;
         something_timed(&report)?;
         all_right(&report)?;
+        if let Some(kept) = kept {
+            crate::console::note!("kept in {}", kept.keep(&report)?.display());
+        }
         match (&report.comparison, self.fail_if_slower) {
             (Some(comparison), Some(percent)) => {
                 let untold = comparison.untold();
@@ -177,6 +208,26 @@ impl Bench {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Part number `task` of `layers`, and where its report is kept.
+    fn part(&self, gpu: &Arc<Gpu>, layers: &[Layer], task: usize) -> Result<Kept> {
+        let settings = items([
+            ("layers", json!(self.layers)),
+            ("kernels", json!(self.kernels)),
+            ("for", json!(self.phases)),
+            ("batch", json!(self.batch)),
+            ("size", json!(self.size)),
+            ("variant", json!(self.variant)),
+            ("chosen", json!(self.chosen)),
+            ("skip_slower_than", json!(self.skip_slower_than)),
+            ("quick", json!(self.quick)),
+            ("cold", json!(self.cold)),
+        ]);
+        outputs::prepare_run(&self.out, &self.compare)?;
+        // As elsewhere, one that was done is done.
+        let again = if self.overwrite { Again::Overwrite } else { Again::Resume };
+        Kept::open(gpu, &self.out, layers, task, settings, again)
     }
 
     /// Prints what would be timed. An adapter is looked at only for what a plan on it would have.

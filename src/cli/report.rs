@@ -7,6 +7,7 @@ use clap::Args;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
+use crate::lab::bench::{self, Gathered, Group};
 use crate::lab::experiment::{self, Missing, Results};
 use crate::lab::report::html;
 use crate::lab::run_folder::parts;
@@ -16,7 +17,7 @@ use crate::lab::{compare, segment};
 #[command(after_help = "Example:\n  parula report out")]
 pub struct Report {
     /// A folder that `parula reproduce --out` wrote, or tasks in it: then what they have finished is put together first.
-    /// Or the tasks of `parula compare` or `weak`, which are put together
+    /// Or the tasks of `parula compare`, `weak` or `bench`, which are put together
     #[arg(value_name = "RUN_DIR")]
     folder: PathBuf,
 }
@@ -26,6 +27,7 @@ impl Report {
         match parts::command(&self.folder)?.as_deref() {
             Some("compare") => self.compared(global),
             Some("weak") => self.segmented(global),
+            Some("bench") => self.measured(global),
             _ => self.reproduced(global),
         }
     }
@@ -70,6 +72,19 @@ impl Report {
             results.seeds.len(),
             self.folder.display(),
         ))
+    }
+
+    /// Of a bench of layers in parts.
+    fn measured(&self, global: &Global) -> Result<()> {
+        let Some(Gathered { path, document, rows, missing }) = bench::gather(&self.folder)? else {
+            return Ok(());
+        };
+        if global.json {
+            return print_json(&document);
+        }
+        let line = |one: &Group| format!("missing: task {}, {}\n", one.task, one.words());
+        let lines: String = missing.iter().map(line).collect();
+        print(&format!("{rows} rows put together\n{lines}see {}\n", path.display()))
     }
 
     /// Of an experiment.

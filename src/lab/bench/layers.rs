@@ -18,6 +18,8 @@ pub struct Layer {
     pub key: String,
     /// Network and layer of all that need it, `xception/block2_sepconv1`.
     pub layers: Vec<String>,
+    /// The first network that needs it, if any does.
+    pub network: Option<&'static str>,
 }
 
 /// A case of no network.
@@ -25,7 +27,7 @@ impl From<Case> for Layer {
     fn from(case: Case) -> Self {
         let shapes: Vec<&Shape> = case.inputs.iter().map(|(shape, _)| shape).collect();
         let key = choice_key(case.operation.as_ref(), &shapes);
-        Layer { layers: vec![case.name.clone()], case, key }
+        Layer { layers: vec![case.name.clone()], case, key, network: None }
     }
 }
 
@@ -56,7 +58,8 @@ pub fn layers(
                     Some(same) => same.layers.push(layer),
                     None => {
                         let case = case(&layer, work, &known);
-                        found.push(Layer { case, key, layers: vec![layer] });
+                        let network = Some(network.name);
+                        found.push(Layer { case, key, layers: vec![layer], network });
                     }
                 }
             }

@@ -127,6 +127,21 @@ impl Tuning {
         }
     }
 
+    /// Adds these entries to those in `path`, in place of what is known there: another process may have added some
+    /// since it was read. What cannot be used there is replaced.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it cannot be read or written.
+    pub fn add_to(&self, path: &Path, adapter: &AdapterReport) -> Result<()> {
+        let mut all = match Tuning::read(path, adapter) {
+            Ok(there) => there.unwrap_or_else(|| Tuning::new(adapter)),
+            Err(Error::Content { .. }) => Tuning::new(adapter),
+            Err(error) => return Err(error),
+        };
+        self.entries.iter().cloned().for_each(|entry| all.put(entry));
+        all.write(path)
+    }
+
     /// For the planner: what differs from what operations choose by themselves.
     pub fn choices(&self) -> Choices {
         let mut choices = Choices::default();
@@ -150,6 +165,52 @@ pub fn path(adapter: &AdapterReport, precision: &str) -> Result<PathBuf> {
     let own = [&adapter.name, &adapter.backend, &adapter.driver].map(String::as_str);
     let parts = own.into_iter().chain((precision != "f32").then_some(precision));
     Ok(folder.join(format!("tuning-{}.json", digest(parts))))
+}
+
+/// The folder of what parts have found for the tuning in `path`.
+fn folder_of_parts(path: &Path) -> PathBuf {
+    path.with_extension("tasks")
+}
+
+/// Where the part called `name` keeps what it finds for the tuning in `path`: in a file of its own.
+pub fn part(path: &Path, name: &str) -> PathBuf {
+    folder_of_parts(path).join(format!("{name}.json"))
+}
+
+/// Takes what parts have found into the tuning in `path`, and deletes their files; how many they were. One that cannot
+/// be used, for example of another version, is reported on stderr and left where it is.
+///
+/// # Errors
+/// [`Error::File`] when a file cannot be read, written or deleted.
+pub fn gather(path: &Path, adapter: &AdapterReport) -> Result<usize> {
+    let folder = folder_of_parts(path);
+    if !folder.is_dir() {
+        return Ok(0);
+    }
+    let failed = |error| Error::file("read", &folder, error);
+    let entries = std::fs::read_dir(&folder).map_err(failed)?;
+    let files = entries.map(|entry| Ok(entry.map_err(failed)?.path()));
+    let mut files: Vec<PathBuf> = files.collect::<Result<_>>()?;
+    // What is being written has another ending.
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+    files.sort();
+    let mut taken = 0;
+    for file in files {
+        match Tuning::read(&file, adapter) {
+            Ok(Some(found)) => found.add_to(path, adapter)?,
+            Ok(None) => continue,
+            Err(error @ Error::Content { .. }) => {
+                crate::console::note!("left out: {error}");
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        taken += 1;
+        std::fs::remove_file(&file).map_err(|error| Error::file("delete", &file, error))?;
+    }
+    // Of parts that are at work it is not empty, and stays.
+    let _ = std::fs::remove_dir(&folder);
+    Ok(taken)
 }
 
 #[cfg(test)]
@@ -178,6 +239,34 @@ mod tests {
         assert_eq!(read, tuning);
         assert_eq!(read.find("a").map(|entry| entry.variant.as_str()), Some("blocked"));
         assert_eq!(read.choices().len(), 1, "what is the default anyway is no choice");
+    }
+
+    #[test]
+    fn what_parts_have_found_comes_together_and_another_process_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tuning-1.json");
+        let gpu = open_noop();
+        let of =
+            |entries: &[Entry]| Tuning { entries: entries.to_vec(), ..Tuning::new(gpu.report()) };
+        let there = || Tuning::read(&path, gpu.report()).unwrap().unwrap();
+        assert_eq!(gather(&path, gpu.report()).unwrap(), 0);
+        of(&[entry("a", "naive", 0.5)]).add_to(&path, gpu.report()).unwrap();
+        let [one, two, old] = ["one", "two", "old"].map(|name| part(&path, name));
+        of(&[entry("b", "naive", 0.5)]).add_to(&one, gpu.report()).unwrap();
+        of(&[entry("b", "tiled", 0.5)]).add_to(&one, gpu.report()).unwrap();
+        of(&[entry("a", "blocked", 0.4), entry("c", "naive", 0.4)]).write(&two).unwrap();
+        Tuning { version: "9.9.9".to_owned(), ..of(&[entry("d", "naive", 0.4)]) }
+            .write(&old)
+            .unwrap();
+        assert_eq!(gather(&path, gpu.report()).unwrap(), 2);
+        let found = there();
+        let known: Vec<_> =
+            found.entries.iter().map(|one| (&one.key[..], &one.variant[..])).collect();
+        assert_eq!(known, [("a", "blocked"), ("b", "tiled"), ("c", "naive")]);
+        assert!(!one.exists() && !two.exists() && old.exists(), "of another version");
+        std::fs::remove_file(&old).unwrap();
+        assert_eq!(gather(&path, gpu.report()).unwrap(), 0);
+        assert!(!path.with_extension("tasks").exists() && there() == found);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::engine::session::{Session, Store};
 use crate::error::{Error, Result};
 use crate::lab::bench::{Checker, Effort, Layer, Pace, Run, Subject, Turns, narrow, time_in_turns};
 
-pub use cache::{Entry, Tuning, path};
+pub use cache::{Entry, Tuning, gather, part, path};
 pub use report::{Candidate, Report, Tuned};
 
 /// A variant that takes this many times as long as the fastest is out after a run or three.

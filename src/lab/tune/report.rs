@@ -130,19 +130,22 @@ pub struct Report {
     pub file: PathBuf,
     /// Operations that were there already, from an earlier run.
     pub known: usize,
+    /// Parts of an earlier run whose findings were taken in.
+    pub parts: usize,
     /// What was tuned.
     pub operations: Vec<Tuned>,
 }
 
 impl Report {
-    /// Of what was tuned on `gpu` and is kept in `file`.
-    pub fn new(gpu: &Gpu, file: &Path, known: usize, operations: Vec<Tuned>) -> Self {
+    /// Of what was tuned on `gpu` and is kept in `file`, where `known` operations were already, some of `parts`.
+    pub fn new(gpu: &Gpu, file: &Path, known: usize, parts: usize, operations: Vec<Tuned>) -> Self {
         Report {
             adapter: gpu.report().to_string(),
             version: env!("CARGO_PKG_VERSION"),
             timer: gpu.timer(),
             file: file.to_owned(),
             known,
+            parts,
             operations,
         }
     }
@@ -173,6 +176,9 @@ impl fmt::Display for Report {
             0 => String::new(),
             known => format!(", {known} were known already"),
         };
+        if self.parts > 0 {
+            writeln!(f, "what {} tasks have found was taken in", self.parts)?;
+        }
         let tuned = self.operations.len();
         writeln!(f, "{tuned} operations were tuned{known}; {changed} now run another variant")?;
         writeln!(f, "kept in {}", self.file.display())
