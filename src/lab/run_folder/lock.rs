@@ -334,7 +334,7 @@ mod tests {
                 on("two", None),
             ] {
                 let error = take(&other).unwrap_err().to_string();
-                let parts = ["process 1 on one, of Slurm's job 17_3", "run.lock.owner"];
+                let parts = ["process 1 on one (job 17_3 of Slurm)", "run.lock.owner"];
                 assert!(parts.iter().all(|part| error.contains(part)), "{error}");
             }
             let again = take(&on("two", array("3", "1"))).unwrap();

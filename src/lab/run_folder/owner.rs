@@ -108,7 +108,7 @@ impl Owner {
 
     /// For a message.
     pub fn words(&self) -> String {
-        let task = self.task.as_ref().map(|task| format!(", of Slurm's job {}", task.job));
+        let task = self.task.as_ref().map(|task| format!(" (job {} of Slurm)", task.job));
         format!("process {} on {}{}", self.process, self.host, task.unwrap_or_default())
     }
 }
