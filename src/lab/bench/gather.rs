@@ -141,6 +141,10 @@ impl parts::Results for Measured {
         self.task == part.task
     }
 
+    fn of_all(&self, out: &Path) -> Vec<PathBuf> {
+        vec![out.join(FILE)]
+    }
+
     fn adapter(&self) -> &str {
         &self.adapter
     }
@@ -165,8 +169,7 @@ pub struct Gathered {
 /// # Errors
 /// Those of [`parts::together`], of reading and of writing.
 pub fn gather(out: &Path) -> Result<Option<Gathered>> {
-    let Some(Together { run, parts, origin, adapter }) = parts::together::<Measured>(out, &[FILE])?
-    else {
+    let Some(Together { run, parts, origin, adapter }) = parts::together::<Measured>(out)? else {
         return Ok(None);
     };
     let found = || parts.iter().filter_map(|(part, done)| Some((part, done.as_ref()?)));

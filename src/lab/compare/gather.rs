@@ -47,8 +47,7 @@ pub fn write(run: &RunFolder, origin: &Items, results: &Results, out: &Path) -> 
 /// # Errors
 /// Those of [`parts::together`], of reading and of writing.
 pub fn gather(out: &Path) -> Result<Option<Results>> {
-    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out, &[FILE])?
-    else {
+    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out)? else {
         return Ok(None);
     };
     let Some(first) = parts.iter().find_map(|(_, done)| done.as_ref()) else { return Ok(None) };
@@ -120,6 +119,12 @@ impl parts::Results for Results {
     fn is_of(&self, part: &Part) -> bool {
         self.units.iter().all(|unit| part.has(&unit.model, unit.seed))
             && self.trust.iter().all(|one| part.trust && part.has(&one.model, one.seed))
+    }
+
+    fn of_all(&self, out: &Path) -> Vec<PathBuf> {
+        let mut all = paths(out, self.config.models.iter().map(String::as_str));
+        all.push(out.join(FILE));
+        all
     }
 
     fn adapter(&self) -> &str {

@@ -1,6 +1,6 @@
 //! From the parts of an experiment, each in its folder, to the folder that one process would leave.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::baseline;
 use super::figures::{self, Trivial};
@@ -24,8 +24,7 @@ const OF_ALL: [&str; 3] = ["results.json", "report.html", "figures/dice.png"];
 /// # Errors
 /// Those of [`parts::together`], of reading and of writing.
 pub fn gather(out: &Path) -> Result<Option<Results>> {
-    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out, &OF_ALL)?
-    else {
+    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out)? else {
         return Ok(None);
     };
     let Some(first) = parts.iter().find_map(|(_, done)| done.as_ref()) else { return Ok(None) };
@@ -73,6 +72,10 @@ impl parts::Results for Results {
 
     fn is_of(&self, part: &Part) -> bool {
         self.runs.iter().all(|run| run.model == part.model && run.round() == part.round())
+    }
+
+    fn of_all(&self, out: &Path) -> Vec<PathBuf> {
+        OF_ALL.map(|name| out.join(name)).into()
     }
 
     fn adapter(&self) -> &str {

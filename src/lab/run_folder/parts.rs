@@ -58,6 +58,9 @@ pub trait Results: Sized {
     /// Whether it holds nothing that another part than `part` does.
     fn is_of(&self, part: &Self::Part) -> bool;
 
+    /// The files that are about all parts, which are made anew of them: those of a part are left where they are.
+    fn of_all(&self, out: &Path) -> Vec<PathBuf>;
+
     /// What it was made on.
     fn adapter(&self) -> &str;
 }
@@ -132,13 +135,13 @@ pub struct Together<R: Results> {
     pub adapter: String,
 }
 
-/// Puts together the files of the parts in `out`, but for those called `of_all`, which are about the whole run. None
+/// Puts together the files of the parts in `out`, but for those that are [about all of them](Results::of_all). None
 /// where there are no parts.
 ///
 /// # Errors
 /// [`Error::Content`] with the part that is of another version, of other options or ROIs, or no part of this run;
 /// those of [`RunFolder::open`], of reading and of writing.
-pub fn together<R: Results>(out: &Path, of_all: &[&str]) -> Result<Option<Together<R>>> {
+pub fn together<R: Results>(out: &Path) -> Result<Option<Together<R>>> {
     if !out.join(FOLDER).is_dir() {
         return Ok(None);
     }
@@ -170,9 +173,13 @@ pub fn together<R: Results>(out: &Path, of_all: &[&str]) -> Result<Option<Togeth
 
     outputs::prepare_run::<&Path>(out, [])?;
     let run = RunFolder::open(out, R::COMMAND, Again::Resume)?;
+    let of_all = first.results.of_all(out);
     for Found { folder, record, .. } in &found {
-        for (name, origin, content) in record.files().filter(|(name, ..)| !of_all.contains(name)) {
-            run.adopt(&out.join(name), &folder.join(name), origin, content)?;
+        for (name, origin, content) in record.files() {
+            let path = out.join(name);
+            if !of_all.contains(&path) {
+                run.adopt(&path, &folder.join(name), origin, content)?;
+            }
         }
     }
     // Each once, in order.
@@ -184,6 +191,12 @@ pub fn together<R: Results>(out: &Path, of_all: &[&str]) -> Result<Option<Togeth
             "the tasks ran on several adapters, which round otherwise: {adapter}"
         );
         origin.insert("adapter".to_owned(), json!(adapter));
+    }
+    // Of fewer parts, what is about all of them may have been made on fewer adapters.
+    for path in of_all {
+        if run.knows(&path)? && run.agree(&path, &origin).is_err() {
+            run.renew(&[path])?;
+        }
     }
     let mut done: Vec<Option<Found<R>>> = found.into_iter().map(Some).collect();
     let mut of = |part: &R::Part| {
@@ -256,6 +269,10 @@ mod tests {
             self.0[2] == part.0.to_string()
         }
 
+        fn of_all(&self, out: &Path) -> Vec<PathBuf> {
+            vec![out.join(Line::FILE)]
+        }
+
         fn adapter(&self) -> &str {
             &self.0[1]
         }
@@ -279,7 +296,7 @@ mod tests {
     }
 
     fn refused(out: &Path, parts: &[&str]) {
-        let error = together::<Line>(out, &["results.json"]).unwrap_err().to_string();
+        let error = together::<Line>(out).unwrap_err().to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }
 
@@ -287,7 +304,7 @@ mod tests {
     fn files_of_parts_come_together_and_those_about_all_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path();
-        let gather = || together::<Line>(out, &["results.json"]);
+        let gather = || together::<Line>(out);
         assert!(gather().unwrap().is_none(), "no parts");
         assert_eq!(command(out).unwrap(), None);
         std::fs::create_dir(out.join(FOLDER)).unwrap();
@@ -303,6 +320,10 @@ mod tests {
         assert!(run.intact(&out.join("a/0.txt")).unwrap());
         assert!(run.intact(&out.join("a/2.txt")).unwrap());
         assert!(!out.join("results.json").exists());
+        let make = |run: &RunFolder, origin: &Items| {
+            run.make(&out.join("results.json"), origin, |path| files::write(path, b"x")).unwrap();
+        };
+        make(&run, &origin);
         drop(run);
         // Again, and with one more of another adapter.
         own(out, 1, ["1", "x", "other"]);

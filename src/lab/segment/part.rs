@@ -1,6 +1,6 @@
 //! The independent parts of a weakly supervised segmentation, a seed each, and what they have finished put together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,10 @@ impl parts::Results for Results {
         self.seeds.iter().all(|done| done.seed == part.seed)
     }
 
+    fn of_all(&self, out: &Path) -> Vec<PathBuf> {
+        vec![out.join(FILE)]
+    }
+
     fn adapter(&self) -> &str {
         &self.adapter
     }
@@ -105,8 +109,7 @@ impl parts::Results for Results {
 /// # Errors
 /// Those of [`parts::together`], of reading and of writing.
 pub fn gather(out: &Path) -> Result<Option<Results>> {
-    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out, &[FILE])?
-    else {
+    let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out)? else {
         return Ok(None);
     };
     let Some(first) = parts.iter().find_map(|(_, done)| done.as_ref()) else { return Ok(None) };
