@@ -39,8 +39,8 @@ use crate::provenance::Items;
 pub use gather::gather;
 pub use maps::{CONTROLS, Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};
-pub use part::{Missing, Part};
-pub use results::{Config, Results, Retrained, Summary, Unit};
+pub use part::Part;
+pub use results::{Config, Missing, Results, Retrained, Summary, Unit};
 pub use tables::{markdown, text};
 
 use chosen::Chosen;

@@ -1,11 +1,11 @@
 //! The independent parts of a comparison: a model with a seed, and all its maps. Where trust is tested, the models of
 //! the first seed are one part, since their maps are held against each other's.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Options;
 use super::maps::CONTROLS;
-use super::results::{Config, Results};
+use super::results::{Config, Missing, Results};
 use crate::error::Result;
 use crate::lab::experiment::Setup;
 use crate::lab::run_folder::parts::{self, Part as _};
@@ -21,25 +21,6 @@ pub struct Part {
     pub seed: u64,
     /// Whether the maps are also tested for trust.
     pub trust: bool,
-}
-
-/// What a part has not finished of a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// The part's number.
-    pub task: usize,
-    /// The network.
-    pub model: String,
-    /// The seed.
-    pub seed: u64,
-    /// The maps that are not scored.
-    pub maps: Vec<String>,
-    /// The maps that are not tested for trust.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trust: Vec<String>,
-    /// The maps that are not held against those of another network, as `gradcam with compact-resnet`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pairs: Vec<String>,
 }
 
 impl Part {

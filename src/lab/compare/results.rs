@@ -8,7 +8,6 @@ use serde_json::{Map as Object, Value, json};
 
 use super::maps::CONTROLS;
 use super::metric::METRICS;
-use super::part::Missing;
 use super::trust::{Rule, Trust, TrustNetwork, TrustPair};
 use super::{Options, TRIVIAL};
 use crate::engine::gpu::Gpu;
@@ -60,6 +59,25 @@ pub struct Results {
     /// One entry a method and two models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust_pairs: Vec<TrustPair>,
+}
+
+/// What a part has not finished of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The part's number.
+    pub task: usize,
+    /// The network.
+    pub model: String,
+    /// The seed.
+    pub seed: u64,
+    /// The maps that are not scored.
+    pub maps: Vec<String>,
+    /// The maps that are not tested for trust.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<String>,
+    /// The maps that are not held against those of another network, as `gradcam with compact-resnet`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<String>,
 }
 
 /// The options that decide the outcome.

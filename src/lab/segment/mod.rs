@@ -35,10 +35,10 @@ use crate::nets::images::Split;
 use crate::provenance::difference;
 
 pub use look::Look;
-pub use part::{Missing, Part, gather};
+pub use part::{Part, gather};
 pub use pseudo::{Pseudo, pseudo};
 pub use recipe::Recipe;
-pub use results::{Config, Results, SeedResult};
+pub use results::{Config, Missing, Results, SeedResult};
 pub use score::{Line, MaskSummary, Origin};
 pub use unmasked::Unmasked;
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::results::{Config, Results};
+use super::results::{Config, Missing, Results};
 use super::{FILE, Options, summary};
 use crate::error::Result;
 use crate::lab::run_folder::parts::{self, Part as _, Together};
@@ -18,15 +18,6 @@ pub struct Part {
     /// The classifier.
     pub model: String,
     /// Of the split, the initial weights and all draws.
-    pub seed: u64,
-}
-
-/// A part that is not finished.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// The part's number.
-    pub task: usize,
-    /// The seed.
     pub seed: u64,
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::part::Missing;
 use super::score::MaskSummary;
 use super::{Options, Recipe};
 use crate::engine::gpu::Gpu;
@@ -117,6 +116,15 @@ pub struct SeedResult {
     pub supervised_losses: Vec<f64>,
     /// Of all of it in this process.
     pub seconds: f64,
+}
+
+/// A part that is not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The part's number.
+    pub task: usize,
+    /// The seed.
+    pub seed: u64,
 }
 
 /// The whole file.
