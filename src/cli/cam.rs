@@ -28,6 +28,7 @@ use crate::nets::images::grey::resize_plane;
 use crate::nets::images::{Colour, Grey};
 use crate::nets::models::{Mode, Model};
 use crate::nets::refine::{Recipe, Refiner};
+use crate::parallel;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
@@ -127,11 +128,10 @@ impl Refinement {
 const REFINED: [usize; 2] = [128, 128];
 
 /// Refines a heatmap by its image: probability and mask, at the image's size.
-fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>) -> Result<[Grey; 2]> {
+fn refine(refiner: &mut Refiner, image: &Colour, levels: &[u8]) -> Result<[Grey; 2]> {
     let (width, height) = (image.width, image.height);
     let small = |grey: &Grey| grey.resize(REFINED[0], REFINED[1]);
-    let heatmap = Grey { width, height, pixels: heatmap };
-    let map: Vec<f32> = small(&heatmap).iter().map(|level| level / 255.0).collect();
+    let map: Vec<f32> = small(&heatmap(image, levels)).iter().map(|level| level / 255.0).collect();
     let refined = refiner.segment(&small(&image.grey()), &map)?;
     let mask: Vec<f32> = refined.masks.iter().map(|&mask| f32::from(mask)).collect();
     let picture = |numbers: &[f32], level: fn(f32) -> u8| {
@@ -140,6 +140,22 @@ fn refine(refiner: &mut Refiner, image: &Colour, heatmap: Vec<u8>) -> Result<[Gr
     };
     let probabilities = picture(&refined.probabilities, |p| (255.0 * p).round() as u8);
     Ok([probabilities, picture(&mask, |p| 255 * u8::from(p > 0.5))])
+}
+
+/// The heatmap of `image`, as a picture.
+fn heatmap(image: &Colour, levels: &[u8]) -> Grey {
+    Grey { width: image.width, height: image.height, pixels: levels.to_vec() }
+}
+
+/// An image that is explained, and not written yet.
+struct Ready<'a> {
+    image: &'a Image,
+    colour: &'a Colour,
+    explained: Explanation,
+    /// The probability of its class.
+    share: f64,
+    /// Refined: how likely each pixel is, and the mask.
+    refined: Option<[Grey; 2]>,
 }
 
 impl Cam {
@@ -202,74 +218,105 @@ impl Cam {
         let mut documents = Vec::new();
         let mut text = String::new();
         let (mut empty, mut classes) = (0, BTreeSet::new());
-        'images: for some in images.chunks(batch) {
-            let written =
-                || format!("{} of {} heatmaps were written", documents.len(), images.len());
-            if let Err(stop) = global.stop.check(written) {
-                failures.stop(stop);
-                break;
-            }
-            let (found, prepared) = network::read_each(&loaded, some, &mut failures);
-            if found.is_empty() {
-                continue;
-            }
-            let numbers = prepared.all();
-            let requests: Vec<Request> = found
-                .iter()
-                .zip(numbers.chunks(prepared.image_len()))
-                .map(|((_, shown), image)| Request {
-                    image,
-                    class,
-                    size: [shown.height, shown.width],
-                    mask: None,
-                })
-                .collect();
-            let explanations = match explainer.explain(&requests) {
-                Ok(explanations) => explanations,
-                Err(error) => {
-                    failures.stop(error);
+        network::stream(
+            &loaded,
+            &images,
+            batch,
+            |colour| colour,
+            |stream| loop {
+                let written =
+                    || format!("{} of {} heatmaps were written", documents.len(), images.len());
+                if let Err(stop) = global.stop.check(written) {
+                    failures.stop(stop);
                     break;
                 }
-            };
-            for (((image, colour), request), explained) in
-                found.iter().zip(&requests).zip(explanations)
-            {
-                let nothing = explained.is_empty();
-                let of = explained.class;
-                let logit = explained.logits.get(of).copied();
-                let share = loaded.probabilities(&explained.logits)[of];
-                let written =
-                    explainer.expect_finite(&image.shown(), request, &explained).and_then(|()| {
-                        if let Some(steps) = &mut steps {
-                            let subject = (*image, colour, request.image);
-                            steps.write(&loaded, subject, of, &explained.heatmap)?;
-                        }
-                        self.write((image, colour), explained, (share, &about), &mut refiner)
-                    });
-                let [raw, png] = match written {
-                    Ok(files) => files.map(|file| file.display().to_string()),
-                    Err(error) => match failures.add_unwritten(error) {
-                        true => break 'images,
-                        false => continue,
-                    },
+                let Some((found, prepared)) = stream.next(&mut failures) else { break };
+                let numbers = prepared.all();
+                let requests: Vec<Request> = found
+                    .iter()
+                    .zip(numbers.chunks(prepared.image_len()))
+                    .map(|((_, shown), image)| Request {
+                        image,
+                        class,
+                        size: [shown.height, shown.width],
+                        mask: None,
+                    })
+                    .collect();
+                let explanations = match explainer.explain(&requests) {
+                    Ok(explanations) => explanations,
+                    Err(error) => {
+                        failures.stop(error);
+                        break;
+                    }
                 };
-                empty += usize::from(nothing);
-                classes.insert(of);
-                documents.push(serde_json::json!({
-                    "image": image.shown(), "class": of, "method": method.name,
-                    "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
-                    "class_name": loaded.classes.name(of), "probability": share, "logit": logit,
-                    "input": loaded.model.size, "scaling": loaded.scaling.name(),
-                    "resize": loaded.resize.name(),
-                    "sign": if self.against { -1 } else { 1 },
-                }));
-                text += &format!(
-                    "{}: class {}, probability {share:.4}, layer {layer}\n",
-                    image.shown(),
-                    loaded.classes.describe(of)
-                );
-            }
-        }
+                // What takes the GPU is one image after another, and files are written on all cores.
+                let mut ready = Vec::with_capacity(found.len());
+                let mut full = false;
+                for (((image, colour), request), explained) in
+                    found.iter().zip(&requests).zip(explanations)
+                {
+                    let share = loaded.probabilities(&explained.logits)[explained.class];
+                    let refined = explainer
+                        .expect_finite(&image.shown(), request, &explained)
+                        .and_then(|()| {
+                            if let Some(steps) = &mut steps {
+                                let subject = (*image, colour, request.image);
+                                steps.write(
+                                    &loaded,
+                                    subject,
+                                    explained.class,
+                                    &explained.heatmap,
+                                )?;
+                            }
+                            refiner
+                                .as_mut()
+                                .map(|it| refine(it, colour, &explained.heatmap))
+                                .transpose()
+                        });
+                    match refined {
+                        Ok(refined) => {
+                            ready.push(Ready { image, colour, explained, share, refined })
+                        }
+                        Err(error) => full |= failures.add_unwritten(error),
+                    }
+                    if full {
+                        break;
+                    }
+                }
+                let written = parallel::map(&ready, |ready| self.write(ready, &about));
+                for (Ready { image, explained, share, .. }, written) in
+                    ready.into_iter().zip(written)
+                {
+                    let [raw, png] = match written {
+                        Ok(files) => files.map(|file| file.display().to_string()),
+                        Err(error) => {
+                            full |= failures.add_unwritten(error);
+                            continue;
+                        }
+                    };
+                    let (of, nothing) = (explained.class, explained.is_empty());
+                    empty += usize::from(nothing);
+                    classes.insert(of);
+                    documents.push(serde_json::json!({
+                        "image": image.shown(), "class": of, "method": method.name,
+                        "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
+                        "class_name": loaded.classes.name(of), "probability": share,
+                        "logit": explained.logits.get(of),
+                        "input": loaded.model.size, "scaling": loaded.scaling.name(),
+                        "resize": loaded.resize.name(),
+                        "sign": if self.against { -1 } else { 1 },
+                    }));
+                    text += &format!(
+                        "{}: class {}, probability {share:.4}, layer {layer}\n",
+                        image.shown(),
+                        loaded.classes.describe(of)
+                    );
+                }
+                if full {
+                    break;
+                }
+            },
+        );
         if empty > 0 {
             let speaks = if self.against { "speaks against" } else { "speaks for" };
             let class = match classes.first() {
@@ -299,28 +346,21 @@ impl Cam {
     }
 
     /// Writes all that there shall be of an image; returns the files of the map and of the heatmap.
-    fn write(
-        &self,
-        (image, colour): (&Image, &Colour),
-        explained: Explanation,
-        (share, about): (f64, &str),
-        refiner: &mut Option<Refiner>,
-    ) -> Result<[PathBuf; 2]> {
+    fn write(&self, ready: &Ready, about: &str) -> Result<[PathBuf; 2]> {
+        let Ready { image, colour, explained, share, refined } = ready;
         let file = |ending: &str| self.out.join(format!("{}.{ending}", image.name));
-        files::write(&file("npy"), &npy(self.shown(&explained)))?;
+        files::write(&file("npy"), &npy(self.shown(explained)))?;
         if self.figure {
             let title = format!("{}: class {}", image.name, explained.class);
             let about = format!("{about}; probability {share:.3}");
             let figure = explained::draw(&title, &about, colour, &explained.heatmap)?;
             figure.save(&file("figure.png"))?;
         }
-        if let Some(refiner) = refiner {
-            let [refined, mask] = refine(refiner, colour, explained.heatmap.clone())?;
+        if let Some([refined, mask]) = refined {
             refined.write(file("refined.png"))?;
             mask.write(file("mask.png"))?;
         }
-        let (width, height) = (colour.width, colour.height);
-        Grey { width, height, pixels: explained.heatmap }.write(file("png"))?;
+        heatmap(colour, &explained.heatmap).write(file("png"))?;
         Ok([file("npy"), file("png")])
     }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::data::layout;
 use crate::nets::images::Colour;
+use crate::parallel;
 
 /// The images that a command works on.
 #[derive(Args, Debug)]
@@ -94,8 +95,9 @@ impl Images {
         let mut failures = Failures { of: paths.len(), failed: 0, first: None, fatal: None };
         let names = outputs::names(&paths, endings);
         let mut images = Vec::new();
-        for (path, name) in paths.iter().zip(names) {
-            match Colour::size_of(path) {
+        let sizes = parallel::map(&paths, |path| Colour::size_of(path));
+        for ((path, name), size) in paths.iter().zip(names).zip(sizes) {
+            match size {
                 Ok(size) => images.push(Image { path: path.clone(), size, name }),
                 Err(error) => failures.add(error),
             }

@@ -15,6 +15,7 @@ use crate::nets::classifier::{Classifier, Opening};
 use crate::nets::images::{Colour, Prepared, Resize, Scaling, Window};
 use crate::nets::keras;
 use crate::nets::weights::{Format, Raw};
+use crate::parallel::{self, Limit};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
@@ -189,23 +190,67 @@ pub fn read(loaded: &Classifier, paths: &[PathBuf]) -> Result<Prepared> {
     Ok(loaded.prepare(images.iter()))
 }
 
-/// Those of `images` that can be read, and the same resized for the network; `failures` is told of the
-/// others.
-pub fn read_each<'a>(
-    loaded: &Classifier,
-    images: &'a [Image],
-    failures: &mut Failures,
-) -> (Vec<(&'a Image, Colour)>, Prepared) {
-    let mut found = Vec::with_capacity(images.len());
-    for image in images {
-        match loaded.read(&image.path) {
-            Ok(colour) => found.push((image, colour)),
-            Err(error) => failures.add(error),
+/// What all images that are read ahead may take, in bytes.
+const AHEAD: u64 = 256 << 20;
+
+/// An image that was read, and its one resized for the network; or why it could not be.
+type Read<'a, K> = (&'a Image, Result<(K, Prepared)>);
+
+/// Images in batches: those of them that could be read, with what was kept of each, and the same resized for the
+/// network.
+pub struct Stream<'a, 'b, K> {
+    read: &'b mut dyn Iterator<Item = Read<'a, K>>,
+    batch: usize,
+    /// How many images were looked at, readable or not.
+    pub seen: usize,
+}
+
+impl<'a, K> Stream<'a, '_, K> {
+    /// The next batch, full but for the last; none when there are no more. `failures` is told of images that could
+    /// not be read.
+    pub fn next(&mut self, failures: &mut Failures) -> Option<(Vec<(&'a Image, K)>, Prepared)> {
+        let mut found = Vec::with_capacity(self.batch);
+        let mut all: Option<Prepared> = None;
+        while found.len() < self.batch {
+            let Some((image, read)) = self.read.next() else { break };
+            self.seen += 1;
+            match read {
+                Ok((kept, mut prepared)) => {
+                    prepared.names = vec![image.shown()];
+                    found.push((image, kept));
+                    match &mut all {
+                        Some(all) => all.append(prepared),
+                        None => all = Some(prepared),
+                    }
+                }
+                Err(error) => failures.add(error),
+            }
         }
+        all.map(|all| (found, all))
     }
-    let mut prepared = loaded.prepare(found.iter().map(|(_, colour)| colour));
-    prepared.names = found.iter().map(|(image, _)| image.shown()).collect();
-    (found, prepared)
+}
+
+/// Gives `take` the images in batches of `batch`. They are read, decoded and resized on all cores, in order, some
+/// ahead of what is taken. `keep` says what of a picture is needed besides the network's input.
+pub fn stream<K: Send, A>(
+    loaded: &Classifier,
+    images: &[Image],
+    batch: usize,
+    keep: fn(Colour) -> K,
+    take: impl FnOnce(&mut Stream<K>) -> A,
+) -> A {
+    // A pixel as it is decoded and as it is kept, four bytes each.
+    let cost = |image: &Image| (image.size[0] as u64).saturating_mul(image.size[1] as u64 * 8);
+    let limit = Limit { cost, budget: AHEAD };
+    let read = |image: &Image| {
+        let colour = loaded.read(&image.path)?;
+        let prepared = loaded.prepare([&colour].into_iter());
+        Ok((keep(colour), prepared))
+    };
+    parallel::ahead(images, &limit, read, |results| {
+        let mut read = images.iter().zip(results);
+        take(&mut Stream { read: &mut read, batch, seen: 0 })
+    })
 }
 
 /// Refuses weights with which what the network computes of the first image that can be read is not

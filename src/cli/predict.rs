@@ -53,56 +53,57 @@ impl Predict {
         let judge = judge.of(&loaded, &images)?;
         let mut predicted = Vec::new();
         let mut documents = Vec::new();
-        for (number, some) in images.chunks(batch).enumerate() {
-            let seen = || format!("{} of {} images were looked at", number * batch, images.len());
-            if let Err(stop) = global.stop.check(seen) {
-                failures.stop(stop);
-                break;
-            }
-            let (found, prepared) = network::read_each(&loaded, some, &mut failures);
-            if found.is_empty() {
-                continue;
-            }
-            let mut numbers = prepared.all();
-            numbers.resize(batch * prepared.image_len(), 0.0);
-            let answer = match classifier.logits(&numbers) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    failures.stop(error);
+        let nothing = |_| ();
+        network::stream(&loaded, &images, batch, nothing, |stream| -> Result<()> {
+            loop {
+                let seen = || format!("{} of {} images were looked at", stream.seen, images.len());
+                if let Err(stop) = global.stop.check(seen) {
+                    failures.stop(stop);
                     break;
                 }
-            };
-            let mut text = String::new();
-            let rows =
-                answer.logits.chunks(answer.classes).zip(numbers.chunks(prepared.image_len()));
-            for ((image, _), (logits, pixels)) in found.iter().zip(rows) {
-                if logits.iter().any(|logit| !logit.is_finite()) {
-                    failures.add(classifier.lost(&image.shown(), pixels));
-                    continue;
+                let Some((found, prepared)) = stream.next(&mut failures) else { break };
+                let mut numbers = prepared.all();
+                numbers.resize(batch * prepared.image_len(), 0.0);
+                let answer = match classifier.logits(&numbers) {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        failures.stop(error);
+                        break;
+                    }
+                };
+                let mut text = String::new();
+                let rows =
+                    answer.logits.chunks(answer.classes).zip(numbers.chunks(prepared.image_len()));
+                for ((image, _), (logits, pixels)) in found.iter().zip(rows) {
+                    if logits.iter().any(|logit| !logit.is_finite()) {
+                        failures.add(classifier.lost(&image.shown(), pixels));
+                        continue;
+                    }
+                    let probabilities = loaded.probabilities(logits);
+                    let class = top(&probabilities);
+                    let name = loaded.classes.name(class);
+                    let named = name.filter(|_| probabilities.len() > 1);
+                    let named = named.map(|name| format!("  {name}")).unwrap_or_default();
+                    text += &format!("{}{named}  {}\n", leading(&probabilities), image.shown());
+                    predicted.push(Predicted {
+                        image: image.path.clone(),
+                        probabilities: probabilities.clone(),
+                    });
+                    documents.push(serde_json::json!({
+                        "image": image.shown(), "logits": logits, "probabilities": probabilities,
+                        "class": class, "class_name": name, "probability": probabilities.get(class),
+                        "input": loaded.model.size, "scaling": loaded.scaling.name(),
+                        "resize": loaded.resize.name(),
+                    }));
                 }
-                let probabilities = loaded.probabilities(logits);
-                let class = top(&probabilities);
-                let name = loaded.classes.name(class);
-                let named = name.filter(|_| probabilities.len() > 1);
-                let named = named.map(|name| format!("  {name}")).unwrap_or_default();
-                text += &format!("{}{named}  {}\n", leading(&probabilities), image.shown());
-                predicted.push(Predicted {
-                    image: image.path.clone(),
-                    probabilities: probabilities.clone(),
-                });
-                documents.push(serde_json::json!({
-                    "image": image.shown(), "logits": logits, "probabilities": probabilities,
-                    "class": class, "class_name": name, "probability": probabilities.get(class),
-                    "input": loaded.model.size, "scaling": loaded.scaling.name(),
-                    "resize": loaded.resize.name(),
-                }));
+                // What is known is shown: one bad image shall not cost the others, nor Ctrl-C.
+                if !global.json {
+                    print(&text)?;
+                    documents.clear();
+                }
             }
-            // What is known is shown: one bad image shall not cost the others, nor Ctrl-C.
-            if !global.json {
-                print(&text)?;
-                documents.clear();
-            }
-        }
+            Ok(())
+        })?;
         // What was not looked at is not judged, and what was is kept.
         let judged = judge.end(&predicted)?;
         match (global.json, judged) {

@@ -12,9 +12,10 @@ use crate::error::{Error, Result};
 use crate::lab::experiment::Saved;
 use crate::lab::segment::{Pseudo, Recipe, pseudo};
 use crate::nets::classifier::Classifier;
-use crate::nets::images::Grey;
 use crate::nets::images::grey::resize_plane;
+use crate::nets::images::{Colour, Grey};
 use crate::nets::train::Segmenter;
+use crate::parallel;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -79,70 +80,79 @@ impl Segment {
         let mut documents = Vec::new();
         // Images in whose heatmaps nothing speaks for a lesion.
         let mut blind = 0;
-        'images: for some in images.chunks(batch) {
-            if let Err(stop) =
-                global.stop.check(|| format!("{} masks are written", documents.len()))
-            {
-                failures.stop(stop);
-                break;
-            }
-            let (found, prepared) = network::read_each(&loaded, some, &mut failures);
-            if found.is_empty() {
-                continue;
-            }
-            let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
-            let masks = each(found.len(), |some| match &mut masker {
-                Masker::Network(segmenter) => {
-                    let found = segmenter.probabilities(&prepared, some)?;
-                    let one = |probability| Likely { probability, all_zero: false };
-                    Ok(found.into_iter().map(one).collect())
-                }
-                Masker::Heatmaps(heatmaps) => {
-                    let (classifier, recipe) = &**heatmaps;
-                    let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
-                    let found = pseudo(&gpu, classifier, &greys, recipe, size, &global.stop)?;
-                    let one = |Pseudo { heatmap, belief }| Likely {
-                        probability: belief,
-                        all_zero: heatmap.iter().all(|&value| value == 0.0),
-                    };
-                    Ok(found.into_iter().map(one).collect())
-                }
-            });
-            let probabilities = match masks {
-                Ok(probabilities) => probabilities,
-                Err(error) => {
-                    failures.stop(error);
+        network::stream(
+            &loaded,
+            &images,
+            batch,
+            |colour| colour,
+            |stream| loop {
+                if let Err(stop) =
+                    global.stop.check(|| format!("{} masks are written", documents.len()))
+                {
+                    failures.stop(stop);
                     break;
                 }
-            };
-            for ((image, colour), probability) in found.iter().zip(probabilities) {
-                let Likely { probability, all_zero } = match probability {
-                    Ok(found) => found,
+                let Some((found, prepared)) = stream.next(&mut failures) else { break };
+                let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
+                let masks = each(found.len(), |some| match &mut masker {
+                    Masker::Network(segmenter) => {
+                        let found = segmenter.probabilities(&prepared, some)?;
+                        let one = |probability| Likely { probability, all_zero: false };
+                        Ok(found.into_iter().map(one).collect())
+                    }
+                    Masker::Heatmaps(heatmaps) => {
+                        let (classifier, recipe) = &**heatmaps;
+                        let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
+                        let found = pseudo(&gpu, classifier, &greys, recipe, size, &global.stop)?;
+                        let one = |Pseudo { heatmap, belief }| Likely {
+                            probability: belief,
+                            all_zero: heatmap.iter().all(|&value| value == 0.0),
+                        };
+                        Ok(found.into_iter().map(one).collect())
+                    }
+                });
+                let probabilities = match masks {
+                    Ok(probabilities) => probabilities,
                     Err(error) => {
-                        failures.add(of_image(error, image));
-                        continue;
+                        failures.stop(error);
+                        break;
                     }
                 };
-                let (width, height) = (colour.width, colour.height);
-                let levels = resize_plane(&probability, size, [height, width]);
-                let inside = |p: &f32| if *p > self.threshold { 255 } else { 0 };
-                let pixels: Vec<u8> = levels.iter().map(inside).collect();
-                let count = pixels.iter().filter(|pixel| **pixel > 0).count();
-                let mask = self.out.join(format!("{}.png", image.name));
-                if let Err(error) = (Grey { width, height, pixels }).write(&mask) {
-                    match failures.add_unwritten(error) {
-                        true => break 'images,
-                        false => continue,
-                    }
-                }
-                documents.push(serde_json::json!({
+                let likely: Vec<_> = found.iter().zip(probabilities).collect();
+                let written = parallel::map(&likely, |((image, colour), likely)| {
+                    let likely = likely.as_ref().ok()?;
+                    Some(self.write(image, colour, &likely.probability, size))
+                });
+                let mut full = false;
+                for (((image, colour), likely), written) in likely.into_iter().zip(written) {
+                    let all_zero = match likely {
+                        Ok(likely) => likely.all_zero,
+                        Err(error) => {
+                            failures.add(of_image(error, image));
+                            continue;
+                        }
+                    };
+                    let (mask, count) = match written {
+                        Some(Ok(written)) => written,
+                        Some(Err(error)) => {
+                            full |= failures.add_unwritten(error);
+                            continue;
+                        }
+                        None => continue,
+                    };
+                    let (width, height) = (colour.width, colour.height);
+                    documents.push(serde_json::json!({
                     "image": image.shown(), "mask": mask.display().to_string(), "width": width, "height": height,
                     "mask_pixels": count, "share": count as f64 / (width * height) as f64,
                     "all_zero": all_zero,
                 }));
-                blind += usize::from(all_zero);
-            }
-        }
+                    blind += usize::from(all_zero);
+                }
+                if full {
+                    break;
+                }
+            },
+        );
         if blind > 0 {
             crate::console::note!(
                 "nothing speaks for abnormal in {blind} of {} images: what their masks show, the image alone suggests",
@@ -157,6 +167,25 @@ impl Segment {
             }
         }
         failures.end()
+    }
+
+    /// Writes the mask of `image`, shown as `colour`, whose pixels have these probabilities at `size`; returns its
+    /// file and how many pixels are inside.
+    fn write(
+        &self,
+        image: &Image,
+        colour: &Colour,
+        probability: &[f32],
+        size: [usize; 2],
+    ) -> Result<(PathBuf, usize)> {
+        let (width, height) = (colour.width, colour.height);
+        let levels = resize_plane(probability, size, [height, width]);
+        let inside = |p: &f32| if *p > self.threshold { 255 } else { 0 };
+        let pixels: Vec<u8> = levels.iter().map(inside).collect();
+        let count = pixels.iter().filter(|pixel| **pixel > 0).count();
+        let mask = self.out.join(format!("{}.png", image.name));
+        Grey { width, height, pixels }.write(&mask)?;
+        Ok((mask, count))
     }
 }
 

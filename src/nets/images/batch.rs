@@ -9,6 +9,7 @@ use crate::nets::images::Augment;
 use crate::nets::images::Colour;
 use crate::nets::images::Grey;
 use crate::nets::images::Resize;
+use crate::parallel;
 
 /// Images resized once, for many epochs.
 #[derive(Clone, Debug)]
@@ -37,12 +38,10 @@ impl Prepared {
         channels: usize,
         scaling: Scaling,
     ) -> Self {
-        let mut prepared = Prepared { depth: 1, ..Self::none(size, channels, scaling) };
-        for (image, label) in images {
-            prepared.images.extend(image.resize(size.0, size.1));
-            prepared.labels.push(label);
-        }
-        prepared
+        let prepared = Prepared { depth: 1, ..Self::none(size, channels, scaling) };
+        let (images, labels): (Vec<&Grey>, Vec<usize>) = images.into_iter().unzip();
+        let resized = parallel::map(&images, |image| image.resize(size.0, size.1));
+        Prepared { images: resized.concat(), labels, ..prepared }
     }
 
     /// Images in colour, for a network of three channels; a network of one gets their grey. All have
@@ -71,6 +70,13 @@ impl Prepared {
         Prepared { size, channels, depth: channels, scaling, images, labels, names }
     }
 
+    /// Appends `others`, made for the same network, with their labels and names.
+    pub fn append(&mut self, others: Prepared) {
+        self.images.extend(others.images);
+        self.labels.extend(others.labels);
+        self.names.extend(others.names);
+    }
+
     /// What image `index` is called in messages: its name, or else its number, from 1.
     pub fn name(&self, index: usize) -> String {
         self.names.get(index).cloned().unwrap_or_else(|| format!("image {}", index + 1))
@@ -93,8 +99,17 @@ impl Prepared {
 
     /// All images, scaled, N x H x W x C.
     pub fn all(&self) -> Vec<f32> {
-        let mut numbers = Vec::with_capacity(self.len() * self.image_len());
-        (0..self.len()).for_each(|index| self.copy(index, &Warp::default(), &mut numbers));
+        let all: Vec<(usize, Warp)> =
+            (0..self.len()).map(|index| (index, Warp::default())).collect();
+        self.some(&all)
+    }
+
+    /// The images `shown`, each as its warp shows it, scaled, N x H x W x C: made on all cores.
+    fn some(&self, shown: &[(usize, Warp)]) -> Vec<f32> {
+        let mut numbers = vec![0.0; shown.len() * self.image_len()];
+        let images = numbers.chunks_exact_mut(self.image_len().max(1));
+        let all: Vec<_> = shown.iter().zip(images).collect();
+        parallel::each(all, |((index, warp), numbers)| self.copy(*index, warp, numbers));
         numbers
     }
 
@@ -103,23 +118,50 @@ impl Prepared {
     /// # Panics
     /// When there is no such image.
     pub fn numbers(&self, index: usize) -> Vec<f32> {
-        let mut numbers = Vec::with_capacity(self.image_len());
+        let mut numbers = vec![0.0; self.image_len()];
         self.copy(index, &Warp::default(), &mut numbers);
         numbers
     }
 
-    /// Appends image `index`, as `warp` shows it, scaled, in all channels.
+    /// Fills `numbers` with image `index`, as `warp` shows it, scaled, in all channels.
     ///
     /// # Panics
-    /// When there is no such image.
-    pub fn copy(&self, index: usize, warp: &Warp, numbers: &mut Vec<f32>) {
-        let affine: Vec<(f32, f32)> = (0..self.channels).map(|c| self.scaling.affine(c)).collect();
+    /// When there is no such image, or `numbers` are not those of one.
+    pub fn copy(&self, index: usize, warp: &Warp, numbers: &mut [f32]) {
         let length = self.size.0 * self.size.1 * self.depth;
         let image = warp.look(&self.images[index * length..][..length], self.size, self.depth);
-        for pixel in image.chunks(self.depth) {
-            let values = affine.iter().zip(pixel.iter().cycle());
-            let scaled = values.map(|((factor, summand), &v)| warp.light(v) * factor + summand);
-            numbers.extend(scaled);
+        assert_eq!(numbers.len(), self.image_len(), "the numbers of one image");
+        // How many channels there are is known to the compiler where it matters for speed.
+        match (self.depth, self.channels) {
+            (1, 1) => self.scale::<1, 1>(&image, warp, numbers),
+            (1, 3) => self.scale::<1, 3>(&image, warp, numbers),
+            (3, 3) => self.scale::<3, 3>(&image, warp, numbers),
+            (depth, channels) => {
+                for (pixel, scaled) in
+                    image.chunks_exact(depth).zip(numbers.chunks_exact_mut(channels))
+                {
+                    for (channel, scaled) in scaled.iter_mut().enumerate() {
+                        let (factor, summand) = self.scaling.affine(channel);
+                        *scaled = warp.light(pixel[channel % depth]) * factor + summand;
+                    }
+                }
+            }
+        }
+    }
+
+    fn scale<const DEPTH: usize, const CHANNELS: usize>(
+        &self,
+        image: &[f32],
+        warp: &Warp,
+        numbers: &mut [f32],
+    ) {
+        let affine: [(f32, f32); CHANNELS] = std::array::from_fn(|c| self.scaling.affine(c));
+        let (pixels, _) = image.as_chunks::<DEPTH>();
+        let (scaled, _) = numbers.as_chunks_mut::<CHANNELS>();
+        for (pixel, scaled) in pixels.iter().zip(scaled) {
+            for (channel, (factor, summand)) in affine.iter().enumerate() {
+                scaled[channel] = warp.light(pixel[channel % DEPTH]) * factor + summand;
+            }
         }
     }
 }
@@ -231,13 +273,12 @@ impl Iterator for Batches<'_> {
         let indices =
             self.order.get(self.next..end).filter(|indices| !indices.is_empty())?.to_vec();
         self.next = end;
-        let mut images = Vec::with_capacity(indices.len() * self.prepared.image_len());
         let BatchOptions { seed, epoch, augment, .. } = self.options;
         let draw = |&index: &usize| augment.draw(seed, epoch, index);
         let warps: Vec<Warp> = indices.iter().map(draw).collect();
-        for (&index, warp) in indices.iter().zip(&warps) {
-            self.prepared.copy(index, warp, &mut images);
-        }
+        let shown: Vec<(usize, Warp)> =
+            indices.iter().copied().zip(warps.iter().copied()).collect();
+        let images = self.prepared.some(&shown);
         let labels: Vec<usize> = indices.iter().map(|&index| self.prepared.labels[index]).collect();
         Some(Batch { images, padded: labels.len(), labels, indices, warps })
     }
@@ -322,6 +363,64 @@ mod tests {
         assert_eq!(targets[batch.labels[0]], 1.0);
         batch.pad_to(4);
         assert_eq!(batch.padded, 8, "nothing is cut off");
+    }
+
+    /// On one core, in one loop, for any number of channels.
+    fn plainly(prepared: &Prepared, index: usize, warp: &Warp) -> Vec<f32> {
+        let Prepared { size, depth, channels, scaling, .. } = *prepared;
+        let length = size.0 * size.1 * depth;
+        let image = warp.look(&prepared.images[index * length..][..length], size, depth);
+        let affine: Vec<(f32, f32)> = (0..channels).map(|c| scaling.affine(c)).collect();
+        let scaled = image.chunks(depth).flat_map(|pixel| {
+            let values = affine.iter().zip(pixel.iter().cycle());
+            values.map(|((factor, summand), &v)| warp.light(v) * factor + summand)
+        });
+        scaled.collect()
+    }
+
+    #[test]
+    fn all_cores_make_the_bits_that_one_makes() {
+        let images: Vec<Grey> = (0..23).map(|i| textured(9 + i % 3, 8)).collect();
+        let colours: Vec<Colour> = images
+            .iter()
+            .map(|grey| Colour {
+                width: grey.width,
+                height: grey.height,
+                pixels: grey.pixels.iter().flat_map(|&v| [v, v / 2, 255 - v]).collect(),
+            })
+            .collect();
+        for (scaling, channels) in [
+            (Scaling::Torch, 3),
+            (Scaling::Caffe, 3),
+            (Scaling::Tf, 1),
+            (Scaling::Unit, 2),
+            (Scaling::Torch, 4),
+        ] {
+            let labelled = images.iter().map(|image| (image, 1));
+            let grey = Prepared::from_images(labelled, (7, 6), channels, scaling);
+            let colour =
+                Prepared::from_colour(&colours, (7, 6), channels, scaling, Resize::Antialiased);
+            for prepared in [grey, colour] {
+                let indices: Vec<usize> = (0..prepared.len()).collect();
+                for batch in Batches::new(&prepared, &indices, options(9)) {
+                    let each = batch.images.chunks(prepared.image_len());
+                    for ((image, &index), warp) in each.zip(&batch.indices).zip(&batch.warps) {
+                        assert_eq!(
+                            image,
+                            plainly(&prepared, index, warp),
+                            "{scaling:?} {channels}"
+                        );
+                    }
+                }
+                let plain: Vec<f32> =
+                    indices.iter().flat_map(|&i| plainly(&prepared, i, &Warp::default())).collect();
+                assert_eq!(prepared.all(), plain);
+                assert_eq!(
+                    prepared.numbers(4),
+                    plain[4 * prepared.image_len()..][..prepared.image_len()]
+                );
+            }
+        }
     }
 
     #[test]

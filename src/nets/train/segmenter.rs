@@ -220,7 +220,9 @@ impl Run<'_> {
         let take = |from: &[f32]| -> Vec<f32> {
             let plane = |index: usize| &from[index * pixels..][..pixels];
             let images = batch.indices.iter().zip(&batch.warps);
-            images.flat_map(|(&index, warp)| warp.look(plane(index), size, 1)).collect()
+            images
+                .flat_map(|(&index, warp)| warp.look(plane(index), size, 1).into_owned())
+                .collect()
         };
         let (labels, weights) = (take(&self.targets.probability), take(&self.targets.weight));
         match self.options.head {
