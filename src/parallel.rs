@@ -1,12 +1,30 @@
 //! One function for many items, on all cores, results in order.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+thread_local! {
+    /// The most cores that what this thread asks for is made on; 0 for all.
+    static MOST: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many cores work for this thread.
+pub fn cores() -> usize {
+    match MOST.get() {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        most => most,
+    }
+}
+
+/// `function` with so many cores for all that it asks for here, to measure what they are worth.
+pub fn on<A>(cores: usize, function: impl FnOnce() -> A) -> A {
+    let before = MOST.replace(cores);
+    let done = function();
+    MOST.set(before);
+    done
 }
 
 /// `function` of every item. The results are in the order of `items`, whichever core made them.
@@ -56,9 +74,9 @@ pub fn each<T: Send>(items: Vec<T>, function: impl Fn(T) + Sync) {
 }
 
 /// How far [`ahead`] may go before somebody takes what is made.
-pub struct Limit<T> {
+pub struct Limit<'a, T> {
     /// What the result of an item takes, in bytes or anything else.
-    pub cost: fn(&T) -> u64,
+    pub cost: &'a (dyn Fn(&T) -> u64 + Sync),
     /// What all that wait to be taken may take together. One may always be made, whatever it takes.
     pub budget: u64,
 }
@@ -67,7 +85,7 @@ pub struct Limit<T> {
 /// taken, as far as `limit` lets them. What is not taken when `take` returns is not made.
 pub fn ahead<T: Sync, R: Send, A>(
     items: &[T],
-    limit: &Limit<T>,
+    limit: &Limit<'_, T>,
     function: impl Fn(&T) -> R + Sync,
     take: impl FnOnce(&mut dyn Iterator<Item = R>) -> A,
 ) -> A {
@@ -94,7 +112,7 @@ struct Line<'a, T, R> {
     state: Mutex<State<R>>,
     changed: Condvar,
     items: &'a [T],
-    limit: &'a Limit<T>,
+    limit: &'a Limit<'a, T>,
 }
 
 struct State<R> {
@@ -181,7 +199,7 @@ mod tests {
     fn what_is_made_ahead_is_taken_in_order_and_never_more_than_the_budget_waits() {
         let items: Vec<u64> = (0..200).map(|item| item % 7).collect();
         let (made, most) = (AtomicU64::new(0), AtomicU64::new(0));
-        let limit = Limit { cost: |item: &u64| *item, budget: 20 };
+        let limit = Limit { cost: &|item: &u64| *item, budget: 20 };
         let work = |item: &u64| {
             let now = made.fetch_add(*item, Ordering::SeqCst) + item;
             most.fetch_max(now, Ordering::SeqCst);
@@ -205,7 +223,7 @@ mod tests {
     fn an_item_above_the_budget_is_made_and_what_is_not_taken_is_not() {
         let items: Vec<u64> = vec![1000; 50];
         let made = AtomicU64::new(0);
-        let limit = Limit { cost: |item: &u64| *item, budget: 10 };
+        let limit = Limit { cost: &|item: &u64| *item, budget: 10 };
         let work = |_: &u64| made.fetch_add(1, Ordering::SeqCst);
         let first = ahead(&items, &limit, work, |results| results.take(3).count());
         assert_eq!(first, 3);
@@ -216,7 +234,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a scoped thread panicked")]
     fn a_panic_is_passed_on() {
-        let limit = Limit { cost: |_: &u64| 1, budget: 4 };
+        let limit = Limit { cost: &|_: &u64| 1, budget: 4 };
         let work = |item: &u64| assert_ne!(*item, 5, "no five");
         ahead(&(0..100).collect::<Vec<u64>>(), &limit, work, |results| results.count());
     }

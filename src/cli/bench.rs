@@ -16,8 +16,8 @@ use crate::engine::session;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::bench::{
-    self, BenchOptions, Bencher, Comparison, Effort, Group, Kept, Layer, List, ModelTiming, Old,
-    Phase, PhaseGraph, Profile, Report, Watch, Which, Witness, time_model,
+    self, BenchOptions, Bencher, Comparison, Effort, Group, HostReport, Kept, Layer, List,
+    ModelTiming, Old, Phase, PhaseGraph, Profile, Report, Watch, Which, Witness, time_model,
 };
 use crate::lab::run_folder::Again;
 use crate::nets::cam::{self, Explainer, Settings};
@@ -131,12 +131,20 @@ pub struct Bench {
     /// End with exit code 1 where something is slower than in that report, and by more than this
     #[arg(long, value_name = "PERCENT", requires = "compare", value_parser = percent)]
     fail_if_slower: Option<f64>,
+    /// Time what the processor does, on a device that computes nothing: files to scores and training steps, of
+    /// --model [mobilenet-v2] at --batch and --size
+    #[arg(long, conflicts_with_all = ["kernels", "layers", "methods", "case", "variant", "chosen", "skip_slower_than",
+        "cold", "clocks", "check", "roofline", "list", "small", "profile", "csv", "compare", "tasks", "task"])]
+    host: bool,
     #[command(flatten)]
     numbers: Numbers,
 }
 
 impl Bench {
     pub fn run(&self, global: &Global) -> Result<()> {
+        if self.host {
+            return self.host(global);
+        }
         for output in [&self.csv, &self.roofline].into_iter().flatten() {
             outputs::expect_apart(&self.compare, [output])?;
             files::expect_writable(output)?;
@@ -228,6 +236,26 @@ impl Bench {
         // As elsewhere, one that was done is done.
         let again = if self.overwrite { Again::Overwrite } else { Again::Resume };
         Kept::open(gpu, &self.out, layers, task, settings, again)
+    }
+
+    /// Times what the processor does.
+    fn host(&self, global: &Global) -> Result<()> {
+        let usual = [models::find_any("mobilenet-v2")?];
+        let named = networks(&self.model, self.size)?;
+        let networks = if named.is_empty() { &usual[..] } else { &named };
+        let mut report = HostReport::begin();
+        for &network in networks {
+            global.stop.check(|| format!("{} networks were timed", report.host.len()))?;
+            let size = self.size.unwrap_or(network.input);
+            report.host.push(bench::host(
+                network,
+                self.batch,
+                size,
+                Effort::new(self.quick, true),
+            )?);
+        }
+        report.machine.ends();
+        if global.json { print_json(&report) } else { print(&report.to_string()) }
     }
 
     /// Prints what would be timed. An adapter is looked at only for what a plan on it would have.

@@ -230,7 +230,10 @@ impl Cam {
                     failures.stop(stop);
                     break;
                 }
-                let Some((found, prepared)) = stream.next(&mut failures) else { break };
+                let Some((found, prepared)) = stream.next(|error| failures.add(error)) else {
+                    break;
+                };
+                let found = network::named(&images, found);
                 let numbers = prepared.all();
                 let requests: Vec<Request> = found
                     .iter()

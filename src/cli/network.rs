@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::at_least_one;
-use super::images::{Failures, Image};
+use super::images::Image;
 use crate::engine::gpu::Gpu;
 use crate::engine::plan::BATCH;
 use crate::error::{Error, Result};
@@ -14,8 +14,8 @@ use crate::nets::classes::units;
 use crate::nets::classifier::{Classifier, Opening};
 use crate::nets::images::{Colour, Prepared, Resize, Scaling, Window};
 use crate::nets::keras;
+use crate::nets::stream::Stream;
 use crate::nets::weights::{Format, Raw};
-use crate::parallel::{self, Limit};
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
@@ -190,48 +190,8 @@ pub fn read(loaded: &Classifier, paths: &[PathBuf]) -> Result<Prepared> {
     Ok(loaded.prepare(images.iter()))
 }
 
-/// What all images that are read ahead may take, in bytes.
-const AHEAD: u64 = 256 << 20;
-
-/// An image that was read, and its one resized for the network; or why it could not be.
-type Read<'a, K> = (&'a Image, Result<(K, Prepared)>);
-
-/// Images in batches: those of them that could be read, with what was kept of each, and the same resized for the
-/// network.
-pub struct Stream<'a, 'b, K> {
-    read: &'b mut dyn Iterator<Item = Read<'a, K>>,
-    batch: usize,
-    /// How many images were looked at, readable or not.
-    pub seen: usize,
-}
-
-impl<'a, K> Stream<'a, '_, K> {
-    /// The next batch, full but for the last; none when there are no more. `failures` is told of images that could
-    /// not be read.
-    pub fn next(&mut self, failures: &mut Failures) -> Option<(Vec<(&'a Image, K)>, Prepared)> {
-        let mut found = Vec::with_capacity(self.batch);
-        let mut all: Option<Prepared> = None;
-        while found.len() < self.batch {
-            let Some((image, read)) = self.read.next() else { break };
-            self.seen += 1;
-            match read {
-                Ok((kept, mut prepared)) => {
-                    prepared.names = vec![image.shown()];
-                    found.push((image, kept));
-                    match &mut all {
-                        Some(all) => all.append(prepared),
-                        None => all = Some(prepared),
-                    }
-                }
-                Err(error) => failures.add(error),
-            }
-        }
-        all.map(|all| (found, all))
-    }
-}
-
-/// Gives `take` the images in batches of `batch`. They are read, decoded and resized on all cores, in order, some
-/// ahead of what is taken. `keep` says what of a picture is needed besides the network's input.
+/// Gives `take` the images in batches of `batch`, read and resized on all cores ahead of it. `keep` says what of a
+/// picture is needed besides the network's input.
 pub fn stream<K: Send, A>(
     loaded: &Classifier,
     images: &[Image],
@@ -239,18 +199,12 @@ pub fn stream<K: Send, A>(
     keep: fn(Colour) -> K,
     take: impl FnOnce(&mut Stream<K>) -> A,
 ) -> A {
-    // A pixel as it is decoded and as it is kept, four bytes each.
-    let cost = |image: &Image| (image.size[0] as u64).saturating_mul(image.size[1] as u64 * 8);
-    let limit = Limit { cost, budget: AHEAD };
-    let read = |image: &Image| {
-        let colour = loaded.read(&image.path)?;
-        let prepared = loaded.prepare([&colour].into_iter());
-        Ok((keep(colour), prepared))
-    };
-    parallel::ahead(images, &limit, read, |results| {
-        let mut read = images.iter().zip(results);
-        take(&mut Stream { read: &mut read, batch, seen: 0 })
-    })
+    loaded.stream(images, batch, |image| (&image.path, image.size), keep, take)
+}
+
+/// The images that were found in a batch of [`stream`].
+pub fn named<K>(images: &[Image], found: Vec<(usize, K)>) -> Vec<(&Image, K)> {
+    found.into_iter().map(|(at, kept)| (&images[at], kept)).collect()
 }
 
 /// Refuses weights with which what the network computes of the first image that can be read is not

@@ -61,7 +61,10 @@ impl Predict {
                     failures.stop(stop);
                     break;
                 }
-                let Some((found, prepared)) = stream.next(&mut failures) else { break };
+                let Some((found, prepared)) = stream.next(|error| failures.add(error)) else {
+                    break;
+                };
+                let found = network::named(&images, found);
                 let mut numbers = prepared.all();
                 numbers.resize(batch * prepared.image_len(), 0.0);
                 let answer = match classifier.logits(&numbers) {

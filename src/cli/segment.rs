@@ -92,7 +92,10 @@ impl Segment {
                     failures.stop(stop);
                     break;
                 }
-                let Some((found, prepared)) = stream.next(&mut failures) else { break };
+                let Some((found, prepared)) = stream.next(|error| failures.add(error)) else {
+                    break;
+                };
+                let found = network::named(&images, found);
                 let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
                 let masks = each(found.len(), |some| match &mut masker {
                     Masker::Network(segmenter) => {

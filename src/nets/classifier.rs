@@ -129,6 +129,22 @@ impl Classifier {
         Ok(classifier)
     }
 
+    /// `network` with weights that were drawn, for batches of `batch` pictures of (height, width) `size`.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Shape`] where the input is too small, and those of the GPU.
+    pub(crate) fn fresh(
+        gpu: &Arc<Gpu>,
+        network: &'static Network,
+        batch: usize,
+        size: [usize; 2],
+    ) -> Result<Self> {
+        let model = planned(network, gpu, (batch, true), size, network.classes)?;
+        let store = Store::new(gpu, &model.graph, 0)?;
+        let scaling = network.preprocessing.into();
+        Ok(Opening::default().loaded(gpu, network, model, store, scaling))
+    }
+
     /// The picture in the file at `path`; of 16 bits with the black and white that the classifier was opened with.
     ///
     /// # Errors

@@ -7,5 +7,6 @@ pub mod images;
 pub mod keras;
 pub mod models;
 pub mod refine;
+pub mod stream;
 pub mod train;
 pub mod weights;

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use image::ExtendedColorType;
+
 use super::Grey;
 use super::decode::{self, MOST_OF_FILE, decode};
+use super::grey::encode;
 use crate::error::Result;
 use crate::files;
 use crate::nets::images::Resize;
@@ -45,6 +48,16 @@ impl Colour {
             .flat_map(|pixel| [0, 1, 2].map(|channel| over_black(pixel[channel], pixel[3])))
             .collect();
         Ok(Colour { width, height, pixels })
+    }
+
+    /// Writes the picture as an 8-bit RGB PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`files::write`], and [`crate::error::Error::Content`] for a picture without pixels.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let size = [self.width, self.height];
+        files::write(path, &encode(path, &self.pixels, size, ExtendedColorType::Rgb8)?)
     }
 
     /// Height and width of the upright picture, by its header.

@@ -116,15 +116,7 @@ impl Grey {
     /// # Errors
     /// [`Error::Content`] naming `path` when the encoder refuses, as for an image without pixels.
     pub fn encode(&self, path: &Path) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let (width, height) = (self.width as u32, self.height as u32);
-        PngEncoder::new(&mut bytes)
-            .write_image(&self.pixels, width, height, ExtendedColorType::L8)
-            .map_err(|error| {
-                let problem = format!("cannot be encoded ({})", one_line(&error.to_string()));
-                Error::content(path, problem, "the image needs at least one pixel")
-            })?;
-        Ok(bytes)
+        encode(path, &self.pixels, [self.width, self.height], ExtendedColorType::L8)
     }
 
     /// Writes the image as an 8-bit grey PNG, whole or not at all.
@@ -172,6 +164,22 @@ impl Grey {
         let right = rows.iter().filter_map(|row| row.iter().rposition(|&v| v > 0)).max()?;
         Some(Rect { x: left, y: top, width: right - left + 1, height: bottom - top + 1 })
     }
+}
+
+/// A picture of (width, height) `size` as the bytes of a PNG.
+pub(super) fn encode(
+    path: &Path,
+    pixels: &[u8],
+    size: [usize; 2],
+    kind: ExtendedColorType,
+) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let [width, height] = size.map(|side| side as u32);
+    PngEncoder::new(&mut bytes).write_image(pixels, width, height, kind).map_err(|error| {
+        let problem = format!("cannot be encoded ({})", one_line(&error.to_string()));
+        Error::content(path, problem, "the image needs at least one pixel")
+    })?;
+    Ok(bytes)
 }
 
 /// For each target pixel of one axis: the two source pixels and the share of the second.
