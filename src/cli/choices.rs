@@ -86,6 +86,8 @@ choices! {
         Metal "metal" "Apple",
         Dx12 "dx12" "Windows",
         Gl "gl" "OpenGL and OpenGL ES; no subgroups",
+        Noop "noop"
+            "None: nothing is computed, every number is 0. For what the processor's own work takes",
     }
     Precision {
         F32 "f32" "In 32 bits",

@@ -117,6 +117,11 @@ impl Global {
 
     /// The GPU, with what `parula tune` found for it, and plans of this precision.
     fn open(&self, precision: Precision) -> Result<Arc<Gpu>> {
+        if self.backend == Some(Backend::Noop) {
+            crate::console::note!(
+                "nothing is computed (--backend noop): every result is 0, or follows from zeros"
+            );
+        }
         let mut gpu = gpu::open(&Choice { precision, ..self.choice() })?;
         if !self.no_tuning {
             gpu.choose(crate::lab::tune::choices(gpu.report(), gpu.precision()));

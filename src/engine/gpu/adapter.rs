@@ -22,6 +22,8 @@ pub enum Backend {
     Dx12,
     /// OpenGL and OpenGL ES; no subgroups.
     Gl,
+    /// None: nothing is computed, and every number that is read is 0. For what the processor's own work takes.
+    Noop,
 }
 
 /// How activations and their gradients are stored between kernels. Weights, statistics, sums, gradients
@@ -115,6 +117,8 @@ fn backends(choice: &Choice) -> Vec<wgpu::Backends> {
         Some(Backend::Metal) => wgpu::Backends::METAL,
         Some(Backend::Dx12) => wgpu::Backends::DX12,
         Some(Backend::Gl) => wgpu::Backends::GL,
+        // It is no adapter that is found.
+        Some(Backend::Noop) => return Vec::new(),
     }]
 }
 
@@ -208,6 +212,9 @@ fn ranked(choice: &Choice, all: bool) -> Vec<(wgpu::Adapter, AdapterReport)> {
 /// # Errors
 /// [`Error::Adapter`] when there is none, or not the one asked for.
 pub fn adapters(choice: &Choice) -> Result<(Vec<AdapterReport>, usize)> {
+    if choice.backend == Some(Backend::Noop) {
+        return Ok((vec![open_noop().report().clone()], 0));
+    }
     let reports: Vec<AdapterReport> = ranked(choice, true).into_iter().map(|(_, r)| r).collect();
     let chosen = pick(&reports, choice)?;
     Ok((reports, chosen))
@@ -317,6 +324,10 @@ impl Gpu {
 /// [`Error::Adapter`] when there is none, with what to install or the names there are; or where
 /// `choice` asks for 16 bits and the adapter does not have them.
 pub fn open(choice: &Choice) -> Result<Gpu> {
+    if choice.backend == Some(Backend::Noop) {
+        let gpu = open_large_noop();
+        return choice.precision.is_half(gpu.report()).map(|_| gpu);
+    }
     // A number or a name may mean any of them.
     let mut found = ranked(choice, choice.adapter.is_some());
     let reports: Vec<AdapterReport> = found.iter().map(|(_, report)| report.clone()).collect();
@@ -405,13 +416,28 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
 /// A device that runs nothing and checks everything: plans and shaders can be tested with no driver.
 /// It has WebGPU's default limits.
 pub fn open_noop() -> Gpu {
+    noop(wgpu::Limits::default(), Capabilities::default())
+}
+
+/// The same with bindings and buffers of 2 GB, so that whole networks fit. Its buffers take
+/// memory of this process.
+pub fn open_large_noop() -> Gpu {
+    const MOST: u64 = i32::MAX as u64 / 256 * 256;
+    let limits = wgpu::Limits {
+        max_buffer_size: MOST,
+        max_storage_buffer_binding_size: MOST,
+        ..Default::default()
+    };
+    noop(limits, Capabilities { max_binding: MOST, max_buffer: MOST, ..Capabilities::default() })
+}
+
+fn noop(limits: wgpu::Limits, capabilities: Capabilities) -> Gpu {
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("noop"),
-        required_limits: wgpu::Limits::default(),
+        required_limits: limits,
         ..Default::default()
     };
     let (device, queue) = wgpu::Device::noop(&descriptor);
-    let capabilities = Capabilities::default();
     let report = AdapterReport {
         name: "noop".to_owned(),
         backend: "noop".to_owned(),
@@ -479,6 +505,17 @@ impl std::fmt::Display for AdapterReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_computed_where_that_is_asked_for() {
+        let choice = Choice { backend: Some(Backend::Noop), ..Choice::default() };
+        let gpu = open(&choice).unwrap();
+        assert_eq!(gpu.report().backend, "noop");
+        assert!(gpu.capabilities().max_binding > 2_000_000_000);
+        let (all, chosen) = adapters(&choice).unwrap();
+        assert_eq!((all.len(), chosen), (1, 0));
+        assert!(open(&Choice { precision: Precision::F16, ..choice }).is_err());
+    }
 
     #[test]
     fn a_backend_without_adapters_is_left_away_where_there_are_others() {

@@ -14,7 +14,9 @@ use crate::engine::kernel::{Capabilities, Choices, Element};
 use crate::engine::shaders::{TEXELS_PER_ROW, row_bytes, texture_bytes};
 use crate::error::{Error, Result};
 
-pub use adapter::{AdapterReport, Backend, Choice, Precision, adapters, open, open_noop, variable};
+pub use adapter::{
+    AdapterReport, Backend, Choice, Precision, adapters, open, open_large_noop, open_noop, variable,
+};
 pub(crate) use disk::parse as pipelines_of;
 pub use environment::environment;
 use meter::{Measured, Meter};

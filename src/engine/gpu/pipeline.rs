@@ -1,15 +1,16 @@
 //! Pipelines, one a kernel variant and never one a tensor shape, and their bindings.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::disk::Disk;
 use super::{Buffer, Command, Gpu, Texture, one_line, texture_format};
 use crate::engine::kernel::Element;
 use crate::engine::shaders::{self, Access};
 use crate::error::{Error, Result};
+use crate::parallel;
 
 /// What a pipeline is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +68,10 @@ impl Pipeline {
 
 type ModuleKey = (&'static str, Vec<(&'static str, u32)>, bool, Vec<&'static str>, bool);
 
+fn module_key(key: &Key, checked: bool) -> ModuleKey {
+    (key.shader, key.tiles.clone(), key.texels, key.halves.clone(), checked)
+}
+
 /// Modules and pipelines made so far.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
@@ -109,25 +114,49 @@ impl Gpu {
     /// # Errors
     /// [`Error::Gpu`] when the shader does not compile for this adapter.
     pub(crate) fn pipeline(&self, key: &Key) -> Result<Arc<Pipeline>> {
-        let mut cache = self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let checked = self.checked || key.checked;
         let full = key.clone().checked(checked);
-        if let Some(found) = cache.pipelines.get(&full) {
+        if let Some(found) = self.cache().pipelines.get(&full) {
             return Ok(found.clone());
         }
-        let (tiles, halves) = (key.tiles.clone(), key.halves.clone());
-        let module_key = (key.shader, tiles, key.texels, halves, checked);
-        let module = match cache.modules.get(&module_key) {
-            Some(module) => module.clone(),
-            None => {
-                let module = self.compile_module(key, checked)?;
-                cache.modules.insert(module_key, module.clone());
-                module
-            }
-        };
+        // The cache is open while the driver works: another core may compile at the same time. Where two made the
+        // same one, all get the first.
+        let module = self.module(key, checked)?;
         let pipeline = Arc::new(self.compile_pipeline(key, &module)?);
-        cache.pipelines.insert(full, pipeline.clone());
-        Ok(pipeline)
+        Ok(self.cache().pipelines.entry(full).or_insert(pipeline).clone())
+    }
+
+    /// Compiles what `keys` need and is not there yet, on all cores.
+    ///
+    /// # Errors
+    /// As [`Self::pipeline`], for the first of `keys` that does not compile.
+    pub(crate) fn compile(&self, keys: &[Key]) -> Result<()> {
+        let mut seen = HashSet::new();
+        let missing = |key: &&Key| {
+            let full = (*key).clone().checked(self.checked || key.checked);
+            !self.cache().pipelines.contains_key(&full) && seen.insert(full)
+        };
+        let keys: Vec<&Key> = keys.iter().filter(missing).collect();
+        // Several pipelines are made from one module.
+        let mut seen = HashSet::new();
+        let first = |key: &&&Key| seen.insert(module_key(key, self.checked || key.checked));
+        let modules: Vec<&Key> = keys.iter().filter(first).copied().collect();
+        let module = |key: &&Key| self.module(key, self.checked || key.checked).map(drop);
+        parallel::map(&modules, module).into_iter().collect::<Result<()>>()?;
+        parallel::map(&keys, |key| self.pipeline(key).map(drop)).into_iter().collect()
+    }
+
+    fn module(&self, key: &Key, checked: bool) -> Result<wgpu::ShaderModule> {
+        let module_key = module_key(key, checked);
+        if let Some(module) = self.cache().modules.get(&module_key) {
+            return Ok(module.clone());
+        }
+        let module = self.compile_module(key, checked)?;
+        Ok(self.cache().modules.entry(module_key).or_insert(module).clone())
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The WGSL of a shader with these register tiles, as it is compiled for this adapter: `texels`, whether it reads
@@ -154,7 +183,7 @@ impl Gpu {
 
     /// How many pipelines have been compiled.
     pub fn compiled(&self) -> usize {
-        self.pipelines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pipelines.len()
+        self.cache().pipelines.len()
     }
 
     #[allow(unsafe_code)]

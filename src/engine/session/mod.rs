@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::engine::gpu::{Bindable, Buffer, Command, Gpu, Key, Resource};
 use crate::engine::kernel::Element;
-use crate::engine::plan::{Memory, Options, Place, Plan, Port, Reach, Step, allocation};
+use crate::engine::plan::{Dispatch, Memory, Options, Place, Plan, Port, Reach, Step, allocation};
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 
@@ -75,21 +75,16 @@ impl Session {
         }
         let uniforms = gpu.uniforms("uniforms", &blocks)?;
 
+        let keys: Vec<Key> = dispatches().map(key).collect();
+        gpu.compile(&keys)?;
+
         let buffers = Buffers { inputs: &inputs, slots: &slots, store, arena };
         let mut at = 0;
         let mut commands = |steps: &[Step]| -> Result<Vec<(usize, Command)>> {
             let mut commands = Vec::new();
             for (at_step, step) in steps.iter().enumerate() {
                 for dispatch in &step.dispatches {
-                    let key = Key::new(
-                        dispatch.shader,
-                        dispatch.entry,
-                        &dispatch.constants,
-                        &dispatch.tiles,
-                        dispatch.texels,
-                        &dispatch.halves,
-                    )
-                    .checked(dispatch.checked);
+                    let key = key(dispatch);
                     let pipeline = gpu.pipeline(&key)?;
                     let mut resources = Vec::new();
                     for bound in &dispatch.bindings {
@@ -274,6 +269,18 @@ impl Session {
             self.gpu.submit(&self.setup);
         }
     }
+}
+
+fn key(dispatch: &Dispatch) -> Key {
+    Key::new(
+        dispatch.shader,
+        dispatch.entry,
+        &dispatch.constants,
+        &dispatch.tiles,
+        dispatch.texels,
+        &dispatch.halves,
+    )
+    .checked(dispatch.checked)
 }
 
 /// How plans for `gpu` are made: with the variants and the precision that were chosen for it.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::Rng;
 use serde::Serialize;
@@ -14,12 +14,12 @@ use super::show::short;
 use super::timing::{Effort, Timing, time_repeatedly};
 use super::{Machine, Phase, PhaseGraph, machine};
 use crate::draw;
-use crate::engine::gpu::{Gpu, open_noop};
+use crate::engine::gpu::{Gpu, open_large_noop};
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::nets::classifier::Classifier;
 use crate::nets::images::{
-    Augment, BatchOptions, Batches, Colour, Flips, Jitter, Prepared, Resize, Scaling,
+    Augment, BatchOptions, Batches, Colour, Flips, Grey, Jitter, Prepared, Scaling,
 };
 use crate::nets::models::{IMAGES, Network};
 use crate::nets::train::Predictor;
@@ -111,7 +111,7 @@ pub fn host(
     size: [usize; 2],
     effort: Effort,
 ) -> Result<Host> {
-    let gpu = Arc::new(open_noop());
+    let gpu = Arc::new(open_large_noop());
     let folder = tempfile::tempdir()
         .map_err(|source| Error::file("make", "a folder for pictures", source))?;
     let files = pictures(folder.path())?;
@@ -125,14 +125,11 @@ pub fn host(
     drop(scores);
     let read = |path: &PathBuf| Colour::read(path);
     let colours: Vec<Colour> = files.iter().map(read).collect::<Result<_>>()?;
-    let mut prepared = Prepared::from_colour(
-        &colours,
-        (size[0], size[1]),
-        network.channels,
-        Scaling::Tf,
-        Resize::Bilinear,
-    );
-    prepared.labels = (0..PICTURES).map(|index| index % 2).collect();
+    // What is trained on is grey.
+    let greys: Vec<Grey> = parallel::map(&colours, Colour::grey);
+    let labelled = greys.iter().enumerate().map(|(index, grey)| (grey, index % 2));
+    let prepared =
+        Prepared::from_images(labelled, (size[0], size[1]), network.channels, Scaling::Tf);
     let mut work = Work { gpu, effort, batch, files, colours, prepared, step };
     let mut stages = work.of_pictures(size)?;
     stages.extend(work.of_steps(dispatches[1])?);
@@ -162,23 +159,21 @@ struct Work {
 }
 
 impl Work {
-    /// The time of `run`, which does something for `count` of what it is `per`.
+    /// The time of `run`, which does something for `count` things, for each of them.
     fn time(
         &self,
         cores: usize,
         count: usize,
         mut run: impl FnMut() -> Result<()>,
     ) -> Result<Timing> {
-        parallel::on(cores, || {
+        let timing = parallel::on(cores, || {
             time_repeatedly(self.effort, |repeats| {
                 let start = Instant::now();
-                for _ in 0..repeats {
-                    run()?;
-                }
-                let all = start.elapsed().as_secs_f64() / (repeats * count.max(1)).max(1) as f64;
-                Ok(Duration::from_secs_f64(all))
+                (0..repeats).try_for_each(|_| run())?;
+                Ok(start.elapsed() / repeats.max(1) as u32)
             })
-        })
+        })?;
+        Ok(timing.times(1.0 / count.max(1) as f64))
     }
 
     /// A stage that all cores share.
@@ -246,25 +241,17 @@ impl Work {
         let names: Vec<String> =
             self.step.plan().outputs.iter().map(|port| port.name.clone()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        // Only one session is timed at a time, and it is the same.
-        let gpu = self.gpu.clone();
-        let mut record = |count: usize| {
-            let step = &mut self.step;
-            let effort = self.effort;
-            parallel::on(1, || {
-                time_repeatedly(effort, |repeats| {
-                    let start = Instant::now();
-                    for _ in 0..repeats {
-                        step.run()?;
-                        gpu.wait()?;
-                    }
-                    Ok(start.elapsed() / u32::try_from(repeats * count).unwrap_or(u32::MAX).max(1))
-                })
-            })
-        };
-        let recorded = Stage { name: "record", per: "step", one: record(1)?, all: None };
-        let dispatch =
-            Stage { name: "record", per: "dispatch", one: record(dispatches)?, all: None };
+        let recorded = time_repeatedly(self.effort, |repeats| {
+            let start = Instant::now();
+            for _ in 0..repeats {
+                self.step.run()?;
+                self.gpu.wait()?;
+            }
+            Ok(start.elapsed() / repeats.max(1) as u32)
+        })?;
+        let dispatch = recorded.times(1.0 / dispatches.max(1) as f64);
+        let recorded = Stage { name: "record", per: "step", one: recorded, all: None };
+        let dispatch = Stage { name: "record", per: "dispatch", one: dispatch, all: None };
         let read_back =
             self.alone("read back", "step", 1, || self.step.read_all(&names).map(drop))?;
         let whole = self.whole(&names)?;

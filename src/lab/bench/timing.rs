@@ -131,10 +131,10 @@ impl Timing {
     }
 
     /// The same of something that takes `factor` times as long.
-    #[cfg(test)]
     pub(super) fn times(&self, factor: f64) -> Self {
         let times: Vec<f64> = self.raw_ms.iter().map(|ms| factor * ms).collect();
-        Timing { ceiling_ms: self.ceiling_ms.clone(), ..Timing::of(&times, self.repeats) }
+        let ceiling_ms = self.ceiling_ms.clone();
+        Timing { ceiling_ms, settled: self.settled, ..Timing::of(&times, self.repeats) }
     }
 
     /// Half of the interval of the median, as a share of it.

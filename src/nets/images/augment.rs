@@ -122,16 +122,16 @@ impl Warp {
         }
         let rows = self.taps(size.0, self.shift[0], self.flips.vertical);
         let columns = self.taps(size.1, self.shift[1], self.flips.horizontal);
+        let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
+        let row = |row: usize| &image[row * size.1 * depth..][..size.1 * depth];
         let mut seen = Vec::with_capacity(image.len());
         for &([top, bottom], below) in &rows {
+            let (top, bottom) = (row(top), row(bottom));
             for &([left, right], beside) in &columns {
                 for channel in 0..depth {
-                    let at = |row: usize, column: usize| {
-                        image[(row * size.1 + column) * depth + channel]
-                    };
-                    let mix = |a: f32, b: f32, share: f32| a + (b - a) * share;
-                    let above = mix(at(top, left), at(top, right), beside);
-                    seen.push(mix(above, mix(at(bottom, left), at(bottom, right), beside), below));
+                    let (left, right) = (left * depth + channel, right * depth + channel);
+                    let above = mix(top[left], top[right], beside);
+                    seen.push(mix(above, mix(bottom[left], bottom[right], beside), below));
                 }
             }
         }

@@ -11,6 +11,9 @@ use crate::nets::images::Grey;
 use crate::nets::images::Resize;
 use crate::parallel;
 
+/// Fewer numbers than these are made sooner than threads are.
+const WORTH_SHARING: usize = 1 << 20;
+
 /// Images resized once, for many epochs.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -104,12 +107,18 @@ impl Prepared {
         self.some(&all)
     }
 
-    /// The images `shown`, each as its warp shows it, scaled, N x H x W x C: made on all cores.
+    /// The images `shown`, each as its warp shows it, scaled, N x H x W x C: on all cores where there is enough to do.
     fn some(&self, shown: &[(usize, Warp)]) -> Vec<f32> {
         let mut numbers = vec![0.0; shown.len() * self.image_len()];
         let images = numbers.chunks_exact_mut(self.image_len().max(1));
         let all: Vec<_> = shown.iter().zip(images).collect();
-        parallel::each(all, |((index, warp), numbers)| self.copy(*index, warp, numbers));
+        let copy = |((index, warp), numbers): (&(usize, Warp), &mut [f32])| {
+            self.copy(*index, warp, numbers);
+        };
+        match shown.len() * self.image_len() < WORTH_SHARING {
+            true => all.into_iter().for_each(copy),
+            false => parallel::each(all, copy),
+        }
         numbers
     }
 
@@ -380,7 +389,7 @@ mod tests {
 
     #[test]
     fn all_cores_make_the_bits_that_one_makes() {
-        let images: Vec<Grey> = (0..23).map(|i| textured(9 + i % 3, 8)).collect();
+        let images: Vec<Grey> = (0..20).map(|i| textured(9 + i % 3, 8)).collect();
         let colours: Vec<Colour> = images
             .iter()
             .map(|grey| Colour {
@@ -396,10 +405,11 @@ mod tests {
             (Scaling::Unit, 2),
             (Scaling::Torch, 4),
         ] {
+            // Of 9 such images in a batch, two channels are enough for all cores.
+            let size = (250, 260);
             let labelled = images.iter().map(|image| (image, 1));
-            let grey = Prepared::from_images(labelled, (7, 6), channels, scaling);
-            let colour =
-                Prepared::from_colour(&colours, (7, 6), channels, scaling, Resize::Antialiased);
+            let grey = Prepared::from_images(labelled, size, channels, scaling);
+            let colour = Prepared::from_colour(&colours, size, channels, scaling, Resize::Bilinear);
             for prepared in [grey, colour] {
                 let indices: Vec<usize> = (0..prepared.len()).collect();
                 for batch in Batches::new(&prepared, &indices, options(9)) {
