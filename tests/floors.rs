@@ -43,6 +43,7 @@ const FLOORS: [(u8, &str, &[&str]); 10] = [
             "keras",
             "models",
             "refine",
+            "stream",
             "train",
             "weights",
         ],

@@ -284,7 +284,7 @@ impl Work {
     fn files_to_scores(&self, classifier: &mut Classifier) -> Result<Stage> {
         let mut predictor =
             Predictor::new(&self.gpu, classifier.model().clone(), classifier.store())?;
-        self.shared("file to scores", "image", PICTURES, || {
+        self.shared("file to score", "image", PICTURES, || {
             classifier.stream(
                 &self.files,
                 self.batch,
@@ -358,5 +358,36 @@ impl fmt::Display for Host {
             table.row(name, cells);
         }
         write!(f, "{}", table.to_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grouped::COLUMNS;
+    use super::*;
+    use crate::nets::models;
+
+    #[test]
+    fn every_stage_has_a_time_and_the_whole_ways_are_among_them() {
+        let network = models::find("compact-resnet").unwrap();
+        let effort = Effort {
+            samples: 1,
+            sample: std::time::Duration::ZERO,
+            budget: std::time::Duration::from_millis(1),
+            ..Effort::QUICK
+        };
+        let host = host(network, 2, [32, 32], effort).unwrap();
+        let names: Vec<&str> = host.stages.iter().map(|stage| stage.name).collect();
+        assert_eq!(names.first(), Some(&"read and decode"));
+        assert!(names.contains(&"training step") && names.contains(&"file to score"));
+        assert!(host.stages.iter().all(|stage| stage.one.ms > 0.0), "{host:?}");
+        assert!(host.dispatches[1] > host.dispatches[0] && host.dispatches[0] > 0);
+        let [step, dispatch] = ["step", "dispatch"].map(|per| {
+            let found = host.stages.iter().find(|stage| (stage.name, stage.per) == ("record", per));
+            found.unwrap().one.ms
+        });
+        assert!((step / dispatch / host.dispatches[1] as f64 - 1.0).abs() < 1e-6);
+        let report = HostReport { host: vec![host], ..HostReport::begin() };
+        assert!(report.to_string().lines().all(|line| line.chars().count() <= COLUMNS), "{report}");
     }
 }
