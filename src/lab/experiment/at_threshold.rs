@@ -248,7 +248,8 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn means(surfaces: impl Iterator<Item = Surface> + Clone) -> Surface {
+/// The means of those figures that exist.
+pub(super) fn means(surfaces: impl Iterator<Item = Surface> + Clone) -> Surface {
     Surface {
         hausdorff_95: mean(surfaces.clone().map(|one| one.hausdorff_95)),
         average_surface_distance: mean(surfaces.clone().map(|one| one.average_surface_distance)),

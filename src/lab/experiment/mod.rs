@@ -48,8 +48,8 @@ pub use part::Part;
 pub use phase::Phase;
 pub(crate) use results::single;
 pub use results::{
-    Baselines, Classified, DatasetSummary, Intervals, MasksSummary, Missing, ModelSummary, Pooled,
-    RankCorrelation, Results, Retrained, RunResult, Way,
+    Baselines, BordersOfBaselines, Classified, DatasetSummary, Intervals, MasksSummary, Missing,
+    ModelSummary, Pooled, RankCorrelation, Results, Retrained, RunResult, Way,
 };
 pub use round::Round;
 pub use saved::Saved;
@@ -158,6 +158,7 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     }
     let baselines = baseline::baselines(&material)?;
     let mut results = Results::new(gpu, config, dataset, baselines);
+    results.baselines_borders_validation = Some(baseline::borders(&material)?);
     results.runs = runs;
     let whole = Whole { gpu, options, material: &material, out: &out, shared, origin };
     whole.agree()?;

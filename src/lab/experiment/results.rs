@@ -18,6 +18,7 @@ use crate::lab::metrics::binary::{Binary, Figure, Said, share};
 use crate::lab::metrics::classifier::{Answer, Judgement};
 use crate::lab::metrics::interval::{self, Interval, LEVEL};
 use crate::lab::metrics::redraw::DRAWS;
+use crate::lab::metrics::surface::Surface;
 use crate::nets::cam::normalise::{Normalisation, Sign};
 
 /// The whole file.
@@ -44,6 +45,10 @@ pub struct Results {
     /// Dice of trivial maps on the validation side, at the threshold that is best on the training side,
     /// as a mean over the seeds' splits.
     pub baselines_at_best_threshold_validation: Baselines,
+    /// Distances between borders of trivial maps on the validation side, at the same thresholds, as a mean over the
+    /// seeds' splits; null in results from before there were such.
+    #[serde(default)]
+    pub baselines_borders_validation: Option<BordersOfBaselines>,
     /// The class whose score every heatmap explains, on normal ROIs as well.
     pub explained_class: String,
     /// How all intervals were found.
@@ -186,6 +191,17 @@ pub struct Baselines {
     pub gaussian: f64,
     /// A centred filled ellipse.
     pub ellipse: f64,
+}
+
+/// Borders of each map that looks at nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BordersOfBaselines {
+    /// All of the ROI.
+    pub ones: Surface,
+    /// A centred Gaussian.
+    pub gaussian: Surface,
+    /// A centred filled ellipse.
+    pub ellipse: Surface,
 }
 
 /// One model with one seed.
@@ -427,6 +443,7 @@ impl Results {
             baselines,
             baselines_validation,
             baselines_at_best_threshold_validation,
+            baselines_borders_validation: None,
             explained_class: Class::Abnormal.name().to_owned(),
             intervals: Intervals::over_seeds(),
             runs: Vec::new(),

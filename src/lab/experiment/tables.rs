@@ -303,4 +303,19 @@ mod tests {
         let error = read::<Score>(&path).unwrap_err().to_string();
         assert!(error.contains("p.csv"), "{error}");
     }
+
+    #[test]
+    fn a_table_from_before_borders_were_measured_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        let old = "name,split,mean_dice,dice_at_best_threshold,for_min_max,for_max,against_relu_max,\
+                   against_min_max,against_max,patient\na,train,0.5,0.25,0,0,0,0,0,p\n";
+        std::fs::write(&path, old).unwrap();
+        let [line] = &read::<Score>(&path).unwrap()[..] else { panic!("one line") };
+        assert_eq!(
+            (line.iou, line.hausdorff_95, line.lesions, line.peak),
+            (None, None, None, None)
+        );
+        assert_eq!((line.dice_at_best_threshold, &line.patient[..]), (0.25, "p"));
+    }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::charts::line;
+use super::charts::{TRIVIAL, line};
 use super::numbers::{NOT_RUN, interval, list, number, word};
 use super::page::escape;
 use super::run::{Run, round_of};
@@ -52,7 +52,8 @@ pub fn masks(run: &Run) -> String {
     }
     let titles = FIGURES.iter().map(|one| one.0).chain(["no distance"]);
     let header: Vec<&str> = std::iter::once("model").chain(titles).collect();
-    let caption = "Heatmaps as masks: the validation side, at the threshold that is best on the training side";
+    let caption = "Heatmaps as masks: the validation side, at the threshold that is best on the training side; the last \
+                   rows have seen no image";
     let by_size: Vec<Vec<Cell>> = run.runs().iter().flat_map(thirds).collect();
     let sizes = match by_size.is_empty() {
         true => String::new(),
@@ -67,7 +68,23 @@ pub fn masks(run: &Run) -> String {
             )
         }
     };
-    table(caption, &header, &rows, &[]) + &sizes
+    table(caption, &header, &rows, &trivial(run)) + &sizes
+}
+
+/// The rows of the maps that look at nothing.
+fn trivial(run: &Run) -> Vec<Vec<Cell>> {
+    let Some(found) = run.results.get("baselines_borders_validation") else { return Vec::new() };
+    let row = |(name, words): &(&str, &str)| {
+        let of = found.get(name)?;
+        let mut cells = vec![Cell::Name(format!("{name}: {words}"))];
+        cells.extend(FIGURES.iter().map(|(_, key)| match number(of, key) {
+            None => Cell::Nothing,
+            found => Cell::Number(found, 3),
+        }));
+        cells.push(Cell::Nothing);
+        Some(cells)
+    };
+    TRIVIAL.iter().filter_map(row).collect()
 }
 
 /// The thirds of a run's lesions.

@@ -205,6 +205,8 @@ fn dice_against_size_is_a_mark_a_lesion_and_a_table_beside_it() {
         "hausdorff_95": { "mean": 17.25, "low": 12.0, "high": 22.5 }, "without_distance": 3,
         "normals_exceeding": { "mean": 0.875, "low": 0.5, "high": 0.9375 },
     });
+    let ellipse = json!({ "hausdorff_95": 9.125, "surface_dice": 0.375 });
+    results["baselines_borders_validation"] = json!({ "ellipse": ellipse });
     std::fs::write(&path, results.to_string()).unwrap();
     let table = folder.path().join("heatmaps/xception/7/lesions.csv");
     let lines = "name,split,pixels,diameter,dice\na<b>,validation,100,11.3,0.25\nlong,validation,900,33.9,0.75\n\
@@ -225,6 +227,7 @@ fn dice_against_size_is_a_mark_a_lesion_and_a_table_beside_it() {
         shown.contains("data-value=\"17.25\">17.250 <span")
             && shown.contains("data-value=\"0.1875\"")
     );
+    assert!(shown.contains("data-value=\"9.125\">9.125<"), "maps that look at nothing stand below");
     // What nothing was found of has no column.
     assert!(shown.contains("normals with anything marked") && !shown.contains("normals as strong"));
     std::fs::write(&table, "name,split\na,b\n").unwrap();
