@@ -5,17 +5,19 @@
 
 mod common {
     pub mod adapter;
+    pub mod lies;
 }
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use common::adapter;
+use common::lies::{LIES, Lie, UNSUPPORTED, build, lies_of, rounded, stored};
 use parula::engine::autodiff::gradients;
 use parula::engine::gpu::{Gpu, Precision};
-use parula::engine::graph::{Graph, Init, Role, Value};
+use parula::engine::graph::{Graph, Value};
 use parula::engine::kernel::Needs;
-use parula::engine::ops::{Case, Concat, Elementwise, Instruction, REGISTRY, SliceChannels};
+use parula::engine::ops::{Case, REGISTRY};
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store, evaluate};
 use parula::engine::tensor::Tensor;
@@ -29,105 +31,6 @@ fn cases() -> Vec<(&'static str, Case)> {
         .flat_map(|entry| (entry.cases)().into_iter().map(|case| (entry.name, case)))
         .filter(|(_, case)| !case.bench_only)
         .collect()
-}
-
-/// How the tensors of a case lie in memory.
-#[derive(Clone, Copy, Debug)]
-enum Lie {
-    Dense,
-    /// Activations are channels `start..` of wider tensors, and so is the output.
-    Within {
-        start: usize,
-        wider: usize,
-    },
-}
-
-const LIES: [Lie; 3] =
-    [Lie::Dense, Lie::Within { start: 4, wider: 8 }, Lie::Within { start: 3, wider: 5 }];
-
-/// The graph of a case, with the numbers of its inputs, and the value to compare. `half`: activations
-/// come from another kernel and go to one, so that they can be stored in 16 bits, which their numbers
-/// need no more than.
-fn build(
-    case: &Case,
-    lie: Lie,
-    half: bool,
-) -> (Graph, HashMap<String, Tensor<f64>>, Value, Vec<Value>) {
-    let mut graph = Graph::new();
-    let mut given = HashMap::new();
-    let updates = case.operation.updates();
-    let mut inputs = Vec::new();
-    let outside = if half { 6e4 } else { 1e6 };
-    for (index, mut tensor) in case.tensors(7).into_iter().enumerate() {
-        let name = format!("input_{index}");
-        if half {
-            tensor.data_mut().iter_mut().for_each(|value| *value = rounded(*value));
-        }
-        let shape = tensor.shape().clone();
-        let lie = if case.dense.contains(&index) { Lie::Dense } else { lie };
-        let value = match (lie, shape.nhwc()) {
-            _ if updates.contains(&index) => {
-                given.insert(name.clone(), tensor);
-                graph.variable(name, shape, Role::Optimizer, Init::Constant(0.0)).unwrap()
-            }
-            (Lie::Within { start, wider }, Some([n, h, w, c])) => {
-                let wide = Tensor::from_fn([n, h, w, c + wider], |at| {
-                    let (row, channel) = (at / (c + wider), at % (c + wider));
-                    // What is not part of the tensor must not matter.
-                    let inside = channel >= start && channel < start + c;
-                    if inside { tensor.data()[row * c + channel - start] } else { outside }
-                });
-                given.insert(name.clone(), wide);
-                let mut wide = graph.input(name, [n, h, w, c + wider]).unwrap();
-                if half {
-                    wide = stored(&mut graph, wide);
-                }
-                let slice = SliceChannels { start, count: c };
-                graph.add(format!("slice_{index}"), slice, &[wide]).unwrap()
-            }
-            _ => {
-                given.insert(name.clone(), tensor);
-                let value = graph.input(name, shape).unwrap();
-                if half { stored(&mut graph, value) } else { value }
-            }
-        };
-        inputs.push(value);
-    }
-    let lie = if case.dense.contains(&inputs.len()) { Lie::Dense } else { lie };
-    let mut output = graph.add_shared("output", case.operation.clone(), &inputs).unwrap();
-    if let (Lie::Within { start, wider }, Some([n, h, w, _]), []) =
-        (lie, graph.shape(output).nhwc(), updates)
-    {
-        let sides: Vec<Value> = [start, wider - start]
-            .into_iter()
-            .enumerate()
-            .map(|(index, c)| {
-                let name = format!("side_{index}");
-                // Whole numbers that 16 bits hold, too.
-                let side = Tensor::from_fn([n, h, w, c], |at| (at % 2048) as f64);
-                given.insert(name.clone(), side);
-                graph.input(name, [n, h, w, c]).unwrap()
-            })
-            .collect();
-        output = graph.add("concat", Concat, &[sides[0], output, sides[1]]).unwrap();
-    }
-    if half && updates.is_empty() {
-        output = stored(&mut graph, output);
-    }
-    (graph, given, output, inputs)
-}
-
-/// `value` as another kernel has stored it.
-fn stored(graph: &mut Graph, value: Value) -> Value {
-    let name = graph.unique(&format!("{}/stored", graph.node(value).name));
-    graph.add(name, Elementwise::one(Instruction::Scale(1.0)), &[value]).unwrap()
-}
-
-/// The nearest number that 16 bits can hold.
-fn rounded(value: f64) -> f64 {
-    let exponent = value.abs().log2().floor().max(-14.0);
-    let step = (exponent - 10.0).exp2();
-    if value == 0.0 { value } else { (value / step).round() * step }
 }
 
 /// Runs `graph` on the GPU and compares `wanted` with the reference.
@@ -209,9 +112,8 @@ fn kernels(checked: bool) {
                 println!("SKIPPED {name}/{}: the adapter lacks {:?}", variant.name, variant.needs);
                 continue;
             }
-            // The bounds checks are about indices, which all ways to lie share; so do all sizes of a tile.
-            let dense = checked || variant.name != variant.family;
-            let lies = if dense { &LIES[..1] } else { &LIES[..] };
+            // The bounds checks are about indices, which all ways to lie share.
+            let lies = if checked { &LIES[..1] } else { lies_of(variant) };
             for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie, false);
                 let update = !case.operation.updates().is_empty();
@@ -267,15 +169,6 @@ fn ways(gpu: &Gpu, lies: &[Lie]) -> Vec<(Lie, u64)> {
     let from: &[u64] = if gpu.capabilities().texels > 0 { &[u64::MAX, 0] } else { &[u64::MAX] };
     lies.iter().flat_map(|&lie| from.iter().map(move |&from| (lie, from))).collect()
 }
-
-/// What a variant says of a shape that it leaves to another.
-const UNSUPPORTED: [&str; 5] = [
-    "takes channels in fours",
-    "takes channels that are not in fours",
-    "takes one group of channels",
-    "takes subgroups of four lanes or more",
-    "and this driver stops after",
-];
 
 #[test]
 fn every_kernel_equals_the_reference() {
@@ -439,8 +332,7 @@ fn halves(checked: bool) {
             if (checked || case.operation.halves().is_empty()) && !rounds {
                 continue;
             }
-            let dense = checked || variant.name != variant.family;
-            let lies = if dense { &LIES[..1] } else { &LIES[..] };
+            let lies = if checked { &LIES[..1] } else { lies_of(variant) };
             for (lie, texels_from) in ways(&gpu, lies) {
                 let (graph, given, output, _) = build(&case, lie, true);
                 let options = Options {

@@ -2,8 +2,12 @@
 //!
 //!     cargo run --example pipelines > pipelines.json      the baseline, for `scripts/dawn/check`
 //!     cargo run --example pipelines -- --hlsl FOLDER      what DX12 is given, for `scripts/hlsl-check`
+//!     cargo run --example pipelines -- --page FILE        a page that runs the kernels' cases, for `scripts/kernels-check`
 
 mod hlsl;
+#[path = "../../tests/common/lies.rs"]
+mod lies;
+mod page;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +42,8 @@ fn main() -> Outcome {
             Ok(())
         }
         ["--hlsl", folder] => hlsl::write(Path::new(folder)),
-        _ => Err("usage: pipelines [--hlsl FOLDER]".into()),
+        ["--page", file] => page::write(Path::new(file)),
+        _ => Err("usage: pipelines [--hlsl FOLDER | --page FILE]".into()),
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Network {
 /// limits; those of planning and of reading the numbers.
 pub fn add(document: &mut Document, model: &Model, store: &Store) -> Result<Network> {
     expect_small(model)?;
-    document.add_variables("network", &model.graph, store)?;
+    document.add_variables("network", &model.graph, Some(store))?;
     let mut layers = describe::layers(model);
     keep(&mut layers);
     let pooled = pooled(model);

@@ -78,7 +78,7 @@ pub fn add(document: &mut Document, gpu: &Arc<Gpu>) -> Result<Json> {
     let (learnt, held_out) = material()?;
     let training = TrainingGraph::build(&NETWORK, BATCH, [SIDE; 2], 2, &OPTIMIZER)?;
     let store = Store::new(gpu, &training.graph, 0)?;
-    document.add_variables("training", &training.graph, &store)?;
+    document.add_variables("training", &training.graph, Some(&store))?;
     let outputs = [("loss", training.loss), ("logits", training.logits)];
     let names =
         outputs.map(|(shown, value)| (shown.to_owned(), training.graph.node(value).name.clone()));

@@ -60,9 +60,10 @@ impl Default for Document {
 }
 
 impl Document {
-    /// What a plan must be made for: WebGPU's default limits, no optional feature.
+    /// What a plan must be made for: WebGPU's default limits, no optional feature, and loops that every driver runs to
+    /// their end, since a browser does not tell which one it has. Mesa's leave theirs after so many turns.
     pub fn capabilities() -> Capabilities {
-        Capabilities::default()
+        Capabilities { longest_loop: 65_535, ..Capabilities::default() }
     }
 
     /// What the other variants of its steps may use: subgroups as well, of whichever size a browser may have.
@@ -75,18 +76,22 @@ impl Document {
         self.plans.keys().map(String::as_str)
     }
 
-    /// Adds the variables of `graph` under `name`, with the numbers in `store`; what the optimiser remembers starts
-    /// at 0.
+    /// Adds the variables of `graph` under `name`, with the numbers in `store`; without one all start at 0, as what the
+    /// optimiser remembers does.
     ///
     /// # Errors
     /// Those of reading them.
-    pub fn add_variables(&mut self, name: &str, graph: &Graph, store: &Store) -> Result<()> {
+    pub fn add_variables(
+        &mut self,
+        name: &str,
+        graph: &Graph,
+        store: Option<&Store>,
+    ) -> Result<()> {
         let layout = VariableLayout::new(graph);
         let mut roles = BTreeMap::new();
         for (&of, &elements) in &layout.elements {
-            let data = match of {
-                Role::Optimizer => None,
-                _ => {
+            let data = match store {
+                Some(store) if of != Role::Optimizer => {
                     let names = layout.entries.iter().filter(|entry| entry.2 == of);
                     let names: Vec<String> = names.map(|entry| entry.0.clone()).collect();
                     let mut bank = vec![0.0; elements];
@@ -96,6 +101,7 @@ impl Document {
                     }
                     Some(base64(&bank))
                 }
+                _ => None,
             };
             roles.insert(role(of), Bank { elements, data });
         }
@@ -137,7 +143,7 @@ impl Document {
         }
         let port = |name: &str, place: &Place| Port {
             name: name.to_owned(),
-            buffer: buffers.find(place.memory, true),
+            buffer: buffers.find(place.memory, 0),
             offset: place.start / 4 + place.view.offset as u64,
             stride: place.view.stride,
             shape: place.shape.dims().to_vec(),
@@ -227,8 +233,11 @@ impl Document {
         }
         let pipeline = self.kernels.pipeline(dispatch, feature)?;
         let mut bindings = Vec::new();
+        let mut unused = 0;
         for bound in &dispatch.bindings {
-            let at = buffers.find(bound.memory, bound.reach == Reach::Write);
+            let written = bound.reach == Reach::Write;
+            unused += usize::from(written && bound.memory == Memory::Unused);
+            let at = buffers.find(bound.memory, if written { unused } else { 0 });
             let start = if bound.memory == Memory::Unused { 0 } else { bound.start };
             let bytes = bound.bytes.min(buffers.all[at].bytes - start);
             let largest = self.needs.maxStorageBufferBindingSize;
