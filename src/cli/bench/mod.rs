@@ -1,5 +1,8 @@
 //! `parula bench`.
 
+mod expected;
+mod whole;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use self::expected::{all_right, expect_no_slower, is_empty, percent, something_timed, times};
 use super::network::size;
 use super::{Global, Numbers, at_least_one, parts, print, print_json};
 use crate::engine::gpu::Gpu;
@@ -16,8 +20,8 @@ use crate::engine::session;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::bench::{
-    self, BenchOptions, Bencher, Comparison, Effort, Group, HostReport, Kept, Layer, List,
-    ModelTiming, Old, Phase, PhaseGraph, Profile, Report, Watch, Which, Witness, time_model,
+    self, BenchOptions, Bencher, Effort, Group, Kept, Layer, List, Old, Phase, PhaseGraph, Report,
+    Watch, Which,
 };
 use crate::lab::run_folder::Again;
 use crate::nets::cam::{self, Explainer, Settings};
@@ -238,26 +242,6 @@ impl Bench {
         Kept::open(gpu, &self.out, layers, task, settings, again)
     }
 
-    /// Times what the processor does.
-    fn host(&self, global: &Global) -> Result<()> {
-        let usual = [models::find_any("mobilenet-v2")?];
-        let named = networks(&self.model, self.size)?;
-        let networks = if named.is_empty() { &usual[..] } else { &named };
-        let mut report = HostReport::begin();
-        for &network in networks {
-            global.stop.check(|| format!("{} networks were timed", report.host.len()))?;
-            let size = self.size.unwrap_or(network.input);
-            report.host.push(bench::host(
-                network,
-                self.batch,
-                size,
-                Effort::new(self.quick, true),
-            )?);
-        }
-        report.machine.ends();
-        if global.json { print_json(&report) } else { print(&report.to_string()) }
-    }
-
     /// Prints what would be timed. An adapter is looked at only for what a plan on it would have.
     fn list(&self, global: &Global, cases: &[Layer], models: &[&'static Network]) -> Result<()> {
         let mut list = List::default();
@@ -401,75 +385,6 @@ impl Bench {
         }
         Ok(())
     }
-
-    fn models(
-        &self,
-        models: &[&'static Network],
-        gpu: &Arc<Gpu>,
-        effort: Effort,
-        report: &mut Report,
-        stop: &Stop,
-    ) -> Result<()> {
-        if models.is_empty() {
-            return Ok(());
-        }
-        let witness = Witness::new(gpu)?;
-        for &network in models {
-            let size = self.size.unwrap_or(network.input);
-            let batch = self.batch;
-            let timed = report.models.len();
-            let mut open = |phase| {
-                stop.check(|| format!("{timed} models were timed"))?;
-                PhaseGraph::new(network, phase, batch, size)?.session(gpu)
-            };
-            let (name, ceiling) = (network.name, &report.ceiling);
-            let model = name.to_owned();
-            let mut found = ModelTiming { model, batch, input: size, ..ModelTiming::default() };
-            let phases = &self.phases;
-            let done = time_model(&mut found, phases, effort, ceiling, &witness, &mut open);
-            // The phases before the one that was stopped are timed.
-            if found.timed() {
-                report.models.push(found);
-            }
-            done?;
-            for &phase in self.phases.iter().filter(|_| self.profile) {
-                let rows = bench::profile(&open(phase)?)?;
-                let (model, input) = (name.to_owned(), size);
-                let sum_ms = rows.iter().map(|row| row.ms).sum();
-                report.profiles.push(Profile { model, batch, input, phase, sum_ms, rows });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Bench {
-    fn methods(
-        &self,
-        models: &[&'static Network],
-        gpu: &Arc<Gpu>,
-        effort: Effort,
-        report: &mut Report,
-        stop: &Stop,
-    ) -> Result<()> {
-        let methods = cam::find_all(&self.methods)?;
-        for &network in models {
-            let size = self.size.unwrap_or(network.input);
-            for method in &methods {
-                stop.check(|| format!("{} methods were timed", report.methods.len()))?;
-                let batch = self.batch;
-                let timed = bench::time_method(gpu, network, method, batch, size, effort)?;
-                crate::console::note!(
-                    "{} {}: {:.3} ms",
-                    network.name,
-                    method.name,
-                    timed.timing.ms
-                );
-                report.methods.push(timed);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What is timed on, for how long, and what ends it.
@@ -477,78 +392,6 @@ struct On<'a> {
     gpu: &'a Arc<Gpu>,
     effort: Effort,
     stop: &'a Stop,
-}
-
-/// Refuses a report of kernels that compute something else.
-fn all_right(report: &Report) -> Result<()> {
-    let Some(cases) = &report.cases else { return Ok(()) };
-    let Some(first) = cases.wrong.first() else { return Ok(()) };
-    let message = format!(
-        "{} of {} cases are wrong, the first {}/{} on {}: {}",
-        cases.wrong.len(),
-        cases.all,
-        first.op,
-        first.variant,
-        first.case,
-        first.reason
-    );
-    Err(Error::Gpu { doing: "checking every kernel".to_owned(), message })
-}
-
-/// Refuses a report that has reasons alone.
-fn something_timed(report: &Report) -> Result<()> {
-    match report.not_timed.first() {
-        Some(first) if is_empty(report) => Err(Error::usage(
-            format!("nothing was timed: {}", first.reason),
-            "try another shape, kernel or variant",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn is_empty(report: &Report) -> bool {
-    report.cases.is_none()
-        && report.results.is_empty()
-        && report.models.is_empty()
-        && report.methods.is_empty()
-}
-
-/// Refuses what is slower, by more than `percent` beyond doubt.
-fn expect_no_slower(comparison: &Comparison, percent: f64) -> Result<()> {
-    let slower = comparison.slower_than(percent);
-    let Some(worst) = slower.iter().max_by(|a, b| a.normalised.total_cmp(&b.normalised)) else {
-        return Ok(());
-    };
-    let problem = format!(
-        "{} of {} are slower than there by more than {percent} %, most {}/{} on {}: {:.2} times as long",
-        slower.len(),
-        comparison.rows.len(),
-        worst.op,
-        worst.variant,
-        worst.case,
-        worst.normalised
-    );
-    Err(Error::content(
-        &comparison.old,
-        problem,
-        "find what changed since, or make the report again",
-    ))
-}
-
-/// Reads how many times as long, `10x` or `10`.
-fn times(text: &str) -> std::result::Result<f64, String> {
-    match text.trim_end_matches('x').parse::<f64>() {
-        Ok(times) if times.is_finite() && times > 1.0 => Ok(times),
-        _ => Err("give a number above 1, as 10x".to_owned()),
-    }
-}
-
-/// Reads a share in percent, `5` or `5%`.
-fn percent(text: &str) -> std::result::Result<f64, String> {
-    match text.trim_end_matches('%').parse::<f64>() {
-        Ok(percent) if percent.is_finite() && percent >= 0.0 => Ok(percent),
-        _ => Err("give a number of percent, 0 or more".to_owned()),
-    }
 }
 
 /// The networks of these names, all of them by `all`; a name that ends as a model's file does is that file,
