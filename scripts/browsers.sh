@@ -19,11 +19,12 @@ find_chromium() {
 # Leaves with FIREFOX as its path: installed, or unpacked under target/ with FIREFOX_LIBRARIES, the libraries that it needs.
 find_firefox() {
     FIREFOX="${FIREFOX:-$(command -v firefox-esr || command -v firefox || true)}"
-    local unpacked="$PWD/target/firefox" root="$PWD/target/firefox/root/usr/lib"
+    local unpacked="$PWD/target/firefox" root="$PWD/target/firefox/root" libraries
+    libraries="$root/usr/lib"
     if [[ -z "$FIREFOX" ]]; then
         [[ -f "$unpacked/done" ]] || unpack "$unpacked" "" firefox-esr || cannot "Firefox is not installed, and could not be fetched"
-        FIREFOX="$root/firefox-esr/firefox-esr"
-        FIREFOX_LIBRARIES="$root/firefox-esr:$(dirname "$(compgen -G "$root/*-linux-gnu/libvpx.so*" | head -n 1)")"
+        FIREFOX="$libraries/firefox-esr/firefox-esr"
+        FIREFOX_LIBRARIES="$libraries/firefox-esr:$(dirname "$(compgen -G "$libraries/*-linux-gnu/libvpx.so*" | head -n 1)")"
         export FIREFOX_LIBRARIES
     fi
     export FIREFOX
