@@ -166,7 +166,8 @@ impl Surfaces {
     pub fn dice(&self, tolerance: f64) -> Option<f64> {
         let near = |side: &Side| -> f64 {
             let parts = side.parts.iter().take_while(|part| root(part.0) <= tolerance);
-            parts.map(|part| part.1).sum()
+            // The sum of no floats is -0 in Rust, which a table would show.
+            parts.fold(0.0, |sum, part| sum + part.1)
         };
         let length = self.sides[0].length + self.sides[1].length;
         (length > 0.0).then(|| (near(&self.sides[0]) + near(&self.sides[1])) / length)
@@ -220,6 +221,15 @@ mod tests {
     fn of(truth: &str, mask: &str, width: usize) -> Surfaces {
         let pixels = |text: &str| text.chars().map(|c| c == '#').collect::<Vec<bool>>();
         Surfaces::new(&pixels(truth), &pixels(mask), [truth.len() / width, width]).unwrap()
+    }
+
+    #[test]
+    fn borders_far_apart_share_nothing_and_not_less() {
+        let square = |left: usize| -> Vec<bool> {
+            (0..400).map(|at| at / 20 < 4 && (left..left + 4).contains(&(at % 20))).collect()
+        };
+        let far = Surfaces::new(&square(0), &square(15), [20, 20]).unwrap();
+        assert_eq!(far.dice(TOLERANCE).map(f64::to_bits), Some(0.0f64.to_bits()));
     }
 
     #[test]
