@@ -223,100 +223,98 @@ impl Cam {
             &images,
             batch,
             |colour| colour,
-            |stream| loop {
+            |stream| {
                 let written =
-                    || format!("{} of {} heatmaps were written", documents.len(), images.len());
-                if let Err(stop) = global.stop.check(written) {
-                    failures.stop(stop);
-                    break;
-                }
-                let Some((found, prepared)) = stream.next(|error| failures.add(error)) else {
-                    break;
-                };
-                let found = network::named(&images, found);
-                let numbers = prepared.all();
-                let requests: Vec<Request> = found
-                    .iter()
-                    .zip(numbers.chunks(prepared.image_len()))
-                    .map(|((_, shown), image)| Request {
-                        image,
-                        class,
-                        size: [shown.height, shown.width],
-                        mask: None,
+                    |done: usize| format!("{done} of {} heatmaps were written", images.len());
+                while let Some((found, prepared)) =
+                    network::next(stream, &images, &mut failures, &global.stop, |_| {
+                        written(documents.len())
                     })
-                    .collect();
-                let explanations = match explainer.explain(&requests) {
-                    Ok(explanations) => explanations,
-                    Err(error) => {
-                        failures.stop(error);
-                        break;
-                    }
-                };
-                // What takes the GPU is one image after another, and files are written on all cores.
-                let mut ready = Vec::with_capacity(found.len());
-                let mut full = false;
-                for (((image, colour), request), explained) in
-                    found.iter().zip(&requests).zip(explanations)
                 {
-                    let share = loaded.probabilities(&explained.logits)[explained.class];
-                    let refined = explainer
-                        .expect_finite(&image.shown(), request, &explained)
-                        .and_then(|()| {
-                            if let Some(steps) = &mut steps {
-                                let subject = (*image, colour, request.image);
-                                steps.write(
-                                    &loaded,
-                                    subject,
-                                    explained.class,
-                                    &explained.heatmap,
-                                )?;
-                            }
-                            refiner
-                                .as_mut()
-                                .map(|it| refine(it, colour, &explained.heatmap))
-                                .transpose()
-                        });
-                    match refined {
-                        Ok(refined) => {
-                            ready.push(Ready { image, colour, explained, share, refined })
+                    let numbers = prepared.all();
+                    let requests: Vec<Request> = found
+                        .iter()
+                        .zip(numbers.chunks(prepared.image_len()))
+                        .map(|((_, shown), image)| Request {
+                            image,
+                            class,
+                            size: [shown.height, shown.width],
+                            mask: None,
+                        })
+                        .collect();
+                    let explanations = match explainer.explain(&requests) {
+                        Ok(explanations) => explanations,
+                        Err(error) => {
+                            failures.stop(error);
+                            break;
                         }
-                        Err(error) => full |= failures.add_unwritten(error),
+                    };
+                    // What takes the GPU is one image after another, and files are written on all cores.
+                    let mut ready = Vec::with_capacity(found.len());
+                    let mut full = false;
+                    for (((image, colour), request), explained) in
+                        found.iter().zip(&requests).zip(explanations)
+                    {
+                        let share = loaded.probabilities(&explained.logits)[explained.class];
+                        let refined = explainer
+                            .expect_finite(&image.shown(), request, &explained)
+                            .and_then(|()| {
+                                if let Some(steps) = &mut steps {
+                                    let subject = (*image, colour, request.image);
+                                    steps.write(
+                                        &loaded,
+                                        subject,
+                                        explained.class,
+                                        &explained.heatmap,
+                                    )?;
+                                }
+                                refiner
+                                    .as_mut()
+                                    .map(|it| refine(it, colour, &explained.heatmap))
+                                    .transpose()
+                            });
+                        match refined {
+                            Ok(refined) => {
+                                ready.push(Ready { image, colour, explained, share, refined })
+                            }
+                            Err(error) => full |= failures.add_unwritten(error),
+                        }
+                        if full {
+                            break;
+                        }
+                    }
+                    let written = parallel::map(&ready, |ready| self.write(ready, &about));
+                    for (Ready { image, explained, share, .. }, written) in
+                        ready.into_iter().zip(written)
+                    {
+                        let [raw, png] = match written {
+                            Ok(files) => files.map(|file| file.display().to_string()),
+                            Err(error) => {
+                                full |= failures.add_unwritten(error);
+                                continue;
+                            }
+                        };
+                        let (of, nothing) = (explained.class, explained.is_empty());
+                        empty += usize::from(nothing);
+                        classes.insert(of);
+                        documents.push(serde_json::json!({
+                            "image": image.shown(), "class": of, "method": method.name,
+                            "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
+                            "class_name": loaded.classes.name(of), "probability": share,
+                            "logit": explained.logits.get(of),
+                            "input": loaded.model.size, "scaling": loaded.scaling.name(),
+                            "resize": loaded.resize.name(),
+                            "sign": if self.against { -1 } else { 1 },
+                        }));
+                        text += &format!(
+                            "{}: class {}, probability {share:.4}, layer {layer}\n",
+                            image.shown(),
+                            loaded.classes.describe(of)
+                        );
                     }
                     if full {
                         break;
                     }
-                }
-                let written = parallel::map(&ready, |ready| self.write(ready, &about));
-                for (Ready { image, explained, share, .. }, written) in
-                    ready.into_iter().zip(written)
-                {
-                    let [raw, png] = match written {
-                        Ok(files) => files.map(|file| file.display().to_string()),
-                        Err(error) => {
-                            full |= failures.add_unwritten(error);
-                            continue;
-                        }
-                    };
-                    let (of, nothing) = (explained.class, explained.is_empty());
-                    empty += usize::from(nothing);
-                    classes.insert(of);
-                    documents.push(serde_json::json!({
-                        "image": image.shown(), "class": of, "method": method.name,
-                        "layer": layer, "raw": raw, "png": png, "all_zero": nothing,
-                        "class_name": loaded.classes.name(of), "probability": share,
-                        "logit": explained.logits.get(of),
-                        "input": loaded.model.size, "scaling": loaded.scaling.name(),
-                        "resize": loaded.resize.name(),
-                        "sign": if self.against { -1 } else { 1 },
-                    }));
-                    text += &format!(
-                        "{}: class {}, probability {share:.4}, layer {layer}\n",
-                        image.shown(),
-                        loaded.classes.describe(of)
-                    );
-                }
-                if full {
-                    break;
                 }
             },
         );

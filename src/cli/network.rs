@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::at_least_one;
-use super::images::Image;
+use super::images::{Failures, Image};
 use crate::engine::gpu::Gpu;
 use crate::engine::plan::BATCH;
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ use crate::nets::images::{Colour, Prepared, Resize, Scaling, Window};
 use crate::nets::keras;
 use crate::nets::stream::Stream;
 use crate::nets::weights::{Format, Raw};
+use crate::stop::Stop;
 
 /// Which network, with which weights.
 #[derive(Debug, Args)]
@@ -202,9 +203,21 @@ pub fn stream<K: Send, A>(
     loaded.stream(images, batch, |image| (&image.path, image.size), keep, take)
 }
 
-/// The images that were found in a batch of [`stream`].
-pub fn named<K>(images: &[Image], found: Vec<(usize, K)>) -> Vec<(&Image, K)> {
-    found.into_iter().map(|(at, kept)| (&images[at], kept)).collect()
+/// The next batch of [`stream`], with its images; none when there are no more, or after a wish to stop, which `failures`
+/// is then told of: `done` says what is finished, of the images that were looked at.
+pub fn next<'a, K>(
+    stream: &mut Stream<K>,
+    images: &'a [Image],
+    failures: &mut Failures,
+    stop: &Stop,
+    done: impl FnOnce(usize) -> String,
+) -> Option<(Vec<(&'a Image, K)>, Prepared)> {
+    if let Err(stop) = stop.check(|| done(stream.seen)) {
+        failures.stop(stop);
+        return None;
+    }
+    let (found, prepared) = stream.next(|error| failures.add(error))?;
+    Some((found.into_iter().map(|(at, kept)| (&images[at], kept)).collect(), prepared))
 }
 
 /// Refuses weights with which what the network computes of the first image that can be read is not

@@ -55,16 +55,10 @@ impl Predict {
         let mut documents = Vec::new();
         let nothing = |_| ();
         network::stream(&loaded, &images, batch, nothing, |stream| -> Result<()> {
-            loop {
-                let seen = || format!("{} of {} images were looked at", stream.seen, images.len());
-                if let Err(stop) = global.stop.check(seen) {
-                    failures.stop(stop);
-                    break;
-                }
-                let Some((found, prepared)) = stream.next(|error| failures.add(error)) else {
-                    break;
-                };
-                let found = network::named(&images, found);
+            let looked = |seen: usize| format!("{seen} of {} images were looked at", images.len());
+            while let Some((found, prepared)) =
+                network::next(stream, &images, &mut failures, &global.stop, looked)
+            {
                 let mut numbers = prepared.all();
                 numbers.resize(batch * prepared.image_len(), 0.0);
                 let answer = match classifier.logits(&numbers) {

@@ -85,74 +85,73 @@ impl Segment {
             &images,
             batch,
             |colour| colour,
-            |stream| loop {
-                if let Err(stop) =
-                    global.stop.check(|| format!("{} masks are written", documents.len()))
+            |stream| {
+                let written = |done: usize| format!("{done} masks are written");
+                while let Some((found, prepared)) =
+                    network::next(stream, &images, &mut failures, &global.stop, |_| {
+                        written(documents.len())
+                    })
                 {
-                    failures.stop(stop);
-                    break;
-                }
-                let Some((found, prepared)) = stream.next(|error| failures.add(error)) else {
-                    break;
-                };
-                let found = network::named(&images, found);
-                let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
-                let masks = each(found.len(), |some| match &mut masker {
-                    Masker::Network(segmenter) => {
-                        let found = segmenter.probabilities(&prepared, some)?;
-                        let one = |probability| Likely { probability, all_zero: false };
-                        Ok(found.into_iter().map(one).collect())
-                    }
-                    Masker::Heatmaps(heatmaps) => {
-                        let (classifier, recipe) = &**heatmaps;
-                        let greys: Vec<&Grey> = some.iter().map(|&index| &greys[index]).collect();
-                        let found = pseudo(&gpu, classifier, &greys, recipe, size, &global.stop)?;
-                        let one = |Pseudo { heatmap, belief }| Likely {
-                            probability: belief,
-                            all_zero: heatmap.iter().all(|&value| value == 0.0),
-                        };
-                        Ok(found.into_iter().map(one).collect())
-                    }
-                });
-                let probabilities = match masks {
-                    Ok(probabilities) => probabilities,
-                    Err(error) => {
-                        failures.stop(error);
-                        break;
-                    }
-                };
-                let likely: Vec<_> = found.iter().zip(probabilities).collect();
-                let written = parallel::map(&likely, |((image, colour), likely)| {
-                    let likely = likely.as_ref().ok()?;
-                    Some(self.write(image, colour, &likely.probability, size))
-                });
-                let mut full = false;
-                for (((image, colour), likely), written) in likely.into_iter().zip(written) {
-                    let all_zero = match likely {
-                        Ok(likely) => likely.all_zero,
+                    let greys: Vec<Grey> = found.iter().map(|(_, colour)| colour.grey()).collect();
+                    let masks = each(found.len(), |some| match &mut masker {
+                        Masker::Network(segmenter) => {
+                            let found = segmenter.probabilities(&prepared, some)?;
+                            let one = |probability| Likely { probability, all_zero: false };
+                            Ok(found.into_iter().map(one).collect())
+                        }
+                        Masker::Heatmaps(heatmaps) => {
+                            let (classifier, recipe) = &**heatmaps;
+                            let greys: Vec<&Grey> =
+                                some.iter().map(|&index| &greys[index]).collect();
+                            let found =
+                                pseudo(&gpu, classifier, &greys, recipe, size, &global.stop)?;
+                            let one = |Pseudo { heatmap, belief }| Likely {
+                                probability: belief,
+                                all_zero: heatmap.iter().all(|&value| value == 0.0),
+                            };
+                            Ok(found.into_iter().map(one).collect())
+                        }
+                    });
+                    let probabilities = match masks {
+                        Ok(probabilities) => probabilities,
                         Err(error) => {
-                            failures.add(of_image(error, image));
-                            continue;
+                            failures.stop(error);
+                            break;
                         }
                     };
-                    let (mask, count) = match written {
-                        Some(Ok(written)) => written,
-                        Some(Err(error)) => {
-                            full |= failures.add_unwritten(error);
-                            continue;
-                        }
-                        None => continue,
-                    };
-                    let (width, height) = (colour.width, colour.height);
-                    documents.push(serde_json::json!({
+                    let likely: Vec<_> = found.iter().zip(probabilities).collect();
+                    let written = parallel::map(&likely, |((image, colour), likely)| {
+                        let likely = likely.as_ref().ok()?;
+                        Some(self.write(image, colour, &likely.probability, size))
+                    });
+                    let mut full = false;
+                    for (((image, colour), likely), written) in likely.into_iter().zip(written) {
+                        let all_zero = match likely {
+                            Ok(likely) => likely.all_zero,
+                            Err(error) => {
+                                failures.add(of_image(error, image));
+                                continue;
+                            }
+                        };
+                        let (mask, count) = match written {
+                            Some(Ok(written)) => written,
+                            Some(Err(error)) => {
+                                full |= failures.add_unwritten(error);
+                                continue;
+                            }
+                            None => continue,
+                        };
+                        let (width, height) = (colour.width, colour.height);
+                        documents.push(serde_json::json!({
                     "image": image.shown(), "mask": mask.display().to_string(), "width": width, "height": height,
                     "mask_pixels": count, "share": count as f64 / (width * height) as f64,
                     "all_zero": all_zero,
                 }));
-                    blind += usize::from(all_zero);
-                }
-                if full {
-                    break;
+                        blind += usize::from(all_zero);
+                    }
+                    if full {
+                        break;
+                    }
                 }
             },
         );
