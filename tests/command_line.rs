@@ -1,6 +1,7 @@
 //! The program as a user runs it: every command, and every bad input with its message.
 
 mod common {
+    pub mod judged;
     pub mod program;
 }
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use std::sync::OnceLock;
 
+use common::judged::assert_at_training_threshold;
 use common::program::{command, failure, failure_and_code, json, parula};
 use parula::engine::graph::{Kind, Role};
 use parula::engine::tensor::Tensor;
@@ -147,6 +149,13 @@ fn the_experiment_writes_what_can_be_scored_again() {
     let results = json(&[&arguments[..], &["--seeds", "0,1"]].concat());
     assert_eq!(results["dataset"]["abnormal"], 8);
     assert_eq!(results["dataset"]["leakage"], 0);
+    for (run, seed) in results["runs"].as_array().unwrap().iter().zip(["0", "1"]) {
+        let table = |ending: &str| {
+            out.path().join("predictions/compact-resnet").join(format!("{seed}{ending}"))
+        };
+        let (train, validation) = (table(".train.csv"), table(".csv"));
+        assert_at_training_threshold(&run["at_training_threshold"], &train, &validation);
+    }
     let written: Value =
         serde_json::from_slice(&std::fs::read(out.path().join("results.json")).unwrap()).unwrap();
     assert_eq!(written, results);
@@ -682,10 +691,23 @@ fn train_makes_the_folder_of_its_weights() {
     let out = tempfile::tempdir().unwrap();
     let weights = out.path().join("new/folder/x.safetensors");
     let train = ["train", "--data", path(mammograms()), "--model", "compact-resnet"];
-    json(&[&train[..], &SMALL, &["--out", path(&weights)]].concat());
-    for ending in ["safetensors", "csv", "png"] {
+    let trained = json(&[&train[..], &SMALL, &["--out", path(&weights)]].concat());
+    for ending in ["safetensors", "csv", "png", "predictions.csv", "predictions.train.csv"] {
         assert!(weights.with_extension(ending).is_file(), "{ending}");
     }
+    assert_at_training_threshold(
+        &trained["at_training_threshold"],
+        &weights.with_extension("predictions.train.csv"),
+        &weights.with_extension("predictions.csv"),
+    );
+    let confusion: Vec<u64> = [0, 1]
+        .iter()
+        .flat_map(|&class| trained["judgement"]["confusion"][class].as_array().unwrap().clone())
+        .map(|count| count.as_u64().unwrap())
+        .collect();
+    assert_eq!(confusion.iter().sum::<u64>(), trained["validation"].as_u64().unwrap());
+    let right = (confusion[0] + confusion[3]) as f64 / confusion.iter().sum::<u64>() as f64;
+    assert!((right - trained["val_acc"].as_f64().unwrap()).abs() < 1e-9, "{trained}");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! `parula compare` as a user runs it: what it writes, how it goes on, and what it refuses.
 
 mod common {
+    pub mod judged;
     pub mod program;
 }
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use common::judged::assert_at_training_threshold;
 use common::program::{self, failure, json, parula, path};
 use parula::lab::compare::METRICS;
 use parula::nets::images::Grey;
@@ -77,6 +79,12 @@ fn a_comparison_has_every_metric_of_every_map_and_goes_on() {
     let [energy, precision] =
         ["energy", "average_precision"].map(|name| ones[name].as_f64().unwrap());
     assert!((energy - precision).abs() < 1e-12, "{ones}");
+
+    let classifier = &results["classifiers"][0];
+    assert_eq!((&classifier["model"], &classifier["seed"]), (&"compact-resnet".into(), &0.into()));
+    let [train, validation] =
+        ["0.train.csv", "0.csv"].map(|name| whole.join("predictions/compact-resnet").join(name));
+    assert_at_training_threshold(&classifier["at_training_threshold"], &train, &validation);
 
     let summary = results["summary"].as_array().unwrap();
     let ranked: Vec<f64> =

@@ -14,14 +14,17 @@ use crate::error::{Error, Result};
 use crate::files::outputs;
 use crate::lab::data::duplicates::Handling as Duplicates;
 use crate::lab::data::{RoiOptions, Rois, layout, split};
-use crate::lab::experiment::{Setup, pictures};
+use crate::lab::experiment::classified::{Sides, judgement, table};
+use crate::lab::experiment::{Classified, Setup, pictures, tables};
 use crate::lab::report::curves;
 use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::classifier::{another_size, fitted};
 use crate::nets::images::{Augment, Flips, Jitter, Scaling};
 use crate::nets::keras;
 use crate::nets::models::{self, Head, Mode, Network, Output};
-use crate::nets::train::{Preset, Schedule, Statistics, TrainOptions, save, train_after};
+use crate::nets::train::{
+    Predictor, Preset, Schedule, Statistics, TrainOptions, save, train_after,
+};
 use crate::nets::weights::{Format, Raw};
 use crate::stop::Stop;
 
@@ -244,7 +247,7 @@ pub struct Train {
     #[arg(long, value_parser = scaling, conflicts_with = "model")]
     scaling: Option<Scaling>,
     /// The weights file to write: .safetensors, or Keras .weights.h5, .h5, .keras; curves go beside it
-    /// as CSV and PNG. Of a .keras file's model it is a .keras file with the same configuration
+    /// as CSV and PNG, and what the network says of each image as CSV. Of a .keras file's model it is a .keras file with the same configuration
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -261,6 +264,10 @@ struct Files {
     weights: PathBuf,
     csv: PathBuf,
     png: PathBuf,
+    /// What the network says of the validation side.
+    predictions: PathBuf,
+    /// The same of what it has learnt from.
+    training_predictions: PathBuf,
     state: PathBuf,
 }
 
@@ -272,13 +279,16 @@ impl Files {
             weights: out.to_owned(),
             csv: out.with_extension("csv"),
             png: out.with_extension("png"),
+            predictions: out.with_extension("predictions.csv"),
+            training_predictions: out.with_extension("predictions.train.csv"),
             state: PathBuf::from(state),
         }
     }
 
     /// What is made when all epochs are done.
-    fn made(&self) -> [PathBuf; 3] {
-        [&self.weights, &self.csv, &self.png].map(PathBuf::clone)
+    fn made(&self) -> [PathBuf; 5] {
+        let Files { weights, csv, png, predictions, training_predictions, state: _ } = self;
+        [weights, csv, png, predictions, training_predictions].map(PathBuf::clone)
     }
 
     /// Says that all of them will be written.
@@ -331,12 +341,13 @@ impl Train {
         // Before hours of training, not after.
         let format = Format::of_ending(&self.out)?;
         let out = Files::of(&self.out);
-        let written = [&out.weights, &out.state, &out.csv, &out.png];
+        let made = out.made();
+        let written = made.iter().chain([&out.state]);
         let mut read = layout::list(&self.data)?.files;
         if let Some(outlines) = self.training.pictures.beside() {
             read.extend(layout::list(outlines)?.files);
         }
-        outputs::expect_apart(read.iter().chain(&self.weights), written)?;
+        outputs::expect_apart(read.iter().chain(&self.weights), written.clone())?;
         let setup = self.setup(format, &global.stop)?;
         let network = setup.network;
         let again = self.repeat.again();
@@ -363,28 +374,33 @@ impl Train {
         setup.expect(&gpu, std::slice::from_ref(&split), rois.len())?;
         let prepared = setup.prepare(rois);
         outputs::list_files(written)?;
-        let made = out.made();
         // Until it is done these are neither of the earlier training nor of this one.
         let accepted = || run.renew(&made);
         let name = network.name;
         let trained = train_after(&gpu, network, &prepared, &split, &options, name, accepted)?;
+        let mut predictor = Predictor::new(&gpu, trained.model.clone(), &trained.store)?;
+        let sides = Sides::predict(&mut predictor, &prepared, rois, &split)?;
         run.make_all(&made, &trained.configuration, || {
             save(&out.weights, &trained.weights, &trained.model)?;
+            tables::write(&out.predictions, &sides.validation)?;
+            tables::write(&out.training_predictions, &sides.train)?;
             curves::save(&trained.records, network.name, &out.csv, &out.png)
         })?;
         run.finish()?;
         let best = trained.best;
+        let at_threshold = sides.at_training_threshold();
         if global.json {
             return print_json(&serde_json::json!({
                 "model": network.name, "weights": self.out, "epochs": trained.records,
                 "best_epoch": best.epoch, "val_acc": best.val_accuracy,
                 "seconds": trained.time.as_secs_f64(), "adapter": gpu.report().to_string(),
                 "train": split.train.len(), "validation": split.validation.len(),
-                "leakage": leakage, "duplicates": read.duplicates, "truth": read.truth,
+                "predictions": out.predictions, "judgement": judgement(&sides.validation),
+                "at_training_threshold": at_threshold, "leakage": leakage, "duplicates": read.duplicates, "truth": read.truth,
             }));
         }
         print(&format!(
-            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}\n",
+            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}, predictions in {}\n{}",
             network.name,
             best.val_accuracy,
             best.epoch,
@@ -392,6 +408,16 @@ impl Train {
             trained.time.as_secs_f64(),
             self.out.display(),
             out.png.display(),
+            out.predictions.display(),
+            table(
+                [(
+                    network.name.to_owned(),
+                    &Classified::new(&sides.validation),
+                    at_threshold.as_ref()
+                )]
+                .into_iter()
+            )
+            .to_text(),
         ))
     }
 }

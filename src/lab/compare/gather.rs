@@ -54,6 +54,7 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
     let mut results = Results {
         adapter,
         units: Vec::new(),
+        classifiers: Vec::new(),
         trust: Vec::new(),
         trust_networks: Vec::new(),
         trust_pairs: Vec::new(),
@@ -61,6 +62,7 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
     };
     for done in parts.iter().filter_map(|(_, done)| done.clone()) {
         results.units.extend(done.units);
+        results.classifiers.extend(done.classifiers);
         results.trust.extend(done.trust);
         results.trust_networks.extend(done.trust_networks);
         results.trust_pairs.extend(done.trust_pairs);
@@ -85,6 +87,12 @@ impl Results {
                 models.iter().position(|model| *model == unit.model),
                 seeds.iter().position(|&seed| seed == unit.seed),
                 maps.iter().position(|map| *map == unit.method),
+            )
+        });
+        self.classifiers.sort_by_key(|one| {
+            (
+                models.iter().position(|model| *model == one.model),
+                seeds.iter().position(|&seed| seed == one.seed),
             )
         });
     }

@@ -5,6 +5,7 @@
 //! everything else is computed from these, and a run that was stopped goes on after the last unit.
 
 mod chosen;
+mod classifier;
 mod faithful;
 mod figures;
 mod gather;
@@ -30,12 +31,16 @@ use crate::engine::gpu::environment;
 use crate::error::{Error, Result};
 use crate::lab::data::{ReadOptions, RoiOptions, duplicates};
 use crate::lab::experiment::progress::Rough;
-use crate::lab::experiment::{self, Material, Setup, earlier, origins};
+use crate::lab::experiment::{
+    self, Material, Phase, Round, Setup, earlier, origins, predictions_file,
+    training_predictions_file,
+};
 use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::cam::Method;
 use crate::nets::images::Split;
 use crate::provenance::Items;
 
+pub use classifier::Classifier;
 pub use gather::gather;
 pub use maps::{CONTROLS, Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};
@@ -280,6 +285,7 @@ impl Whole<'_> {
             let name = setup.network.name;
             let path = network.path(self)?;
             let origin = network.unit_origin(self, &path)?;
+            self.classify(&network, &path, &origin, results)?;
             let mut missing = Vec::new();
             for &map in &maps {
                 match results.has(name, seed, map.name()) {
@@ -321,6 +327,25 @@ impl Whole<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Judges the network, unless an earlier call has.
+    fn classify(
+        &self,
+        network: &network::Network,
+        path: &Path,
+        origin: &Items,
+        results: &mut Results,
+    ) -> Result<()> {
+        let (model, seed) = (network.setup.network.name, network.seed);
+        if results.classifier(model, seed).is_some() {
+            let round = Round { seed, fold: None };
+            let out = &self.options.out;
+            self.out.hold(&training_predictions_file(out, model, round), origin)?;
+            return self.out.hold(&predictions_file(out, model, round, Phase::Original), origin);
+        }
+        results.classifiers.push(network.classify(self, path, origin)?);
+        self.write(results)
     }
 
     /// Writes `compare.json`.

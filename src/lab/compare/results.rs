@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map as Object, Value, json};
 
+use super::classifier::Classifier;
 use super::maps::CONTROLS;
 use super::metric::METRICS;
 use super::trust::{Rule, Trust, TrustNetwork, TrustPair};
@@ -44,6 +45,9 @@ pub struct Results {
     pub units: Vec<Unit>,
     /// One entry a model and map: of each model the best first.
     pub summary: Vec<Summary>,
+    /// One entry a model and seed: what the network is worth. Empty in results from before there was this.
+    #[serde(default)]
+    pub classifiers: Vec<Classifier>,
     /// What is still to be run, where the results were put together from parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
@@ -308,6 +312,7 @@ impl Results {
             intervals: Intervals::over_seeds(),
             units: Vec::new(),
             summary: Vec::new(),
+            classifiers: Vec::new(),
             missing: Vec::new(),
             trust: Vec::new(),
             trust_rules: Vec::new(),
@@ -319,6 +324,7 @@ impl Results {
     /// Takes up the units that `earlier` has finished.
     pub(super) fn take_up(&mut self, earlier: Results) {
         self.units = earlier.units;
+        self.classifiers = earlier.classifiers;
         self.trust = earlier.trust;
         self.trust_networks = earlier.trust_networks;
         self.trust_pairs = earlier.trust_pairs;

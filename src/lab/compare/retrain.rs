@@ -54,7 +54,7 @@ impl Job<'_> {
         let lines: Vec<Prediction> = validation
             .iter()
             .zip(&rows)
-            .map(|(&index, row)| Prediction::new(&rois[index], row))
+            .map(|(&index, row)| Prediction::new(&rois[index], tables::VALIDATION, row))
             .collect();
         let path = file(out, "predictions", name, self.seed, map.name());
         self.out.make(&path, self.origin, |path| tables::write(path, &lines))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::classifier;
 use super::find;
 use super::metric::METRICS;
 use super::results::{Results, Summary};
@@ -16,6 +17,10 @@ use crate::lab::report::table::Table;
 
 /// Metrics that the tables for people leave out: they say almost what another column says.
 const ASIDE: [&str; 4] = ["average_surface_distance", "otsu_iou", "road_morf", "road_lerf"];
+
+/// What the table of classifiers has.
+const ABOUT_CLASSIFIERS: &str = "On the whole validation side. Thresholds are those that the training sides have chosen, where sensitivity plus \
+     specificity is highest.";
 
 /// A line of `compare.csv`: a metric of a map of a model with a seed. Metrics that were not measured have no line.
 #[derive(Serialize)]
@@ -104,7 +109,8 @@ pub fn text(results: &Results) -> String {
     let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
     let notes = too_few(&shown).into_iter().chain(results.dataset.truth.words());
     let notes: String = notes.map(|note| format!("{note}\n")).collect();
-    format!("{tables}{}{notes}", trust::text(results))
+    let classifiers = classifier::table(results).map(|table| format!("{}\n", table.to_text()));
+    format!("{tables}{}{}{notes}", classifiers.unwrap_or_default(), trust::text(results))
 }
 
 /// The same for a file, every number with its interval, and what the columns mean.
@@ -114,9 +120,13 @@ pub fn markdown(results: &Results) -> String {
     });
     let shown = results.summary.iter().flat_map(|map| map.values.values().flatten());
     let why = too_few(shown).map(|why| format!("\\{why}\n\n")).unwrap_or_default();
+    let classifiers = classifier::table(results).map(|table| {
+        format!("## The networks\n\n{}\n{ABOUT_CLASSIFIERS}\n\n", table.to_markdown())
+    });
+    let classifiers = classifiers.unwrap_or_default();
     let truth = results.dataset.truth.words();
     let truth = truth.map(|words| format!("Mind that {words}.\n\n")).unwrap_or_default();
-    let mut text = format!("{tables}{why}{truth}Columns, from left to right:\n\n");
+    let mut text = format!("{tables}{why}{classifiers}{truth}Columns, from left to right:\n\n");
     for metric in METRICS.iter().filter(|metric| is_shown(results, metric.name)) {
         let better = if metric.higher { "more" } else { "less" };
         text += &format!("- **{}**: {}; {better} is better\n", metric.title, metric.about);

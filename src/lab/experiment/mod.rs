@@ -4,6 +4,7 @@
 
 mod at_threshold;
 mod baseline;
+pub(crate) mod classified;
 mod config;
 pub(crate) mod earlier;
 mod explain;
@@ -41,6 +42,7 @@ use crate::nets::train::sides;
 use crate::provenance::{Items, items};
 
 pub use at_threshold::{AtThreshold, BySize, Lesions, Normals};
+pub use classified::Classified;
 pub use config::{Config, pictures};
 pub use gather::gather;
 pub use material::{Material, TestSet};
@@ -48,8 +50,8 @@ pub use part::Part;
 pub use phase::Phase;
 pub(crate) use results::single;
 pub use results::{
-    Baselines, BordersOfBaselines, Classified, DatasetSummary, Intervals, MasksSummary, Missing,
-    ModelSummary, Pooled, RankCorrelation, Results, Retrained, RunResult, Way,
+    Baselines, BordersOfBaselines, DatasetSummary, Intervals, MasksSummary, Missing, ModelSummary,
+    Pooled, RankCorrelation, Results, Retrained, RunResult, Way,
 };
 pub use round::Round;
 pub use saved::Saved;
@@ -296,8 +298,13 @@ const LESIONS: &str = "lesions.csv";
 const NORMALS: &str = "normals.csv";
 
 /// What the model of a phase says of the validation ROIs.
-fn predictions_file(out: &Path, model: &str, round: Round, phase: Phase) -> PathBuf {
+pub(crate) fn predictions_file(out: &Path, model: &str, round: Round, phase: Phase) -> PathBuf {
     out.join("predictions").join(model).join(format!("{}.csv", phase.stem(round)))
+}
+
+/// What a run's network says of the ROIs that it has learnt from.
+pub(crate) fn training_predictions_file(out: &Path, model: &str, round: Round) -> PathBuf {
+    out.join("predictions").join(model).join(format!("{}.train.csv", round.stem()))
 }
 
 /// What a run's network says of the test set: its `predictions`, or the `scores` of its maps.

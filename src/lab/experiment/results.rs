@@ -5,18 +5,18 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::at_threshold::AtThreshold;
+use super::classified::Classified;
 use super::config::Config;
 use super::phase::Phase;
 use super::round::Round;
-use super::tables::Prediction;
 use crate::engine::gpu::Gpu;
 use crate::engine::kernel::Choices;
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::{Class, Truth, duplicates};
-use crate::lab::metrics::binary::{Binary, Figure, Said, share};
-use crate::lab::metrics::classifier::{Answer, Judgement};
+use crate::lab::metrics::binary::Figure;
 use crate::lab::metrics::interval::{self, Interval, LEVEL};
+use crate::lab::metrics::operating_point::OperatingPoint;
 use crate::lab::metrics::redraw::DRAWS;
 use crate::lab::metrics::surface::Surface;
 use crate::nets::cam::normalise::{Normalisation, Sign};
@@ -173,6 +173,10 @@ pub struct Tested {
     /// More of the classifier.
     #[serde(flatten)]
     pub classified: Classified,
+    /// The same where a ROI is called abnormal above the probability that the training side has chosen; null where that
+    /// is of one class.
+    #[serde(default)]
+    pub at_training_threshold: Option<OperatingPoint>,
     /// Over the abnormal ROIs; null without one.
     pub mean_dice: Option<f64>,
     /// At the threshold that is best on the training side.
@@ -219,6 +223,10 @@ pub struct RunResult {
     /// What the kept epoch's model says of the validation side.
     #[serde(flatten)]
     pub classified: Classified,
+    /// The same where a ROI is called abnormal above the probability at which sensitivity plus specificity of the
+    /// training side is highest; null in results from before there was this.
+    #[serde(default)]
+    pub at_training_threshold: Option<OperatingPoint>,
     /// Over all abnormal ROIs, training images included, as in the paper.
     pub mean_dice: f64,
     /// Over the abnormal ROIs of the validation side.
@@ -256,56 +264,6 @@ pub struct RunResult {
     pub at_threshold: Option<AtThreshold>,
 }
 
-/// What a classifier says of ROIs: more than its accuracy. The class abnormal is the positive one, from a probability
-/// of one half on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Classified {
-    /// With intervals over patients.
-    #[serde(flatten)]
-    pub binary: Binary,
-    /// The area under precision and recall, by steps.
-    #[serde(default)]
-    pub average_precision: Option<f64>,
-    /// The expected calibration error, in ten bins.
-    #[serde(default)]
-    pub calibration_error: Option<f64>,
-    /// `confusion[i][j]`: ROIs of class i that are called j; normal is 0, abnormal 1.
-    #[serde(default)]
-    pub confusion: [[usize; 2]; 2],
-}
-
-impl Classified {
-    /// The share of `lines` that is right.
-    pub(super) fn accuracy(lines: &[Prediction]) -> Option<Figure> {
-        let right = |line: &Prediction| f64::from(line.right);
-        share(&lines.iter().map(|line| (&line.patient[..], right(line))).collect::<Vec<_>>())
-    }
-
-    /// Of the `lines` of a table.
-    pub(super) fn new(lines: &[Prediction]) -> Self {
-        let mut confusion = [[0; 2]; 2];
-        for line in lines {
-            let class = usize::from(line.is_abnormal());
-            confusion[class][if line.right != 0 { class } else { 1 - class }] += 1;
-        }
-        let probabilities: Vec<[f64; 1]> = lines.iter().map(|line| [line.probability]).collect();
-        let answers = lines.iter().zip(&probabilities).map(|(line, probabilities)| Answer {
-            patient: &line.patient,
-            class: usize::from(line.is_abnormal()),
-            probabilities,
-        });
-        let answers: Vec<Answer> = answers.collect();
-        let judged = Judgement::new(&answers, 2, None);
-        let said: Vec<Said> = lines.iter().map(Prediction::said).collect();
-        Classified {
-            binary: Binary::new(&said),
-            average_precision: judged.positive.and_then(|positive| positive.average_precision),
-            calibration_error: (!lines.is_empty()).then_some(judged.calibration_error),
-            confusion,
-        }
-    }
-}
-
 /// The validation sides of all folds of a seed together: each ROI once, by the network that has not seen it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pooled {
@@ -322,6 +280,9 @@ pub struct Pooled {
     /// The rest.
     #[serde(flatten)]
     pub classified: Classified,
+    /// The same where each fold's ROIs are cut at the threshold of its own training side.
+    #[serde(default)]
+    pub at_training_threshold: Option<OperatingPoint>,
 }
 
 /// Mean-Dice of one sign of the map in one normalisation.

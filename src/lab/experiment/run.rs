@@ -1,19 +1,20 @@
 //! One model with one seed: trained on the original ROIs, explained, scored, and trained again on
 //! filtered ROIs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::at_threshold::AtThreshold;
+use super::classified::{Classified, Sides};
 use super::explain::{Explained, mean_ways, normal, segmented};
 use super::filter;
 use super::job::Job;
 use super::phase::Phase;
-use super::results::{Classified, Retrained, RunResult, Tested, Way};
-use super::tables::{self, LesionScore, NormalScore, Prediction, TestScore};
-use super::{origins, predictions_file, scores_file, test_file};
+use super::results::{Retrained, RunResult, Tested, Way};
+use super::tables::{self, LesionScore, NormalScore, Prediction, TestScore, operating_point};
+use super::{origins, predictions_file, scores_file, test_file, training_predictions_file};
 use crate::error::Result;
 use crate::files;
 use crate::lab::data::{Class, Roi};
@@ -33,6 +34,17 @@ pub struct Done {
     pub explained: Vec<Explained>,
 }
 
+/// What the training side chooses for every other.
+#[derive(Clone, Copy)]
+struct Thresholds {
+    /// Of heatmaps.
+    heatmap: u8,
+    /// The same on the scale of maps before they are divided by their maximum.
+    absolute: Option<f64>,
+    /// Of probabilities.
+    cut: Option<f64>,
+}
+
 impl Job<'_> {
     /// Trains on the original ROIs, explains and scores, and writes weights, heatmaps and tables. With
     /// `filter` the ROIs times their heatmaps are written as well.
@@ -49,7 +61,8 @@ impl Job<'_> {
         };
         let threshold = best_threshold(&curve(&|one| !one.validation));
         let absolute = self.write_scores(&explained, &normals, threshold)?;
-        let test = self.test(&trained, threshold, absolute)?;
+        let cut = self.training_threshold()?;
+        let test = self.test(&trained, Thresholds { heatmap: threshold, absolute, cut })?;
         let all = mean_ways(explained.iter());
         let validation = mean_ways(explained.iter().filter(|one| one.validation));
         let ways = WAYS.iter().enumerate().map(|(way, &(sign, normalisation))| Way {
@@ -66,6 +79,7 @@ impl Job<'_> {
             val_acc: trained.best.val_accuracy,
             // Of the tables, as all statistics.
             classified: Classified::default(),
+            at_training_threshold: None,
             mean_dice: all[0],
             mean_dice_validation: validation[0],
             ways: ways.collect(),
@@ -152,24 +166,32 @@ impl Job<'_> {
         prepared: &Prepared,
         origin: &Items,
     ) -> Result<()> {
-        let indices = &self.split.validation;
         let mut classifier = Predictor::new(self.gpu, trained.model.clone(), &trained.store)?;
-        let rows = classifier.predict(prepared, indices)?;
-        let line =
-            |(&index, row): (&usize, &Vec<f32>)| Prediction::new(&self.material.rois[index], row);
-        let lines: Vec<Prediction> = indices.iter().zip(&rows).map(line).collect();
-        let path = predictions_file(&self.options.out, self.setup.network.name, self.round, phase);
-        self.out.make(&path, origin, |path| tables::write(path, &lines))
+        let (out, name) = (&self.options.out, self.setup.network.name);
+        let path = predictions_file(out, name, self.round, phase);
+        let write = |path: &Path, lines: &[Prediction]| {
+            self.out.make(path, origin, |path| tables::write(path, lines))
+        };
+        let rois = &self.material.rois;
+        let sides = Sides::predict(&mut classifier, prepared, rois, self.split)?;
+        if phase == Phase::Original {
+            write(&training_predictions_file(out, name, self.round), &sides.train)?;
+        }
+        write(&path, &sides.validation)
     }
 
-    /// What the network says of the test set, where there is one, and its maps there at `threshold`, which is `absolute`
-    /// on the scale of the training side.
-    fn test(
-        &self,
-        trained: &Trained,
-        threshold: u8,
-        absolute: Option<f64>,
-    ) -> Result<Option<Tested>> {
+    /// The probability above which the network calls a ROI abnormal, as its training ROIs choose it; none where they
+    /// are of one class.
+    fn training_threshold(&self) -> Result<Option<f64>> {
+        let (out, name) = (&self.options.out, self.setup.network.name);
+        let lines: Vec<Prediction> =
+            tables::read(&training_predictions_file(out, name, self.round))?;
+        Ok(tables::threshold(&lines))
+    }
+
+    /// What the network says of the test set, where there is one, and its maps there.
+    fn test(&self, trained: &Trained, chosen: Thresholds) -> Result<Option<Tested>> {
+        let Thresholds { heatmap: threshold, absolute, cut } = chosen;
         let rois = &self.material.test;
         if rois.is_empty() {
             return Ok(None);
@@ -178,10 +200,7 @@ impl Job<'_> {
         let mut classifier = Predictor::new(self.gpu, trained.model.clone(), &trained.store)?;
         let rows = classifier.predict(&self.setup.prepare(rois), &all)?;
         drop(classifier);
-        let line = |(roi, row): (&Roi, &Vec<f32>)| Prediction {
-            split: tables::TEST.to_owned(),
-            ..Prediction::new(roi, row)
-        };
+        let line = |(roi, row): (&Roi, &Vec<f32>)| Prediction::new(roi, tables::TEST, row);
         let lines: Vec<Prediction> = rois.iter().zip(&rows).map(line).collect();
         let (explained, normals) = self.explain_test(&trained.store, trained.model.classes)?;
         let mean = |of: &dyn Fn(&[f64]) -> f64| {
@@ -224,6 +243,7 @@ impl Job<'_> {
             rois: rois.len(),
             accuracy: Classified::accuracy(&lines),
             classified: Classified::new(&lines),
+            at_training_threshold: cut.map(|cut| operating_point(&lines, cut)),
             mean_dice: mean(&mean_dice),
             dice_at_best_threshold: mean(&|dice| dice[usize::from(threshold)]),
             at_threshold: (!scores.is_empty())
@@ -273,6 +293,7 @@ impl Job<'_> {
         self.out.hold(&self.weights_file(phase), &origin)?;
         self.out.hold(&predictions_file(out, name, self.round, phase), &origin)?;
         if phase == Phase::Original {
+            self.out.hold(&training_predictions_file(out, name, self.round), &origin)?;
             self.out.hold(&scores_file(out, name, self.round), &self.explained_origin()?)?;
         }
         Ok(())

@@ -67,10 +67,17 @@ impl Saved {
             let numbers = prepared.numbers(first);
             self.model.expect_finite(gpu, &self.store, &prepared.name(first), &numbers)?;
         }
+        Ok(self.predictor(gpu)?.score(prepared, indices)?.accuracy())
+    }
+
+    /// What gives its class scores, in the largest batch that fits.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::error::Error::TooLarge) when not even one image fits; those of the GPU.
+    pub fn predictor(&self, gpu: &Arc<Gpu>) -> Result<Predictor> {
         let plan = |batch| Predictor::plan(gpu, &self.of_batch(batch)?);
         let (batch, _) = halving(self.model.batch, plan)?;
-        let mut classifier = Predictor::new(gpu, self.of_batch(batch)?, &self.store)?;
-        Ok(classifier.score(prepared, indices)?.accuracy())
+        Predictor::new(gpu, self.of_batch(batch)?, &self.store)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Results as tables for people.
 
+use super::classified;
 use super::results::{Baselines, ModelSummary, Results, Way};
 use crate::lab::metrics::interval::{self, Interval};
 use crate::lab::report::table::{self, Table};
@@ -70,12 +71,21 @@ fn ways(results: &Results) -> Table {
     table
 }
 
-/// Everything that is known so far: the table, both signs of the maps in all normalisations, and rank
+/// The classifiers on their validation sides.
+fn classifiers(results: &Results) -> Table {
+    classified::table(results.runs.iter().map(|run| {
+        let name = format!("{} {}", run.model, run.round());
+        (name, &run.classified, run.at_training_threshold.as_ref())
+    }))
+}
+
+/// Everything that is known so far: the table, both signs of the maps in all normalisations, the classifiers, and rank
 /// correlations.
 pub fn text(results: &Results) -> String {
     let mut text = table(results).to_text();
     if !results.summary.is_empty() {
-        text += &format!("\n{}", ways(results).to_text());
+        text += &format!("\n{}\n{}", ways(results).to_text(), classifiers(results).to_text());
+        text += "thresholds are those that the training sides have chosen, where sensitivity plus specificity is highest\n";
     }
     for found in &results.rank_correlations {
         let what = format!("{} with {} over {} models", found.first, found.second, found.models);

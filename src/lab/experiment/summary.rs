@@ -5,15 +5,20 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::at_threshold::{AtThreshold, absolute_threshold};
+use super::classified::Classified;
 use super::phase::Phase;
 use super::results::{
-    Classified, MasksSummary, ModelSummary, Pooled, RankCorrelation, Results, RunResult, Way,
+    MasksSummary, ModelSummary, Pooled, RankCorrelation, Results, RunResult, Way,
 };
-use super::tables::{self, LesionScore, NormalScore, Prediction, Score};
-use super::{LESIONS, NORMALS, heatmap_folder, predictions_file, scores_file};
+use super::tables::{self, LesionScore, NormalScore, Prediction, Score, operating_point};
+use super::{
+    LESIONS, NORMALS, heatmap_folder, predictions_file, scores_file, training_predictions_file,
+};
 use crate::error::Result;
+use crate::lab::metrics::binary::Said;
 use crate::lab::metrics::crossed::{self, Group, Parts, Scale};
 use crate::lab::metrics::interval::Interval;
+use crate::lab::metrics::operating_point::OperatingPoint;
 use crate::lab::metrics::rank::spearman;
 use crate::lab::metrics::redraw::{Quantity, ends, redraw};
 use crate::nets::cam::normalise::WAYS;
@@ -33,6 +38,11 @@ struct Evidence {
     normals: Vec<Vec<Marked>>,
     /// Of each run, in order.
     at_threshold: Vec<Option<AtThreshold>>,
+    /// Of each run, in order.
+    classified: Vec<(Classified, Option<OperatingPoint>)>,
+    /// Of each seed, its validation ROIs, each cut at the threshold that the training side of its fold has chosen; none
+    /// where a fold has chosen none.
+    cut: Vec<(u64, Option<Vec<Prediction>>)>,
 }
 
 /// Whether the map of a normal ROI exceeds the threshold, and the one on the scale of the training side.
@@ -82,6 +92,7 @@ impl Evidence {
             evidence.scores[at].extend(lines);
             evidence.lesions[at].extend(lesions);
             evidence.normals[at].extend(normals);
+            evidence.classify(run, out)?;
             for (of_phase, phase) in evidence.predictions.iter_mut().zip(PHASES) {
                 if run.seconds_of(phase).is_none() {
                     continue;
@@ -94,6 +105,34 @@ impl Evidence {
             }
         }
         Ok(evidence)
+    }
+
+    /// What the classifier of `run` says of its validation side.
+    fn classify(&mut self, run: &RunResult, out: &Path) -> Result<()> {
+        let (model, round) = (&run.model, run.round());
+        let mut lines: Vec<Prediction> =
+            tables::read(&predictions_file(out, model, round, Phase::Original))?;
+        let training: Vec<Prediction> =
+            read_if_there(&training_predictions_file(out, model, round))?;
+        let threshold = tables::threshold(&training);
+        let at_threshold = threshold.map(|threshold| operating_point(&lines, threshold));
+        self.classified.push((Classified::new(&lines), at_threshold));
+        let lines = threshold.map(|threshold| {
+            lines.iter_mut().for_each(|line| line.cut(threshold));
+            lines
+        });
+        match self.cut.iter_mut().find(|(seed, _)| *seed == run.seed) {
+            Some((_, all)) => *all = all.take().zip(lines).map(|(all, new)| [all, new].concat()),
+            None => self.cut.push((run.seed, lines)),
+        }
+        Ok(())
+    }
+
+    /// The validation ROIs of a seed, each cut as the training side of its fold says.
+    fn pooled_cut(&self, seed: u64) -> Option<OperatingPoint> {
+        let (_, lines) = self.cut.iter().find(|(own, _)| *own == seed)?;
+        let said: Vec<Said> = lines.as_ref()?.iter().map(Prediction::said).collect();
+        Some(OperatingPoint::of(&said))
     }
 
     /// A number of each abnormal ROI, of all or of the validation side's.
@@ -188,16 +227,12 @@ impl Results {
         let mut summary = Vec::new();
         let mut all = Vec::new();
         // In the order of the models, and of each model's runs.
-        let mut figures: Vec<(Classified, Option<AtThreshold>)> = Vec::new();
+        let mut figures = Vec::new();
         let mut pooled = Vec::new();
         for model in models {
             let runs: Vec<&RunResult> = self.runs.iter().filter(|run| run.model == model).collect();
             let evidence = Evidence::read(&runs, out)?;
-            for (run, at_threshold) in runs.iter().zip(&evidence.at_threshold) {
-                let path = predictions_file(out, model, run.round(), Phase::Original);
-                let lines: Vec<Prediction> = tables::read(&path)?;
-                figures.push((Classified::new(&lines), at_threshold.clone()));
-            }
+            figures.extend(evidence.classified.iter().cloned().zip(evidence.at_threshold.clone()));
             if runs.iter().any(|run| run.fold.is_some()) {
                 for (seed, lines) in &evidence.predictions[0] {
                     let folds = runs.iter().filter(|run| run.seed == *seed).count();
@@ -209,6 +244,7 @@ impl Results {
                         rois: lines.len(),
                         accuracy: right as f64 / lines.len().max(1) as f64,
                         classified: Classified::new(lines),
+                        at_training_threshold: evidence.pooled_cut(*seed),
                     });
                 }
             }
@@ -222,7 +258,11 @@ impl Results {
         let models: Vec<String> = self.summary.iter().map(|one| one.model.clone()).collect();
         for model in models {
             for run in self.runs.iter_mut().filter(|run| run.model == model) {
-                (run.classified, run.at_threshold) = figures.next().unwrap_or_default();
+                let ((classified, at_training_threshold), at_threshold) =
+                    figures.next().unwrap_or_default();
+                run.classified = classified;
+                run.at_training_threshold = at_training_threshold;
+                run.at_threshold = at_threshold;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::files;
 use crate::lab::data::{Class, Roi};
 use crate::lab::metrics::binary::Said;
 use crate::lab::metrics::lesions::{Against, Lesion};
+use crate::lab::metrics::operating_point::{OperatingPoint, cut, youden};
 use crate::lab::metrics::surface::Surface;
 use crate::nets::train::probabilities;
 
@@ -203,14 +204,14 @@ pub struct NormalScore {
     pub patient: String,
 }
 
-/// A line of a table of predictions: a validation ROI, and what the kept epoch's model says of it.
+/// A line of a table of predictions: a ROI, and what the kept epoch's model says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The ROI.
     pub name: String,
     /// Whose it is: the patient, or whatever else a split keeps together.
     pub patient: String,
-    /// `validation`.
+    /// `train`, `validation` or `test`.
     pub split: String,
     /// The class that the ROI is of: `normal` or `abnormal`.
     pub label: String,
@@ -226,6 +227,11 @@ impl Prediction {
         self.label == Class::Abnormal.name()
     }
 
+    /// Calls it abnormal above the probability `threshold`.
+    pub(crate) fn cut(&mut self, threshold: f64) {
+        self.right = u8::from(cut(&self.said(), threshold).right);
+    }
+
     /// What the figures of a classifier take of it.
     pub(crate) fn said(&self) -> Said<'_> {
         Said {
@@ -236,8 +242,8 @@ impl Prediction {
         }
     }
 
-    /// What class scores before softmax or sigmoid, `logits`, say of `roi`.
-    pub(crate) fn new(roi: &Roi, logits: &[f32]) -> Self {
+    /// What class scores before softmax or sigmoid, `logits`, say of `roi`, which is on the side `split`.
+    pub(crate) fn new(roi: &Roi, split: &str, logits: &[f32]) -> Self {
         // As the accuracy has it: of equal scores the first class.
         let says = match logits {
             [unit] => *unit > 0.0,
@@ -247,12 +253,22 @@ impl Prediction {
         Prediction {
             name: roi.name.clone(),
             patient: roi.source.clone(),
-            split: VALIDATION.to_owned(),
+            split: split.to_owned(),
             label: roi.class.name().to_owned(),
             probability: probabilities(logits).last().copied().unwrap_or_default(),
             right: u8::from(says == (roi.class == Class::Abnormal)),
         }
     }
+}
+
+/// What becomes of `lines` where a ROI is called abnormal above the probability `threshold`.
+pub(crate) fn operating_point(lines: &[Prediction], threshold: f64) -> OperatingPoint {
+    OperatingPoint::new(&lines.iter().map(Prediction::said).collect::<Vec<_>>(), threshold)
+}
+
+/// The probability above which a ROI is called abnormal, as `lines` choose it; none where they are of one class.
+pub(crate) fn threshold(lines: &[Prediction]) -> Option<f64> {
+    youden(&lines.iter().map(Prediction::said).collect::<Vec<_>>())
 }
 
 /// Writes `lines` to `path`, whole or not at all.

@@ -14,6 +14,7 @@ pub mod interval;
 pub mod iou;
 pub mod lesions;
 pub mod mann_whitney;
+pub mod operating_point;
 pub mod otsu;
 pub mod pointing;
 pub mod rank;

@@ -42,9 +42,7 @@ pub fn runs(run: &Run) -> String {
         ];
         cells.extend(FIGURES.iter().map(|(_, key)| Cell::Found(figure(one, key))));
         cells.extend(NUMBERS.iter().map(|(_, key)| Cell::Number(number(one, key), 3)));
-        let count =
-            |[class, said]: [usize; 2]| one.get("confusion")?.get(class)?.get(said)?.as_f64();
-        cells.extend(COUNTS.iter().map(|(_, at)| Cell::Number(count(*at), 0)));
+        cells.extend(counts(one));
         cells
     };
     let all = run.runs().iter().chain(list(&run.results, "pooled"));
@@ -54,6 +52,63 @@ pub fn runs(run: &Run) -> String {
     let header: Vec<&str> = ["model", "seed", "fold"].into_iter().chain(titles).collect();
     let caption =
         "Every classifier on its validation side, called abnormal from a probability of 0.5 on";
+    table(caption, &header, &rows, &[]) + &at_training_threshold(run) + &choices(run)
+}
+
+/// What was chosen on the validation side, and how often: results on it are too good by as much.
+fn choices(run: &Run) -> String {
+    let trainings = || {
+        let filtered = run.runs().iter().flat_map(|one| list(one, "retrained"));
+        run.runs().iter().chain(filtered)
+    };
+    let epochs: f64 = trainings().filter_map(|one| number(one, "epochs")).sum();
+    let (count, tested) =
+        (trainings().count(), run.runs().iter().any(|one| one.get("test").is_some()));
+    let test = if tested { " Nothing is chosen on the test set." } else { "" };
+    format!(
+        "<p>Chosen on the validation side: which epoch is kept, in each of {count} trainings, out of {epochs} epochs in \
+         all. Thresholds of heatmaps and of probabilities are chosen on the training side.{test}</p>\n"
+    )
+}
+
+fn counts(one: &Value) -> impl Iterator<Item = Cell> {
+    let count = |[class, said]: [usize; 2]| one.get("confusion")?.get(class)?.get(said)?.as_f64();
+    COUNTS.map(|(_, at)| Cell::Number(count(at), 0)).into_iter()
+}
+
+/// The same runs at the thresholds that their training sides have chosen; empty in runs from before there were such.
+fn at_training_threshold(run: &Run) -> String {
+    let row = |one: &Value, side: &str, at: &Value| -> Option<Vec<Cell>> {
+        let at = at.get("at_training_threshold").filter(|at| at.is_object())?;
+        let mut cells = vec![
+            Cell::Name(word(one, "model").to_owned()),
+            Cell::Number(number(one, "seed"), 0),
+            Cell::Number(number(one, "fold"), 0),
+            Cell::Name(side.to_owned()),
+            Cell::Number(number(at, "threshold"), 3),
+        ];
+        let figures = ["sensitivity", "specificity", "balanced_accuracy"];
+        cells.extend(figures.map(|key| Cell::Found(figure(at, key))));
+        cells.extend(counts(at));
+        Some(cells)
+    };
+    let mut rows = Vec::new();
+    for one in run.runs() {
+        rows.extend(row(one, "validation", one));
+        rows.extend(one.get("test").and_then(|test| row(one, "test", test)));
+    }
+    rows.extend(list(&run.results, "pooled").iter().filter_map(|one| row(one, "all folds", one)));
+    if rows.is_empty() {
+        return String::new();
+    }
+    let titles = ["threshold", "sensitivity", "specificity", "balanced accuracy"];
+    let header: Vec<&str> = ["model", "seed", "fold", "side"]
+        .into_iter()
+        .chain(titles)
+        .chain(COUNTS.iter().map(|one| one.0))
+        .collect();
+    let caption = "The same, called abnormal above the probability at which sensitivity plus specificity of the \
+                   training side is highest";
     table(caption, &header, &rows, &[])
 }
 
