@@ -6,15 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Whole;
 use super::network::Network;
-use super::results::Results;
 use crate::error::Result;
-use crate::lab::experiment::classified::{self, Sides};
+use crate::lab::experiment::classified::Sides;
 use crate::lab::experiment::tables;
 use crate::lab::experiment::{
     Classified, Phase, Round, Saved, predictions_file, training_predictions_file,
 };
 use crate::lab::metrics::operating_point::OperatingPoint;
-use crate::lab::report::table::Table;
 use crate::provenance::Items;
 
 /// A network, and what it says of the whole validation side.
@@ -58,22 +56,4 @@ impl Network<'_> {
             at_training_threshold: sides.at_training_threshold(),
         })
     }
-}
-
-impl Results {
-    /// What the network is worth, where that is known.
-    pub fn classifier(&self, model: &str, seed: u64) -> Option<&Classifier> {
-        self.classifiers.iter().find(|one| one.model == model && one.seed == seed)
-    }
-}
-
-/// The networks of `results` as classifiers; none where nothing is known of them.
-pub fn table(results: &Results) -> Option<Table> {
-    let line = |one: &'_ Classifier| format!("{} seed {}", one.model, one.seed);
-    let all = &results.classifiers;
-    (!all.is_empty()).then(|| {
-        classified::table(
-            all.iter().map(|one| (line(one), &one.classified, one.at_training_threshold.as_ref())),
-        )
-    })
 }

@@ -330,6 +330,11 @@ impl Results {
         self.trust_pairs = earlier.trust_pairs;
     }
 
+    /// What the network is worth, where that is known.
+    pub fn classifier(&self, model: &str, seed: u64) -> Option<&Classifier> {
+        self.classifiers.iter().find(|one| one.model == model && one.seed == seed)
+    }
+
     /// Whether the unit is finished.
     pub fn has(&self, model: &str, seed: u64, method: &str) -> bool {
         self.unit(model, seed, method).is_some()

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::classifier;
+use super::classifier::Classifier;
 use super::find;
 use super::metric::METRICS;
 use super::results::{Results, Summary};
 use super::trust;
 use crate::error::Result;
 use crate::files;
-use crate::lab::experiment::tables as csv;
+use crate::lab::experiment::{classified, tables as csv};
 use crate::lab::metrics::interval::{Interval, too_few};
 use crate::lab::report::table::Table;
 
@@ -109,7 +109,7 @@ pub fn text(results: &Results) -> String {
     let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
     let notes = too_few(&shown).into_iter().chain(results.dataset.truth.words());
     let notes: String = notes.map(|note| format!("{note}\n")).collect();
-    let classifiers = classifier::table(results).map(|table| format!("{}\n", table.to_text()));
+    let classifiers = classifiers(results).map(|table| format!("{}\n", table.to_text()));
     format!("{tables}{}{}{notes}", classifiers.unwrap_or_default(), trust::text(results))
 }
 
@@ -120,7 +120,7 @@ pub fn markdown(results: &Results) -> String {
     });
     let shown = results.summary.iter().flat_map(|map| map.values.values().flatten());
     let why = too_few(shown).map(|why| format!("\\{why}\n\n")).unwrap_or_default();
-    let classifiers = classifier::table(results).map(|table| {
+    let classifiers = classifiers(results).map(|table| {
         format!("## The networks\n\n{}\n{ABOUT_CLASSIFIERS}\n\n", table.to_markdown())
     });
     let classifiers = classifiers.unwrap_or_default();
@@ -132,6 +132,17 @@ pub fn markdown(results: &Results) -> String {
         text += &format!("- **{}**: {}; {better} is better\n", metric.title, metric.about);
     }
     format!("{text}\n{}", trust::markdown(results)).trim_end().to_owned() + "\n"
+}
+
+/// The networks of `results` as classifiers; none where nothing is known of them.
+fn classifiers(results: &Results) -> Option<Table> {
+    let line = |one: &Classifier| format!("{} seed {}", one.model, one.seed);
+    let all = &results.classifiers;
+    (!all.is_empty()).then(|| {
+        classified::table(
+            all.iter().map(|one| (line(one), &one.classified, one.at_training_threshold.as_ref())),
+        )
+    })
 }
 
 fn summaries(results: &Results, show: impl Fn(&str, &[&Summary]) -> String) -> String {
