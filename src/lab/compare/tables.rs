@@ -19,8 +19,8 @@ use crate::lab::report::table::Table;
 const ASIDE: [&str; 4] = ["average_surface_distance", "otsu_iou", "road_morf", "road_lerf"];
 
 /// What the table of classifiers has.
-const ABOUT_CLASSIFIERS: &str = "On the whole validation side. Thresholds are those that the training sides have chosen, where sensitivity plus \
-     specificity is highest.";
+const ABOUT_CLASSIFIERS: &str = "On the whole validation side. AP is the average precision, ECE the expected \
+     calibration error. Thresholds are those that the training sides have chosen, where sensitivity plus specificity is highest.";
 
 /// A line of `compare.csv`: a metric of a map of a model with a seed. Metrics that were not measured have no line.
 #[derive(Serialize)]

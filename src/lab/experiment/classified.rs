@@ -104,16 +104,16 @@ impl Sides {
 }
 
 /// A table of classifiers: each with its name and seed. Sensitivity and specificity are those at the threshold that the
-/// training side has chosen, where it has.
+/// training side has chosen, where it has. AP is the average precision, ECE the expected calibration error.
 pub fn table<'a>(
     all: impl Iterator<Item = (String, &'a Classified, Option<&'a OperatingPoint>)>,
 ) -> Table {
     let mut table = Table::new(&[
         "classifier",
         "AUC",
-        "average precision",
+        "AP",
         "Brier",
-        "calibration error",
+        "ECE",
         "threshold",
         "sensitivity",
         "specificity",
@@ -124,6 +124,7 @@ pub fn table<'a>(
         None => "-".to_owned(),
     };
     let plain = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+    let value = |figure: Option<Figure>| plain(figure.map(|figure| figure.value));
     for (name, classified, at_threshold) in all {
         let binary = classified.binary;
         let (threshold, [sensitivity, specificity, balanced]) = match at_threshold {
@@ -140,12 +141,12 @@ pub fn table<'a>(
             name,
             found(binary.auc),
             plain(classified.average_precision),
-            found(binary.brier),
+            value(binary.brier),
             plain(classified.calibration_error),
             threshold,
             found(sensitivity),
             found(specificity),
-            found(balanced),
+            value(balanced),
         ]);
     }
     table

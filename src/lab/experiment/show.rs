@@ -85,7 +85,7 @@ pub fn text(results: &Results) -> String {
     let mut text = table(results).to_text();
     if !results.summary.is_empty() {
         text += &format!("\n{}\n{}", ways(results).to_text(), classifiers(results).to_text());
-        text += "thresholds are those that the training sides have chosen, where sensitivity plus specificity is highest\n";
+        text += "AP: average precision; ECE: expected calibration error; thresholds are those that the training sides have chosen, where sensitivity plus specificity is highest\n";
     }
     for found in &results.rank_correlations {
         let what = format!("{} with {} over {} models", found.first, found.second, found.models);

@@ -66,8 +66,8 @@ fn choices(run: &Run) -> String {
         (trainings().count(), run.runs().iter().any(|one| one.get("test").is_some()));
     let test = if tested { " Nothing is chosen on the test set." } else { "" };
     format!(
-        "<p>Chosen on the validation side: which epoch is kept, in each of {count} trainings, out of {epochs} epochs in \
-         all. Thresholds of heatmaps and of probabilities are chosen on the training side.{test}</p>\n"
+        "<p>Chosen on the validation side: the epoch that is kept, once in each training ({count} in all, of {epochs} \
+         epochs). Thresholds of heatmaps and of probabilities are chosen on the training side.{test}</p>\n"
     )
 }
 
