@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::graph::inputs;
 use super::job::Job;
+use super::lines::Lines;
 use super::state::{self, Configuration, Progress, Restored};
 use super::statistics::Reestimation;
 use super::steps::{Lesson, Steps};
@@ -97,6 +98,7 @@ pub fn train_after(
         classifier,
         configuration,
         progress: Progress::start(),
+        lines: Lines::new(options.lines.as_deref()),
         best: Best::default(),
         kept: None,
         stopping: options.patience.map(EarlyStopping::new),
@@ -104,6 +106,7 @@ pub fn train_after(
     };
     run.take_up()?;
     accepted()?;
+    run.lines.write()?;
     while !run.finished_by(run.progress.records.len() as u64) {
         run.epoch()?;
     }
@@ -130,6 +133,7 @@ struct Run<'a> {
     configuration: Configuration,
     /// Without the time of this process.
     progress: Progress,
+    lines: Lines,
     best: Best,
     /// The weights of the best epoch.
     kept: Option<Weights>,
@@ -153,7 +157,8 @@ impl Run<'_> {
             return Err(Error::content(path, "its epochs are not 1, 2, 3 and so on", hint));
         }
         for record in &progress.records {
-            self.judge(record);
+            let best = self.judge(record);
+            self.lines.classifier(record, u64::from(record.epoch) * self.steps_an_epoch, best)?;
         }
         // The best epoch's weights are left out where they are those of the last epoch.
         let now = self.weights()?;
@@ -267,6 +272,9 @@ impl Run<'_> {
         if improved {
             self.kept = Some(weights);
         }
+        // After the state, so that no epoch is in the lines that is not gone on from.
+        self.lines.classifier(&record, u64::from(epoch) * self.steps_an_epoch, improved)?;
+        self.lines.write()?;
         self.tell(&record);
         Ok(())
     }

@@ -47,6 +47,8 @@ pub struct TrainOptions {
     /// Where the state of the training is kept after each epoch, if anywhere: a `.safetensors` file.
     /// When it is there already, training goes on from it, and gives the bits that it would have given uninterrupted.
     pub state: Option<PathBuf>,
+    /// Where a JSON line an epoch is written, see [`epochs_of`](super::epochs_of); its folder is there.
+    pub lines: Option<PathBuf>,
     /// What else decides the images, by name, so that a state of other ones can say why: how they were read and cut.
     pub pictures: Map<String, Value>,
     /// Whether to stop before the next step.
@@ -75,6 +77,7 @@ impl Default for TrainOptions {
             checkpoint: None,
             start: None,
             state: None,
+            lines: None,
             pictures: Map::new(),
             stop: Stop::default(),
             longer: false,
@@ -176,6 +179,7 @@ impl TrainOptions {
             checkpoint: _,
             start,
             state: _,
+            lines: _,
             pictures,
             stop: _,
             longer: _,

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::graph::inputs;
 use super::job::Job;
+use super::lines::Lines;
 use super::state::{self, Configuration, Progress};
 use super::steps::{Lesson, Steps};
 use super::{TrainOptions, digest, probabilities};
@@ -102,8 +103,10 @@ pub fn train_segmenter(
         store,
         steps,
         progress: Progress::start(),
+        lines: Lines::new(options.lines.as_deref()),
     };
     run.take_up()?;
+    run.lines.write()?;
     while run.progress.records.len() < options.epochs as usize {
         run.epoch()?;
     }
@@ -142,6 +145,7 @@ struct Run<'a> {
     steps: Steps,
     /// The loss of each epoch; without the time of this process.
     progress: Progress<f64>,
+    lines: Lines,
 }
 
 impl Run<'_> {
@@ -155,6 +159,9 @@ impl Run<'_> {
         let done = self.progress.records.len() as u64;
         self.steps.go_on_after(done * self.steps_an_epoch, self.progress.loss_scale);
         self.bar.start_at(done * self.steps_an_epoch);
+        for (epoch, &loss) in (1..).zip(&self.progress.records) {
+            self.lines.segmenter(epoch, loss, u64::from(epoch) * self.steps_an_epoch)?;
+        }
         crate::console::note!("{}: going on after epoch {done}", self.title);
         Ok(())
     }
@@ -201,6 +208,8 @@ impl Run<'_> {
             let weights = Weights::of(&self.model, &self.store)?;
             state::save(path, &self.configuration, &progress, &weights, None, &self.store)?;
         }
+        self.lines.segmenter(epoch, loss, u64::from(epoch) * self.steps_an_epoch)?;
+        self.lines.write()?;
         self.bar.message(&format!("loss {loss:.3}"));
         if !self.bar.is_shown() {
             let (epochs, seconds) = (options.epochs, self.seconds());
