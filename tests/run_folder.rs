@@ -434,9 +434,17 @@ fn kinds(out: &Path) -> Vec<String> {
 fn what_somebody_changed_or_deleted_is_named_and_not_reported_as_the_run_s() {
     let folder = tempfile::tempdir().unwrap();
     for (verb, more, again) in [
-        ("reproduce", &["--experiments", "1,2"][..], &["report.html", "figures/dice.png"][..]),
-        ("compare", &[], &["compare.csv", "compare.md", "figures/bars.png"]),
-        ("weak", &[], &[]),
+        (
+            "reproduce",
+            &["--experiments", "1,2"][..],
+            &["report.html", "figures/dice.png", "tables.tex", "figures/roc.svg"][..],
+        ),
+        (
+            "compare",
+            &[],
+            &["compare.csv", "compare.md", "figures/bars.png", "figures/bars.svg", "tables.tex"],
+        ),
+        ("weak", &[], &["tables.tex"]),
     ] {
         let out = folder.path().join(verb);
         run(verb, &out, more);

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Global, print, print_json};
 use crate::error::Result;
-use crate::files::outputs;
+use crate::files::{self, outputs};
 use crate::lab::bench::{self, Gathered, Group};
 use crate::lab::experiment::{self, Missing, Results};
 use crate::lab::report::html;
@@ -92,7 +92,10 @@ impl Report {
         let [read, page] = ["results.json", "report.html"].map(|name| self.folder.join(name));
         outputs::expect_apart([read], [page])?;
         let gathered = experiment::gather(&self.folder)?;
-        let written = html::write(&self.folder)?;
+        let written = html::write_all(&self.folder, &mut |path, bytes| {
+            files::create_folder_of(path)?;
+            files::write(path, bytes)
+        })?;
         if global.json {
             return print_json(&written);
         }
@@ -109,6 +112,11 @@ impl Report {
             print(&format!("{} runs put together\n{lines}", runs.len()))?;
         }
         let (path, rois) = (written.path.display(), written.rois);
-        print(&format!("{path}: {} kB, {rois} ROIs in its gallery\n", written.bytes.div_ceil(1000)))
+        let figures = written.files.iter().filter(|path| path.extension() == Some("svg".as_ref()));
+        print(&format!(
+            "{path}: {} kB, {rois} ROIs in its gallery; beside it tables.tex, and in figures {} figures as PNG and SVG\n",
+            written.bytes.div_ceil(1000),
+            figures.count()
+        ))
     }
 }

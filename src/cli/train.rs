@@ -23,7 +23,7 @@ use crate::nets::images::{Augment, Flips, Jitter, Scaling};
 use crate::nets::keras;
 use crate::nets::models::{self, Head, Mode, Network, Output};
 use crate::nets::train::{
-    Predictor, Preset, Schedule, Statistics, TrainOptions, save, train_after,
+    Predictor, Preset, Schedule, Statistics, TrainOptions, epochs_of, save, train_after,
 };
 use crate::nets::weights::{Format, Raw};
 use crate::stop::Stop;
@@ -247,7 +247,8 @@ pub struct Train {
     #[arg(long, value_parser = scaling, conflicts_with = "model")]
     scaling: Option<Scaling>,
     /// The weights file to write: .safetensors, or Keras .weights.h5, .h5, .keras; curves go beside it
-    /// as CSV and PNG, and what the network says of each image as CSV. Of a .keras file's model it is a .keras file with the same configuration
+    /// as CSV, PNG and SVG, a JSON line an epoch while it trains, as OUT.epochs.jsonl, and what the network says of each
+    /// image as CSV. Of a .keras file's model it is a .keras file with the same configuration
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -264,6 +265,8 @@ struct Files {
     weights: PathBuf,
     csv: PathBuf,
     png: PathBuf,
+    svg: PathBuf,
+    lines: PathBuf,
     /// What the network says of the validation side.
     predictions: PathBuf,
     /// The same of what it has learnt from.
@@ -279,6 +282,8 @@ impl Files {
             weights: out.to_owned(),
             csv: out.with_extension("csv"),
             png: out.with_extension("png"),
+            svg: out.with_extension("svg"),
+            lines: epochs_of(out),
             predictions: out.with_extension("predictions.csv"),
             training_predictions: out.with_extension("predictions.train.csv"),
             state: PathBuf::from(state),
@@ -286,9 +291,10 @@ impl Files {
     }
 
     /// What is made when all epochs are done.
-    fn made(&self) -> [PathBuf; 5] {
-        let Files { weights, csv, png, predictions, training_predictions, state: _ } = self;
-        [weights, csv, png, predictions, training_predictions].map(PathBuf::clone)
+    fn made(&self) -> [PathBuf; 7] {
+        let Files { weights, csv, png, svg, lines, predictions, training_predictions, state: _ } =
+            self;
+        [weights, csv, png, svg, lines, predictions, training_predictions].map(PathBuf::clone)
     }
 
     /// Says that all of them will be written.
@@ -359,6 +365,7 @@ impl Train {
             seed: global.seed,
             checkpoint: Some(self.out.clone()),
             state: Some(out.state.clone()),
+            lines: Some(out.lines.clone()),
             pictures: self.training.cut(),
             longer: again == Again::Resume,
             ..setup.train.clone()

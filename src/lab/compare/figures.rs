@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::lab::experiment::tables;
 use crate::lab::report::bars::{self, Panel};
 use crate::lab::report::curve_grid::{self, Cell};
+use crate::lab::report::draw::both;
 use crate::lab::report::gallery;
 use crate::nets::images::Grey;
 
@@ -29,20 +30,20 @@ const SHOWN: [&str; 8] = [
 ];
 
 /// What [`draw_all`] draws.
-pub fn paths(out: &Path) -> [PathBuf; 2] {
-    ["bars.png", "dice.png"].map(|name| out.join("figures").join(name))
+pub fn paths(out: &Path) -> [PathBuf; 4] {
+    ["bars.png", "dice.png", "bars.svg", "dice.svg"].map(|name| out.join("figures").join(name))
 }
 
 /// Draws what is of all models into `figures` below `out`, which is there.
 pub fn draw_all(results: &Results, out: &Path) -> Result<()> {
-    let [to_bars, to_curves] = paths(out);
+    let [to_bars, to_curves, ..] = paths(out);
     bars(results, &to_bars)?;
     curves(results, out, &to_curves)
 }
 
-/// The picture that [`gallery`] draws.
-pub fn gallery_of(out: &Path, model: &str) -> PathBuf {
-    out.join("figures").join(format!("gallery-{model}.png"))
+/// The files of the picture that [`gallery`] draws.
+pub fn gallery_of(out: &Path, model: &str) -> [PathBuf; 2] {
+    both(&out.join("figures").join(format!("gallery-{model}.png")))
 }
 
 fn bars(results: &Results, path: &Path) -> Result<()> {
@@ -90,7 +91,7 @@ fn bars(results: &Results, path: &Path) -> Result<()> {
         models.first().unwrap_or(&""),
     );
     let title = format!("Maps of the class abnormal on {}", name_of(&results.config.data));
-    bars::draw(&title, &subtitle, &models, &rows, &panels)?.save(path)
+    bars::draw(&title, &subtitle, &models, &rows, &panels)?.save_both(path)
 }
 
 /// The last part of the data set's path: where it lies on this machine is nobody's business.
@@ -127,7 +128,7 @@ fn curves(results: &Results, out: &Path, path: &Path) -> Result<()> {
         behind.push((map.name(), mean(None, map.name())?));
     }
     let title = "Dice against the threshold at which heatmaps are cut, with its mean";
-    curve_grid::draw(title, &models, &cells, &behind)?.save(path)
+    curve_grid::draw(title, &models, &cells, &behind)?.save_both(path)
 }
 
 /// Draws the gallery of a model's first seed to `path`.
@@ -180,5 +181,5 @@ pub fn gallery(
         rows.len(),
         chosen.validation.len(),
     );
-    gallery::draw(&title, &subtitle, &rows)?.save(path)
+    gallery::draw(&title, &subtitle, &rows)?.save_both(path)
 }

@@ -16,7 +16,8 @@ pub const FILE: &str = "compare.json";
 /// The tables and pictures that [`write`] makes of the results with these `models`.
 pub fn paths<'a>(out: &'a Path, models: impl Iterator<Item = &'a str> + 'a) -> Vec<PathBuf> {
     let tables = tables::paths(out).into_iter().chain(trust::paths(out));
-    tables.chain(figures::paths(out)).chain(trust::pictures(out, models)).collect()
+    let pictures = trust::pictures(out, models).flatten();
+    tables.chain(figures::paths(out)).chain(pictures).collect()
 }
 
 /// Writes the tables of `results`, whose units are in `out`, and where none is missing the pictures.
@@ -33,9 +34,9 @@ pub fn write(run: &RunFolder, origin: &Items, results: &Results, out: &Path) -> 
     }
     run.make_all(&figures::paths(out), origin, || figures::draw_all(results, out))?;
     let models = || results.config.models.iter().map(String::as_str);
-    for (model, path) in models().zip(trust::pictures(out, models())) {
+    for (model, paths) in models().zip(trust::pictures(out, models())) {
         if results.trust.iter().any(|trust| trust.model == model) {
-            run.make(&path, origin, |_| trust::draw(results, out, model))?;
+            run.make_all(&paths, origin, || trust::draw(results, out, model))?;
         }
     }
     Ok(())

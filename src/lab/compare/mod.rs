@@ -140,7 +140,7 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
     let models = || options.models.iter().map(|setup| setup.network.name);
     let galleries = || models().map(|model| figures::gallery_of(&options.out, model));
     let mut again = gather::paths(&options.out, models());
-    again.extend(galleries().chain([path.clone()]));
+    again.extend(galleries().flatten().chain([path.clone()]));
     out.expect_whole(&again)?;
     let folder = match &options.data {
         Some(folder) => folder.clone(),
@@ -194,9 +194,10 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         gather::write(&out, &whole.origin, &results, &options.out)?;
     }
     let first = options.seeds.first().copied().unwrap_or_default();
-    for (model, path) in models().zip(galleries()).filter(|(model, _)| options.runs(model, first)) {
-        out.make(&path, &whole.origin, |path| {
-            figures::gallery(&results, options, &material, model, path)
+    for (model, paths) in models().zip(galleries()).filter(|(model, _)| options.runs(model, first))
+    {
+        out.make_all(&paths, &whole.origin, || {
+            figures::gallery(&results, options, &material, model, &paths[0])
         })?;
     }
     out.finish()?;

@@ -9,6 +9,7 @@ use super::unit::Job;
 use super::{checkpoint, file};
 use crate::console;
 use crate::error::Result;
+use crate::files;
 use crate::lab::data::Class;
 use crate::lab::experiment::filter::times;
 use crate::lab::experiment::tables::{self, Prediction};
@@ -38,10 +39,15 @@ impl Job<'_> {
 
         let (name, out) = (self.setup.network.name, &self.options.out);
         let state = checkpoint(out, name, &format!("{}.{}", self.seed, map.name()));
+        let log =
+            file(out, "predictions", name, self.seed, map.name()).with_extension("epochs.jsonl");
+        self.out.claim([log.clone()])?;
         self.out.claim_state(&state)?;
+        files::create_folder_of(&log)?;
         let options = TrainOptions {
             seed: self.seed,
             state: Some(state.clone()),
+            lines: Some(log.clone()),
             ..self.setup.train.clone()
         };
         let prepared = self.setup.prepare_filtered(&images, rois);
@@ -56,6 +62,7 @@ impl Job<'_> {
             .zip(&rows)
             .map(|(&index, row)| Prediction::new(&rois[index], tables::VALIDATION, row))
             .collect();
+        self.out.made(&log, self.origin)?;
         let path = file(out, "predictions", name, self.seed, map.name());
         self.out.make(&path, self.origin, |path| tables::write(path, &lines))?;
         self.out.forget(&state)?;

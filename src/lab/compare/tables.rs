@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::files;
 use crate::lab::experiment::{classified, tables as csv};
 use crate::lab::metrics::interval::{Interval, too_few};
+use crate::lab::report::latex;
 use crate::lab::report::table::Table;
 
 /// Metrics that the tables for people leave out: they say almost what another column says.
@@ -52,11 +53,11 @@ struct Over<'a> {
 }
 
 /// What [`write_all`] writes into `out`.
-pub fn paths(out: &Path) -> [PathBuf; 3] {
-    ["compare.csv", "summary.csv", "compare.md"].map(|name| out.join(name))
+pub fn paths(out: &Path) -> [PathBuf; 4] {
+    ["compare.csv", "summary.csv", "compare.md", "tables.tex"].map(|name| out.join(name))
 }
 
-/// Writes `compare.csv`, `summary.csv` and `compare.md` into `out`.
+/// Writes `compare.csv`, `summary.csv`, `compare.md` and `tables.tex` into `out`.
 pub fn write_all(results: &Results, out: &Path) -> Result<()> {
     let mut lines = Vec::new();
     for unit in &results.units {
@@ -96,7 +97,8 @@ pub fn write_all(results: &Results, out: &Path) -> Result<()> {
         }
     }
     csv::write(&out.join("summary.csv"), &over)?;
-    files::write(&out.join("compare.md"), markdown(results).as_bytes())
+    files::write(&out.join("compare.md"), markdown(results).as_bytes())?;
+    files::write(&out.join("tables.tex"), latex(results).as_bytes())
 }
 
 /// A ranked table for each model, for a terminal: the metric of the ranks with its interval, the others
@@ -105,9 +107,7 @@ pub fn text(results: &Results) -> String {
     let tables = summaries(results, |model, maps| {
         format!("{model}\n{}\n", table(results, maps, false).to_text())
     });
-    let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
-    let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
-    let notes = too_few(&shown).into_iter().chain(results.dataset.truth.words());
+    let notes = too_few_of(results).into_iter().chain(results.dataset.truth.words());
     let notes: String = notes.map(|note| format!("{note}\n")).collect();
     let classifiers = classifiers(results).map(|table| format!("{}\n", table.to_text()));
     format!("{tables}{}{}{notes}", classifiers.unwrap_or_default(), trust::text(results))
@@ -143,6 +143,29 @@ fn classifiers(results: &Results) -> Option<Table> {
             all.iter().map(|one| (line(one), &one.classified, one.at_training_threshold.as_ref())),
         )
     })
+}
+
+/// A ranked table for each model as LaTeX: the metric of the ranks with its interval, the others as means.
+pub fn latex(results: &Results) -> String {
+    let rank_by = find(&results.config.rank_by).map_or("", |metric| metric.title);
+    let what =
+        results.dataset.source(&results.config.data, &results.config.seeds, too_few_of(results));
+    let what =
+        latex::Source { adapter: &results.adapter, version: &results.version, ..what }.words();
+    let tables = summaries(results, |model, maps| {
+        let caption = format!(
+            "Maps of {model}, in the order of {rank_by}; trivial maps look at no network. {what}"
+        );
+        latex::float(&table(results, maps, false), &caption, &format!("maps-{model}"))
+    });
+    latex::head("parula compare") + &tables
+}
+
+/// Why some of the metric of the ranks have a star.
+fn too_few_of(results: &Results) -> Option<String> {
+    let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
+    let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
+    too_few(&shown)
 }
 
 fn summaries(results: &Results, show: impl Fn(&str, &[&Summary]) -> String) -> String {

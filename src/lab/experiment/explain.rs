@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::filter;
 use super::job::Job;
 use super::phase::Phase;
-use super::tables::{self, LesionScore, NormalScore, Score, TRAIN, VALIDATION};
+use super::tables::{self, LesionScore, NormalScore, Score, TEST, TRAIN, VALIDATION};
 use super::{LESIONS, Material, NORMALS, Setup, at_threshold, heatmap_folder, scores_file};
 use crate::console;
 use crate::engine::gpu::Gpu;
@@ -59,6 +59,12 @@ impl<'a> Shown<'a> {
         let Explanation { heatmap, dice, .. } = explanation;
         Shown { roi, heatmap, peak, dice: dice.unwrap_or_default() }
     }
+
+    /// The heatmap as a picture.
+    fn grey(&self) -> Grey {
+        let Grey { width, height, .. } = self.roi.image;
+        Grey { width, height, pixels: self.heatmap.clone() }
+    }
 }
 
 /// Images explained at once, where so many fit.
@@ -91,7 +97,7 @@ impl Job<'_> {
     /// ROIs times their heatmaps are then written, too.
     ///
     /// Normal ROIs of the validation side are explained in any case, and their maps written: what is marked where there
-    /// is nothing.
+    /// is nothing. Beside each map lie the ROI and the heatmap.
     pub fn explain(
         &self,
         store: &Store,
@@ -142,10 +148,15 @@ impl Job<'_> {
                 if rois[roi].class == Class::Abnormal {
                     explained.push(self.score_and_write(roi, explanation, &origin)?);
                 } else if normal.binary_search(&roi).is_ok() {
-                    let path = self.normal_file(&rois[roi]);
-                    files::write(&path, &npy(&explanation.signed))?;
-                    self.out.made(&path, &origin)?;
-                    shown.push(Shown::new(&rois[roi], explanation));
+                    let [map, image, heatmap] = self.normal_files(&rois[roi]);
+                    files::write(&map, &npy(&explanation.signed))?;
+                    let one = Shown::new(&rois[roi], explanation);
+                    one.roi.image.write(&image)?;
+                    one.grey().write(&heatmap)?;
+                    [map, image, heatmap]
+                        .iter()
+                        .try_for_each(|path| self.out.made(path, &origin))?;
+                    shown.push(one);
                 }
             }
             bar.step(chunk.len() as u64);
@@ -220,8 +231,10 @@ impl Job<'_> {
 
     /// Makes the folders of all files, and says that these will be written.
     fn claim(&self, chosen: &[usize], normal: &[usize], filter: bool) -> Result<()> {
-        let normal: Vec<PathBuf> =
-            normal.iter().map(|&index| self.normal_file(&self.material.rois[index])).collect();
+        let normal: Vec<PathBuf> = normal
+            .iter()
+            .flat_map(|&index| self.normal_files(&self.material.rois[index]))
+            .collect();
         if let Some(path) = normal.first() {
             files::create_folder_of(path)?;
         }
@@ -248,10 +261,33 @@ impl Job<'_> {
             .map(|what| folder.join(format!("{}.{what}", roi.name)))
     }
 
-    /// The map of a normal ROI.
-    fn normal_file(&self, roi: &Roi) -> PathBuf {
+    /// Map, ROI and heatmap of a normal ROI.
+    fn normal_files(&self, roi: &Roi) -> [PathBuf; 3] {
         let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.round);
-        folder.join("normal").join(format!("{}.map.npy", roi.name))
+        ["map.npy", "roi.png", "heatmap.png"]
+            .map(|what| folder.join("normal").join(format!("{}.{what}", roi.name)))
+    }
+
+    /// Writes ROI and heatmap of each ROI of the test set, and of an abnormal one its mask, into `test` beside the
+    /// heatmaps.
+    pub fn write_test<'a>(&self, all: impl Iterator<Item = &'a Shown<'a>>) -> Result<()> {
+        let folder = heatmap_folder(&self.options.out, self.setup.network.name, self.round);
+        let origin = self.explained_origin()?;
+        for one in all {
+            let abnormal = one.roi.class == Class::Abnormal;
+            let folder = folder.join(TEST);
+            let folder = if abnormal { folder } else { folder.join("normal") };
+            files::create_folder(&folder)?;
+            let mask = abnormal.then(|| ("mask", one.roi.mask_or_empty()));
+            let pictures = [("roi", one.roi.image.clone()), ("heatmap", one.grey())];
+            for (what, picture) in pictures.into_iter().chain(mask) {
+                let path = folder.join(format!("{}.{what}.png", one.roi.name));
+                self.out.claim([path.clone()])?;
+                picture.write(&path)?;
+                self.out.made(&path, &origin)?;
+            }
+        }
+        Ok(())
     }
 
     fn score_and_write(

@@ -10,6 +10,7 @@ use super::{Material, Results};
 use crate::error::Result;
 use crate::lab::metrics::baselines::Baseline;
 use crate::lab::report::contact_sheet::{self, Panel};
+use crate::lab::report::draw::both;
 use crate::lab::report::{curves, dice_curve};
 use crate::nets::cam::dice::mean_curve;
 use crate::nets::train::record::EpochRecord;
@@ -21,8 +22,8 @@ const ROWS: usize = 6;
 pub fn of_training(job: &Job, phase: Phase, records: &[EpochRecord]) -> Result<()> {
     let folder = job.options.out.join("figures");
     let name = format!("{}-{}", job.setup.network.name, phase.stem(job.round).replace('.', "-"));
-    let paths = ["csv", "png"].map(|ending| folder.join(format!("{name}-curves.{ending}")));
-    let [csv, png] = &paths;
+    let paths = ["csv", "png", "svg"].map(|ending| folder.join(format!("{name}-curves.{ending}")));
+    let [csv, png, _] = &paths;
     let title = job.title(phase);
     let write = || curves::save(records, &title, csv, png);
     job.out.make_all(&paths, &job.origin(phase)?, write)
@@ -68,7 +69,7 @@ pub fn of_run(job: &Job, material: &Material, done: &Done) -> Result<()> {
     );
     let path = folder.join(format!("{name}-contact-sheet.png"));
     let sheet = contact_sheet::draw(&title, &subtitle, &panels)?;
-    job.out.make(&path, &job.explained_origin()?, |path| sheet.save(path))
+    job.out.make_all(&both(&path), &job.explained_origin()?, || sheet.save_both(&path))
 }
 
 /// Mean Dice of the trivial maps at each threshold, over all abnormal ROIs.
@@ -98,5 +99,5 @@ pub fn dice_curves(results: &Results, trivial: &Trivial, path: &Path) -> Result<
     let baselines: Vec<dice_curve::Curve> =
         trivial.iter().map(|(name, dice)| dice_curve::Curve { name, dice }).collect();
     let title = "Dice of the binarised heatmap against the threshold, all abnormal ROIs";
-    dice_curve::draw(title, &models, &baselines)?.save(path)
+    dice_curve::draw(title, &models, &baselines)?.save_both(path)
 }

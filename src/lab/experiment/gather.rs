@@ -7,19 +7,25 @@ use super::figures::{self, Trivial};
 use super::part::Part;
 use super::results::{Missing, Results};
 use super::tables::{self, Score};
-use super::{heatmap_folder, scores_file};
+use super::{heatmap_folder, report, scores_file};
 use crate::error::Result;
 use crate::lab::data::mask;
 use crate::lab::metrics::baselines::Baseline;
+use crate::lab::report::draw::both;
 use crate::lab::report::html;
 use crate::lab::run_folder::parts::{self, Together};
 use crate::nets::cam::dice::{Scores, mean_curve};
 
-/// Files that are about all parts; they are made anew.
-const OF_ALL: [&str; 3] = ["results.json", "report.html", "figures/dice.png"];
+/// The file of results.
+const FILE: &str = "results.json";
+
+/// Dice against threshold of all parts.
+fn dice(out: &Path) -> [PathBuf; 2] {
+    both(&out.join("figures").join("dice.png"))
+}
 
 /// Puts together what the parts in `out` have finished: their files, `results.json`, which says what is missing, and
-/// `report.html`. None where there are no parts.
+/// `report.html` with what goes with it. None where there are no parts.
 ///
 /// # Errors
 /// Those of [`parts::together`], of reading and of writing.
@@ -35,13 +41,13 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
         results.missing.extend(missing(part, &results));
     }
     results.summarize(out)?;
-    run.make(&out.join(OF_ALL[0]), &origin, |path| results.write(path))?;
+    run.make(&out.join(FILE), &origin, |path| results.write(path))?;
     if results.missing.is_empty() {
         let trivial = trivial(out, &results)?;
-        let draw = |path: &Path| figures::dice_curves(&results, &trivial, path);
-        run.make(&out.join(OF_ALL[2]), &origin, draw)?;
+        let paths = dice(out);
+        run.make_all(&paths, &origin, || figures::dice_curves(&results, &trivial, &paths[0]))?;
     }
-    run.make(&out.join(OF_ALL[1]), &origin, |_| html::write(out).map(drop))?;
+    report(&run, out, &origin)?;
     run.finish()?;
     Ok(Some(results))
 }
@@ -49,7 +55,7 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
 impl parts::Results for Results {
     type Part = Part;
     const COMMAND: &'static str = "reproduce";
-    const FILE: &'static str = OF_ALL[0];
+    const FILE: &'static str = FILE;
 
     fn read(path: &Path) -> Result<Self> {
         Results::read(path)
@@ -75,7 +81,8 @@ impl parts::Results for Results {
     }
 
     fn of_all(&self, out: &Path) -> Vec<PathBuf> {
-        OF_ALL.map(|name| out.join(name)).into()
+        let models = self.config.models.iter().map(String::as_str);
+        html::paths(out, models).into_iter().chain(dice(out)).chain([out.join(FILE)]).collect()
     }
 
     fn adapter(&self) -> &str {

@@ -34,7 +34,9 @@ use serde_json::{Value, json};
 use crate::engine::gpu::Gpu;
 use crate::engine::gpu::environment;
 use crate::error::Result;
+use crate::files;
 use crate::lab::data::{ReadOptions, RoiOptions, duplicates, synth};
+use crate::lab::report::draw::both;
 use crate::lab::report::html;
 use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::images::Split;
@@ -99,8 +101,8 @@ pub fn fits(gpu: &Gpu, options: &Options) -> Result<()> {
     options.own().try_for_each(|setup| setup.fits(gpu))
 }
 
-/// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase; `tell`
-/// hears of each but the last with the results so far.
+/// Runs all phases of all models on all seeds. `results.json` and `report.html` are rewritten after every phase, and at the
+/// end come the figures and tables for a paper; `tell` hears of each but the last with the results so far.
 ///
 /// # Errors
 /// Those of [`RunFolder::open`], of reading the data, of the GPU, and of writing; [`Error::Content`](crate::error::Error::Content) when
@@ -111,8 +113,9 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     let out = RunFolder::open(&options.out, "reproduce", options.again)?;
     let mut config = Config::new(options);
     let path = options.out.join("results.json");
-    // `parula report` may write the page of a run that was stopped.
-    out.claim([path.clone(), options.out.join("report.html")])?;
+    // `parula report` may write the page of a run that was stopped, and what goes with it.
+    let pages = html::paths(&options.out, options.models.iter().map(|setup| setup.network.name));
+    out.claim(pages.iter().cloned().chain([path.clone()]))?;
     let earlier = match out.intact(&path)? {
         true => Some(Results::read(&path)?),
         false => None,
@@ -122,7 +125,9 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
         out.agree(&path, &environment(gpu))?;
     }
     let dice = options.out.join("figures").join("dice.png");
-    out.expect_whole(&[path.clone(), options.out.join("report.html"), dice.clone()])?;
+    let dice = both(&dice);
+    let again = pages.into_iter().chain(dice.clone()).chain([path.clone()]);
+    out.expect_whole(&again.collect::<Vec<_>>())?;
 
     let folder = match &options.data {
         Some(folder) => folder.clone(),
@@ -168,8 +173,8 @@ pub fn reproduce(gpu: &Arc<Gpu>, options: &Options, tell: &dyn Fn(&Results)) -> 
     whole.write(&results)?;
     whole.run_all(&mut results, tell)?;
     let trivial = figures::trivial(&material)?;
-    out.make(&dice, &whole.origin, |path| figures::dice_curves(&results, &trivial, path))?;
-    whole.report()?;
+    out.make_all(&dice, &whole.origin, || figures::dice_curves(&results, &trivial, &dice[0]))?;
+    report(&out, &options.out, &whole.origin)?;
     out.finish()?;
     Ok(results)
 }
@@ -221,7 +226,7 @@ impl Whole<'_> {
                 self.write(results)?;
                 job.forget(phase)?;
                 if progress.left(results).0 > 0 {
-                    self.report()?;
+                    self.page()?;
                     tell(results);
                 }
             }
@@ -265,7 +270,8 @@ impl Whole<'_> {
         self.out.make(&path, &self.origin, |path| results.write(path))
     }
 
-    fn report(&self) -> Result<()> {
+    /// The report without its files for a paper.
+    fn page(&self) -> Result<()> {
         let path = self.options.out.join("report.html");
         self.out.make(&path, &self.origin, |_| html::write(&self.options.out).map(drop))
     }
@@ -279,6 +285,13 @@ impl Whole<'_> {
         let sources = filter::mask_sources(rois, split, round.seed);
         filter::export_masked(rois, &sources, &folder, self.out, &origin)
     }
+}
+
+/// The report of the run in `folder`, with its tables and figures for a paper.
+fn report(out: &RunFolder, folder: &Path, origin: &Items) -> Result<()> {
+    let make =
+        &mut |path: &Path, bytes: &[u8]| out.make(path, origin, |path| files::write(path, bytes));
+    html::write_all(folder, make).map(drop)
 }
 
 /// Where the heatmaps of a run are.

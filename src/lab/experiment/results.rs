@@ -19,6 +19,7 @@ use crate::lab::metrics::interval::{self, Interval, LEVEL};
 use crate::lab::metrics::operating_point::OperatingPoint;
 use crate::lab::metrics::redraw::DRAWS;
 use crate::lab::metrics::surface::Surface;
+use crate::lab::report::latex;
 use crate::nets::cam::normalise::{Normalisation, Sign};
 
 /// The whole file.
@@ -150,6 +151,25 @@ pub struct DatasetSummary {
     pub test: Option<TestRois>,
     /// Of all ROIs, masks and names: other ROIs have another.
     pub fingerprint: String,
+}
+
+impl DatasetSummary {
+    /// What the caption of a table of a run with these `seeds` says of it; adapter and version are to be filled in.
+    pub fn source<'a>(
+        &self,
+        data: &'a str,
+        seeds: &[u64],
+        too_few: Option<String>,
+    ) -> latex::Source<'a> {
+        let rois = [self.abnormal, self.normal, self.train, self.validation];
+        latex::Source {
+            data,
+            rois: rois.map(|count| Some(count as u64)),
+            seeds: seeds.iter().map(u64::to_string).collect(),
+            too_few,
+            ..latex::Source::default()
+        }
+    }
 }
 
 /// ROIs that nothing is learnt from or chosen by.

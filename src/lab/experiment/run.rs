@@ -23,7 +23,7 @@ use crate::nets::cam::dice::best_threshold;
 use crate::nets::cam::normalise::WAYS;
 use crate::nets::images::{Grey, Prepared};
 use crate::nets::train::record::EpochRecord;
-use crate::nets::train::{Predictor, TrainOptions, Trained, train};
+use crate::nets::train::{Predictor, TrainOptions, Trained, epochs_of, train};
 use crate::nets::weights;
 use crate::provenance::Items;
 
@@ -136,11 +136,12 @@ impl Job<'_> {
     fn train(&self, phase: Phase, prepared: &Prepared) -> Result<Trained> {
         let path = self.weights_file(phase);
         let origin = self.origin(phase)?;
-        self.out.claim([path.clone()])?;
+        let lines = epochs_of(&path);
+        self.out.claim([path.clone(), lines.clone()])?;
         self.out.agree(&path, &origin)?;
         if !self.state(phase).exists() {
             // All of it is trained again, over what is there.
-            self.out.renew(std::slice::from_ref(&path))?;
+            self.out.renew(&[path.clone(), lines.clone()])?;
         }
         self.out.claim_state(&self.state(phase))?;
         files::create_folder_of(&path)?;
@@ -148,6 +149,7 @@ impl Job<'_> {
             seed: self.round.seed,
             checkpoint: Some(path.clone()),
             state: Some(self.state(phase)),
+            lines: Some(lines.clone()),
             ..self.setup.train.clone()
         };
         let title = self.title(phase);
@@ -155,6 +157,7 @@ impl Job<'_> {
         self.out.make(&path, &origin, |path| {
             weights::save(path, &trained.weights, &trained.model.layers, None)
         })?;
+        self.out.made(&lines, &origin)?;
         self.predict(phase, &trained, prepared, &origin)?;
         Ok(trained)
     }
@@ -203,6 +206,7 @@ impl Job<'_> {
         let line = |(roi, row): (&Roi, &Vec<f32>)| Prediction::new(roi, tables::TEST, row);
         let lines: Vec<Prediction> = rois.iter().zip(&rows).map(line).collect();
         let (explained, normals) = self.explain_test(&trained.store, trained.model.classes)?;
+        self.write_test(explained.iter().chain(&normals))?;
         let mean = |of: &dyn Fn(&[f64]) -> f64| {
             let count = explained.len();
             (count > 0)

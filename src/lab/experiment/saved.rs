@@ -8,10 +8,11 @@ use crate::engine::gpu::Gpu;
 use crate::engine::plan::halving;
 use crate::engine::session::Store;
 use crate::error::Result;
+use crate::files;
 use crate::lab::run_folder::RunFolder;
 use crate::nets::images::{Grey, Prepared, Scaling, Split};
 use crate::nets::models::{Mode, Model};
-use crate::nets::train::{Predictor, TrainOptions, train};
+use crate::nets::train::{Predictor, TrainOptions, epochs_of, train};
 use crate::nets::weights::{self, Raw, Top};
 use crate::provenance::Items;
 
@@ -98,12 +99,21 @@ pub fn learn(
 ) -> Result<()> {
     let Learning { setup, seed, out, origin } = *job;
     if !out.reuse(path, origin)? {
-        out.claim([path.to_owned()])?;
+        let lines = epochs_of(path);
+        out.claim([path.to_owned(), lines.clone()])?;
         out.claim_state(&state)?;
-        let options = TrainOptions { seed, state: Some(state.clone()), ..setup.train.clone() };
+        files::create_folder_of(path)?;
+        let options = TrainOptions {
+            seed,
+            state: Some(state.clone()),
+            lines: Some(lines.clone()),
+            ..setup.train.clone()
+        };
         let title = format!("{} seed {seed}", setup.network.name);
         let trained = train(gpu, setup.network, &prepared(), split, &options, &title)?;
         let layers = &trained.model.layers;
+        // Before the weights: where they are there, nothing is trained again.
+        out.made(&lines, origin)?;
         out.make(path, origin, |path| weights::save(path, &trained.weights, layers, None))?;
     }
     // Killed between the weights and this, a process leaves it.

@@ -5,6 +5,7 @@ use crate::lab::metrics::interval::Interval;
 use crate::lab::report::chart::{extent, ticks};
 use crate::lab::report::draw::Canvas;
 use crate::lab::report::heading::Heading;
+use crate::lab::report::legend::{Legend, Sign};
 use crate::lab::report::style::{Colour, HAIRLINE, INK, LINES, MUTED, Style, WHITE, mix};
 use crate::lab::report::text::Align;
 
@@ -46,16 +47,16 @@ pub fn draw(
     let (across, down) = (panels.len().clamp(1, ACROSS), panels.len().div_ceil(ACROSS).max(1));
     let block = rows.len() as f32 * row_height + 62.0;
     let width = 2.0 * MARGIN + NAMES + across as f32 * (PANEL + GAP);
-    let heading = Heading::new(title, subtitle, [17.0, 12.0], width - 2.0 * MARGIN);
-    let extra = heading.extra();
+    let room = width - 2.0 * MARGIN;
+    let heading = Heading::new(title, subtitle, [17.0, 12.0], room);
+    let entries = models.iter().zip(LINES.iter().cycle());
+    let legend =
+        Legend::new(entries.map(|(&model, &colour)| (Sign::Square(colour), model, INK)), room);
+    let below = 80.5 + heading.extra();
+    let extra = heading.extra() + legend.extra();
     let mut canvas = Canvas::new(width, HEAD + extra + down as f32 * block + 8.0)?;
     heading.draw(&mut canvas, MARGIN, [36.0, 56.0]);
-    let mut x = MARGIN;
-    for (model, colour) in models.iter().zip(LINES.iter().cycle()) {
-        canvas.rectangle(x, 71.0 + extra, 10.0, 10.0, *colour);
-        canvas.text(model, (x + 16.0, 80.5 + extra), Style::regular(12.0, INK));
-        x += 34.0 + Style::regular(12.0, INK).width(model);
-    }
+    legend.draw(&mut canvas, (MARGIN, below), room);
     for (line, some) in panels.chunks(ACROSS).enumerate() {
         let top = HEAD + extra + line as f32 * block;
         for (index, &(name, faint)) in rows.iter().enumerate() {

@@ -3,10 +3,10 @@
 //! The columns: the ROI; with the truth's outline; the heatmap; the heatmap over the ROI; the
 //! heatmap cut at its best threshold, coloured by where it agrees with the truth.
 
-use image::{GrayImage, RgbImage};
+use image::GrayImage;
 
 use crate::error::{Error, Result};
-use crate::lab::report::colormap;
+use crate::lab::report::colour_bar;
 use crate::lab::report::draw::{Canvas, SCALE};
 use crate::lab::report::heading::Heading;
 use crate::lab::report::panels::{FALSE_ALARM, HIT, Panels, TRUTH};
@@ -115,7 +115,7 @@ fn head(canvas: &mut Canvas, heading: &Heading, width: f32) {
     let under = 133.0;
     canvas.line(&[(column(1) + 2.0, under - 4.0), (column(1) + 18.0, under - 4.0)], 2.2, TRUTH);
     canvas.text("outline", (column(1) + 25.0, under), note);
-    scale(canvas, (column(2), under), note);
+    colour_bar::draw(canvas, (column(2), under), CELL, note);
     canvas.text("heatmap, ROI, outline", (column(3), under), note);
     let mut x = column(4);
     for (name, colour) in [("both", HIT), ("map only", FALSE_ALARM), ("truth only", TRUTH)] {
@@ -123,19 +123,6 @@ fn head(canvas: &mut Canvas, heading: &Heading, width: f32) {
         canvas.text(name, (x + 13.0, under), note);
         x += 13.0 + note.width(name) + 9.0;
     }
-}
-
-/// The colour map from 0 to 255, as a bar.
-fn scale(canvas: &mut Canvas, (x, y): (f32, f32), note: Style) {
-    let (from, to) = (x + 12.0, x + CELL - 26.0);
-    canvas.text("0", (x, y), note);
-    canvas.text("255", (x + CELL, y), note.aligned(Align::Right));
-    let columns = ((to - from) * SCALE) as u32;
-    let bar = RgbImage::from_fn(columns, (8.0 * SCALE) as u32, |column, _| {
-        let value = column * 255 / (columns - 1);
-        image::Rgb(colormap::colour(u8::try_from(value).unwrap_or(255)))
-    });
-    canvas.paste(&bar, (from, y - 8.0));
 }
 
 fn swatch(canvas: &mut Canvas, (x, y): (f32, f32), colour: Colour) {

@@ -4,7 +4,8 @@
 use crate::error::Result;
 use crate::lab::report::chart::{Axes, extent, ticks};
 use crate::lab::report::draw::Canvas;
-use crate::lab::report::style::{Colour, INK, LINES, MUTED, Style};
+use crate::lab::report::legend::{Legend, Sign};
+use crate::lab::report::style::{Colour, INK, LINES, MUTED, Style, WHITE};
 use crate::lab::report::text::Align;
 
 /// One small chart.
@@ -37,28 +38,23 @@ pub fn draw(
 ) -> Result<Canvas> {
     let (across, down) = (cells.len().clamp(1, ACROSS), cells.len().div_ceil(ACROSS).max(1));
     let width = (2.0 * MARGIN + across as f32 * (CELL + GAP)).max(720.0);
-    let mut canvas = Canvas::new(width, HEAD + down as f32 * (HEIGHT + 64.0))?;
+    let entries = models.iter().zip(LINES.iter().cycle());
+    let entries = entries.map(|(&model, &colour)| (Sign::Line(colour), model, INK));
+    let trivial = behind.iter().zip(BEHIND.iter().cycle());
+    let trivial = trivial.map(|((name, _), &colour)| (Sign::Dashes(colour), *name, MUTED));
+    let room = width - 2.0 * MARGIN;
+    let legend = Legend::new(entries.chain(trivial), room);
+    let head = HEAD + legend.extra();
+    let mut canvas = Canvas::new(width, head + down as f32 * (HEIGHT + 64.0))?;
     let heading = Style::bold(17.0, INK);
     canvas.text(&heading.fit(title, width - 2.0 * MARGIN), (MARGIN, 36.0), heading);
-    let mut x = MARGIN;
-    let label = Style::regular(12.0, INK);
-    for (model, colour) in models.iter().zip(LINES.iter().cycle()) {
-        canvas.line(&[(x, 60.0), (x + 18.0, 60.0)], 2.2, *colour);
-        canvas.text(model, (x + 25.0, 64.0), label);
-        x += 45.0 + label.width(model);
-    }
-    for ((name, _), colour) in behind.iter().zip(BEHIND.iter().cycle()) {
-        canvas.dashes(&[(x, 60.0), (x + 18.0, 60.0)], 1.5, *colour, 4.0, 3.5);
-        canvas.text(name, (x + 25.0, 64.0), Style::regular(12.0, MUTED));
-        x += 45.0 + label.width(name);
-    }
-
+    legend.draw(&mut canvas, (MARGIN, 64.0), room);
     let all = cells.iter().flat_map(|cell| cell.curves.iter().flatten());
     let all = all.chain(behind.iter().flat_map(|(_, curve)| curve)).copied();
     let y_ticks = ticks(0.0..=extent(all).map_or(1.0, |ends| ends.1.max(0.1)), 4);
     for (index, cell) in cells.iter().enumerate() {
         let left = MARGIN + 26.0 + (index % ACROSS) as f32 * (CELL + GAP);
-        let top = HEAD + 10.0 + (index / ACROSS) as f32 * (HEIGHT + 64.0);
+        let top = head + 10.0 + (index / ACROSS) as f32 * (HEIGHT + 64.0);
         let y = (y_ticks[0], y_ticks[y_ticks.len() - 1]);
         let axes = Axes { left, top, width: CELL - 30.0, height: HEIGHT, x: (0.0, 255.0), y };
         axes.draw(&mut canvas, &[0.0, 128.0, 255.0], &y_ticks, "");
@@ -66,13 +62,19 @@ pub fn draw(
         for ((_, curve), colour) in behind.iter().zip(BEHIND.iter().cycle()) {
             axes.dashed(&mut canvas, &points(curve), 1.3, *colour);
         }
-        for (line, (curve, colour)) in cell.curves.iter().zip(LINES.iter().cycle()).enumerate() {
+        for (curve, colour) in cell.curves.iter().zip(LINES.iter().cycle()) {
             axes.curve(&mut canvas, &points(curve), 2.0, *colour);
+        }
+        for (line, (curve, colour)) in cell.curves.iter().zip(LINES.iter().cycle()).enumerate() {
             if !curve.is_empty() {
                 let mean = curve.iter().sum::<f64>() / curve.len() as f64;
                 let style = Style::regular(10.5, *colour).aligned(Align::Right);
                 let at = (left + CELL - 32.0, top + 10.0 + 13.0 * line as f32);
-                canvas.text(&format!("{mean:.3}"), at, style);
+                let text = format!("{mean:.3}");
+                // A curve that passes there is not to be read through the number.
+                let width = style.width(&text);
+                canvas.rectangle(at.0 - width - 2.0, at.1 - 9.0, width + 4.0, 11.5, WHITE);
+                canvas.text(&text, at, style);
             }
         }
     }

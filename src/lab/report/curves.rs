@@ -32,13 +32,13 @@ pub fn csv(records: &[EpochRecord]) -> String {
     text
 }
 
-/// Writes [`csv()`] and [`draw`] to `csv_path` and `png_path`.
+/// Writes [`csv()`] and [`draw`] to `csv_path` and `png_path`, and the drawing as SVG to the latter with that ending.
 ///
 /// # Errors
 /// Those of [`draw`] and of [`files::write`].
 pub fn save(records: &[EpochRecord], title: &str, csv_path: &Path, png_path: &Path) -> Result<()> {
     files::write(csv_path, csv(records).as_bytes())?;
-    draw(records, title)?.save(png_path)
+    draw(records, title)?.save_both(png_path)
 }
 
 /// Loss on the left, accuracy on the right, the epoch whose weights were kept marked in both.

@@ -6,6 +6,7 @@ use image::{GrayImage, Rgb, RgbImage};
 
 use crate::error::{Error, Result};
 use crate::lab::report::colormap;
+use crate::lab::report::colour_bar;
 use crate::lab::report::draw::{Canvas, SCALE};
 use crate::lab::report::heading::Heading;
 use crate::lab::report::style::{INK, MUTED, Style, mix};
@@ -15,13 +16,16 @@ const MARGIN: f32 = 28.0;
 const CELL: f32 = 250.0;
 const GAP: f32 = 14.0;
 const HEAD: f32 = 84.0;
-const FOOT: f32 = 58.0;
+const FOOT: f32 = 70.0;
 const PANELS: [(&str, &str); 4] = [
     ("Input", "as the file has it"),
-    ("Heatmap", "over the input, in Parula"),
+    ("Heatmap", "over the input"),
     ("Mask", "the heatmap as grey, 0 to 255"),
     ("Filtered", "input x mask / 255"),
 ];
+
+/// The panel that has the colours of heatmaps.
+const COLOURED: usize = 1;
 
 /// Draws `image` and its `heatmap`, one byte a pixel, under `title` and `subtitle`.
 ///
@@ -62,7 +66,11 @@ pub fn draw(title: &str, subtitle: &str, image: &Colour, heatmap: &[u8]) -> Resu
         canvas.paste(picture, (x, top));
         let under = top + shown_height;
         canvas.text(name, (x, under + 20.0), Style::bold(12.5, INK));
-        canvas.text(note, (x, under + 36.0), Style::regular(11.0, MUTED));
+        let small = Style::regular(11.0, MUTED);
+        canvas.text(note, (x, under + 36.0), small);
+        if index == COLOURED {
+            colour_bar::draw(&mut canvas, (x, under + 54.0), CELL, small);
+        }
     }
     Ok(canvas)
 }

@@ -4,6 +4,7 @@
 use image::GrayImage;
 
 use crate::error::{Error, Result};
+use crate::lab::report::colour_bar;
 use crate::lab::report::draw::{Canvas, SCALE};
 use crate::lab::report::heading::Heading;
 use crate::lab::report::panels::Panels;
@@ -32,7 +33,7 @@ pub struct Row<'a> {
 const MARGIN: f32 = 30.0;
 const CELL: f32 = 120.0;
 const GAP: f32 = 10.0;
-const HEAD: f32 = 86.0;
+const HEAD: f32 = 108.0;
 const LABEL: f32 = 18.0;
 const BETWEEN: f32 = 20.0;
 /// Pictures beside each other; more go below.
@@ -52,6 +53,10 @@ pub fn draw(title: &str, subtitle: &str, rows: &[Row]) -> Result<Canvas> {
     let mut y = HEAD + heading.extra();
     let mut canvas = Canvas::new(width, y + heights.iter().sum::<f32>() + MARGIN)?;
     heading.draw(&mut canvas, MARGIN, [42.0, 63.0]);
+    let (note, words) = (Style::regular(11.0, MUTED), "heatmap value");
+    let (x, base) = (MARGIN + note.width(words) + 10.0, 86.0 + heading.extra());
+    canvas.text(words, (MARGIN, base), note);
+    colour_bar::draw(&mut canvas, (x, base), 180.0, note);
     for (row, height) in rows.iter().zip(heights) {
         canvas.rectangle(MARGIN, y - 6.0, room, 0.5, HAIRLINE);
         draw_row(&mut canvas, row, y)?;

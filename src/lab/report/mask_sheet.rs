@@ -4,6 +4,7 @@
 use image::GrayImage;
 
 use crate::error::{Error, Result};
+use crate::lab::report::colour_bar;
 use crate::lab::report::draw::{Canvas, SCALE};
 use crate::lab::report::heading::Heading;
 use crate::lab::report::panels::{FALSE_ALARM, HIT, Panels, TRUTH};
@@ -82,6 +83,9 @@ fn legend(canvas: &mut Canvas, y: f32) {
         canvas.text(name, (x + 13.0, y), note);
         x += 13.0 + note.width(name) + 14.0;
     }
+    let words = "heatmap value";
+    canvas.text(words, (x + 10.0, y), note);
+    colour_bar::draw(canvas, (x + 18.0 + note.width(words), y), 180.0, note);
 }
 
 /// The size at which a row's pictures are shown.

@@ -106,6 +106,16 @@ impl Table {
         self.rows.push(None);
     }
 
+    /// The titles of the columns.
+    pub(super) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The rows from above; none stands for a line.
+    pub(super) fn rows(&self) -> &[Option<Vec<String>>] {
+        &self.rows
+    }
+
     /// For a terminal.
     pub fn to_text(&self) -> String {
         let widths = self.widths();

@@ -47,5 +47,5 @@ pub fn write(job: &Job, all: &[Masks], path: &Path) -> Result<()> {
         rows.len(),
         all.len()
     );
-    mask_sheet::draw(&title, &subtitle, &names, &rows)?.save(path)
+    mask_sheet::draw(&title, &subtitle, &names, &rows)?.save_both(path)
 }

@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::engine::gpu::Gpu;
 use crate::engine::gpu::environment;
 use crate::error::Result;
+use crate::files;
 use crate::lab::data::{ReadOptions, RoiOptions, duplicates};
 use crate::lab::experiment::{Material, Setup, earlier, origins, synthetic, tables};
 use crate::lab::run_folder::{Again, RunFolder};
@@ -44,6 +45,9 @@ pub use unmasked::Unmasked;
 
 /// The file of results.
 const FILE: &str = "results.json";
+
+/// The table of results for a paper.
+const TABLES: &str = "tables.tex";
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -105,7 +109,8 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         out.refuse(&path, difference(&config.settings(), &earlier.config.settings()))?;
         out.agree(&path, &environment(gpu))?;
     }
-    out.expect_whole(std::slice::from_ref(&path))?;
+    let tables = options.out.join(TABLES);
+    out.expect_whole(&[path.clone(), tables.clone()])?;
     let folder = match &options.data {
         Some(folder) => folder.clone(),
         None => synthetic(out, options.seed)?,
@@ -137,7 +142,10 @@ pub fn weak(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
         results.seeds = earlier.seeds;
         results.summary = earlier.summary;
     }
-    let write = |results: &Results| out.make(&path, &origin, |path| results.write(path));
+    let write = |results: &Results| {
+        out.make(&path, &origin, |path| results.write(path))?;
+        out.make(&tables, &origin, |path| files::write(path, results.latex().as_bytes()))
+    };
     let seeds = options.seeds.iter().zip(&material.splits).filter(|(seed, _)| options.runs(**seed));
     let (material, shared) = (&material, &shared);
     let job = |(&seed, split)| job::Job { gpu, options, material, split, seed, out, shared };

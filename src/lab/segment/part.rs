@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::results::{Config, Missing, Results};
-use super::{FILE, Options, summary};
+use super::{FILE, Options, TABLES, summary};
 use crate::error::Result;
+use crate::files;
 use crate::lab::run_folder::parts::{self, Part as _, Together};
 use crate::provenance::difference;
 
@@ -86,7 +87,7 @@ impl parts::Results for Results {
     }
 
     fn of_all(&self, out: &Path) -> Vec<PathBuf> {
-        vec![out.join(FILE)]
+        vec![out.join(FILE), out.join(TABLES)]
     }
 
     fn adapter(&self) -> &str {
@@ -114,6 +115,7 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
     }
     results.summary = summary(&results, out)?;
     run.make(&out.join(FILE), &origin, |path| results.write(path))?;
+    run.make(&out.join(TABLES), &origin, |path| files::write(path, results.latex().as_bytes()))?;
     run.finish()?;
     Ok(Some(results))
 }

@@ -13,6 +13,7 @@ use crate::files;
 use crate::lab::data::duplicates;
 use crate::lab::experiment::{DatasetSummary, Intervals, pictures};
 use crate::lab::metrics::interval::{Interval, too_few};
+use crate::lab::report::latex;
 use crate::lab::report::table::Table;
 
 /// The options that decide the outcome.
@@ -196,6 +197,19 @@ impl Results {
             ]);
         }
         table
+    }
+
+    /// The same as LaTeX.
+    pub fn latex(&self) -> String {
+        let Config { data, classifier, segmenter, .. } = &self.config;
+        let seeds: Vec<u64> = self.seeds.iter().map(|done| done.seed).collect();
+        let what = self.dataset.source(data, &seeds, self.too_few());
+        let what = latex::Source { adapter: &self.adapter, version: &self.version, ..what }.words();
+        let caption = format!(
+            "Masks of {segmenter}, learnt from heatmaps of {classifier} or from the truth, held against the truth of the \
+             validation side. {what}"
+        );
+        latex::head("parula weak") + &latex::float(&self.table(), &caption, "masks")
     }
 
     /// Replaces the file at `path`.

@@ -17,12 +17,13 @@ use crate::lab::data::{Class, Roi};
 use crate::lab::experiment::earlier::weights_of;
 use crate::lab::experiment::saved::{self, Learning};
 use crate::lab::experiment::{Saved, origins, tables};
+use crate::lab::report::draw::both;
 use crate::lab::run_folder::content_of;
 use crate::memory;
 use crate::nets::cam::{Settings, find};
 use crate::nets::images::{Grey, Prepared};
 use crate::nets::train::{
-    self, Segmenter, Targets, TrainOptions, TrainedSegmenter, sides, train_segmenter,
+    self, Segmenter, Targets, TrainOptions, TrainedSegmenter, epochs_of, sides, train_segmenter,
 };
 use crate::nets::weights;
 use crate::provenance::Items;
@@ -106,7 +107,7 @@ impl Job<'_> {
             .collect::<Result<_>>()?;
         self.write_masks(&rows, &origin)?;
         let path = self.options.out.join("figures").join(format!("{}-masks.png", self.seed));
-        self.out.make(&path, &origin, |path| figure::write(self, &rows, path))?;
+        self.out.make_all(&both(&path), &origin, || figure::write(self, &rows, &path))?;
         let lesions = score::of_lesions(rows.iter().flat_map(|row| &row.scores));
         let path = scores_file(&self.options.out, self.seed);
         let of_lesions = path.with_extension("lesions.csv");
@@ -247,11 +248,17 @@ impl Job<'_> {
         let setup = &self.options.segmenter;
         let name = stem(origin);
         let path = self.weights_file(name);
-        self.out.claim([path.clone()])?;
+        let lines = epochs_of(&path);
+        self.out.claim([path.clone(), lines.clone()])?;
         self.out.agree(&path, made_from)?;
         self.out.claim_state(&self.state(name))?;
-        let options =
-            TrainOptions { seed: self.seed, state: Some(self.state(name)), ..setup.train.clone() };
+        files::create_folder_of(&path)?;
+        let options = TrainOptions {
+            seed: self.seed,
+            state: Some(self.state(name)),
+            lines: Some(lines.clone()),
+            ..setup.train.clone()
+        };
         let title = format!("{} on {name} masks, seed {}", setup.network.name, self.seed);
         let mut trained =
             train_segmenter(self.gpu, setup.network, images, targets, &options, &title)?;
@@ -260,6 +267,7 @@ impl Job<'_> {
         let layers = &trained.model.layers;
         let save = |path: &Path| weights::save(path, &trained.weights, layers, None);
         self.out.make(&path, made_from, save)?;
+        self.out.made(&lines, made_from)?;
         Ok(trained)
     }
 

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::lab::compare::results::Results;
 use crate::lab::experiment::tables as csv;
 use crate::lab::report::cascade::{self, Cell};
+use crate::lab::report::draw::both;
 use crate::lab::report::table::Table;
 
 /// A line of `trust.csv`: a test of a method, or a stage of the cascade.
@@ -43,8 +44,8 @@ pub fn paths(out: &Path) -> [PathBuf; 1] {
 pub fn pictures<'a>(
     out: &'a Path,
     models: impl Iterator<Item = &'a str> + 'a,
-) -> impl Iterator<Item = PathBuf> + 'a {
-    models.map(|model| picture(out, model))
+) -> impl Iterator<Item = [PathBuf; 2]> + 'a {
+    models.map(|model| both(&picture(out, model)))
 }
 
 fn picture(out: &Path, model: &str) -> PathBuf {
@@ -272,5 +273,5 @@ pub fn draw(results: &Results, out: &Path, model: &str) -> Result<()> {
         "Absolute maps of {rois} validation ROIs; weights are drawn anew from the last layer to the first; sobel and \
          noise look at no network",
     );
-    cascade::draw(&title, &subtitle, &cells)?.save(&picture(out, model))
+    cascade::draw(&title, &subtitle, &cells)?.save_both(&picture(out, model))
 }

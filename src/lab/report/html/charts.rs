@@ -6,9 +6,10 @@ use super::numbers::{NOT_RUN, interval, list, word};
 use super::page::escape;
 use super::paper::{self, PUBLISHED};
 use super::run::Run;
-use super::svg::{Axis, Chart};
+use super::svg;
 use crate::error::Result;
 use crate::lab::metrics::baselines::Baseline;
+use crate::lab::report::plot::{Axis, Chart, Pen};
 use crate::lab::report::table::Interval;
 use crate::nets::cam::dice::{self, THRESHOLDS};
 
@@ -18,14 +19,6 @@ pub const TRIVIAL: [(&str, &str); 3] = [
     ("gaussian", "about the ROI's centre"),
     ("ellipse", "centred, filled"),
 ];
-
-/// Lines of the page's style that are told apart.
-const COLOURS: usize = 8;
-
-/// The class of the line of model number `index`.
-pub fn line(index: usize) -> String {
-    format!("line c{}", index % COLOURS)
-}
 
 /// Dice of the trivial maps at every threshold, as a mean over all abnormal ROIs, in the order of [`TRIVIAL`]. None
 /// where no run's masks are there.
@@ -53,7 +46,7 @@ pub fn baselines(run: &Run) -> Result<Vec<Vec<f64>>> {
 }
 
 /// Mean Dice of `model` at every threshold, over its seeds; empty where there is none.
-pub fn curve(run: &Run, model: &str) -> Vec<f64> {
+fn curve(run: &Run, model: &str) -> Vec<f64> {
     let curves: Vec<&[Value]> = run
         .runs_of(model)
         .map(|one| list(one, "dice_curve"))
@@ -69,59 +62,63 @@ pub fn curve(run: &Run, model: &str) -> Vec<f64> {
 }
 
 /// Axes for Dice against threshold.
-pub fn dice_axes() -> Chart {
+fn dice_axes() -> Chart {
     let x = Axis { title: "threshold t of 255", range: [0.0, 255.0], step: 51.0, decimals: 0 };
     let y = Axis { title: "mean Dice of heatmap > t", range: [0.0, 1.0], step: 0.2, decimals: 1 };
     Chart::new(x, y)
 }
 
-/// Draws the trivial maps' curves.
-pub fn draw_baselines(chart: &mut Chart, baselines: &[Vec<f64>]) {
+/// Draws the curves of `models`, by their numbers, and of the trivial maps.
+fn dice_of(run: &Run, models: &[(usize, &str)], baselines: &[Vec<f64>]) -> Chart {
+    let mut chart = dice_axes();
     for (index, curve) in baselines.iter().enumerate() {
-        chart.curve(&format!("line baseline b{index}"), curve);
+        chart.curve(Pen::Trivial(index), curve);
     }
-}
-
-/// What the lines are: models, then trivial maps.
-pub fn legend(models: &[(usize, &str)], baselines: &[Vec<f64>]) -> String {
-    let entry = |class: &str, name: &str| {
-        format!(
-            "<li><svg viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"{class}\" d=\"M0 4H24\"/></svg>{}</li>",
-            escape(name)
-        )
-    };
-    let models = models.iter().map(|&(index, name)| entry(&line(index), name));
-    let trivial = TRIVIAL.iter().take(baselines.len()).enumerate();
-    let trivial = trivial.map(|(index, (name, _))| entry(&format!("line baseline b{index}"), name));
-    format!("<ul class=\"legend\">{}</ul>\n", models.chain(trivial).collect::<String>())
+    for &(index, model) in models {
+        chart.curve(Pen::Model(index), &curve(run, model));
+        chart.explain(Pen::Model(index), model);
+    }
+    for (index, (name, _)) in TRIVIAL.iter().take(baselines.len()).enumerate() {
+        chart.explain(Pen::Trivial(index), name);
+    }
+    chart
 }
 
 /// Dice against threshold of all models.
-pub fn dice(run: &Run, baselines: &[Vec<f64>]) -> String {
+pub fn dice(run: &Run, baselines: &[Vec<f64>]) -> Chart {
     let models: Vec<(usize, &str)> =
         run.summary().iter().map(|one| word(one, "model")).enumerate().collect();
-    let mut chart = dice_axes();
-    draw_baselines(&mut chart, baselines);
-    for &(index, model) in &models {
-        chart.curve(&line(index), &curve(run, model));
-    }
+    dice_of(run, &models, baselines)
+}
+
+/// Dice against threshold of the model of this number.
+pub fn dice_of_one(run: &Run, index: usize, model: &str, baselines: &[Vec<f64>]) -> Chart {
+    dice_of(run, &[(index, model)], baselines)
+}
+
+/// The same of all models for the page.
+pub fn dice_section(run: &Run, baselines: &[Vec<f64>]) -> String {
+    let chart = dice(run, baselines);
     let words =
         "Dice against threshold: one line a model, mean over its seeds and all abnormal ROIs";
-    format!("{}{}", chart.html(words), legend(&models, baselines))
+    format!("{}{}", svg::chart(&chart, words), svg::legend(&chart))
+}
+
+/// A model's number, its name, CAM_val_acc and mean-Dice.
+type Found<'a> = (usize, &'a str, Interval, Interval);
+
+/// What this run has of both.
+fn found(run: &Run) -> Vec<Found<'_>> {
+    let of = |(index, one)| {
+        let (x, y) = (interval(one, "cam_val_acc")?, interval(one, "mean_dice")?);
+        Some((index, word(one, "model"), x, y))
+    };
+    run.summary().iter().enumerate().filter_map(of).collect()
 }
 
 /// Figure 8: mean-Dice against accuracy on CAM-filtered ROIs, ours and the paper's.
-pub fn scatter(run: &Run) -> String {
-    type Found<'a> = (usize, &'a str, Interval, Interval);
-    let found: Vec<Found> = run
-        .summary()
-        .iter()
-        .enumerate()
-        .filter_map(|(index, one)| {
-            let (x, y) = (interval(one, "cam_val_acc")?, interval(one, "mean_dice")?);
-            Some((index, word(one, "model"), x, y))
-        })
-        .collect();
+pub fn scatter(run: &Run) -> Chart {
+    let found = found(run);
     let lowest = found.iter().map(|one| one.2.low).fold(0.7, f64::min).max(0.0);
     let highest = found.iter().map(|one| one.3.high).fold(0.5, f64::max).min(1.0);
     let x = Axis {
@@ -138,20 +135,25 @@ pub fn scatter(run: &Run) -> String {
     };
     let mut chart = Chart::new(x, y);
     for row in &PUBLISHED {
-        chart.point("point paper", row.name, [row.cam_val_acc; 3], [row.dice; 3]);
+        chart.point(Pen::Published, row.name, [row.cam_val_acc; 3], [row.dice; 3]);
     }
     for (index, model, x, y) in &found {
         let [x, y] = [x, y].map(|one| [one.mean, one.low, one.high]);
-        chart.point(&format!("point c{}", index % COLOURS), model, x, y);
+        chart.point(Pen::Model(*index), model, x, y);
     }
-    let ours = match found.len() {
+    chart
+}
+
+/// The same for the page, with the correlations.
+pub fn scatter_section(run: &Run) -> String {
+    let ours = match found(run).len() {
         0 => format!("Experiment 2 was {NOT_RUN} here, so only the paper's points stand in it."),
         _ => "Full points with their intervals are this run's.".to_owned(),
     };
     let words = "Mean-Dice against CAM_val_acc; the numbers are in Tables I and II";
     format!(
         "{}<p>Hollow points are the paper's. {ours}</p>\n{}",
-        chart.html(words),
+        svg::chart(&scatter(run), words),
         correlations(run)
     )
 }

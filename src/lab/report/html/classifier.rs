@@ -4,15 +4,15 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::charts::{legend, line};
 use super::numbers::{list, number, word};
 use super::run::{Run, is_name, round_of};
-use super::svg::{Axis, Chart};
+use super::svg;
 use super::tables::{Cell, table};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::metrics::classifier::{Answer, Judgement};
+use crate::lab::report::plot::{Axis, Chart, Pen};
 use crate::lab::report::table::Interval;
 
 /// With intervals, by their field.
@@ -182,21 +182,21 @@ fn judged(run: &Run, one: &Value) -> Result<Option<Judgement>> {
     Ok(Some(Judgement::new(&answers, 2, None)))
 }
 
-/// The ROC and the reliability curve of every run, a colour a model.
+/// The ROC and the reliability curve of every run, a colour a model; none where no table of predictions is there.
 ///
 /// # Errors
 /// That a table of predictions cannot be read.
-pub fn curves(run: &Run) -> Result<String> {
+pub fn curves(run: &Run) -> Result<Option<[Chart; 2]>> {
     let axis = |title| Axis { title, range: [0.0, 1.0], step: 0.2, decimals: 1 };
     let mut roc = Chart::new(axis("false positive rate: 1 - specificity"), axis("sensitivity"));
     let mut reliability =
         Chart::new(axis("probability of abnormal"), axis("share that is abnormal"));
     for chart in [&mut roc, &mut reliability] {
-        chart.path("line baseline b0", &[(0.0, 0.0), (1.0, 1.0)]);
+        chart.path(Pen::Trivial(0), &[(0.0, 0.0), (1.0, 1.0)]);
     }
-    let mut drawn = Vec::new();
+    let mut drawn = None;
     for (index, summary) in run.summary().iter().enumerate() {
-        let model = word(summary, "model");
+        let (model, pen) = (word(summary, "model"), Pen::Model(index));
         for one in run.runs_of(model) {
             let Some(judged) = judged(run, one)? else { continue };
             let points: Vec<(f64, f64)> = judged
@@ -205,24 +205,42 @@ pub fn curves(run: &Run) -> Result<String> {
                 .flat_map(|positive| &positive.roc)
                 .map(|point| (point.false_positive_rate, point.sensitivity))
                 .collect();
-            roc.path(&line(index), &points);
+            roc.path(pen, &points);
             let bins = judged.reliability.iter();
             let points: Vec<(f64, f64)> =
                 bins.filter_map(|bin| bin.probability.zip(bin.observed)).collect();
-            reliability.path(&line(index), &points);
-            if drawn.last() != Some(&(index, model)) {
-                drawn.push((index, model));
+            reliability.path(pen, &points);
+            // One bin alone has no line.
+            let dot = |&(x, y): &(f64, f64)| (x, y, format!("{model}: {x:.3}, {y:.3}"));
+            reliability.dots(pen, &points.iter().map(dot).collect::<Vec<_>>());
+            if drawn != Some(index) {
+                [&mut roc, &mut reliability]
+                    .into_iter()
+                    .for_each(|chart| chart.explain(pen, model));
+                drawn = Some(index);
             }
         }
     }
-    if drawn.is_empty() {
-        return Ok("<p>The tables of predictions are not in this folder.</p>\n".to_owned());
-    }
-    Ok(format!(
-        "<div class=\"pair\">{}{}</div>\n{}<p>Left the ROC curve of every run: dashed is who guesses. Right how often what is called so \
-         likely is so, in ten bins: dashed is who is calibrated.</p>\n",
-        roc.html("ROC curves of every run; the areas are in the table of classifiers"),
-        reliability.html("Reliability curves of every run; the calibration errors are in the table of classifiers"),
-        legend(&drawn, &[]),
-    ))
+    roc.explain(Pen::Trivial(0), "who guesses");
+    reliability.explain(Pen::Trivial(0), "who is calibrated");
+    Ok(drawn.map(|_| [roc, reliability]))
+}
+
+/// Both for the page.
+pub fn section(curves: Option<&[Chart; 2]>) -> String {
+    let Some([roc, reliability]) = curves else {
+        return "<p>The tables of predictions are not in this folder.</p>\n".to_owned();
+    };
+    let part = |chart: &Chart, words: &str| {
+        format!("<section>\n{}{}</section>\n", svg::chart(chart, words), svg::legend(chart))
+    };
+    format!(
+        "<div class=\"pair\">{}{}</div>\n<p>Left the ROC curve of every run. Right how often what is called so likely is so, in \
+         ten bins.</p>\n",
+        part(roc, "ROC curves of every run; the areas are in the table of classifiers"),
+        part(
+            reliability,
+            "Reliability curves of every run; the calibration errors are in the table of classifiers"
+        ),
+    )
 }

@@ -7,6 +7,7 @@ use image::imageops::{self, FilterType as Resampling};
 use image::{ExtendedColorType, GrayImage, ImageEncoder, RgbImage};
 
 use crate::error::{Error, Result};
+use crate::lab::report::colour_bar;
 use crate::nets::images::Grey;
 
 /// `width` x `height` shrunk so that the long side is at most `most`, or, with `enlarge`, is `most`.
@@ -40,6 +41,15 @@ pub fn grey_uri(picture: &GrayImage) -> Result<String> {
 /// An RGB PNG of 8 bits a channel.
 pub fn colour_uri(picture: &RgbImage) -> Result<String> {
     uri(picture.as_raw(), picture.dimensions(), ExtendedColorType::Rgb8)
+}
+
+/// What colour of a heatmap is what value.
+pub fn colour_bar() -> Result<String> {
+    let uri = colour_uri(&colour_bar::picture(256, 1))?;
+    Ok(format!(
+        "<p class=\"bar\">heatmap value <span>0</span><img src=\"{uri}\" alt=\"from dark blue over green to \
+         yellow\"><span>255</span></p>\n"
+    ))
 }
 
 fn uri(pixels: &[u8], (width, height): (u32, u32), kind: ExtendedColorType) -> Result<String> {

@@ -64,16 +64,24 @@ async function makeCard(roi) {
   const [image, mask, heat] = await Promise.all(roi.pictures.map(pixels));
   const grey = (i) => [image.values[i], image.values[i], image.values[i]];
   part("name").textContent = roi.name;
-  part("side").textContent = `${roi.split} side, ${roi.width} × ${roi.height} pixels`;
+  const normal = roi.class === "normal";
+  const side = { train: "training side", validation: "validation side", test: "test set" }[roi.split] ?? roi.split;
+  part("side").textContent = `${roi.class}, ${side}, ${roi.width} × ${roi.height} pixels`;
   part("whole").textContent = roi.mean_dice.toFixed(4);
   part("whole").dataset.value = roi.mean_dice;
   paint(part("truth"), image, (i) => (onOutline(mask, i) ? MISS : grey(i)));
   paint(part("heat"), heat, (i) => data.colours[heat.values[i]]);
-  part("truth").setAttribute("aria-label", `${roi.name} with the outline of the truth`);
+  part("truth").setAttribute("aria-label", normal ? roi.name : `${roi.name} with the outline of the truth`);
   part("heat").setAttribute("aria-label", `Heatmap of ${roi.name}`);
-  part("small").setAttribute("aria-label", `Dice of ${roi.name} against the threshold`);
+  const curve = normal ? "Marked share" : "Dice";
+  part("small").setAttribute("aria-label", `${curve} of ${roi.name} against the threshold`);
   const found = scores(roi);
-  part("c0").setAttribute("points", found.map(({ dice }, t) => `${t},${64 - 64 * dice}`).join(" "));
+  const all = roi.everywhere.reduce((sum, n) => sum + n, 0);
+  const value = ({ dice, map }) => (normal ? map / all : dice);
+  part("c0").setAttribute("points", found.map((one, t) => `${t},${64 - 64 * value(one)}`).join(" "));
+  // A normal ROI has no truth to be scored by: what counts is how much of it is marked.
+  part("what").textContent = normal ? "Marked" : "Dice";
+  if (normal) part("over").remove();
   const show = (t) => {
     const { truth, map, both, dice } = found[t];
     paint(part("cut"), image, (i) => {
@@ -82,11 +90,14 @@ async function makeCard(roi) {
       if (!above && !inside) return faded;
       return mix(faded, above && inside ? HIT : above ? ALARM : MISS, 0.72);
     });
-    part("cut").setAttribute("aria-label", `Heatmap of ${roi.name} above ${t} against the truth: Dice ${dice.toFixed(3)}`);
-    part("dice").textContent = dice.toFixed(4);
-    part("dice").dataset.value = dice;
+    const share = value(found[t]);
+    const score = normal ? `${(100 * share).toFixed(1)} %` : dice.toFixed(4);
+    const against = normal ? "" : " against the truth";
+    part("cut").setAttribute("aria-label", `Heatmap of ${roi.name} above ${t}${against}: ${curve} ${score}`);
+    part("dice").textContent = score;
+    part("dice").dataset.value = share;
     part("at").textContent = `at threshold ${t}`;
-    part("counts").textContent = `pixels: truth ${truth}, map ${map}, both ${both}`;
+    part("counts").textContent = normal ? `pixels: map ${map} of ${all}` : `pixels: truth ${truth}, map ${map}, both ${both}`;
     part("now").setAttribute("d", `M${t} 0V64`);
   };
   return { element, show, roi };
@@ -109,7 +120,22 @@ async function choose() {
   if (gallery !== chosen) return;
   cards = made;
   document.getElementById("cards").replaceChildren(...cards.map((card) => card.element));
+  filter();
   show();
+}
+
+const boxes = [...document.querySelectorAll("#filters input")];
+
+// Hides the cards whose side or class is not ticked.
+function filter() {
+  const out = boxes.filter((box) => !box.checked);
+  let left = 0;
+  for (const { element, roi } of cards) {
+    element.hidden = out.some((box) => roi[box.dataset.key] === box.value);
+    left += element.hidden ? 0 : 1;
+  }
+  const none = left === 0 ? ": tick a side and a class" : "";
+  document.getElementById("shown").textContent = `${left} of ${cards.length} ROIs are shown${none}`;
 }
 
 const best = () => { slider.value = gallery.best_threshold ?? 127; };
@@ -120,6 +146,7 @@ if (data.gallery.length === 0) {
   const model = document.getElementById("model");
   model.addEventListener("change", () => { ready = choose(); });
   slider.addEventListener("input", show);
+  boxes.forEach((box) => box.addEventListener("change", filter));
   document.getElementById("best").addEventListener("click", () => { best(); show(); });
   gallery = data.gallery[0];
   best();

@@ -40,6 +40,51 @@ pub struct Score {
     pub mean_dice: f64,
 }
 
+/// A line of the test set's scores.
+#[derive(Clone, Debug, Deserialize)]
+struct TestScore {
+    name: String,
+    mean_dice: f64,
+}
+
+/// A line of a table of normal ROIs.
+#[derive(Clone, Debug, Deserialize)]
+struct Normal {
+    name: String,
+    /// The share of its pixels that is marked.
+    marked: f64,
+}
+
+/// Which ROIs of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Abnormal ones to learn from and to validate on.
+    Scored,
+    /// Normal ones of the validation side.
+    Normal,
+    /// Abnormal ones of the test set.
+    Test,
+    /// Normal ones of the test set.
+    TestNormal,
+}
+
+impl Kind {
+    /// Whether there is nothing to be found in them.
+    pub fn is_normal(self) -> bool {
+        matches!(self, Kind::Normal | Kind::TestNormal)
+    }
+
+    /// The folder of their pictures in that of the heatmaps.
+    fn folder(self) -> &'static str {
+        match self {
+            Kind::Scored => "",
+            Kind::Normal => "normal",
+            Kind::Test => "test",
+            Kind::TestNormal => "test/normal",
+        }
+    }
+}
+
 /// The exported pictures of one ROI, all of one size.
 pub struct Pictures {
     /// The ROI, the network's input before it is resized.
@@ -136,6 +181,46 @@ impl Run {
         Ok(None)
     }
 
+    /// ROIs that the first run's scores do not speak of, whose pictures are there: each with its rank, which is its
+    /// mean-Dice, or of a normal one the share that is marked.
+    ///
+    /// # Errors
+    /// Those of their tables.
+    pub fn others(&self, model: &str, round: Round, kind: Kind) -> Result<Vec<(String, f64)>> {
+        let test = |what: &str| {
+            let folder = self.folder.join("predictions").join(model);
+            folder.join(format!("{}.test-{what}.csv", round.stem()))
+        };
+        let path = match kind {
+            Kind::Scored => return Ok(Vec::new()),
+            Kind::Normal => self.heatmaps(model, round).join("normals.csv"),
+            Kind::Test => test("scores"),
+            Kind::TestNormal => test("normals"),
+        };
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let all: Vec<(String, f64)> = match kind.is_normal() {
+            true => table::<Normal>(&path)?.into_iter().map(|n| (n.name, n.marked)).collect(),
+            false => {
+                table::<TestScore>(&path)?.into_iter().map(|s| (s.name, s.mean_dice)).collect()
+            }
+        };
+        if let Some((name, value)) = all.iter().find(|(name, rank)| !is_line(name, *rank)) {
+            let problem = format!("has {name:.40} with {value:e}");
+            return Err(Error::content(&path, problem, AGAIN));
+        }
+        // Earlier versions have left the tables without pictures.
+        let there = |name: &str| self.file(model, round, kind, name, "heatmap").exists();
+        Ok(all.into_iter().filter(|(name, _)| there(name)).collect())
+    }
+
+    /// A picture of the ROI `name`.
+    fn file(&self, model: &str, round: Round, kind: Kind, name: &str, what: &str) -> PathBuf {
+        let folder = self.heatmaps(model, round).join(kind.folder());
+        folder.join(format!("{name}.{what}.png"))
+    }
+
     /// Where the pictures of a run are.
     fn heatmaps(&self, model: &str, round: Round) -> PathBuf {
         self.folder.join("heatmaps").join(model).join(round.stem())
@@ -151,18 +236,28 @@ impl Run {
     /// # Errors
     /// That it cannot be read.
     pub fn mask(&self, model: &str, round: Round, name: &str) -> Result<Grey> {
-        let path = self.heatmaps(model, round).join(format!("{name}.mask.png"));
-        Ok(mask::read(&path, None)?.grey)
+        self.truth(model, round, Kind::Scored, name)
     }
 
-    /// The pictures of the ROI `name`.
+    fn truth(&self, model: &str, round: Round, kind: Kind, name: &str) -> Result<Grey> {
+        Ok(mask::read(&self.file(model, round, kind, name, "mask"), None)?.grey)
+    }
+
+    /// The pictures of the ROI `name`; the truth of a normal one is empty.
     ///
     /// # Errors
     /// That one cannot be read, or that their sizes differ.
-    pub fn pictures(&self, model: &str, round: Round, name: &str) -> Result<Pictures> {
-        let mask = self.mask(model, round, name)?;
+    pub fn pictures(&self, model: &str, round: Round, kind: Kind, name: &str) -> Result<Pictures> {
+        let mask = match kind.is_normal() {
+            false => self.truth(model, round, kind, name)?,
+            true => {
+                let Grey { width, height, .. } =
+                    Grey::read(self.file(model, round, kind, name, "roi"))?;
+                Grey::filled(width, height, 0)
+            }
+        };
         let read = |what: &str| -> Result<Grey> {
-            let path = self.heatmaps(model, round).join(format!("{name}.{what}.png"));
+            let path = self.file(model, round, kind, name, what);
             let picture = Grey::read(&path)?;
             if (picture.width, picture.height) == (mask.width, mask.height) {
                 return Ok(picture);
@@ -229,17 +324,27 @@ fn no_share(value: &Value, key: Option<&str>) -> Option<(String, f64)> {
     }
 }
 
+/// What to do about a file of the folder that is damaged.
+const AGAIN: &str = "run `parula reproduce` for this model again";
+
 fn scores(path: &Path) -> Result<Vec<Score>> {
-    let hint = "run `parula reproduce` for this model again";
-    let bytes = files::read_at_most(path, documents::MOST_TABLE)?;
-    let scores: Vec<Score> = documents::table(&bytes).map_err(|error| {
-        Error::content(path, format!("is not a table of scores ({error})"), hint)
-    })?;
+    let scores: Vec<Score> = table(path)?;
     for Score { name, mean_dice, .. } in &scores {
-        if !is_name(name) || !(0.0..=1.0).contains(mean_dice) {
+        if !is_line(name, *mean_dice) {
             let problem = format!("has {name:.40} with a mean Dice of {mean_dice:e}");
-            return Err(Error::content(path, problem, hint));
+            return Err(Error::content(path, problem, AGAIN));
         }
     }
     Ok(scores)
+}
+
+/// Whether a line of a table can be that of an ROI: its name leads nowhere, and its share is one.
+fn is_line(name: &str, share: f64) -> bool {
+    is_name(name) && (0.0..=1.0).contains(&share)
+}
+
+fn table<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let bytes = files::read_at_most(path, documents::MOST_TABLE)?;
+    documents::table(&bytes)
+        .map_err(|error| Error::content(path, format!("is not a table of scores ({error})"), AGAIN))
 }

@@ -3,7 +3,7 @@
 // can be as narrow as a phone, it sends the same to whoever made the frame.
 
 async function selftest() {
-  const found = { errors: [], changes: 0, cards: 0, models: 0, sorted: 0, width: innerWidth };
+  const found = { errors: [], changes: 0, cards: 0, filters: 0, models: 0, sorted: 0, width: innerWidth };
   const check = (right, words) => { if (!right) found.errors.push(words); };
   addEventListener("error", (event) => found.errors.push(event.message));
   addEventListener("unhandledrejection", (event) => found.errors.push(String(event.reason)));
@@ -22,13 +22,23 @@ async function selftest() {
       const low = state();
       move(255);
       const high = state();
-      const inside = roi.inside.slice(1).some((n) => n > 0);
+      const counted = roi.class === "normal" ? roi.everywhere : roi.inside;
+      const inside = counted.slice(1).some((n) => n > 0);
       check((low[0] !== high[0]) === brightest > 0, `${roi.name}: the picture does not follow the slider`);
       check((low[1] !== high[1]) === inside, `${roi.name}: the number does not follow the slider`);
       found.changes += low[0] !== high[0] && low[1] !== high[1] ? 1 : 0;
       const mean = scores(roi).reduce((sum, { dice }) => sum + dice, 0) / 256;
       check(Math.abs(mean - roi.mean_dice) < 1e-12, `${roi.name}: the mean of the Dice shown is not its mean-Dice`);
       found.cards++;
+    }
+    // Each box hides its own cards and no others, by the keyboard's click.
+    for (const box of boxes) {
+      box.click();
+      for (const { element, roi } of cards) {
+        check(element.hidden === (roi[box.dataset.key] === box.value), `${roi.name} does not follow its filter`);
+      }
+      box.click();
+      found.filters++;
     }
     found.models++;
   }

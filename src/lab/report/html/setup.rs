@@ -8,6 +8,7 @@ use super::page::escape;
 use super::run::Run;
 use crate::lab::data::Truth;
 use crate::lab::metrics::interval::{self, Interval};
+use crate::lab::report::latex;
 
 fn count(run: &Run, key: &str) -> String {
     run.results
@@ -32,6 +33,20 @@ pub fn lead(run: &Run) -> String {
         escape(word(&run.results, "adapter")),
         truth(run),
     )
+}
+
+/// What the numbers were found on, and by what.
+pub fn source(run: &Run) -> latex::Source<'_> {
+    let (config, dataset) = (&run.results["config"], &run.results["dataset"]);
+    let count = |key| number(dataset, key).map(|count| count as u64);
+    latex::Source {
+        data: word(config, "data"),
+        rois: ["abnormal", "normal", "train", "validation"].map(count),
+        seeds: list(config, "seeds").iter().map(plain).collect(),
+        adapter: word(&run.results, "adapter"),
+        version: word(&run.results, "version"),
+        too_few: too_few_words(run),
+    }
 }
 
 /// What whoever reads the numbers must know of the truth; empty where it is outlines.
@@ -85,13 +100,17 @@ pub fn intervals(run: &Run) -> String {
 
 /// What the star beside some intervals means; empty where none has one.
 pub fn too_few(run: &Run) -> String {
+    let why = too_few_words(run);
+    why.map(|why| format!("<p class=\"few\">{}.</p>", escape(&why))).unwrap_or_default()
+}
+
+/// The same as text.
+fn too_few_words(run: &Run) -> Option<String> {
     let summary = run.summary().iter().flat_map(|model| model.as_object().into_iter().flatten());
     let rho = list(&run.results, "rank_correlations").iter().filter_map(|found| found.get("rho"));
     let values = summary.map(|(_, value)| value).chain(rho);
     let all: Vec<Interval> = values.filter_map(|value| Interval::deserialize(value).ok()).collect();
     interval::too_few(&all)
-        .map(|why| format!("<p class=\"few\">{}.</p>", escape(&why)))
-        .unwrap_or_default()
 }
 
 /// The trivial maps' numbers in a sentence.

@@ -3,15 +3,16 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::charts::{TRIVIAL, line};
+use super::charts::TRIVIAL;
 use super::numbers::{NOT_RUN, interval, list, number, word};
 use super::page::escape;
 use super::run::{Run, round_of};
-use super::svg::{Axis, Chart};
+use super::svg;
 use super::tables::{Cell, table};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::lab::report::plot::{Axis, Chart, Pen};
 
 /// What a model has over its seeds, by its field.
 const FIGURES: [(&str, &str); 7] = [
@@ -110,24 +111,39 @@ fn of_lesions(one: &Value) -> Option<&Value> {
     one.get("at_threshold")?.get("lesions")
 }
 
-/// Dice against size, a chart a model: every lesion of the validation side of its first run whose tables are there.
+/// Dice against size of one model: its first run whose tables are there.
+pub struct OfModel<'a> {
+    /// The model's number.
+    index: usize,
+    /// The run.
+    one: &'a Value,
+    /// Its lesions on the validation side, from the smallest on.
+    lesions: Vec<Lesion>,
+}
+
+/// Those of all models that have one.
 ///
 /// # Errors
 /// That a table of lesions cannot be read.
-pub fn charts(run: &Run) -> Result<String> {
-    let mut html = String::new();
+pub fn of(run: &Run) -> Result<Vec<OfModel<'_>>> {
+    let mut all = Vec::new();
     for (index, summary) in run.summary().iter().enumerate() {
-        let model = word(summary, "model");
-        for one in run.runs_of(model) {
+        for one in run.runs_of(word(summary, "model")) {
             let Some(lesions) = read(run, one)? else { continue };
-            html += &chart(index, one, lesions);
+            all.push(OfModel { index, one, lesions });
             break;
         }
     }
-    if html.is_empty() {
-        return Ok("<p>The tables of lesions are not in this folder.</p>\n".to_owned());
+    Ok(all)
+}
+
+/// Dice against size, a chart a model.
+pub fn charts(all: &[OfModel]) -> String {
+    if all.is_empty() {
+        return "<p>The tables of lesions are not in this folder.</p>\n".to_owned();
     }
-    Ok(format!("<div class=\"pair\">{html}</div>\n"))
+    let sections: String = all.iter().map(OfModel::html).collect();
+    format!("<div class=\"pair\">{sections}</div>\n")
 }
 
 /// The validation lesions of a run, from the smallest on; none where its table is not there.
@@ -146,53 +162,69 @@ fn read(run: &Run, one: &Value) -> Result<Option<Vec<Lesion>>> {
     Ok(Some(lesions))
 }
 
-fn chart(index: usize, one: &Value, lesions: Vec<Lesion>) -> String {
-    let (model, round) = (escape(word(one, "model")), round_of(one));
-    let largest = lesions.last().map_or(1.0, |lesion| lesion.diameter).max(1.0);
-    let step = step(largest);
-    let x = Axis {
-        title: "diameter of a disc of the lesion's area, in pixels",
-        range: [0.0, (largest / step).ceil() * step],
-        step,
-        decimals: 0,
-    };
-    let y = Axis {
-        title: "Dice at the training side's threshold",
-        range: [0.0, 1.0],
-        step: 0.2,
-        decimals: 1,
-    };
-    let mut chart = Chart::new(x, y);
-    let every = lesions.len().div_ceil(MOST_DOTS).max(1);
-    let dots: Vec<(f64, f64, String)> = lesions
-        .iter()
-        .step_by(every)
-        .map(|lesion| {
-            let words =
-                format!("{}: {} pixels, Dice {:.3}", lesion.name, lesion.pixels, lesion.dice);
-            (lesion.diameter, lesion.dice, words)
-        })
-        .collect();
-    chart.dots(&line(index).replace("line", "dot"), &dots);
-    let means = thirds_of(&lesions);
-    chart.path(&line(index), &means);
-    let found = of_lesions(one).and_then(|found| number(found, "size_correlation"));
-    let correlation = match found {
-        Some(rho) => format!("Spearman's correlation of Dice with size is {rho:.2}"),
-        None => "Size and Dice have no correlation to speak of: one is the same for all".to_owned(),
-    };
-    let count = lesions.len();
-    let words = format!(
-        "Dice against the size of {count} lesions, {}; {correlation}; thirds by size are in the table",
-        word(one, "model")
-    );
-    let shown =
-        if every > 1 { format!(" {} of them are drawn.", dots.len()) } else { String::new() };
-    format!(
-        "<section>\n<h4>{model}, {round}</h4>\n{}<p>{count} lesions of the validation side; the line joins the means of \
-         thirds by size. {correlation}.{shown}</p>\n</section>\n",
-        chart.html(&words)
-    )
+impl OfModel<'_> {
+    /// The model.
+    pub fn model(&self) -> &str {
+        word(self.one, "model")
+    }
+
+    /// Between two lesions that are drawn.
+    fn every(&self) -> usize {
+        self.lesions.len().div_ceil(MOST_DOTS).max(1)
+    }
+
+    /// A dot a lesion, and a line through the means of thirds by size.
+    pub fn chart(&self) -> Chart {
+        let largest = self.lesions.last().map_or(1.0, |lesion| lesion.diameter).max(1.0);
+        let step = step(largest);
+        let x = Axis {
+            title: "diameter of a disc of the lesion's area, in pixels",
+            range: [0.0, (largest / step).ceil() * step],
+            step,
+            decimals: 0,
+        };
+        let y = Axis {
+            title: "Dice at the training side's threshold",
+            range: [0.0, 1.0],
+            step: 0.2,
+            decimals: 1,
+        };
+        let mut chart = Chart::new(x, y);
+        let dot = |lesion: &Lesion| {
+            let Lesion { name, pixels, dice, .. } = lesion;
+            (lesion.diameter, *dice, format!("{name}: {pixels} pixels, Dice {dice:.3}"))
+        };
+        let dots: Vec<_> = self.lesions.iter().step_by(self.every()).map(dot).collect();
+        let pen = Pen::Model(self.index);
+        chart.dots(pen, &dots);
+        chart.path(pen, &thirds_of(&self.lesions));
+        chart.explain(pen, &format!("{}, means of thirds by size", self.model()));
+        chart
+    }
+
+    fn html(&self) -> String {
+        let found = of_lesions(self.one).and_then(|found| number(found, "size_correlation"));
+        let correlation = match found {
+            Some(rho) => format!("Spearman's correlation of Dice with size is {rho:.2}"),
+            None => {
+                "Size and Dice have no correlation to speak of: one is the same for all".to_owned()
+            }
+        };
+        let (count, model, round) = (self.lesions.len(), self.model(), round_of(self.one));
+        let words = format!(
+            "Dice against the size of {count} lesions, {model}; {correlation}; thirds by size are in the table"
+        );
+        let shown = match self.every() {
+            1 => String::new(),
+            every => format!(" {} of them are drawn.", count.div_ceil(every)),
+        };
+        format!(
+            "<section>\n<h4>{}, {round}</h4>\n{}<p>{count} lesions of the validation side; the line joins the means of \
+             thirds by size. {correlation}.{shown}</p>\n</section>\n",
+            escape(model),
+            svg::chart(&self.chart(), &words)
+        )
+    }
 }
 
 /// Mean diameter and mean Dice of thirds of `lesions`, which are in the order of their size.

@@ -6,7 +6,9 @@ use super::numbers::{NOT_RUN, interval, list, number, word};
 use super::page::escape;
 use super::paper::{self, PUBLISHED, Published};
 use super::run::Run;
-use crate::lab::report::table::Interval;
+use super::setup;
+use crate::lab::report::latex;
+use crate::lab::report::table::{Interval, Table};
 
 /// One cell.
 pub enum Cell {
@@ -22,6 +24,16 @@ pub enum Cell {
 }
 
 impl Cell {
+    fn text(&self) -> String {
+        match self {
+            Cell::Name(name) => name.clone(),
+            Cell::Found(Some(found)) => found.to_string(),
+            Cell::Published(Some(value)) => format!("{value:.3}"),
+            Cell::Number(Some(value), decimals) => format!("{value:.decimals$}"),
+            _ => "-".to_owned(),
+        }
+    }
+
     fn html(&self) -> String {
         let cell = |class: &str, value: Option<f64>, text: &str| {
             let value = value.map_or(String::new(), |value| format!(" data-value=\"{value}\""));
@@ -49,9 +61,40 @@ impl Cell {
     }
 }
 
-/// A table whose first rows sort and whose `fixed` ones stay below.
-pub fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]) -> String {
-    // What no row has was not run.
+/// A table of the page that is one of the paper as well.
+pub struct Content {
+    caption: &'static str,
+    header: &'static [&'static str],
+    rows: Vec<Vec<Cell>>,
+    /// They stay below.
+    fixed: Vec<Vec<Cell>>,
+}
+
+impl Content {
+    /// For the page.
+    pub fn html(&self) -> String {
+        table(self.caption, self.header, &self.rows, &self.fixed)
+    }
+
+    /// For other files.
+    pub fn text(&self) -> Table {
+        let columns = columns(self.header, &self.rows);
+        let titles: Vec<&str> = columns.iter().map(|&column| self.header[column]).collect();
+        let mut table = Table::new(&titles);
+        let row = |cells: &Vec<Cell>| {
+            columns.iter().filter_map(|&column| cells.get(column)).map(Cell::text).collect()
+        };
+        self.rows.iter().for_each(|cells| table.row(row(cells)));
+        if !(self.rows.is_empty() || self.fixed.is_empty()) {
+            table.line();
+        }
+        self.fixed.iter().for_each(|cells| table.row(row(cells)));
+        table
+    }
+}
+
+/// The columns that some row has: what none has was not run.
+fn columns(header: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
     let is_there = |column: &usize| {
         let none = |cell: &Cell| {
             matches!(
@@ -61,7 +104,12 @@ pub fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Ce
         };
         rows.is_empty() || rows.iter().any(|row| row.get(*column).is_some_and(|cell| !none(cell)))
     };
-    let columns: Vec<usize> = (0..header.len()).filter(is_there).collect();
+    (0..header.len()).filter(is_there).collect()
+}
+
+/// A table whose first rows sort and whose `fixed` ones stay below.
+pub fn table(caption: &str, header: &[&str], rows: &[Vec<Cell>], fixed: &[Vec<Cell>]) -> String {
+    let columns = columns(header, rows);
     let is_text = |column: usize| {
         rows.first()
             .and_then(|row| row.get(column))
@@ -117,7 +165,7 @@ fn found(summary: Option<&Value>, key: &str) -> Cell {
 }
 
 /// Table I: accuracy and mean-Dice.
-pub fn classifiers(run: &Run) -> String {
+pub fn classifiers(run: &Run) -> Content {
     let row =
         |(model, summary, published): (String, Option<&Value>, Option<&'static Published>)| {
             vec![
@@ -147,27 +195,26 @@ pub fn classifiers(run: &Run) -> String {
             ]
         })
         .collect();
-    let header = [
-        "model",
-        "val_acc",
-        "val_acc, paper",
-        "mean-Dice, all",
-        "Dice, paper",
-        "mean-Dice, validation",
-        "Dice at best threshold, validation",
-    ];
-    table(
-        "Table I: accuracy and mean-Dice of the heatmaps; the last rows have seen no image",
-        &header,
-        &rows,
-        &fixed,
-    )
+    Content {
+        caption: "Table I: accuracy and mean-Dice of the heatmaps; the last rows have seen no image",
+        header: &[
+            "model",
+            "val_acc",
+            "val_acc, paper",
+            "mean-Dice, all",
+            "Dice, paper",
+            "mean-Dice, validation",
+            "Dice at best threshold, validation",
+        ],
+        rows,
+        fixed,
+    }
 }
 
-/// Table II: accuracy after training on filtered ROIs.
-pub fn filtered(run: &Run) -> String {
+/// Table II: accuracy after training on filtered ROIs; none where that was not run.
+pub fn filtered(run: &Run) -> Option<Content> {
     if !run.runs().iter().any(|one| number(one, "cam_val_acc").is_some()) {
-        return format!("<p>Experiment 2, training on filtered ROIs, was {NOT_RUN}.</p>\n");
+        return None;
     }
     let row =
         |(model, summary, published): (String, Option<&Value>, Option<&'static Published>)| {
@@ -184,18 +231,45 @@ pub fn filtered(run: &Run) -> String {
             ]
         };
     let rows: Vec<_> = models(run).into_iter().map(row).collect();
-    let header = [
-        "model",
-        "val_acc",
-        "paper",
-        "CAM_val_acc",
-        "CAM, paper",
-        "mask_val_acc",
-        "mask, paper",
-        "inverse_mask_val_acc",
-        "inverse, paper",
-    ];
-    table("Table II: accuracy after training from scratch on filtered ROIs", &header, &rows, &[])
+    Some(Content {
+        caption: "Table II: accuracy after training from scratch on filtered ROIs",
+        header: &[
+            "model",
+            "val_acc",
+            "paper",
+            "CAM_val_acc",
+            "CAM, paper",
+            "mask_val_acc",
+            "mask, paper",
+            "inverse_mask_val_acc",
+            "inverse, paper",
+        ],
+        rows,
+        fixed: Vec::new(),
+    })
+}
+
+/// The same for the page.
+pub fn filtered_section(run: &Run) -> String {
+    match filtered(run) {
+        Some(content) => content.html(),
+        None => format!("<p>Experiment 2, training on filtered ROIs, was {NOT_RUN}.</p>\n"),
+    }
+}
+
+/// Tables I and II as LaTeX; their captions say on what and by what they were made.
+pub fn latex(run: &Run) -> String {
+    let what = setup::source(run).words();
+    let first = "Accuracy of the classifiers, and mean-Dice of their heatmaps held against the truth. The last rows are maps \
+                 that have seen no image. Columns of the paper are Guan and Loew's, on other images";
+    let second = "Accuracy after training from scratch on filtered ROIs. Columns of the paper are Guan and Loew's, on other \
+                  images";
+    let mut text = latex::head("parula report");
+    text += &latex::float(&classifiers(run).text(), &format!("{first}. {what}"), "classifiers");
+    if let Some(content) = filtered(run) {
+        text += &latex::float(&content.text(), &format!("{second}. {what}"), "filtered");
+    }
+    text
 }
 
 /// Every model and seed by itself.

@@ -117,6 +117,163 @@ fn the_numbers_are_those_of_the_files() {
 }
 
 #[test]
+fn tables_and_figures_for_a_paper_are_made_of_the_same_folder() {
+    let folder = folder();
+    let mut files = Vec::new();
+    let written = write_all(folder.path(), &mut |path, bytes| {
+        files.push((path.to_owned(), bytes.to_vec()));
+        Ok(())
+    })
+    .unwrap();
+    let names: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+    let known = paths(folder.path(), ["xception"].into_iter());
+    assert!(names.iter().all(|name| known.iter().any(|path| path == name)), "{names:?}");
+    assert_eq!(written.files.len() + 1, names.len());
+    let of = |name: &str| {
+        let is = |one: &&(PathBuf, Vec<u8>)| one.0.ends_with(name);
+        &files.iter().find(is).unwrap_or_else(|| panic!("{name} in {names:?}")).1[..]
+    };
+    let text = |name: &str| String::from_utf8(of(name).to_vec()).unwrap();
+    let tables = text("tables.tex");
+    for part in [
+        "xception & \\shortstack[r]{0.812\\\\{\\scriptsize [0.750, 0.875{]}*}} & 0.856 & \\shortstack[r]{0.432",
+        "\\midrule\nones: 255 everywhere & -- & -- & 0.551",
+        "2 abnormal and 2 normal ROIs, of which 2 to train on and 2 to validate on. Means over one seed (7)",
+        "an \\textless{}adapter\\textgreater{}",
+    ] {
+        assert!(tables.contains(part), "{part}\n{tables}");
+    }
+    assert!(!tables.contains("filtered"), "Table II was not run");
+    // No table of predictions or of lesions is in this folder.
+    for name in
+        ["roi", "dice-against-accuracy", "dice-xception", "overlays-xception", "filtered-xception"]
+    {
+        let svg = text(&format!("figures/{name}.svg"));
+        assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{name}");
+        assert!(image::load_from_memory(of(&format!("figures/{name}.png"))).is_ok());
+    }
+    assert!(text("figures/roi.svg").contains("heatmap value"));
+    assert!(text("figures/dice-against-accuracy.svg").contains(">MobileNetV2<"));
+}
+
+/// The published points, and ours where this run has some on them: every name stands, under no mark and over no other.
+#[test]
+fn no_name_of_figure_8_lies_under_a_mark_or_over_another() {
+    use crate::lab::report::labels::{Area, Point};
+    use crate::lab::report::plot::{LETTERS, MARK, Mark, Words};
+    use crate::lab::report::text::{Align, Weight};
+    let folder = folder();
+    let path = folder.path().join("results.json");
+    let mut results: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let none = results["summary"].clone();
+    let summary = |points: &[(f64, f64)]| -> Value {
+        let one = |(index, &(x, y)): (usize, &(f64, f64))| {
+            let of = |mean: f64| json!({ "mean": mean, "low": mean - 0.05, "high": mean + 0.05 });
+            json!({ "model": format!("compact-network-{index}"), "cam_val_acc": of(x), "mean_dice": of(y) })
+        };
+        points.iter().enumerate().map(one).collect()
+    };
+    let published: Vec<(f64, f64)> =
+        paper::PUBLISHED.iter().map(|row| (row.cam_val_acc, row.dice)).collect();
+    let cases = [
+        none,
+        summary(&published),
+        summary(&[(0.75, 0.3); 12]),
+        summary(&[(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 0.5), (0.5, 0.0)]),
+    ];
+    for (number, case) in cases.into_iter().enumerate() {
+        let ours = case.as_array().unwrap().iter().filter(|one| one["cam_val_acc"].is_object());
+        let names = paper::PUBLISHED.len() + ours.count();
+        results["summary"] = case;
+        std::fs::write(&path, results.to_string()).unwrap();
+        let chart = charts::scatter(&Run::read(folder.path()).unwrap());
+        let (mut discs, mut areas) = (Vec::new(), Vec::new());
+        for mark in chart.marks() {
+            match mark {
+                Mark::Disc(_, at, _) => discs.push(Point { at, reach: MARK, width: 0.0 }),
+                Mark::Text(Words::Name, (x, y), align, name) => {
+                    let width = f64::from(Weight::Regular.width(LETTERS as f32, &name));
+                    let left = match align {
+                        Align::Left => x,
+                        Align::Centre => x - width / 2.0,
+                        Align::Right => x - width,
+                    };
+                    let right = left + width;
+                    areas.push((name, Area { left, right, top: y - 8.5, bottom: y + 2.5 }));
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(
+            (discs.len(), areas.len(), chart.left_out()),
+            (names, names, 0),
+            "case {number}"
+        );
+        for (index, (name, area)) in areas.iter().enumerate() {
+            assert!(
+                !discs.iter().any(|disc| area.covers(disc)),
+                "case {number}: {name} under a mark"
+            );
+            let over = areas[..index].iter().find(|(_, other)| area.meets(other));
+            assert!(over.is_none(), "case {number}: {name} over {over:?}");
+        }
+    }
+}
+
+#[test]
+fn sides_and_classes_are_there_to_be_chosen() {
+    let folder = folder();
+    assert!(!page(folder.path()).contains("<fieldset>"), "one side, one class");
+    let heatmaps = folder.path().join("heatmaps/xception/7");
+    let predictions = folder.path().join("predictions/xception");
+    std::fs::create_dir_all(heatmaps.join("test/normal")).unwrap();
+    std::fs::create_dir_all(heatmaps.join("normal")).unwrap();
+    std::fs::create_dir_all(&predictions).unwrap();
+    let grey = Grey { width: 8, height: 4, pixels: (0..32).map(|i| i * 7).collect() };
+    for (place, what) in [
+        ("normal/n", &["roi", "heatmap"][..]),
+        ("test/t", &["roi", "heatmap", "mask"]),
+        ("test/normal/tn", &["roi", "heatmap"]),
+    ] {
+        for what in what {
+            grey.write(heatmaps.join(format!("{place}.{what}.png"))).unwrap();
+        }
+    }
+    // Of one, an earlier version has left the map alone.
+    std::fs::write(heatmaps.join("normals.csv"), "name,marked\nn,0.5\nold,0.25\n").unwrap();
+    std::fs::write(predictions.join("7.test-scores.csv"), "name,mean_dice\nt,0.5\n").unwrap();
+    std::fs::write(predictions.join("7.test-normals.csv"), "name,marked\ntn,0.5\n").unwrap();
+    let shown = page(folder.path());
+    let data = data_of(&shown);
+    let rois = data["gallery"][0]["rois"].as_array().unwrap();
+    let mut all: Vec<[&str; 3]> = rois
+        .iter()
+        .map(|roi| ["name", "split", "class"].map(|key| roi[key].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        all.iter().map(|one| one[2]).collect::<Vec<_>>()[3..],
+        ["normal"; 2],
+        "they are last"
+    );
+    all.sort_unstable();
+    let expected = [
+        ["a&b'", "validation", "abnormal"],
+        ["long", "validation", "abnormal"],
+        ["n", "validation", "normal"],
+        ["t", "test", "abnormal"],
+        ["tn", "test", "normal"],
+    ];
+    assert_eq!(all, expected);
+    let boxes = ["data-key=\"split\" value=\"test\"", "data-key=\"class\" value=\"normal\""];
+    assert!(boxes.iter().all(|one| shown.contains(one)) && !shown.contains("value=\"train\""));
+    assert!(shown.contains("2 of 2 abnormal ROIs"), "those of the test set are others");
+    assert!(shown.contains("class=\"bar\""), "what colour is what value");
+    std::fs::write(heatmaps.join("normals.csv"), "name,marked\n../../n,0.5\n").unwrap();
+    let error = write(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("normals.csv") && error.contains("../../n"), "{error}");
+}
+
+#[test]
 fn a_folder_without_heatmaps_still_has_its_tables() {
     let folder = folder();
     std::fs::remove_dir_all(folder.path().join("heatmaps")).unwrap();
@@ -175,6 +332,7 @@ fn the_slider_changes_the_picture_and_the_number() {
             .expect("the page tried itself");
         assert_eq!((&seen["errors"], &seen["width"]), (&json!([]), &json!(width)), "{seen}");
         assert!(seen["changes"].as_u64() > Some(0) && seen["sorted"].as_u64() > Some(2), "{seen}");
+        assert!(seen["filters"].is_u64(), "{seen}");
     }
 }
 

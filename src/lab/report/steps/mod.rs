@@ -336,10 +336,11 @@ fn heatmap(subject: &Subject) -> Result<String> {
     Ok(format!(
         "<div class=\"row\"><figure><img src=\"{}\" alt=\"grey levels\"><figcaption>grey levels, 0 to 255</figcaption>\
          </figure><figure><img src=\"{}\" alt=\"heatmap over the picture\"><figcaption>over the picture</figcaption>\
-         </figure></div>\n<p>Above the threshold 63 are {:.1} % of the pixels, above 127 {:.1} %, above 191 {:.1} %. As \
+         </figure></div>\n{}<p>Above the threshold 63 are {:.1} % of the pixels, above 127 {:.1} %, above 191 {:.1} %. As \
          a segmentation a heatmap is cut at each of 256 thresholds.</p>",
         embed::colour_uri(&grey)?,
         embed::colour_uri(&over)?,
+        embed::colour_bar()?,
         share(63),
         share(127),
         share(191),
