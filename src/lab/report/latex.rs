@@ -59,15 +59,12 @@ pub fn float(table: &Table, caption: &str, label: &str) -> String {
     for row in table.rows() {
         body += &match row {
             None => "\\midrule\n".to_owned(),
-            Some(cells) => {
-                let cells: Vec<String> = cells.iter().map(|cell| number(cell)).collect();
-                format!("{} \\\\\n", cells.join(" & "))
-            }
+            Some(cells) => lines(cells),
         };
     }
     let rest = "r".repeat(columns.saturating_sub(1));
     format!(
-        "\n\\begin{{table*}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{label}}}\n\\small\n\\setlength{{\\tabcolsep}}{{4pt}}\n\
+        "\n\\begin{{table*}}\n\\centering\n\\caption{{{}}}\n\\label{{tab:{label}}}\n\\medskip\n\\small\n\\setlength{{\\tabcolsep}}{{4pt}}\n\
          \\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{%\n\\begin{{tabular}}{{l{rest}}}\n\
          \\toprule\n{body}\\bottomrule\n\\end{{tabular}}}}\n\\end{{table*}}\n",
         escape(caption)
@@ -86,15 +83,32 @@ fn stacked(title: &str) -> String {
     }
 }
 
-/// A cell; the interval behind a number is set small below it, so that a table of many fits a page.
-fn number(cell: &str) -> String {
-    match cell.split_once(" [") {
-        Some((mean, interval)) if mean.parse::<f64>().is_ok() => {
-            format!("\\shortstack[r]{{{}\\\\{{\\scriptsize [{}}}}}", escape(mean), escape(interval))
+/// A row; intervals stand small in a line of their own below their numbers, so that a table of many fits a page.
+fn lines(cells: &[String]) -> String {
+    let split = |cell: &String| match cell.split_once(" [") {
+        Some((mean, interval)) if is_number(mean) => {
+            (numbers(mean), Some(format!("{{\\scriptsize [{}}}", numbers(interval))))
         }
-        _ if cell == "-" || cell == "–" => "--".to_owned(),
-        _ => escape(cell),
+        _ if is_number(cell) => (numbers(cell), None),
+        _ if cell == "-" || cell == "–" => ("--".to_owned(), None),
+        _ => (escape(cell), None),
+    };
+    let (first, second): (Vec<String>, Vec<Option<String>>) = cells.iter().map(split).unzip();
+    let first = format!("{} \\\\\n", first.join(" & "));
+    if second.iter().all(Option::is_none) {
+        return first;
     }
+    let second: Vec<String> = second.into_iter().map(Option::unwrap_or_default).collect();
+    format!("{first}{} \\\\\n\\addlinespace[2pt]\n", second.join(" & "))
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok()
+}
+
+/// `text` of numbers: a hyphen before one is a minus.
+fn numbers(text: &str) -> String {
+    escape(text).replace('-', "$-$")
 }
 
 /// `text` as LaTeX shows it. What the fonts of LaTeX have no letter for becomes a question mark.
@@ -140,8 +154,9 @@ mod tests {
         let text = float(&table, "100 % of {all}", "one");
         for part in [
             "inverse\\_mask\\_val\\_acc & \\shortstack[r]{mean-Dice,\\\\all} \\\\",
-            "a\\_b \\& 50 \\% & \\shortstack[r]{0.931\\\\{\\scriptsize [0.920, 0.944{]}*}} & -- \\\\\n\\midrule\n",
+            "a\\_b \\& 50 \\% & 0.931 & -- \\\\\n & {\\scriptsize [0.920, 0.944{]}*} &  \\\\\n\\addlinespace[2pt]\n\\midrule\n",
             "\\textbackslash{}input\\{x\\} \\$\\textasciicircum{}\\textasciitilde{}\\textless{}\\textbar{}\\textgreater{}\\#",
+            " & $-$0.100 &  \\\\\n & {\\scriptsize [$-$0.200, 0.000{]}} &  \\\\",
             "\\begin{tabular}{lrr}",
             "\\caption{100 \\% of \\{all\\}}",
             "\\label{tab:one}",
