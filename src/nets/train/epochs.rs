@@ -106,7 +106,7 @@ pub fn train_after(
     };
     run.take_up()?;
     accepted()?;
-    run.lines.write()?;
+    run.lines.begin()?;
     while !run.finished_by(run.progress.records.len() as u64) {
         run.epoch()?;
     }

@@ -68,6 +68,15 @@ impl Lines {
         Ok(())
     }
 
+    /// Before the first epoch: what is there is of these lines or of none.
+    ///
+    /// # Errors
+    /// As [`Lines::write`].
+    pub fn begin(&self) -> Result<()> {
+        let there = self.path.as_ref().is_some_and(|path| path.exists());
+        if there || !self.text.is_empty() { self.write() } else { Ok(()) }
+    }
+
     /// Replaces the file.
     ///
     /// # Errors
@@ -91,7 +100,10 @@ mod tests {
         let path = epochs_of(&folder.path().join("0.cam.safetensors"));
         assert_eq!(path, folder.path().join("0.cam.epochs.jsonl"));
         let mut lines = Lines::new(Some(&path));
-        lines.write().unwrap();
+        lines.begin().unwrap();
+        assert!(!path.exists(), "no file of nothing");
+        std::fs::write(&path, "{}").unwrap();
+        lines.begin().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"", "nothing of an earlier training");
         let record = EpochRecord {
             epoch: 1,

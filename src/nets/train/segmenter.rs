@@ -106,7 +106,7 @@ pub fn train_segmenter(
         lines: Lines::new(options.lines.as_deref()),
     };
     run.take_up()?;
-    run.lines.write()?;
+    run.lines.begin()?;
     while run.progress.records.len() < options.epochs as usize {
         run.epoch()?;
     }
