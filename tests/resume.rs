@@ -84,7 +84,9 @@ fn interrupted(gpu: Gpu, statistics: Statistics) {
     let straight = run(&options).unwrap();
 
     let state = folder.path().join("below/state.safetensors");
-    let options = TrainOptions { state: Some(state.clone()), ..options };
+    let lines = folder.path().join("net.epochs.jsonl");
+    let options =
+        TrainOptions { state: Some(state.clone()), lines: Some(lines.clone()), ..options };
     // Stopped after some epoch, wherever that finds it, until nothing is left to stop.
     let mut interruptions = 0;
     let resumed = loop {
@@ -111,6 +113,17 @@ fn interrupted(gpu: Gpu, statistics: Statistics) {
             result => break result.unwrap(),
         }
     };
+    // However often it was stopped, each epoch has one line, and it is what the training says of it.
+    let text = std::fs::read_to_string(&lines).unwrap();
+    let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(told.len(), resumed.records.len(), "{text}");
+    for (line, record) in told.iter().zip(&resumed.records) {
+        assert_eq!(line["epoch"], record.epoch);
+        assert_eq!(line["steps"].as_u64().unwrap() % u64::from(record.epoch), 0);
+        assert_eq!(line["val_accuracy"].as_f64(), Some(record.val_accuracy));
+    }
+    let best = told.iter().rfind(|line| line["best"] == true).unwrap();
+    assert_eq!(best["epoch"], resumed.best.epoch);
     assert!(interruptions >= 2, "{interruptions}");
     assert_eq!(resumed.records, straight.records);
     assert_eq!(resumed.best, straight.best);

@@ -144,7 +144,7 @@ enum Command {
     Weak(weak::Weak),
     /// Methods, models and metrics compared, with intervals, a ranked table and figures
     Compare(compare::Compare),
-    /// Make report.html of a run's folder again
+    /// Make report.html of a run's folder again, with its figures as PNG and SVG and its tables as LaTeX
     Report(report::Report),
     /// Train one classifier
     Train(train::Train),

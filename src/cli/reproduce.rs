@@ -148,8 +148,8 @@ impl Reproduce {
         print(&format!(
             "{}\n{} abnormal and {} normal ROIs, {} to train on, {} to validate on, none from the same \
              patient or image; heatmaps explain the class {}; intervals are 95 %, over {} \
-             seed(s) and their patients\nsee {}: report.html, results.json, figures, heatmaps, predictions, \
-             weights\n",
+             seed(s) and their patients\nsee {}: report.html, tables.tex, results.json, figures, heatmaps, \
+             predictions, weights\n",
             experiment::text(results),
             dataset.abnormal,
             dataset.normal,
