@@ -138,7 +138,8 @@ pub fn escape(text: &str) -> String {
             _ => escaped.push('?'),
         }
     }
-    escaped
+    // A number and its sign stay in one line.
+    escaped.replace(" \\%", "~\\%")
 }
 
 #[cfg(test)]
@@ -154,11 +155,11 @@ mod tests {
         let text = float(&table, "100 % of {all}", "one");
         for part in [
             "inverse\\_mask\\_val\\_acc & \\shortstack[r]{mean-Dice,\\\\all} \\\\",
-            "a\\_b \\& 50 \\% & 0.931 & -- \\\\\n & {\\scriptsize [0.920, 0.944{]}*} &  \\\\\n\\addlinespace[2pt]\n\\midrule\n",
+            "a\\_b \\& 50~\\% & 0.931 & -- \\\\\n & {\\scriptsize [0.920, 0.944{]}*} &  \\\\\n\\addlinespace[2pt]\n\\midrule\n",
             "\\textbackslash{}input\\{x\\} \\$\\textasciicircum{}\\textasciitilde{}\\textless{}\\textbar{}\\textgreater{}\\#",
             " & $-$0.100 &  \\\\\n & {\\scriptsize [$-$0.200, 0.000{]}} &  \\\\",
             "\\begin{tabular}{lrr}",
-            "\\caption{100 \\% of \\{all\\}}",
+            "\\caption{100~\\% of \\{all\\}}",
             "\\label{tab:one}",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
