@@ -152,9 +152,13 @@ pub fn latex(results: &Results) -> String {
         results.dataset.source(&results.config.data, &results.config.seeds, too_few_of(results));
     let what =
         latex::Source { adapter: &results.adapter, version: &results.version, ..what }.words();
+    let images = results.config.settings.get("images").and_then(serde_json::Value::as_u64);
+    let drawn = images.map_or(String::new(), |images| {
+        format!(" Of the ROIs to validate on, {images} drawn at random were scored.")
+    });
     let tables = summaries(results, |model, maps| {
         let caption = format!(
-            "Maps of {model}, in the order of {rank_by}; trivial maps look at no network. {what}"
+            "Maps of {model}, in the order of {rank_by}; trivial maps look at no network. {what}{drawn}"
         );
         latex::float(&table(results, maps, false), &caption, &format!("maps-{model}"))
     });
