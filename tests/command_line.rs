@@ -219,11 +219,22 @@ fn the_experiment_writes_what_can_be_scored_again() {
         assert!(out.path().join("figures").join(figure).is_file(), "{figure}");
     }
     let report = out.path().join("report.html");
-    let first = std::fs::read(&report).unwrap();
-    std::fs::remove_file(&report).unwrap();
+    let made = ["tables.tex", "figures/roc.svg", "figures/dice-compact-resnet.png"];
+    let made = made.map(|name| out.path().join(name));
+    let all = || [&made[..], std::slice::from_ref(&report)].concat();
+    let read = || all().iter().map(|file| std::fs::read(file).unwrap()).collect::<Vec<_>>();
+    let first = read();
+    all().iter().for_each(|file| std::fs::remove_file(file).unwrap());
     let again = json(&["report", path(out.path())]);
-    assert_eq!(again["rois"], 8);
-    assert_eq!(std::fs::read(&report).unwrap(), first, "the folder alone makes the same page");
+    let normals = std::fs::read_to_string(folder.join("normals.csv")).unwrap().lines().count() - 1;
+    assert_eq!(again["rois"], 8 + normals, "and the normal ones of the validation side");
+    assert!(read() == first, "the folder alone makes the same page, tables and figures");
+    // Somebody's own file of that name is left as it is.
+    std::fs::write(&made[0], "mine").unwrap();
+    let error = failure(&["report", path(out.path())]);
+    assert!(error.contains("tables.tex") && error.contains("move it away"), "{error}");
+    assert_eq!(std::fs::read(&made[0]).unwrap(), b"mine");
+    std::fs::write(&made[0], &first[0]).unwrap();
     let none = failure(&["report", path(mammograms())]);
     assert!(none.contains("has no results.json; give the folder that `parula reproduce"), "{none}");
     assert!(out.path().join("figures/compact-resnet-0-curves.csv").is_file());

@@ -1,15 +1,15 @@
 //! `parula report`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{Global, print, print_json};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::bench::{self, Gathered, Group};
 use crate::lab::experiment::{self, Missing, Results};
-use crate::lab::report::html;
+use crate::lab::report::{html, latex};
 use crate::lab::run_folder::parts;
 use crate::lab::{compare, segment};
 
@@ -91,6 +91,7 @@ impl Report {
     fn reproduced(&self, global: &Global) -> Result<()> {
         let [read, page] = ["results.json", "report.html"].map(|name| self.folder.join(name));
         outputs::expect_apart([read], [page])?;
+        expect_ours(&self.folder.join("tables.tex"))?;
         let gathered = experiment::gather(&self.folder)?;
         let written = html::write_all(&self.folder, &mut |path, bytes| {
             files::create_folder_of(path)?;
@@ -119,4 +120,13 @@ impl Report {
             figures.count()
         ))
     }
+}
+
+/// That the tables at `path`, where some are, were written by parula.
+fn expect_ours(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_err() || latex::is_ours(&files::read(path)?) {
+        return Ok(());
+    }
+    let problem = "is there already, and parula did not write it";
+    Err(Error::content(path, problem, "move it away, or give it another name"))
 }

@@ -162,7 +162,7 @@ pub fn latex(results: &Results) -> String {
         );
         latex::float(&table(results, maps, false), &caption, &format!("maps-{model}"))
     });
-    latex::head("parula compare") + &tables
+    latex::head("compare") + &tables
 }
 
 /// Why some of the metric of the ranks have a star.

@@ -2,10 +2,18 @@
 
 use super::table::Table;
 
-/// What a file of tables begins with; `command` makes it.
+/// What every file of tables begins with.
+const MADE: &str = "% Made by `parula ";
+
+/// Whether `bytes` are a file of tables that was written here.
+pub fn is_ours(bytes: &[u8]) -> bool {
+    bytes.starts_with(MADE.as_bytes())
+}
+
+/// What a file of tables begins with; the command that makes it follows after `parula`.
 pub fn head(command: &str) -> String {
     format!(
-        "% Made by `{command}`, which writes it anew: change a copy.\n\
+        "{MADE}{command}`, which writes it anew: change a copy.\n\
          % Needs \\usepackage{{booktabs}} and \\usepackage{{graphicx}}; then \\input{{tables}}.\n"
     )
 }
@@ -166,6 +174,13 @@ mod tests {
         }
         assert_eq!(text.matches("\\begin{").count(), text.matches("\\end{").count());
         assert_eq!(escape("Größe 日本 1–2"), "Größe ?? 1--2");
+    }
+
+    #[test]
+    fn a_file_of_tables_is_known_by_its_first_line() {
+        let own = head("weak") + &float(&Table::new(&["a"]), "", "x");
+        assert!(own.starts_with("% Made by `parula weak`, which"));
+        assert!(is_ours(own.as_bytes()) && !is_ours(b"mine") && !is_ours(b""));
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Results {
             "Masks of {segmenter}, learnt from heatmaps of {classifier} or from the truth, held against the truth of the \
              validation side. {what}"
         );
-        latex::head("parula weak") + &latex::float(&self.table(), &caption, "masks")
+        latex::head("weak") + &latex::float(&self.table(), &caption, "masks")
     }
 
     /// Replaces the file at `path`.

@@ -264,7 +264,7 @@ pub fn latex(run: &Run) -> String {
                  that have seen no image. Columns of the paper are Guan and Loew's, on other images";
     let second = "Accuracy after training from scratch on filtered ROIs. Columns of the paper are Guan and Loew's, on other \
                   images";
-    let mut text = latex::head("parula report");
+    let mut text = latex::head("report");
     text += &latex::float(&classifiers(run).text(), &format!("{first}. {what}"), "classifiers");
     if let Some(content) = filtered(run) {
         text += &latex::float(&content.text(), &format!("{second}. {what}"), "filtered");
