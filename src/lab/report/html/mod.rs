@@ -82,7 +82,7 @@ pub fn write(folder: &Path) -> Result<Written> {
 /// The same, and its tables as LaTeX and its figures as PNG and SVG: of each file `to` is given the path and the bytes.
 ///
 /// # Errors
-/// As [`write`], and those of `to`.
+/// As [`write()`], and those of `to`.
 pub fn write_all(folder: &Path, to: &mut dyn FnMut(&Path, &[u8]) -> Result<()>) -> Result<Written> {
     let run = Run::read(folder)?;
     let material = Material::read(&run)?;
