@@ -57,14 +57,16 @@ pub fn draw(records: &[EpochRecord], title: &str) -> Result<Canvas> {
     let lowest = extent(accuracy).map_or(0.5, |e| e.0.min(0.9));
     let panels = [
         Panel {
-            name: peak.map_or("Loss".to_owned(), |p| format!("Loss (peak of {p:.3} cut off)")),
+            name: peak.map_or("Loss, nats".to_owned(), |p| {
+                format!("Loss, nats (peak of {p:.3} cut off)")
+            }),
             left: 70.0,
             ticks: ticks(0.0..=highest, 5),
             training: |r| r.loss,
             validation: |r| r.val_loss,
         },
         Panel {
-            name: "Accuracy".to_owned(),
+            name: "Accuracy, share".to_owned(),
             left: 560.0,
             ticks: ticks(lowest..=1.0, 5),
             training: |r| r.accuracy,
