@@ -34,6 +34,7 @@ use crate::parallel;
 #[command(after_help = "Example:\n  \
     parula cam model.keras image.png --class-names cat,dog --class dog --out maps\n  \
     parula cam --model compact-resnet --weights resnet.safetensors image.png --out maps\n  \
+    parula cam --model compact-resnet --weights three.safetensors image.png --class all --out maps\n  \
     parula cam --model xception --weights xception.h5 --figure elephant.png --out maps\n  \
     parula cam model.keras image.png --steps steps --out maps      # opens in a browser: steps/image/steps.html\n  \
     parula cam --model xception --weights xception.h5 --method layercam \\\n      \
@@ -49,9 +50,10 @@ pub struct Cam {
     /// How the maps of several layers become one, position by position
     #[arg(long, value_enum, default_value = "max")]
     fuse: Fusion,
-    /// The class to explain: its number, from 0, or its name. Without it, abnormal (1) of two classes of
-    /// a network of `parula models`, else each image's class with the highest score. A head of one unit
-    /// (sigmoid) has the class 0 alone, and that is abnormal, which its score speaks for
+    /// The class to explain: its number, from 0, or its name; `all` for a map of each, in files called
+    /// NAME.CLASS.png. Without it, abnormal (1) of two classes of a network of `parula models` whose file names no
+    /// others, else each image's class with the highest score. A head of one unit (sigmoid) has the class 0 alone,
+    /// and that is abnormal, which its score speaks for
     #[arg(long, allow_negative_numbers = true)]
     class: Option<String>,
     /// Show what speaks against the class instead of what speaks for it
@@ -156,20 +158,33 @@ struct Ready<'a> {
     share: f64,
     /// Refined: how likely each pixel is, and the mask.
     refined: Option<[Grey; 2]>,
+    /// What its files are called, without their endings.
+    name: String,
+    /// Its class in words.
+    class: String,
 }
+
+/// What stands for each class of the network.
+const ALL: &str = "all";
+/// More maps than these of an image nobody looks at.
+const MOST_CLASSES: usize = 100;
 
 impl Cam {
     pub fn run(&self, global: &Global) -> Result<()> {
         let method = find(&self.method)?;
         self.check(method)?;
-        let endings = self.endings();
-        let found = self.images.find(&endings)?;
+        let mut endings = self.endings();
+        let mut found = self.images.find(&ends(&endings))?;
         let mut others = vec![self.source.weights(self.images.model())];
         others.extend(self.background.iter().map(PathBuf::as_path));
-        found.expect_apart(&self.out, &endings, &others)?;
+        // What classes there are is known once the network is.
+        if !self.all() {
+            found.expect_apart(&self.out, &ends(&endings), &others)?;
+        }
         if let Some(folder) = &self.steps {
             let read = found.images.iter().map(|image| image.path.as_path());
-            steps::Folder(folder).expect_apart(&found.images, read.chain(others))?;
+            steps::Folder(folder)
+                .expect_apart(&found.images, read.chain(others.iter().copied()))?;
         }
         let gpu = global.open(self.numbers.precision)?;
         let loaded =
@@ -182,12 +197,36 @@ impl Cam {
             (true, []) => loaded.network.cam_layer.to_owned(),
             (true, layers) => layers.join(","),
         };
-        let class = match (&self.class, loaded.model.classes) {
-            (Some(class), _) => Some(loaded.classes.find(class)?),
+        let units = loaded.model.classes;
+        let wanted = match (self.class.as_deref(), units) {
+            (Some(ALL), units) if units > MOST_CLASSES => {
+                return Err(Error::usage(
+                    format!(
+                        "the network has {units} classes, and each image would have a map of each"
+                    ),
+                    "name one by --class",
+                ));
+            }
+            (Some(ALL), units) => (0..units).map(Some).collect(),
+            (Some(class), _) => vec![Some(loaded.classes.find(class)?)],
             // A user's model says nothing of what its two classes are.
-            (None, 2) if !loaded.network.described() => Some(Class::Abnormal.index()),
-            (None, _) => None,
+            (None, 2) if !loaded.network.described() && !loaded.classes.are_own() => {
+                vec![Some(Class::Abnormal.index())]
+            }
+            (None, _) => vec![None],
         };
+        let stems = match self.all() {
+            true => loaded.classes.stems(),
+            false => Vec::new(),
+        };
+        if self.all() {
+            let of = |stem: &String| {
+                endings.iter().map(|ending| format!("{stem}.{ending}")).collect::<Vec<_>>()
+            };
+            endings = stems.iter().flat_map(of).collect();
+            found.rename(&ends(&endings));
+            found.expect_apart(&self.out, &ends(&endings), &others)?;
+        }
         let settings = self.settings(global, &loaded)?;
         let plan = |batch| {
             let Model { network, size, classes, .. } = loaded.model;
@@ -210,7 +249,7 @@ impl Cam {
             None => None,
         };
         let about = format!("{} of {}, layer {layer}", method.name, loaded.network.name);
-        found.open(&self.out, &endings)?;
+        found.open(&self.out, &ends(&endings))?;
         if let Some(folder) = &self.steps {
             steps::Folder(folder).open(&found.images)?;
         }
@@ -235,11 +274,14 @@ impl Cam {
                     let requests: Vec<Request> = found
                         .iter()
                         .zip(numbers.chunks(prepared.image_len()))
-                        .map(|((_, shown), image)| Request {
-                            image,
-                            class,
-                            size: [shown.height, shown.width],
-                            mask: None,
+                        .flat_map(|((_, shown), image)| {
+                            let size = [shown.height, shown.width];
+                            wanted.iter().map(move |&class| Request {
+                                image,
+                                class,
+                                size,
+                                mask: None,
+                            })
                         })
                         .collect();
                     let explanations = match explainer.explain(&requests) {
@@ -250,11 +292,16 @@ impl Cam {
                         }
                     };
                     // What takes the GPU is one image after another, and files are written on all cores.
-                    let mut ready = Vec::with_capacity(found.len());
-                    let mut full = false;
+                    let mut ready = Vec::with_capacity(requests.len());
+                    let (mut full, mut lost) = (false, None);
+                    let subjects = found.iter().flat_map(|one| wanted.iter().map(move |_| one));
                     for (((image, colour), request), explained) in
-                        found.iter().zip(&requests).zip(explanations)
+                        subjects.zip(&requests).zip(explanations)
                     {
+                        // An image fails once, whatever its other classes would have come to.
+                        if lost == Some(&image.path) {
+                            continue;
+                        }
                         let share = loaded.probabilities(&explained.logits)[explained.class];
                         let refined = explainer
                             .expect_finite(&image.shown(), request, &explained)
@@ -275,9 +322,28 @@ impl Cam {
                             });
                         match refined {
                             Ok(refined) => {
-                                ready.push(Ready { image, colour, explained, share, refined })
+                                let name = match stems.get(explained.class) {
+                                    Some(stem) => format!("{}.{stem}", image.name),
+                                    None => image.name.clone(),
+                                };
+                                let class = match loaded.classes.are_own() {
+                                    true => loaded.classes.describe(explained.class),
+                                    false => explained.class.to_string(),
+                                };
+                                ready.push(Ready {
+                                    image,
+                                    colour,
+                                    explained,
+                                    share,
+                                    refined,
+                                    name,
+                                    class,
+                                });
                             }
-                            Err(error) => full |= failures.add_unwritten(error),
+                            Err(error) => {
+                                lost = Some(&image.path);
+                                full |= failures.add_unwritten(error);
+                            }
                         }
                         if full {
                             break;
@@ -324,8 +390,8 @@ impl Cam {
                 Some(class) if classes.len() == 1 => format!("class {class}"),
                 _ => "the class".to_owned(),
             };
-            let of = documents.len();
-            crate::console::note!("nothing {speaks} {class} in {empty} of {of} images");
+            let (of, what) = (documents.len(), if self.all() { "maps" } else { "images" });
+            crate::console::note!("nothing {speaks} {class} in {empty} of {of} {what}");
         }
         match global.json {
             true => print_json(&documents)?,
@@ -338,21 +404,26 @@ impl Cam {
         failures.end()
     }
 
-    /// How the outputs of an image end.
-    fn endings(&self) -> Vec<&'static str> {
+    /// Whether a map of each class is asked for.
+    fn all(&self) -> bool {
+        self.class.as_deref() == Some(ALL)
+    }
+
+    /// How the outputs of an explanation end.
+    fn endings(&self) -> Vec<String> {
         let mut endings = vec!["npy", "png"];
         endings.extend(self.figure.then_some("figure.png"));
         endings.extend(self.refine.iter().flat_map(|_| ["refined.png", "mask.png"]));
-        endings
+        endings.into_iter().map(str::to_owned).collect()
     }
 
     /// Writes all that there shall be of an image; returns the files of the map and of the heatmap.
     fn write(&self, ready: &Ready, about: &str) -> Result<[PathBuf; 2]> {
-        let Ready { image, colour, explained, share, refined } = ready;
-        let file = |ending: &str| self.out.join(format!("{}.{ending}", image.name));
+        let Ready { image, colour, explained, share, refined, name, class } = ready;
+        let file = |ending: &str| self.out.join(format!("{name}.{ending}"));
         files::write(&file("npy"), &npy(self.shown(explained)))?;
         if self.figure {
-            let title = format!("{}: class {}", image.name, explained.class);
+            let title = format!("{}: class {class}", image.name);
             let about = format!("{about}; probability {share:.3}");
             let figure = explained::draw(&title, &about, colour, &explained.heatmap)?;
             figure.save(&file("figure.png"))?;
@@ -382,6 +453,12 @@ impl Cam {
             return Err(Error::usage(
                 "--steps shows Grad-CAM of one layer, over its maximum",
                 "leave out --steps, or --method, --normalisation and all but one --layer",
+            ));
+        }
+        if self.steps.is_some() && self.all() {
+            return Err(Error::usage(
+                "--steps shows the explanation of one class",
+                "leave out --steps, or name one class",
             ));
         }
         let given = [
@@ -427,6 +504,10 @@ impl Cam {
             ..Settings::new(find(&self.method)?)
         })
     }
+}
+
+fn ends(endings: &[String]) -> Vec<&str> {
+    endings.iter().map(String::as_str).collect()
 }
 
 /// The methods, each with a line on what it shows.

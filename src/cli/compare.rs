@@ -122,7 +122,7 @@ impl Compare {
             seeds: distinct(&self.seeds),
             seed: global.seed,
             whole: self.training.whole,
-            read: self.training.pictures.options(),
+            read: self.training.read(),
             duplicates: self.training.duplicates,
             images: self.images,
             training_images: self.training_images,

@@ -111,6 +111,17 @@ impl Images {
 }
 
 impl Found {
+    /// Names the images anew, for outputs of these endings.
+    pub fn rename(&mut self, endings: &[&str]) {
+        let names = outputs::names(&self.paths, endings);
+        let mut named = self.paths.iter().zip(names);
+        for image in &mut self.images {
+            if let Some((_, name)) = named.find(|(path, _)| **path == image.path) {
+                image.name = name;
+            }
+        }
+    }
+
     /// Refuses outputs in `folder`, each image's name with each of `endings`, of which one is among the images
     /// or `others`, which are read as well, or is a file that parula did not write.
     ///

@@ -1,23 +1,24 @@
 //! `parula predict --labels`: what a classifier is worth on labelled images, and its predictions as a table.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::images::{Found, Image};
+use super::judged::Judged;
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::data::Class;
 use crate::lab::data::labels::{FOLDERS, Label, Labels, in_words};
-use crate::lab::metrics::binary::Figure;
 use crate::lab::metrics::classifier::{Answer, Judgement};
+use crate::lab::metrics::labels::{LabelsJudgement, Marked};
 use crate::nets::classifier::Classifier;
-use crate::nets::models::Output;
 
 /// What the flags ask for.
 pub struct Judge {
-    labels: Option<(PathBuf, Labels)>,
+    /// The table, and what it says; none where that shows only once it is known which of its columns are labels.
+    labels: Option<(PathBuf, Option<Labels>)>,
     threshold: Option<f64>,
+    positive: Vec<String>,
     csv: Option<PathBuf>,
 }
 
@@ -29,16 +30,25 @@ pub struct Predicted {
     pub probabilities: Vec<f64>,
 }
 
-/// The label of an image, and the class that it stands for.
-type Truth = Option<(Label, usize)>;
+/// What a label stands for.
+#[derive(Clone, Debug)]
+enum Truth {
+    /// A class.
+    Class(usize),
+    /// Of labels that do not exclude each other: whether the image has each, where that is known.
+    Marks(Vec<Option<bool>>),
+}
 
 /// The same, with the classes of a network.
 pub struct Judging<'a> {
     judge: &'a Judge,
     images: Vec<&'a Path>,
-    truths: Vec<Truth>,
+    truths: Vec<Option<(Label, Truth)>>,
     names: Vec<String>,
     classes: usize,
+    positive: Vec<usize>,
+    /// Whether each unit stands for itself.
+    each_alone: bool,
 }
 
 impl Judge {
@@ -47,18 +57,28 @@ impl Judge {
     /// # Errors
     /// Those of [`Labels::read`]; [`Error::File`] for a table that cannot be written; [`Error::Usage`] for a threshold
     /// that is no probability.
-    pub fn new(labels: Option<&Path>, threshold: Option<f64>, csv: Option<&Path>) -> Result<Self> {
+    pub fn new(
+        labels: Option<&Path>,
+        threshold: Option<f64>,
+        positive: &[String],
+        csv: Option<&Path>,
+    ) -> Result<Self> {
         if let Some(cut) = threshold.filter(|cut| !(0.0..=1.0).contains(cut)) {
             return Err(Error::usage(
                 format!("a threshold of {cut} is no probability"),
                 "give a number from 0 to 1",
             ));
         }
-        let labels = labels.map(|path| Ok((path.to_owned(), Labels::read(path)?))).transpose()?;
+        let read = |path: &Path| match Labels::read(path) {
+            Err(_) if Labels::has_marks(path) => Ok((path.to_owned(), None)),
+            read => Ok((path.to_owned(), Some(read?))),
+        };
+        let labels = labels.map(read).transpose()?;
         if let Some(path) = csv {
             files::expect_writable(path)?;
         }
-        Ok(Judge { labels, threshold, csv: csv.map(Path::to_owned) })
+        let (positive, csv) = (positive.to_vec(), csv.map(Path::to_owned));
+        Ok(Judge { labels, threshold, positive, csv })
     }
 
     /// Refuses to write over what is read, and over what parula did not write.
@@ -78,47 +98,81 @@ impl Judge {
     /// The labels of `images`, as classes of the network.
     ///
     /// # Errors
-    /// [`Error::Usage`] for labels that are no classes, and for a network whose classes do not exclude each other.
+    /// [`Error::Usage`] for labels that are no classes, and for several of an image where classes exclude each other.
     pub fn of<'a>(&'a self, loaded: &Classifier, images: &'a [Image]) -> Result<Judging<'a>> {
         let images: Vec<&Path> = images.iter().map(|image| image.path.as_path()).collect();
         let units = loaded.model.classes;
+        let each_alone = loaded.each_alone();
         let classes = units.max(2);
         let ours = units <= 2 && !loaded.network.described();
         let class_of = |label: &str| {
             let usual = || Class::ALL.iter().position(|class| ours && class.name() == label);
             loaded.classes.labelled(label).or_else(usual)
         };
+        let no_class = |what: String| {
+            let named = (0..units).any(|class| loaded.classes.name(class).is_some());
+            Error::usage(
+                what,
+                match named {
+                    true => "label images by the classes' names, or by their numbers from 0 on",
+                    false => "name the classes by --class-names A,B, in the order of the units",
+                },
+            )
+        };
         let mut truths = vec![None; images.len()];
         if let Some((path, labels)) = &self.labels {
-            if matches!(loaded.network.output(), Output::Sigmoid) && units > 1 {
-                return Err(Error::usage(
-                    "each unit of this network stands for itself, and a label is one class of several",
-                    "leave --labels away; --csv writes what each unit says",
-                ));
-            }
+            let own: Option<Vec<String>> =
+                (0..units).map(|class| loaded.classes.name(class).map(str::to_owned)).collect();
+            let read;
+            let labels = match labels {
+                Some(labels) => labels,
+                None => {
+                    read = Labels::read_some(path, own.as_deref())?;
+                    &read
+                }
+            };
             let found = labels.of(&images)?;
-            let strange = found.iter().flatten().map(|label| label.class.as_str());
-            let strange: Vec<&str> = strange.filter(|label| class_of(label).is_none()).collect();
-            if !strange.is_empty() {
-                let named = (0..units).any(|class| loaded.classes.name(class).is_some());
+            let all = || found.iter().flatten().flat_map(|label| &label.classes);
+            let strange = || all().map(String::as_str).filter(|label| class_of(label).is_none());
+            // Of several labels those that the network has not learnt are nobody's.
+            let some = each_alone && labels.several() && all().any(|one| class_of(one).is_some());
+            match (strange().next(), some) {
+                (None, _) => {}
+                (Some(_), true) => {
+                    let words = in_words(strange());
+                    crate::console::note!("labels that the network has not learnt: {words}");
+                }
+                (Some(_), false) => {
+                    let words = in_words(strange());
+                    let path = path.display();
+                    return Err(no_class(format!("{path} has labels that are no class: {words}")));
+                }
+            }
+            if labels.several() && !each_alone {
                 return Err(Error::usage(
-                    format!(
-                        "{} has labels that are no class: {}",
-                        path.display(),
-                        in_words(strange.into_iter())
-                    ),
-                    match named {
-                        true => "label images by the classes' names, or by their numbers from 0 on",
-                        false => "name the classes by --class-names A,B, in the order of the units",
-                    },
+                    format!("{} gives an image several labels", path.display()),
+                    "the network's classes exclude each other: give a table with one label an image",
                 ));
             }
-            truths = found
-                .into_iter()
-                .map(|label| {
-                    label.and_then(|label| class_of(&label.class).map(|class| (label, class)))
-                })
-                .collect();
+            let known = |class: usize| match labels {
+                Labels::Table { names, several: true, .. } => {
+                    names.iter().any(|name| class_of(name) == Some(class))
+                }
+                _ => true,
+            };
+            let known: Vec<bool> = (0..classes).map(known).collect();
+            let truth = |label: Label| {
+                let has: Vec<usize> =
+                    label.classes.iter().filter_map(|label| class_of(label)).collect();
+                let truth = match each_alone {
+                    true => Truth::Marks(
+                        (0..classes).map(|at| known[at].then(|| has.contains(&at))).collect(),
+                    ),
+                    false => Truth::Class(*has.first()?),
+                };
+                Some((label, truth))
+            };
+            truths = found.into_iter().map(|label| label.and_then(truth)).collect();
             let without = truths.iter().filter(|truth| truth.is_none()).count();
             if without > 0 {
                 crate::console::note!(
@@ -127,14 +181,32 @@ impl Judge {
                 );
             }
         }
-        let name = |class: usize| match (loaded.classes.name(class.min(units - 1)), units) {
-            (Some(name), 1) if class == 1 => name.to_owned(),
-            (Some(name), units) if units > 1 => name.to_owned(),
-            _ if ours => Class::ALL[class].name().to_owned(),
-            _ => class.to_string(),
+        let name = |class: usize| match loaded.classes.of_label(class) {
+            Some(name) => name.to_owned(),
+            None if ours && !each_alone => Class::ALL[class].name().to_owned(),
+            None => class.to_string(),
         };
         let names = (0..classes).map(name).collect();
-        Ok(Judging { judge: self, images, truths, names, classes })
+        if each_alone && !self.positive.is_empty() {
+            return Err(Error::usage(
+                "each label of this network is judged by itself",
+                "leave --positive away",
+            ));
+        }
+        let class = |name: &String| {
+            class_of(name).ok_or_else(|| no_class(format!("--positive {name} is no class")))
+        };
+        let mut positive: Vec<usize> =
+            self.positive.iter().map(class).collect::<Result<Vec<usize>>>()?;
+        positive.sort_unstable();
+        positive.dedup();
+        if positive.len() >= classes {
+            return Err(Error::usage(
+                "every class counts as positive",
+                "leave one out of --positive",
+            ));
+        }
+        Ok(Judging { judge: self, images, truths, names, classes, positive, each_alone })
     }
 }
 
@@ -143,7 +215,7 @@ impl Judging<'_> {
     ///
     /// # Errors
     /// [`Error::File`] when the table cannot be written.
-    pub fn end(&self, predicted: &[Predicted]) -> Result<Option<Judgement>> {
+    pub fn end(&self, predicted: &[Predicted]) -> Result<Option<Judged>> {
         let places: HashMap<&Path, usize> =
             self.images.iter().enumerate().map(|(index, image)| (*image, index)).collect();
         let truth = |one: &Predicted| {
@@ -160,22 +232,36 @@ impl Judging<'_> {
                 named.unwrap_or_else(|| one.image.display().to_string())
             })
             .collect();
-        let answers: Vec<Answer> = predicted
-            .iter()
-            .zip(&patients)
-            .filter_map(|(one, patient)| {
-                let (_, class) = truth(one)?;
-                Some(Answer { patient, class: *class, probabilities: &one.probabilities })
-            })
-            .collect();
-        let any = !answers.is_empty();
-        Ok(any.then(|| Judgement::new(&answers, self.classes, self.judge.threshold)))
+        let (mut answers, mut marked) = (Vec::new(), Vec::new());
+        for (one, patient) in predicted.iter().zip(&patients) {
+            let probabilities = &one.probabilities[..];
+            match truth(one) {
+                Some((_, Truth::Class(class))) => {
+                    answers.push(Answer { patient, class: *class, probabilities });
+                }
+                Some((_, Truth::Marks(marks))) => {
+                    marked.push(Marked { patient, marks, probabilities });
+                }
+                None => {}
+            }
+        }
+        let (classes, threshold) = (self.classes, self.judge.threshold);
+        Ok(match (answers.is_empty(), marked.is_empty()) {
+            (true, true) => None,
+            (false, _) => {
+                let judged = Judgement::with_positive(&answers, classes, threshold, &self.positive);
+                Some(Judged::Classes(Box::new(judged)))
+            }
+            (true, false) => {
+                Some(Judged::Labels(LabelsJudgement::new(&marked, classes, threshold)))
+            }
+        })
     }
 
     fn table<'a>(
         &self,
         predicted: &'a [Predicted],
-        truth: impl Fn(&'a Predicted) -> Option<&'a (Label, usize)>,
+        truth: impl Fn(&'a Predicted) -> Option<&'a (Label, Truth)>,
     ) -> Result<Vec<u8>> {
         let failed =
             |error: csv::Error| Error::usage(error.to_string(), "this is a bug, please report it");
@@ -190,9 +276,17 @@ impl Judging<'_> {
         for one in predicted {
             let label = truth(one);
             let patient = label.and_then(|(label, _)| label.patient.clone()).unwrap_or_default();
-            let labelled = label.map(|(_, class)| self.names[*class].clone()).unwrap_or_default();
+            let labelled = match label {
+                Some((_, Truth::Class(class))) => self.names[*class].clone(),
+                Some((_, Truth::Marks(marks))) => self.joined(marks, |mark| *mark == Some(true)),
+                None => String::new(),
+            };
+            let cut = self.judge.threshold;
             let says = Answer { patient: "", class: 0, probabilities: &one.probabilities };
-            let says = self.names[says.says(self.judge.threshold)].clone();
+            let says = match self.each_alone {
+                true => self.joined(&one.probabilities, |&share| share > cut.unwrap_or(0.5)),
+                false => self.names[says.says(cut)].clone(),
+            };
             let mut row = vec![one.image.display().to_string(), patient, labelled, says];
             row.extend(one.probabilities.iter().map(f64::to_string));
             table.write_record(&row).map_err(failed)?;
@@ -200,58 +294,28 @@ impl Judging<'_> {
         table.into_inner().map_err(|error| failed(error.into_error().into()))
     }
 
+    /// The labels of which `has` is true, as a table has them in one field.
+    fn joined<T>(&self, of_labels: &[T], has: impl Fn(&T) -> bool) -> String {
+        let found = self.names.iter().zip(of_labels).filter(|(_, one)| has(one));
+        found.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("|")
+    }
+
+    /// What the classes are called.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// The judgement in words.
-    pub fn text(&self, judged: &Judgement) -> String {
-        let mut text = String::new();
-        let mut say = |name: &str, value: String| {
-            let _ = writeln!(text, "{name:22} {value}");
-        };
-        let shown = |figure: Option<Figure>| match figure {
-            Some(Figure { value, low, high }) => format!("{value:.3} [{low:.3}, {high:.3}]"),
-            None => "-".to_owned(),
-        };
-        let plain =
-            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
-        say("labelled images", judged.images.to_string());
-        say("accuracy", shown(judged.accuracy));
-        if let Some(positive) = &judged.positive {
-            let (binary, second) = (&positive.binary, &self.names[1]);
-            say("AUC", shown(binary.auc));
-            say("average precision", plain(positive.average_precision));
-            say(
-                "sensitivity",
-                format!("{} ({second} above {})", shown(binary.sensitivity), positive.threshold),
-            );
-            say("specificity", shown(binary.specificity));
-            say("balanced accuracy", shown(binary.balanced_accuracy));
-            say("Brier score", shown(binary.brier));
-        } else {
-            say("balanced accuracy", plain(judged.balanced_accuracy));
-        }
-        say("calibration error", format!("{:.3}", judged.calibration_error));
-        for (name, class) in self.names.iter().zip(&judged.classes) {
-            let area = shown(class.auc);
-            say(
-                &format!("AUC of {name}"),
-                format!("{area}, sensitivity {}", plain(class.sensitivity)),
-            );
-        }
-        let width = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
-        let _ = writeln!(text, "\n{:width$}  called", "is");
-        let heads: Vec<String> = self.names.iter().map(|name| format!("{name:>width$}")).collect();
-        let _ = writeln!(text, "{:width$}  {}", "", heads.join(" "));
-        for (name, row) in self.names.iter().zip(&judged.confusion) {
-            let cells: Vec<String> = row.iter().map(|count| format!("{count:>width$}")).collect();
-            let _ = writeln!(text, "{name:width$}  {}", cells.join(" "));
-        }
+    pub fn text(&self, judged: &Judged) -> String {
         let from = match &self.judge.labels {
             Some((path, _)) if path != Path::new(FOLDERS) => {
                 format!("labels of {}", path.display())
             }
             _ => "labels of folders".to_owned(),
         };
-        text + &format!(
-            "\n{from}; intervals are 95 %, over patients where the table names them, else over images\n"
-        )
+        judged.text(&self.names)
+            + &format!(
+                "\n{from}; intervals are 95 %, over patients where the table names them, else over images\n"
+            )
     }
 }

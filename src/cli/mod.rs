@@ -3,6 +3,7 @@
 mod bench;
 mod cam;
 mod choices;
+mod classes;
 mod compare;
 mod data;
 mod devices;
@@ -10,6 +11,7 @@ mod environment;
 mod explain;
 mod images;
 mod judge;
+mod judged;
 mod lesson;
 mod models;
 mod network;

@@ -9,6 +9,7 @@ use super::judge::{Judge, Predicted};
 use super::network::{self, Source};
 use super::{Global, Numbers, print, print_json};
 use crate::error::Result;
+use crate::nets::classifier::Classifier;
 use crate::nets::train::Predictor;
 
 #[derive(Debug, Args)]
@@ -25,13 +26,18 @@ pub struct Predict {
     #[command(flatten)]
     numbers: Numbers,
     /// Judge the classifier: a table of `image,label`, with a column `patient` where one is known, or `folders`
-    /// for images whose folders are called after their classes
+    /// for images whose folders are called after their classes. Of labels that do not exclude each other the table
+    /// has several columns `label`, `a|b` in one, or a column of 0 and 1 for each
     #[arg(long, value_name = "TABLE|folders")]
     labels: Option<PathBuf>,
     /// With --labels, of two classes: the probability of the second above which an image is called so [the
-    /// likelier class]
+    /// likelier class]; with --positive of those, and of labels that do not exclude each other of each [0.5]
     #[arg(long, value_name = "P", requires = "labels")]
     threshold: Option<f64>,
+    /// With --labels: the classes that count as positive together, against all others, for the ROC curve and all that
+    /// goes with it [the second of two]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "labels")]
+    positive: Vec<String>,
     /// Write a line for each image: class and probabilities, and its label where there is one
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -41,7 +47,8 @@ impl Predict {
     pub fn run(&self, global: &Global) -> Result<()> {
         let found = self.images.find(&[])?;
         let model_file = self.source.weights(self.images.model());
-        let judge = Judge::new(self.labels.as_deref(), self.threshold, self.csv.as_deref())?;
+        let (labels, csv) = (self.labels.as_deref(), self.csv.as_deref());
+        let judge = Judge::new(labels, self.threshold, &self.positive, csv)?;
         judge.expect_apart(&found, model_file)?;
         let Found { images, mut failures, .. } = found;
         let gpu = global.open(self.numbers.precision)?;
@@ -79,7 +86,10 @@ impl Predict {
                     let probabilities = loaded.probabilities(logits);
                     let class = top(&probabilities);
                     let name = loaded.classes.name(class);
-                    let named = name.filter(|_| probabilities.len() > 1);
+                    let named = match loaded.each_alone() {
+                        true => called(&loaded, &probabilities),
+                        false => name.filter(|_| probabilities.len() > 1).map(str::to_owned),
+                    };
                     let named = named.map(|name| format!("  {name}")).unwrap_or_default();
                     text += &format!("{}{named}  {}\n", leading(&probabilities), image.shown());
                     predicted.push(Predicted {
@@ -105,7 +115,7 @@ impl Predict {
         let judged = judge.end(&predicted)?;
         match (global.json, judged) {
             (true, Some(judged)) => print_json(&serde_json::json!({
-                "predictions": documents, "judgement": judged,
+                "predictions": documents, "judgement": judged, "classes": judge.names(),
             }))?,
             (true, None) => print_json(&documents)?,
             (false, Some(judged)) => print(&judge.text(&judged))?,
@@ -113,6 +123,14 @@ impl Predict {
         }
         failures.end()
     }
+}
+
+/// The labels above a half, of a network whose labels do not exclude each other.
+fn called(loaded: &Classifier, probabilities: &[f64]) -> Option<String> {
+    let above = (0..probabilities.len()).filter(|&label| probabilities[label] > 0.5);
+    let names = above.map(|label| loaded.classes.name(label).map(str::to_owned));
+    let names: Vec<String> = names.collect::<Option<_>>()?;
+    Some(if names.is_empty() { "-".to_owned() } else { names.join(", ") })
 }
 
 /// The first class with the highest probability.

@@ -97,7 +97,7 @@ impl Reproduce {
             folds: self.folds.map(|folds| folds as usize),
             seed: global.seed,
             whole: self.training.whole,
-            read: self.training.pictures.options(),
+            read: self.training.read(),
             duplicates: self.training.duplicates,
             experiments: distinct(&self.experiments),
             only: None,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::classes::{self, Classes, Judge};
+use super::judged::Judged;
 use super::network::scaling;
 use super::pictures::Pictures;
 use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
@@ -13,11 +15,12 @@ use crate::engine::ops::Optimizer;
 use crate::error::{Error, Result};
 use crate::files::outputs;
 use crate::lab::data::duplicates::Handling as Duplicates;
-use crate::lab::data::{RoiOptions, Rois, layout, split};
+use crate::lab::data::{Class, Examples, ReadOptions, RoiOptions, layout, split};
 use crate::lab::experiment::classified::{Sides, judgement, table};
 use crate::lab::experiment::{Classified, Setup, pictures, tables};
 use crate::lab::report::curves;
 use crate::lab::run_folder::{Again, RunFolder};
+use crate::nets::classes::Taught;
 use crate::nets::classifier::{another_size, fitted};
 use crate::nets::images::{Augment, Flips, Jitter, Scaling};
 use crate::nets::keras;
@@ -43,7 +46,7 @@ pub struct Training {
     /// Images in a step [32; paper: 26]
     #[arg(long, value_parser = at_least_one)]
     batch: Option<usize>,
-    /// Two units that compete, or one [softmax; paper: sigmoid]
+    /// A unit for each class, which compete, or of two classes one [softmax; paper: sigmoid]
     #[arg(long)]
     head: Option<Head>,
     /// The optimiser [adam; paper: nadam]
@@ -77,6 +80,10 @@ pub struct Training {
     /// Learn from whole images, abnormal and normal, instead of ROIs; they are not turned upside down
     #[arg(long)]
     pub(super) whole: bool,
+    /// The labels whose lesions count as abnormal, such as malignant: ROIs of all others count as normal. Of other
+    /// classes those that count as positive together when the network is judged [all lesions]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    positive: Vec<String>,
     #[command(flatten)]
     pub(super) pictures: Pictures,
     /// Pictures that show the same scan, by their pixels: group keeps them on one side of the split, drop
@@ -96,8 +103,13 @@ impl Training {
         Augment { flips, jitter: self.jitter.then(Jitter::default).or(usual.jitter) }
     }
 
-    /// What decides which pictures a network sees, by name, where it is not as usual.
-    fn cut(&self) -> Map<String, Value> {
+    /// How the pictures of the data set are read.
+    pub fn read(&self) -> ReadOptions {
+        ReadOptions { positive: self.positive.clone(), ..self.pictures.options() }
+    }
+
+    /// What decides which pictures a network sees that are read so, by name, where it is not as usual.
+    fn cut(&self, read: &ReadOptions) -> Map<String, Value> {
         let mut named = Map::new();
         if self.whole {
             named.insert("whole".to_owned(), json!(true));
@@ -105,7 +117,7 @@ impl Training {
         if self.duplicates != Duplicates::default() {
             named.insert("duplicates".to_owned(), json!(self.duplicates));
         }
-        let pictures = pictures(&self.pictures.options());
+        let pictures = pictures(read);
         if !pictures.is_empty() {
             named.insert("pictures".to_owned(), Value::Object(pictures));
         }
@@ -155,8 +167,7 @@ impl Training {
             return invalid("--learning-rate must be a positive number");
         }
         if let Some(path) = start {
-            let model = network.build(Mode::Inference, 1, network.input, train.head.units())?;
-            train.start = Some(fitted(Raw::read(path)?, &model)?);
+            start_from(&mut setup, path)?;
         }
         Ok(setup)
     }
@@ -170,13 +181,13 @@ impl Training {
     ) -> Result<Setup> {
         let (network, path) = (file.network, file.raw.path.clone());
         let head = match (network.classes, network.output()) {
-            (1, Output::Usual | Output::Sigmoid) => Head::Sigmoid,
-            (2, Output::Usual | Output::Softmax) => Head::Softmax,
+            (1, Output::Usual | Output::Sigmoid) | (2.., Output::Sigmoid) => Head::Sigmoid,
+            (2.., Output::Usual | Output::Softmax) => Head::Softmax,
             (units, output) => {
                 return Err(Error::content(
                     &path,
                     format!("its head is of {units} units, {}", output.describe()),
-                    "it is trained to tell abnormal from normal: by two units and softmax, or by one and sigmoid",
+                    "classes are told apart by a unit each and softmax, or two by one and sigmoid",
                 ));
             }
         };
@@ -218,9 +229,19 @@ impl Training {
     }
 }
 
+/// The weights in `path` as those that `setup` starts from; a head of another size is left out.
+fn start_from(setup: &mut Setup, path: &Path) -> Result<()> {
+    let (network, units) = (setup.network, setup.train.units()?);
+    let model = network.build(Mode::Inference, 1, network.input, units)?;
+    setup.train.start = Some(fitted(Raw::read(path)?, &model)?);
+    Ok(())
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     parula train --data mammograms --model compact-resnet --out resnet.safetensors\n  \
+    parula train --data BUSI --whole --classes benign,malignant,normal --model compact-resnet --out three.safetensors\n  \
+    parula train --data photos --whole --labels photos/labels.csv --model compact-resnet --out labels.safetensors\n  \
     parula train --data mammograms --model xception --preset paper --out xception.safetensors\n  \
     parula train --data mammograms --model xception --preset paper --out xception.safetensors --resume\n  \
     parula train --data mammograms --weights model.keras --freeze 'base/*' --out tuned.keras\n\n\
@@ -231,6 +252,8 @@ pub struct Train {
     /// The data set
     #[arg(long)]
     data: PathBuf,
+    #[command(flatten)]
+    classes: Classes,
     /// The network, see `parula models`; not where the file of the weights says what the model is
     #[arg(long, required_unless_present = "weights")]
     model: Option<String>,
@@ -322,7 +345,9 @@ impl Train {
     fn setup(&self, format: Format, stop: &Stop) -> Result<Setup> {
         let Some(path) = self.weights.as_deref().filter(|_| self.model.is_none()) else {
             let network = models::find(self.model.as_deref().unwrap_or_default())?;
-            return self.training.setup(network, self.weights.as_deref(), stop);
+            // What the head is like may be known only once the classes are.
+            let start = self.weights.as_deref().filter(|_| self.classes.is_usual());
+            return self.training.setup(network, start, stop);
         };
         let raw = Raw::read(path)?;
         if raw.format != Format::KerasArchive || !keras::describes(&raw) {
@@ -343,6 +368,52 @@ impl Train {
         self.training.fine_tuning(file, self.scaling, stop)
     }
 
+    /// Refuses a model of a file whose head is not of the classes `names`, which `setup` shall learn.
+    fn expect_head(&self, setup: &Setup, names: &[&str]) -> Result<()> {
+        let (own, units) = (setup.network.classes, setup.train.units()?);
+        let several = matches!(setup.train.taught, Taught::Labels(_));
+        let sigmoids = own > 1 && setup.train.head == Head::Sigmoid;
+        if units == own && sigmoids == several {
+            return Ok(());
+        }
+        let (count, names) = (names.len(), names.join(", "));
+        let learnt = match several {
+            true => format!("{count} labels, each with a sigmoid ({names})"),
+            false => format!("{count} classes ({names})"),
+        };
+        let output = setup.network.output().describe();
+        Err(Error::content(
+            self.weights.as_deref().unwrap_or(Path::new("")),
+            format!("its head is of {own} units, {output}, and there are {learnt}"),
+            "name as many by --classes, or give the model another head",
+        ))
+    }
+
+    /// Makes the head of `setup` that of the classes of `examples`, and takes up the weights to start from.
+    fn teach(&self, setup: &mut Setup, examples: &Examples) -> Result<()> {
+        setup.train.taught = examples.taught.clone();
+        let classes = examples.names().len();
+        if classes > 2 && self.training.head.is_none() && !setup.network.described() {
+            setup.train.head = Head::Softmax;
+        }
+        let several = matches!(examples.taught, Taught::Labels(_));
+        if several && self.training.head == Some(Head::Softmax) {
+            return Err(Error::usage(
+                "an image may have several labels, which do not compete",
+                "leave --head softmax away",
+            ));
+        }
+        if setup.network.described() {
+            return self.expect_head(setup, &examples.names());
+        }
+        match &self.weights {
+            Some(path) if !self.classes.is_usual() || examples.taught != Taught::Two => {
+                start_from(setup, path)
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub fn run(&self, global: &Global) -> Result<()> {
         // Before hours of training, not after.
         let format = Format::of_ending(&self.out)?;
@@ -353,61 +424,110 @@ impl Train {
         if let Some(outlines) = self.training.pictures.beside() {
             read.extend(layout::list(outlines)?.files);
         }
-        outputs::expect_apart(read.iter().chain(&self.weights), written.clone())?;
-        let setup = self.setup(format, &global.stop)?;
+        outputs::expect_apart(
+            read.iter().chain(&self.weights).chain(self.classes.table()),
+            written.clone(),
+        )?;
+        let mut setup = self.setup(format, &global.stop)?;
         let network = setup.network;
         let again = self.repeat.again();
         let gpu = global.open(self.numbers.precision)?;
-        setup.fits(&gpu)?;
+        if network.described() && self.classes.is_usual() && !self.training.whole {
+            // What the classes are is known before anything is read.
+            self.expect_head(&setup, &Class::ALL.map(Class::name))?;
+        }
+        if !network.described() || network.classes <= 2 {
+            setup.fits(&gpu)?;
+        }
         let run = RunFolder::of_file(&self.out, "train", again)?;
         out.claim(&run)?;
-        let options = TrainOptions {
-            seed: global.seed,
-            checkpoint: Some(self.out.clone()),
-            state: Some(out.state.clone()),
-            lines: Some(out.lines.clone()),
-            pictures: self.training.cut(),
-            longer: again == Again::Resume,
-            ..setup.train.clone()
-        };
         let seed = global.seed;
         let Training { whole, duplicates, .. } = self.training;
         let cut = RoiOptions { seed, whole, duplicates, ..RoiOptions::default() };
-        let read = Rois::read(&self.data, &self.training.pictures.options(), &cut)?;
-        read.notes(&self.data).iter().for_each(|note| crate::console::note!("{note}"));
+        let examples = self.classes.read(&self.data, &self.training.read(), &cut)?;
+        examples.notes.iter().for_each(|note| crate::console::note!("{note}"));
+        self.teach(&mut setup, &examples)?;
+        let judge = Judge::new(&examples, &self.training.positive)?;
+        let mut read = self.training.read();
+        if examples.taught != Taught::Two {
+            // It says how the network is judged, and not what it sees.
+            read.positive.clear();
+        }
+        let options = TrainOptions {
+            seed,
+            checkpoint: Some(self.out.clone()),
+            state: Some(out.state.clone()),
+            lines: Some(out.lines.clone()),
+            pictures: self.training.cut(&read),
+            longer: again == Again::Resume,
+            ..setup.train.clone()
+        };
+        let read = &examples.rois;
         let rois = &read.rois;
-        let split = split::split(rois, split::VALIDATION, seed)?;
+        let split = examples.split(split::VALIDATION, seed)?;
         let leakage = read.leakage(std::slice::from_ref(&split));
         setup.expect(&gpu, std::slice::from_ref(&split), rois.len())?;
-        let prepared = setup.prepare(rois);
+        let mut prepared = setup.prepare(rois);
+        examples.label(&mut prepared);
+        let counts = [&split.train, &split.validation].map(|side| examples.counts(side));
+        if examples.taught != Taught::Two {
+            crate::console::note!("{}", classes::counts_in_words(&examples, &counts));
+        }
         outputs::list_files(written)?;
+        let made: Vec<PathBuf> = match examples.taught {
+            Taught::Two => made.into_iter().collect(),
+            _ => {
+                let of_two = [&out.predictions, &out.training_predictions];
+                made.into_iter().filter(|path| !of_two.contains(&path)).collect()
+            }
+        };
         // Until it is done these are neither of the earlier training nor of this one.
         let accepted = || run.renew(&made);
         let name = network.name;
         let trained = train_after(&gpu, network, &prepared, &split, &options, name, accepted)?;
         let mut predictor = Predictor::new(&gpu, trained.model.clone(), &trained.store)?;
-        let sides = Sides::predict(&mut predictor, &prepared, rois, &split)?;
+        // Tables of predictions have one probability, that of abnormal.
+        let two = match examples.taught {
+            Taught::Two => Some(Sides::predict(&mut predictor, &prepared, rois, &split)?),
+            _ => None,
+        };
         run.make_all(&made, &trained.configuration, || {
             save(&out.weights, &trained.weights, &trained.model)?;
-            tables::write(&out.predictions, &sides.validation)?;
-            tables::write(&out.training_predictions, &sides.train)?;
+            if let Some(sides) = &two {
+                tables::write(&out.predictions, &sides.validation)?;
+                tables::write(&out.training_predictions, &sides.train)?;
+            }
             curves::save(&trained.records, network.name, &out.csv, &out.png)
         })?;
         run.finish()?;
+        if network.described() && examples.taught != Taught::Two {
+            // A copy of the user's file has no place for them.
+            let names = examples.names().join(",");
+            crate::console::note!(
+                "{}: name its classes by --class-names {names}",
+                self.out.display()
+            );
+        }
+        let judged = match &two {
+            Some(sides) => Some(Judged::Classes(Box::new(judgement(&sides.validation)))),
+            None => judge.of(&mut predictor, &prepared, &split.validation)?,
+        };
         let best = trained.best;
-        let at_threshold = sides.at_training_threshold();
+        let at_threshold = two.as_ref().and_then(Sides::at_training_threshold);
         if global.json {
             return print_json(&serde_json::json!({
                 "model": network.name, "weights": self.out, "epochs": trained.records,
                 "best_epoch": best.epoch, "val_acc": best.val_accuracy,
                 "seconds": trained.time.as_secs_f64(), "adapter": gpu.report().to_string(),
                 "train": split.train.len(), "validation": split.validation.len(),
-                "predictions": out.predictions, "judgement": judgement(&sides.validation),
-                "at_training_threshold": at_threshold, "leakage": leakage, "duplicates": read.duplicates, "truth": read.truth,
+                "predictions": two.as_ref().map(|_| &out.predictions), "judgement": judged,
+                "at_training_threshold": at_threshold, "leakage": leakage,
+                "duplicates": read.duplicates, "truth": read.truth, "classes": examples.names(),
+                "train_by_class": counts[0], "validation_by_class": counts[1],
             }));
         }
         print(&format!(
-            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}, predictions in {}\n{}",
+            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}{}\n",
             network.name,
             best.val_accuracy,
             best.epoch,
@@ -415,16 +535,28 @@ impl Train {
             trained.time.as_secs_f64(),
             self.out.display(),
             out.png.display(),
-            out.predictions.display(),
-            table(
-                [(
-                    network.name.to_owned(),
-                    &Classified::new(&sides.validation),
-                    at_threshold.as_ref()
-                )]
-                .into_iter()
-            )
-            .to_text(),
-        ))
+            match &two {
+                Some(_) => format!(", predictions in {}", out.predictions.display()),
+                None => String::new(),
+            },
+        ))?;
+        match (&two, judged) {
+            (Some(sides), _) => print(
+                &table(
+                    [(
+                        network.name.to_owned(),
+                        &Classified::new(&sides.validation),
+                        at_threshold.as_ref(),
+                    )]
+                    .into_iter(),
+                )
+                .to_text(),
+            ),
+            (None, Some(judged)) => {
+                let names: Vec<String> = examples.names().into_iter().map(str::to_owned).collect();
+                print(&format!("\n{}", judged.text(&names)))
+            }
+            (None, None) => Ok(()),
+        }
     }
 }

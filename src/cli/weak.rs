@@ -107,7 +107,7 @@ impl Weak {
             segmenter: self.segmenter()?,
             recipe,
             whole: self.training.whole,
-            read: self.training.pictures.options(),
+            read: self.training.read(),
             duplicates: self.training.duplicates,
             seeds: distinct(&self.seeds),
             seed: global.seed,

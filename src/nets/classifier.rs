@@ -9,7 +9,7 @@ use super::classes::{ClassNames, units};
 use super::images::{Colour, Grey, Prepared, Resize, Scaling, Window};
 use super::keras;
 use super::models::{self, Mode, Model, Network, Output};
-use super::train::{Predictor, probabilities, softmax};
+use super::train::{Predictor, each_alone, probabilities, softmax};
 use super::weights::{Raw, Top, Weights};
 use crate::engine::gpu::Gpu;
 use crate::engine::plan::{fitting, halving};
@@ -75,6 +75,8 @@ pub struct Classifier {
     pub(crate) resize: Resize,
     pub(crate) window: Option<Window>,
     pub(crate) classes: ClassNames,
+    /// How scores become probabilities.
+    pub(crate) output: Output,
     /// What gives scores, once it was asked to.
     predictor: Option<Predictor>,
 }
@@ -116,6 +118,7 @@ impl Classifier {
     /// [`Self::open_with`] of a file that was read already.
     pub(crate) fn open_raw(gpu: &Arc<Gpu>, raw: Raw, opening: &Opening) -> Result<Self> {
         let path = raw.path.clone();
+        let (own, each_alone) = (raw.class_names(), raw.each_alone());
         let mut classifier = match &opening.model {
             Some(name) => {
                 let find = if opening.segmenter { models::find_any } else { models::find };
@@ -125,7 +128,11 @@ impl Classifier {
             None => opening.load_network(raw.identify()?, raw, gpu)?,
         };
         let units = classifier.model.classes;
-        classifier.classes = ClassNames::new(&opening.class_names, &path, units)?;
+        classifier.classes = ClassNames::new(&opening.class_names, &own, &path, units)?;
+        // A fresh head of another size has not learnt the labels of the file.
+        if each_alone && own.len() == units && classifier.output == Output::Usual {
+            classifier.output = Output::Sigmoid;
+        }
         Ok(classifier)
     }
 
@@ -210,13 +217,18 @@ impl Classifier {
         &self.classes
     }
 
+    /// Whether several units each stand for themselves.
+    pub fn each_alone(&self) -> bool {
+        self.output == Output::Sigmoid && self.model.classes > 1
+    }
+
     /// The probabilities that scores stand for.
     pub fn probabilities(&self, logits: &[f32]) -> Vec<f64> {
-        match self.network.output() {
+        match self.output {
             Output::Usual => probabilities(logits),
             Output::Softmax => softmax(logits),
             Output::Given => logits.iter().map(|&share| f64::from(share)).collect(),
-            Output::Sigmoid => logits.iter().flat_map(|unit| probabilities(&[*unit])).collect(),
+            Output::Sigmoid => each_alone(logits),
         }
     }
 
@@ -334,6 +346,7 @@ impl Opening {
             scaling,
             window: self.window,
             classes: ClassNames::default(),
+            output: network.output(),
             predictor: None,
             resize: self.resize,
         }

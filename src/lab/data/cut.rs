@@ -21,6 +21,7 @@ use super::roi::{
 use crate::draw;
 use crate::error::{Error, Result};
 use crate::nets::images::{Grey, Rect};
+use crate::parallel;
 
 /// Cuts the ROIs of a whole data set: see [`cut`], without what was left out.
 ///
@@ -52,14 +53,23 @@ pub fn cut(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
 }
 
 fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
-    let of_class = |class| dataset.samples.iter().filter(move |sample| sample.class == class);
+    let of_class = |class| {
+        let samples = dataset.samples.iter().filter(move |sample| sample.class == class);
+        samples.filter(|sample| options.takes(&sample.label))
+    };
     let mut problems: Vec<Problem> =
         dataset.problems.iter().filter(|problem| !problem.harmless).cloned().collect();
-    problems.extend(classes_without_images(dataset));
+    if options.labels.is_none() {
+        problems.extend(classes_without_images(dataset));
+    }
     let mut loader = Loader::default();
+    let mut load = |sample: &Sample| match options.whole && !options.masked {
+        true => loader.bare(sample),
+        false => loader.load(sample),
+    };
     let (mut rois, mut notes) = (Vec::new(), Vec::new());
     for sample in of_class(Class::Abnormal) {
-        match loader.load(sample) {
+        match load(sample) {
             Ok(loaded) => {
                 rois.extend(abnormal(dataset, sample, &loaded, options));
                 notes.extend(loaded.notes);
@@ -70,13 +80,13 @@ fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     // Only what is needed is kept of the normal images: films are large.
     let mut normals = Vec::new();
     for sample in of_class(Class::Normal) {
-        match loader.load(sample) {
+        match load(sample) {
             Ok(loaded) if !is_blank(&loaded.image) => normals.push(sample),
             Ok(_) => {}
             Err(problem) => problems.push(problem),
         }
     }
-    if normals.is_empty() && problems.is_empty() {
+    if normals.is_empty() && problems.is_empty() && of_class(Class::Normal).next().is_some() {
         let what = "every normal image is of one grey value";
         problems.push(Problem::new(&dataset.root, what, "add normal images that show something"));
     }
@@ -91,6 +101,43 @@ fn from_images(dataset: &Dataset, options: &RoiOptions) -> Result<Cut> {
     };
     rois.extend(crops);
     Ok(Cut { rois, left_out: Vec::new(), notes })
+}
+
+/// Each image of `dataset` as it is, in the order of its samples. Images of one grey value are left out.
+///
+/// # Errors
+/// [`Error::Content`] with the first problem that is not harmless and the number of the others, and when not one image
+/// is left.
+pub fn images(dataset: &Dataset) -> Result<Cut> {
+    let mut problems: Vec<Problem> =
+        dataset.problems.iter().filter(|problem| !problem.harmless).cloned().collect();
+    let samples: Vec<&Sample> = dataset.samples.iter().collect();
+    let read = parallel::map(&samples, |sample| sample.image.read().map_err(Problem::reading));
+    let (mut rois, mut left_out) = (Vec::new(), Vec::new());
+    for (sample, image) in samples.into_iter().zip(read) {
+        match image {
+            Ok(image) if is_blank(&image) => {
+                let what = "is left out: it has one grey value everywhere";
+                let hint = "nothing is to be done, unless it should show something";
+                let problem = Problem::harmless(sample.image.path(), what, hint);
+                left_out.push(problem.of("blank"));
+            }
+            Ok(image) => {
+                let rect = whole(&image);
+                let roi = normal(dataset, sample, sample.name.clone(), rect, image);
+                rois.push(Roi { class: sample.class, ..roi });
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if rois.is_empty() && problems.is_empty() {
+        let what = "there is no image to learn from";
+        problems.push(Problem::new(&dataset.root, what, "add images that show something"));
+    }
+    match problems.len() {
+        0 => Ok(Cut { rois, left_out, notes: Vec::new() }),
+        n => Err(problems.swap_remove(0).into_error(n - 1)),
+    }
 }
 
 /// As many ROIs as `abnormal` has, cut from `normals` in turn.

@@ -134,6 +134,8 @@ pub struct ReadOptions {
     pub outlines: Option<PathBuf>,
     /// Which normal ROIs are cut of films of both breasts.
     pub normals: NormalRois,
+    /// The labels whose lesions are abnormal, in any case: those of others count as normal. Empty where all are.
+    pub positive: Vec<String>,
 }
 
 impl ReadOptions {
@@ -163,6 +165,7 @@ impl Default for ReadOptions {
             mask_values: Vec::new(),
             outlines: None,
             normals: NormalRois::default(),
+            positive: Vec::new(),
         }
     }
 }

@@ -83,7 +83,7 @@ const KINDS: [&str; 13] = [
     "melanoma",
 ];
 /// Folders that divide a data set without saying anything of the patient.
-const PARTS: [&str; 8] =
+pub(super) const PARTS: [&str; 8] =
     ["train", "training", "val", "valid", "validation", "test", "testing", "data"];
 
 /// More folders than this side by side are not classes.
@@ -125,7 +125,8 @@ pub fn read(listing: &Listing, options: &ReadOptions) -> Result<Dataset> {
             }
             None if masks.is_empty() => {
                 let what = "is left out: it has no mask and no folder that says its class";
-                let hint = "add a mask (empty for a normal image), or move it to a folder `normal`";
+                let hint = "add a mask (empty for a normal image), or move it to a folder `normal`; \
+                            `parula train --whole` takes folders of any names for classes";
                 problems.push(Problem::harmless(&entry.path, what, hint).of("no class"));
                 continue;
             }
@@ -251,10 +252,7 @@ impl Levels {
             })
             .collect();
         let says_class = |names: &BTreeSet<String>| {
-            names.len() <= MOST_CLASSES
-                && names
-                    .iter()
-                    .any(|name| is_normal(name) || is_abnormal(name) || leaves_open(name))
+            names.len() <= MOST_CLASSES && names.iter().any(|name| says_class(name))
         };
         let class = names.iter().position(says_class);
         // One folder around everything is not a patient, and neither is `train` beside `test`.
@@ -297,7 +295,7 @@ fn denied(folder: &str) -> Option<Option<String>> {
 }
 
 /// Whether a folder's name says that there is no lesion: `normal`, `no_tumor`, `no findings`, `no`.
-fn is_normal(folder: &str) -> bool {
+pub(super) fn is_normal(folder: &str) -> bool {
     match denied(folder) {
         // What is not malignant is benign, as well as normal.
         Some(Some(word)) => {
@@ -312,6 +310,11 @@ fn is_normal(folder: &str) -> bool {
 /// Whether a folder's name says of which kind its lesions are not, so that there may be others or none.
 fn leaves_open(folder: &str) -> bool {
     denied(folder).flatten().is_some_and(|word| KINDS.contains(&word.as_str()))
+}
+
+/// Whether a folder's name says anything of whether there is a lesion.
+pub(super) fn says_class(folder: &str) -> bool {
+    is_normal(folder) || is_abnormal(folder) || leaves_open(folder)
 }
 
 fn is_abnormal(folder: &str) -> bool {

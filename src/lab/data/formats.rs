@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub struct Format {
     /// For reports.
     pub name: &'static str,
+    /// Whether it is of films of breasts, of which ROIs are cut and compared: they are in no folders of classes.
+    pub of_films: bool,
     /// Whether this listing is of this layout.
     pub recognise: fn(&Listing) -> bool,
     /// Reads it; called only when recognised.
@@ -20,12 +22,21 @@ pub struct Format {
 
 /// Every layout, the most particular first: the first that recognises a folder reads it.
 pub const FORMATS: &[Format] = &[
-    Format { name: "ddsm", recognise: ddsm::recognise, read: ddsm::read },
-    Format { name: "cbis-ddsm", recognise: cbis::recognise, read: cbis::read },
-    Format { name: "mias", recognise: mias::recognise, read: mias::read },
-    Format { name: "busi", recognise: busi::recognise, read: busi::read },
-    Format { name: "folder", recognise: folder::recognise, read: folder::read },
+    Format { name: "ddsm", of_films: true, recognise: ddsm::recognise, read: ddsm::read },
+    Format { name: "cbis-ddsm", of_films: true, recognise: cbis::recognise, read: cbis::read },
+    Format { name: "mias", of_films: true, recognise: mias::recognise, read: mias::read },
+    Format { name: "busi", of_films: false, recognise: busi::recognise, read: busi::read },
+    Format { name: "folder", of_films: false, recognise: folder::recognise, read: folder::read },
 ];
+
+/// The layout of a folder.
+///
+/// # Errors
+/// [`Error::Content`] when it is none that is known.
+pub fn of(listing: &Listing) -> Result<&'static Format> {
+    let format = FORMATS.iter().find(|format| (format.recognise)(listing));
+    format.ok_or_else(|| listing.nothing_found())
+}
 
 /// Recognises and lists the data set in `root`, with the default options.
 ///
@@ -43,10 +54,7 @@ pub fn read(root: &Path) -> Result<Dataset> {
 /// [`Dataset::problems`] instead.
 pub fn read_with(root: &Path, options: &ReadOptions) -> Result<Dataset> {
     let listing = layout::list(root)?;
-    let format = FORMATS
-        .iter()
-        .find(|format| (format.recognise)(&listing))
-        .ok_or_else(|| listing.nothing_found())?;
+    let format = of(&listing)?;
     if options.outlines.is_some() && format.name != "mias" {
         return Err(Error::usage(
             format!("--outlines is for films of MIAS, and {} is not of these", root.display()),

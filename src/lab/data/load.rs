@@ -45,6 +45,14 @@ impl Loader {
         }
     }
 
+    /// Reads the image of a sample alone.
+    ///
+    /// # Errors
+    /// That it cannot be decoded.
+    pub fn bare(&mut self, sample: &Sample) -> Result<Loaded, Problem> {
+        Ok(Loaded { image: self.picture(&sample.image)?, mask: None, notes: Vec::new() })
+    }
+
     /// Reads a sample.
     ///
     /// # Errors
@@ -146,7 +154,9 @@ pub fn has_lesion(masks: &[Picture]) -> Result<bool, Problem> {
 /// The problem of an abnormal image that has no mask.
 fn without_mask(image: &Path) -> Problem {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
-    let hint = format!("put its outline, filled with white on black, beside it as {stem}_mask.png");
+    let hint = format!(
+        "put its outline, filled with white on black, beside it as {stem}_mask.png; `parula train --whole` needs none"
+    );
     Problem::new(image, "there is no mask for this abnormal image", hint).of("no mask")
 }
 

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::dataset::{Dataset, ReadOptions};
+use super::class_folders::no_class;
+use super::dataset::{Class, Dataset, ReadOptions};
 use super::duplicates::leakage::Print;
 use super::duplicates::{self, Counts};
 use super::picture::Picture;
 use super::problem::Problem;
 use super::roi::{self, Roi, RoiOptions};
 use super::truth::Truth;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lab::data::cut;
 use crate::lab::data::formats;
 use crate::nets::images::Split;
@@ -43,11 +44,43 @@ impl Rois {
     pub fn read(folder: &Path, read: &ReadOptions, options: &RoiOptions) -> Result<Self> {
         let mut dataset = formats::read_with(folder, read)?;
         let (duplicates, _) = duplicates::apply(&mut dataset, options.duplicates);
-        let cut = cut::cut(&dataset, options)?;
-        let pictures = pictures(&dataset, &cut.rois);
+        // Normal is then what has a lesion of another label.
+        let labels = match read.positive.is_empty() {
+            true => options.labels.clone(),
+            false => options.labels.clone().or_else(|| Some(all_labels(&dataset))),
+        };
+        let options = &RoiOptions { labels, ..options.clone() };
+        let mut cut = cut::cut(&dataset, options)?;
+        // Normal ROIs of films have no sample of their own.
+        cut.rois.retain(|roi| options.takes(&roi.label));
+        only_positive(&mut cut.rois, &read.positive, folder)?;
+        let truth = match options.masked {
+            true => Truth::of(&cut.rois),
+            false => Truth::of_samples(&dataset.samples),
+        };
+        Ok(Self::of(&dataset, duplicates, cut, truth))
+    }
+
+    /// The same of whole images, whose masks are of no account, whatever their classes are. Those whose label `takes`
+    /// refuses are compared with the others, and then left out.
+    ///
+    /// # Errors
+    /// Those of [`cut::images`].
+    pub fn whole(
+        dataset: &mut Dataset,
+        handling: duplicates::Handling,
+        takes: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let (duplicates, _) = duplicates::apply(dataset, handling);
+        dataset.samples.retain(|sample| takes(&sample.label));
+        let cut = cut::images(dataset)?;
+        Ok(Self::of(dataset, duplicates, cut, Truth::default()))
+    }
+
+    fn of(dataset: &Dataset, duplicates: Counts, cut: roi::Cut, truth: Truth) -> Self {
+        let pictures = pictures(dataset, &cut.rois);
         let roi::Cut { rois, left_out, notes: labels } = cut;
-        let truth = Truth::of(&rois);
-        Ok(Rois { rois, left_out, labels, truth, duplicates, pictures })
+        Rois { rois, left_out, labels, truth, duplicates, pictures }
     }
 
     /// What a person should know of the data set in `folder`, a line each.
@@ -83,18 +116,24 @@ impl Rois {
                 "{n} masks hold labels, and what is not 0 is lesion: `parula data inspect {shown}`"
             ));
         }
-        let Counts { groups, images, contradictions, dropped } = self.duplicates;
-        if groups > 0 {
-            let mut note = duplicates::words(images, groups);
-            if contradictions > 0 {
-                note += &format!(", {contradictions} of them under two labels, which are left out");
-            }
-            if dropped > contradictions {
-                note += &format!(", {} further ones are left out", dropped - contradictions);
-            }
-            notes.push(format!("{note}: `parula data inspect {shown}`"));
-        }
+        notes.extend(self.duplicates_in_words(folder));
         notes
+    }
+
+    /// What was found of duplicates in `folder`, where there are some.
+    pub fn duplicates_in_words(&self, folder: &Path) -> Option<String> {
+        let Counts { groups, images, contradictions, dropped } = self.duplicates;
+        if groups == 0 {
+            return None;
+        }
+        let mut note = duplicates::words(images, groups);
+        if contradictions > 0 {
+            note += &format!(", {contradictions} of them under two labels, which are left out");
+        }
+        if dropped > contradictions {
+            note += &format!(", {} further ones are left out", dropped - contradictions);
+        }
+        Some(format!("{note}: `parula data inspect {}`", folder.display()))
     }
 
     /// The pictures on the validation side of `splits` that are equal or nearly equal to one on the training
@@ -140,6 +179,42 @@ impl Rois {
             Some(Print::of(root.join(path), &picture.read().ok()?))
         });
         read.into_iter().flatten().collect()
+    }
+}
+
+/// The labels of a data set, and that of normal ROIs which have no image of their own.
+fn all_labels(dataset: &Dataset) -> Vec<String> {
+    let labels = dataset.samples.iter().map(|sample| sample.label.clone());
+    labels.chain([Class::Normal.name().to_owned()]).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Makes ROIs of lesions normal that are of none of the labels `positive`, where there are some: their masks say where
+/// they are cut, and nothing more. Abnormal ones still come first.
+fn only_positive(rois: &mut [Roi], positive: &[String], folder: &Path) -> Result<()> {
+    if positive.is_empty() {
+        return Ok(());
+    }
+    let of = |label: &String, roi: &Roi| {
+        roi.class == Class::Abnormal && roi.label.to_lowercase() == label.to_lowercase()
+    };
+    if let Some(absent) = positive.iter().find(|label| !rois.iter().any(|roi| of(label, roi))) {
+        let lesions = rois.iter().filter(|roi| roi.class == Class::Abnormal);
+        let there: BTreeSet<String> = lesions.map(|roi| roi.label.clone()).collect();
+        return Err(no_class(folder, absent, &there.into_iter().collect::<Vec<_>>()));
+    }
+    for roi in rois.iter_mut() {
+        if !positive.iter().any(|label| of(label, roi)) {
+            roi.class = Class::Normal;
+            roi.mask = None;
+        }
+    }
+    rois.sort_by_key(|roi| roi.class == Class::Normal);
+    match rois.last().map(|roi| roi.class) {
+        Some(Class::Normal) => Ok(()),
+        _ => Err(Error::usage(
+            "every ROI counts as abnormal, and none as normal",
+            "leave a label out of --positive, or add normal images",
+        )),
     }
 }
 

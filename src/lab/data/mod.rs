@@ -8,10 +8,12 @@
 
 pub mod busi;
 pub mod cbis;
+pub mod class_folders;
 pub mod cut;
 pub mod dataset;
 pub mod ddsm;
 pub mod duplicates;
+pub mod examples;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod folder;
@@ -45,6 +47,7 @@ pub mod walk;
 
 pub use dataset::{Class, Dataset, ReadOptions, Sample};
 pub use ddsm::Origin;
+pub use examples::{Examples, Which};
 pub use material::Rois;
 pub use picture::Picture;
 pub use problem::Problem;

@@ -35,8 +35,20 @@ pub struct RoiOptions {
     pub padding: RangeInclusive<f32>,
     /// Take whole images, abnormal and normal, and cut nothing.
     pub whole: bool,
+    /// Of whole images: whether abnormal ones must have a mask.
+    pub masked: bool,
+    /// Take samples of these labels alone, in any case, be there normal ones among them or not; none for all.
+    pub labels: Option<Vec<String>>,
     /// What becomes of pictures that show the same scan, before anything is cut.
     pub duplicates: duplicates::Handling,
+}
+
+impl RoiOptions {
+    /// Whether samples of this label are taken.
+    pub fn takes(&self, label: &str) -> bool {
+        let is = |one: &String| one.to_lowercase() == label.to_lowercase();
+        self.labels.as_ref().is_none_or(|labels| labels.iter().any(is))
+    }
 }
 
 impl Default for RoiOptions {
@@ -45,6 +57,8 @@ impl Default for RoiOptions {
             seed: 0,
             padding: 0.1..=0.3,
             whole: false,
+            masked: true,
+            labels: None,
             duplicates: duplicates::Handling::Group,
         }
     }
@@ -119,21 +133,23 @@ pub fn classes_without_images(dataset: &Dataset) -> Vec<Problem> {
     Class::ALL.into_iter().filter(empty).map(problem).collect()
 }
 
-/// The ROI around the lesion of one image; none only when the mask is empty.
+/// The ROI around the lesion of one image, or all of the image; none only for an ROI without a lesion.
 pub(super) fn abnormal(
     dataset: &Dataset,
     sample: &Sample,
     loaded: &Loaded,
     options: &RoiOptions,
 ) -> Option<Roi> {
-    let mask = loaded.mask.as_ref()?;
-    let lesion = mask.bounds()?;
-    let mut random = draw::stream(options.seed, &format!("padding of {}", sample.name));
-    let padding = std::array::from_fn(|_| random.random_range(options.padding.clone()));
-    let size = (loaded.image.width, loaded.image.height);
+    let mask = loaded.mask.as_ref();
     let (rect, padding) = match options.whole {
         true => (whole(&loaded.image), [0.0; 4]),
-        false => (padded(lesion, padding, size), padding),
+        false => {
+            let lesion = mask?.bounds()?;
+            let mut random = draw::stream(options.seed, &format!("padding of {}", sample.name));
+            let padding = std::array::from_fn(|_| random.random_range(options.padding.clone()));
+            let size = (loaded.image.width, loaded.image.height);
+            (padded(lesion, padding, size), padding)
+        }
     };
     Some(Roi {
         name: sample.name.clone(),
@@ -143,7 +159,7 @@ pub(super) fn abnormal(
         rect,
         padding,
         image: loaded.image.crop(rect),
-        mask: Some(mask.crop(rect)),
+        mask: mask.map(|mask| mask.crop(rect)),
         circle: sample.circle,
         view: sample.view,
         file: dataset.below_root(sample.image.path()),

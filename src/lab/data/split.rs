@@ -20,27 +20,44 @@ pub const VALIDATION: f64 = 0.2;
 /// [`Error::Usage`] when `fraction` is not between 0 and 1, or a class comes from fewer than two
 /// sources, so that one side would lack it.
 pub fn split(rois: &[Roi], fraction: f64, seed: u64) -> Result<Split> {
+    let classes: Vec<Vec<usize>> = rois.iter().map(|roi| vec![roi.class.index()]).collect();
+    split_by(rois, &classes, &Class::ALL.map(Class::name), fraction, seed)
+}
+
+/// The same by other classes: `classes` says of each ROI which of `names` it counts for, be it one, several or none.
+/// About `fraction` of the ROIs of each are in validation.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_by(
+    rois: &[Roi],
+    classes: &[Vec<usize>],
+    names: &[&str],
+    fraction: f64,
+    seed: u64,
+) -> Result<Split> {
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(Error::usage(
             format!("a validation share of {fraction} leaves one side of the split empty"),
             "give a share between 0 and 1, such as 0.2",
         ));
     }
-    let mut sources = sources_of(rois, seed);
-    let total = sum(sources.iter());
+    // What counts for none is shared out like a class, and may be on one side alone.
+    let none = classes.iter().any(Vec::is_empty);
+    let mut sources = sources_of(rois, classes, names.len() + usize::from(none), seed);
     // At least one of each class on each side, however small the set.
-    let target =
-        total.map(|n| (n as f64 * fraction).round().clamp(1.0, (n as f64 - 1.0).max(1.0)) as usize);
-    fill(&mut sources, target);
-    for class in Class::ALL {
+    let share = |n: usize| (n as f64 * fraction).round().clamp(1.0, (n as f64 - 1.0).max(1.0));
+    let target: Vec<usize> = sum(sources.iter()).into_iter().map(|n| share(n) as usize).collect();
+    fill(&mut sources, &target);
+    for (class, name) in names.iter().enumerate() {
         for to_validation in [true, false] {
-            rescue(&mut sources, class, to_validation)?;
+            rescue(&mut sources, class, name, to_validation)?;
         }
     }
-    for class in Class::ALL {
+    for (class, name) in names.iter().enumerate() {
         let sides = [true, false].map(|side| count(&sources, class, side));
         if sides.contains(&0) {
-            return Err(too_few(class));
+            return Err(too_few(&sources, class, name));
         }
     }
     let chosen: BTreeSet<&str> =
@@ -64,7 +81,8 @@ pub fn fold(rois: &[Roi], folds: usize, fold: usize, seed: u64) -> Result<Split>
         let problem = format!("there is no fold {fold} of {folds}");
         return Err(Error::usage(problem, "give 2 folds or more"));
     }
-    let mut sources = sources_of(rois, seed);
+    let classes: Vec<Vec<usize>> = rois.iter().map(|roi| vec![roi.class.index()]).collect();
+    let mut sources = sources_of(rois, &classes, 2, seed);
     let total = sum(sources.iter());
     for class in Class::ALL {
         let of_class = sources.iter().filter(|source| source.rois[class.index()] > 0).count();
@@ -120,15 +138,23 @@ pub fn leakage(rois: &[Roi], split: &Split) -> usize {
 /// A source, and how many ROIs of each class it has.
 struct Source<'a> {
     name: &'a str,
-    rois: [usize; 2],
+    rois: Vec<usize>,
     validation: bool,
 }
 
 /// All sources in the seed's order.
-fn sources_of(rois: &[Roi], seed: u64) -> Vec<Source<'_>> {
-    let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
-    for roi in rois {
-        counts.entry(&roi.source).or_default()[roi.class.index()] += 1;
+fn sources_of<'a>(
+    rois: &'a [Roi],
+    classes: &[Vec<usize>],
+    count: usize,
+    seed: u64,
+) -> Vec<Source<'a>> {
+    let mut counts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (roi, classes) in rois.iter().zip(classes) {
+        let counts = counts.entry(&roi.source).or_insert_with(|| vec![0; count]);
+        // The last is what counts for no class.
+        let none = classes.is_empty().then_some(count - 1);
+        classes.iter().copied().chain(none).for_each(|class| counts[class] += 1);
     }
     let mut sources: Vec<Source> =
         counts.into_iter().map(|(name, rois)| Source { name, rois, validation: false }).collect();
@@ -136,44 +162,64 @@ fn sources_of(rois: &[Roi], seed: u64) -> Vec<Source<'_>> {
     sources
 }
 
-fn sum<'a>(sources: impl Iterator<Item = &'a Source<'a>>) -> [usize; 2] {
-    sources.fold([0; 2], |sum, source| [sum[0] + source.rois[0], sum[1] + source.rois[1]])
+/// How many ROIs of each class they have together.
+fn sum<'a>(sources: impl Iterator<Item = &'a Source<'a>>) -> Vec<usize> {
+    sources.fold(Vec::new(), |sum, source| plus(&sum, &source.rois))
 }
 
-/// Moves sources to validation, in order, as long as each brings both classes nearer to `target`
+fn plus(some: &[usize], more: &[usize]) -> Vec<usize> {
+    (0..more.len()).map(|class| some.get(class).unwrap_or(&0) + more[class]).collect()
+}
+
+/// Moves sources to validation, in order, as long as each brings all classes nearer to `target`
 /// taken together.
-fn fill(sources: &mut [Source], target: [usize; 2]) {
-    let distance = |now: [usize; 2]| now[0].abs_diff(target[0]) + now[1].abs_diff(target[1]);
-    let mut now = [0; 2];
+fn fill(sources: &mut [Source], target: &[usize]) {
+    let distance = |now: &[usize]| -> usize {
+        now.iter().zip(target).map(|(now, target)| now.abs_diff(*target)).sum()
+    };
+    let mut now = vec![0; target.len()];
     for source in sources {
-        let next = [now[0] + source.rois[0], now[1] + source.rois[1]];
-        if distance(next) < distance(now) {
+        let next = plus(&now, &source.rois);
+        if distance(&next) < distance(&now) {
             source.validation = true;
             now = next;
         }
     }
 }
 
-fn count(sources: &[Source], class: Class, validation: bool) -> usize {
-    sum(sources.iter().filter(|source| source.validation == validation))[class.index()]
+fn count(sources: &[Source], class: usize, validation: bool) -> usize {
+    let side = sources.iter().filter(|source| source.validation == validation);
+    side.map(|source| source.rois[class]).sum()
 }
 
 /// Gives a side that has nothing of `class` the smallest source that has.
-fn rescue(sources: &mut [Source], class: Class, validation: bool) -> Result<()> {
+fn rescue(sources: &mut [Source], class: usize, name: &str, validation: bool) -> Result<()> {
     if count(sources, class, validation) > 0 {
         return Ok(());
     }
-    let of_class = |source: &&mut Source| source.rois[class.index()] > 0;
-    let smallest = sources.iter_mut().filter(of_class).min_by_key(|s| s.rois[0] + s.rois[1]);
-    smallest.ok_or_else(|| too_few(class))?.validation = validation;
+    let of_class = (0..sources.len()).filter(|&at| sources[at].rois[class] > 0);
+    let smallest = of_class.min_by_key(|&at| sources[at].rois.iter().sum::<usize>());
+    match smallest {
+        Some(smallest) => sources[smallest].validation = validation,
+        None => return Err(too_few(sources, class, name)),
+    }
     Ok(())
 }
 
-fn too_few(class: Class) -> Error {
-    Error::usage(
-        format!("the class {} comes from fewer than two patients or images", class.name()),
-        "training and validation each need one: add images, or say in patients.csv whose they are",
-    )
+/// Why a side of the split lacks a class.
+fn too_few(sources: &[Source], class: usize, name: &str) -> Error {
+    match sources.iter().filter(|source| source.rois[class] > 0).count() {
+        0 | 1 => Error::usage(
+            format!("the class {name} comes from fewer than two patients or images"),
+            "training and validation each need one: add images, or say in patients.csv whose they are",
+        ),
+        some => Error::usage(
+            format!(
+                "the {some} patients of the class {name} cannot be split so that each side has all classes"
+            ),
+            "add images, or leave a rare class out by --classes",
+        ),
+    }
 }
 
 #[cfg(test)]

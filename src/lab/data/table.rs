@@ -19,6 +19,8 @@ const HEAD: u64 = 1 << 16;
 pub struct Table {
     /// The names of the columns in lower case, with spaces for `_`.
     pub header: Vec<String>,
+    /// The same as they are written.
+    pub titles: Vec<String>,
     /// Lines that are not empty, or what is wrong with them, each with its number; the header's is 1.
     pub rows: Vec<(u64, Result<Vec<String>, String>)>,
 }
@@ -78,10 +80,11 @@ impl Table {
             .trim(Trim::All)
             .delimiter(delimiter)
             .from_reader(text.as_bytes());
-        let header = match reader.headers() {
-            Ok(header) => header.iter().map(spelling).collect(),
+        let titles: Vec<String> = match reader.headers() {
+            Ok(header) => header.iter().map(title).collect(),
             Err(_) => Vec::new(),
         };
+        let header: Vec<String> = titles.iter().map(|title| spelling(title)).collect();
         let mut rows = Vec::new();
         for record in reader.records() {
             let row = match record {
@@ -99,7 +102,7 @@ impl Table {
             };
             rows.push(row);
         }
-        Table { header, rows }
+        Table { header, titles, rows }
     }
 }
 
@@ -125,7 +128,11 @@ fn fields(
 
 /// One way of writing a column's name: tables differ in `_` and in case.
 fn spelling(name: &str) -> String {
-    name.trim().trim_matches('"').replace('_', " ").to_lowercase()
+    name.replace('_', " ").to_lowercase()
+}
+
+fn title(name: &str) -> String {
+    name.trim().trim_matches('"').to_owned()
 }
 
 fn first_line(text: &str) -> &str {

@@ -127,7 +127,8 @@ fn words(test: &TestSet) -> String {
 /// How pictures are read, by name, where it is not as usual. What comes of it is in the fingerprint of the ROIs;
 /// this says which option it was.
 pub fn pictures(read: &ReadOptions) -> Map<String, Value> {
-    let ReadOptions { projections, origin, window, mask_values, outlines, normals } = read;
+    let ReadOptions { projections, origin, window, mask_values, outlines, normals, positive } =
+        read;
     let usual = ReadOptions::default();
     let named = [
         ("projections", *projections != usual.projections, json!(format!("{projections:?}"))),
@@ -136,6 +137,7 @@ pub fn pictures(read: &ReadOptions) -> Map<String, Value> {
         ("mask_values", *mask_values != usual.mask_values, json!(mask_values)),
         // Where they lie does not count.
         ("outlines", outlines.is_some(), json!(true)),
+        ("positive", !positive.is_empty(), json!(positive)),
         ("normals", *normals != usual.normals, json!(format!("{normals:?}").to_lowercase())),
     ];
     let named = named.into_iter().filter(|(_, is, _)| *is);

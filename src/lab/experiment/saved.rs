@@ -7,7 +7,7 @@ use super::setup::Setup;
 use crate::engine::gpu::Gpu;
 use crate::engine::plan::halving;
 use crate::engine::session::Store;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files;
 use crate::lab::run_folder::RunFolder;
 use crate::nets::images::{Grey, Prepared, Scaling, Split};
@@ -32,9 +32,18 @@ impl Saved {
     /// what the input's size, the head and the scaling were; where it does not, `setup` does.
     ///
     /// # Errors
-    /// Those of reading, and when the weights are of another network.
+    /// Those of reading, and when the weights are of another network, or of other classes than normal and abnormal.
     pub fn read(gpu: &Arc<Gpu>, setup: &Setup, batch: usize, path: &Path) -> Result<Self> {
         let raw = Raw::read(path)?;
+        // Which of its units would speak for a lesion, nobody can tell.
+        let names = raw.class_names();
+        if !names.is_empty() {
+            return Err(Error::content(
+                path,
+                format!("it tells {} apart, and not normal from abnormal", names.join(", ")),
+                "give weights that `parula train` made without --classes and --labels, or `parula reproduce`",
+            ));
+        }
         let size = raw.input().unwrap_or([setup.size.0, setup.size.1]);
         let units = raw.classes().unwrap_or(setup.train.head.units());
         let scaling = raw.scaling().and_then(Scaling::named).unwrap_or(setup.scaling);

@@ -131,7 +131,7 @@ impl Lesson {
             network: json!({
                 "name": name, "about": source.about, "input": [height, width, channels],
                 "scaling": classifier.scaling.name(), "affine": affine, "order": order,
-                "classes": classes, "output": classifier.network.output(),
+                "classes": classes, "output": classifier.output,
                 "parameters": model.parameters(), "cam": network.cam, "logits": network.logits,
                 "layers": network.layers, "adapter": gpu.report().to_string(),
             }),

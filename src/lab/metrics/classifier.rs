@@ -27,6 +27,15 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// The probability of these classes together; a single unit is the second of two.
+    fn sum_of(&self, classes: &[usize]) -> f64 {
+        match (self.probabilities, classes) {
+            ([unit], [0]) => 1.0 - unit,
+            ([unit], _) => *unit,
+            (all, classes) => classes.iter().filter_map(|&class| all.get(class)).sum(),
+        }
+    }
+
     /// The likeliest class, of equals the first; with one unit or two, the second from `threshold` on.
     pub fn says(&self, threshold: Option<f64>) -> usize {
         match (self.probabilities, threshold) {
@@ -49,10 +58,12 @@ pub struct Judgement {
     pub accuracy: Option<Figure>,
     /// `confusion[i][j]`: images of class i that are called j.
     pub confusion: Vec<Vec<usize>>,
-    /// Of two classes.
+    /// Of two classes, or of those that count as positive against all others.
     pub positive: Option<Positive>,
     /// Of more than two: each class against all others.
     pub classes: Vec<OneClass>,
+    /// Of more than two classes: the mean of their areas; null where a class has no image.
+    pub macro_auc: Option<f64>,
     /// The mean over the classes of the share that is classified rightly; null where a class has no image.
     pub balanced_accuracy: Option<f64>,
     /// The expected calibration error, from 0 to 1.
@@ -61,9 +72,11 @@ pub struct Judgement {
     pub reliability: Vec<Bin>,
 }
 
-/// What there is of two classes, of which the second counts as positive.
+/// What there is of two sides, of which one counts as positive: the second of two classes, or some of several.
 #[derive(Clone, Debug, Serialize)]
 pub struct Positive {
+    /// The classes that count as positive.
+    pub of: Vec<usize>,
     /// Probabilities above it are called positive.
     pub threshold: f64,
     /// At that threshold, with intervals over patients.
@@ -115,7 +128,26 @@ pub struct Bin {
 impl Judgement {
     /// Of `answers` with `classes` classes (two for a single unit), at `threshold` in place of the likelier class.
     pub fn new(answers: &[Answer], classes: usize, threshold: Option<f64>) -> Self {
-        let said: Vec<usize> = answers.iter().map(|answer| answer.says(threshold)).collect();
+        Self::with_positive(answers, classes, threshold, &[])
+    }
+
+    /// The same where the classes `positive` count as positive together, each image by the sum of their probabilities.
+    /// Without any it is the second of two classes, and none of more. The threshold is of that sum.
+    pub fn with_positive(
+        answers: &[Answer],
+        classes: usize,
+        threshold: Option<f64>,
+        positive: &[usize],
+    ) -> Self {
+        let positive = match (positive, classes) {
+            ([], 2) => &[1],
+            (positive, _) => positive,
+        };
+        let says = |answer: &Answer| match (positive, classes, threshold) {
+            ([0], 2, Some(cut)) => usize::from(answer.sum_of(positive) <= cut),
+            _ => answer.says(threshold),
+        };
+        let said: Vec<usize> = answers.iter().map(says).collect();
         let mut confusion = vec![vec![0; classes]; classes];
         for (answer, &said) in answers.iter().zip(&said) {
             confusion[answer.class][said] += 1;
@@ -144,11 +176,15 @@ impl Judgement {
                 sensitivity: recall(class),
             }
         };
+        let each: Vec<OneClass> =
+            if classes > 2 { (0..classes).map(one_class).collect() } else { Vec::new() };
         Judgement {
             images: answers.len(),
             accuracy: share(&rights),
-            positive: (classes == 2).then(|| Positive::new(answers, &said, threshold)),
-            classes: if classes > 2 { (0..classes).map(one_class).collect() } else { Vec::new() },
+            positive: (!positive.is_empty())
+                .then(|| Positive::new(answers, &said, threshold, positive)),
+            macro_auc: mean(each.iter().map(|class| Some(class.auc?.value))),
+            classes: each,
             balanced_accuracy: recalls.map(|all| all.iter().sum::<f64>() / classes as f64),
             calibration_error: calibration_error(&reliability),
             reliability,
@@ -157,18 +193,35 @@ impl Judgement {
     }
 }
 
+/// The mean of numbers; none where one is missing, or all are.
+pub(super) fn mean(numbers: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let all: Vec<f64> = numbers.collect::<Option<_>>()?;
+    (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+}
+
 fn said_of<'a>(answer: &Answer<'a>, probability: f64, positive: bool, right: bool) -> Said<'a> {
     Said { patient: answer.patient, positive, probability, right }
 }
 
 impl Positive {
-    fn new(answers: &[Answer], said: &[usize], threshold: Option<f64>) -> Self {
-        let of_second = |one: &Answer| one.probabilities.last().copied().unwrap_or(0.0);
-        let all: Vec<Said> = answers
-            .iter()
-            .zip(said)
-            .map(|(one, &said)| said_of(one, of_second(one), one.class == 1, one.class == said))
-            .collect();
+    fn new<'a>(
+        answers: &'a [Answer<'a>],
+        said: &[usize],
+        threshold: Option<f64>,
+        of: &[usize],
+    ) -> Self {
+        let two = answers.first().is_some_and(|one| one.probabilities.len() <= 2);
+        let judge = |one: &'a Answer<'a>, said: usize| {
+            let (sum, is) = (one.sum_of(of), of.contains(&one.class));
+            let called = match threshold {
+                // What is called so is said already.
+                Some(cut) if !two => sum > cut,
+                _ => of.contains(&said),
+            };
+            said_of(one, sum, is, called == is)
+        };
+        let all: Vec<Said> =
+            answers.iter().zip(said).map(|(one, &said)| judge(one, said)).collect();
         let mut ranked: Vec<(f64, bool)> =
             all.iter().map(|one| (one.probability, one.positive)).collect();
         ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -181,6 +234,7 @@ impl Positive {
             }
         });
         Positive {
+            of: of.to_vec(),
             threshold: threshold.unwrap_or(0.5),
             binary: Binary::new(&all),
             average_precision: average_precision(&ranked),
@@ -220,7 +274,7 @@ fn roc(ranked: &[(f64, bool)]) -> Vec<Point> {
 }
 
 /// The area under precision and recall of what is sorted from the highest probability on.
-fn average_precision(ranked: &[(f64, bool)]) -> Option<f64> {
+pub(super) fn average_precision(ranked: &[(f64, bool)]) -> Option<f64> {
     let (mut before, mut sum) = (0, 0.0);
     for (_, called, right) in runs(ranked) {
         sum += (right - before) as f64 * right as f64 / called as f64;
@@ -303,6 +357,36 @@ mod tests {
         assert_eq!([area(0), area(2)], [1.0, 0.75]);
         // 0.7 and 0.8 in bins of their own, both right; of the two at 0.5 one.
         assert!((found.calibration_error - (0.3 + 0.0 + 0.2) / 4.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn classes_that_count_as_positive_are_summed() {
+        let all: [(usize, &[f64]); 4] = [
+            (0, &[0.7, 0.2, 0.1]),
+            (1, &[0.1, 0.5, 0.4]),
+            (2, &[0.45, 0.25, 0.3]),
+            (0, &[0.5, 0.1, 0.4]),
+        ];
+        let answers =
+            all.map(|(class, probabilities)| Answer { patient: "a", class, probabilities });
+        let union = |cut| Judgement::with_positive(&answers, 3, cut, &[1, 2]).positive.unwrap();
+        // 0.9 and 0.55 against 0.3 and 0.5; called so are those whose likeliest class is one of them.
+        assert_eq!(union(None).binary.auc.unwrap().value, 1.0);
+        assert_eq!(union(None).binary.sensitivity.unwrap().value, 0.5);
+        assert_eq!(union(Some(0.52)).binary.sensitivity.unwrap().value, 1.0);
+        assert_eq!(union(Some(0.4)).binary.specificity.unwrap().value, 0.5);
+        let found = Judgement::with_positive(&answers, 3, None, &[1, 2]);
+        assert_eq!(found.confusion, Judgement::new(&answers, 3, None).confusion);
+        let areas: Vec<f64> = found.classes.iter().map(|one| one.auc.unwrap().value).collect();
+        assert!((found.macro_auc.unwrap() - areas.iter().sum::<f64>() / 3.0).abs() < 1e-12);
+        // The first of two classes, by one unit or by two.
+        for probabilities in [&[0.2][..], &[0.8, 0.2]] {
+            let one = Answer { patient: "a", class: 0, probabilities };
+            let other = Answer { class: 1, ..one };
+            let found = Judgement::with_positive(&[one, other], 2, Some(0.9), &[0]);
+            assert_eq!(found.confusion, [[0, 1], [0, 1]]);
+            assert_eq!(found.positive.unwrap().binary.sensitivity.unwrap().value, 0.0);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod energy;
 pub mod gini;
 pub mod interval;
 pub mod iou;
+pub mod labels;
 pub mod lesions;
 pub mod mann_whitney;
 pub mod operating_point;

@@ -29,6 +29,8 @@ pub struct Prepared {
     pub images: Vec<f32>,
     /// The class index of each image.
     pub labels: Vec<usize>,
+    /// Where an image may have several labels: of each image, which it has. Else empty.
+    pub marks: Vec<Vec<bool>>,
     /// What each image is called in messages; may be empty.
     pub names: Vec<String>,
 }
@@ -69,14 +71,15 @@ impl Prepared {
     }
 
     fn none(size: (usize, usize), channels: usize, scaling: Scaling) -> Self {
-        let (images, labels, names) = (Vec::new(), Vec::new(), Vec::new());
-        Prepared { size, channels, depth: channels, scaling, images, labels, names }
+        let (images, labels, marks, names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Prepared { size, channels, depth: channels, scaling, images, labels, marks, names }
     }
 
     /// Appends `others`, made for the same network, with their labels and names.
     pub fn append(&mut self, others: Prepared) {
         self.images.extend(others.images);
         self.labels.extend(others.labels);
+        self.marks.extend(others.marks);
         self.names.extend(others.names);
     }
 

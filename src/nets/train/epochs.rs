@@ -88,7 +88,7 @@ pub fn train_after(
         title,
         batch,
         steps_an_epoch,
-        class_weights: class_weights(prepared, split, options),
+        class_weights: class_weights(prepared, split, options)?,
         bar: console::bar(title, u64::from(options.epochs) * steps_an_epoch),
         start,
         model,
@@ -121,7 +121,7 @@ struct Run<'a> {
     title: &'a str,
     batch: usize,
     steps_an_epoch: u64,
-    class_weights: [f32; 2],
+    class_weights: Vec<f32>,
     bar: Box<dyn Bar>,
     start: Instant,
     model: Model,
@@ -221,13 +221,13 @@ impl Run<'_> {
         let mut batch = batches.next();
         while let Some(images) = batch {
             options.stop.check(|| self.finished())?;
-            let targets = targets(&images, options.head, self.class_weights);
+            let targets = targets(self.prepared, &images, options.head, &self.class_weights);
             let name = |index: usize| self.prepared.name(images.indices[index]);
             let (count, numbers) = (images.labels.len(), &images.images);
             let lesson = Lesson { count, images: numbers, targets, name: &name };
             let (taken, next) = self.steps.step(&lesson, total, || batches.next())?;
             if let Some((_, answer)) = taken {
-                seen.add(&answer, &images.labels);
+                seen.add_batch(&answer, self.prepared, &images);
             }
             self.bar.step(1);
             batch = next;
@@ -334,6 +334,7 @@ impl Run<'_> {
         let mut weights = Weights::of(&self.model, &self.store)?;
         let scaling = self.prepared.scaling.name().to_owned();
         weights.metadata.insert("scaling".to_owned(), scaling);
+        weights.name_classes(&self.options.taught);
         Ok(weights)
     }
 
@@ -353,17 +354,31 @@ impl Run<'_> {
     }
 }
 
-/// What the loss compares the scores of `batch` with; `weights` are those of the classes.
-fn targets(batch: &Batch, head: Head, weights: [f32; 2]) -> Vec<(&'static str, Vec<f32>)> {
-    let weight = |&label: &usize| weights[label.min(1)];
+/// What the loss compares the scores of `batch`, which was made of `prepared`, with; `weights` are those of the
+/// classes.
+fn targets(
+    prepared: &Prepared,
+    batch: &Batch,
+    head: Head,
+    weights: &[f32],
+) -> Vec<(&'static str, Vec<f32>)> {
+    let weight = |&label: &usize| weights[label.min(weights.len() - 1)];
+    let mut marks = batch.indices.iter().filter_map(|&index| prepared.marks.get(index)).peekable();
+    if let Some(labels) = marks.peek().map(|marks| marks.len()) {
+        // The operation's loss is a mean over labels: with this weight it is their sum, so that each is learnt as it
+        // would be alone.
+        let weights = vec![labels as f32; batch.labels.len()];
+        let marks = marks.flatten().map(|&mark| f32::from(u8::from(mark)));
+        return vec![(inputs::LABELS, marks.collect()), (inputs::WEIGHTS, weights)];
+    }
     match head {
         Head::Sigmoid => {
             let weights = batch.labels.iter().map(weight).collect();
             vec![(inputs::LABELS, batch.binary()), (inputs::WEIGHTS, weights)]
         }
         Head::Softmax => {
-            let mut labels = batch.one_hot(head.units());
-            for (row, label) in labels.chunks_mut(head.units()).zip(&batch.labels) {
+            let mut labels = batch.one_hot(weights.len());
+            for (row, label) in labels.chunks_mut(weights.len()).zip(&batch.labels) {
                 row.iter_mut().for_each(|target| *target *= weight(label));
             }
             vec![(inputs::LABELS, labels)]
@@ -372,13 +387,80 @@ fn targets(batch: &Batch, head: Head, weights: [f32; 2]) -> Vec<(&'static str, V
 }
 
 /// The weight of each class: n / (classes * n_class), so that all classes weigh the same together.
-fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> [f32; 2] {
-    let mut counts = [0usize; 2];
+fn class_weights(prepared: &Prepared, split: &Split, options: &TrainOptions) -> Result<Vec<f32>> {
+    // A single unit tells two classes apart.
+    let classes = options.units()?.max(2);
+    let mut counts = vec![0usize; classes];
     for &index in &split.train {
-        counts[prepared.labels[index].min(1)] += 1;
+        counts[prepared.labels[index].min(classes - 1)] += 1;
     }
     if !options.balance || counts.contains(&0) {
-        return [1.0; 2];
+        return Ok(vec![1.0; classes]);
     }
-    counts.map(|count| split.train.len() as f32 / (2.0 * count as f32))
+    let weight = |count| split.train.len() as f32 / (classes as f32 * count as f32);
+    Ok(counts.into_iter().map(weight).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::graph::Operation;
+    use crate::engine::ops::SigmoidCrossEntropy;
+    use crate::engine::tensor::Tensor;
+    use crate::nets::classes::Taught;
+    use crate::nets::images::{Augment, Grey, Scaling};
+    use crate::nets::train::evaluate::Answer;
+
+    /// Four images of 2 x 2 pixels, in one batch.
+    fn four(labels: [usize; 4], marks: &[[bool; 3]]) -> (Prepared, Batch) {
+        let images = [0, 1, 2, 3].map(|grey| Grey::filled(2, 2, grey));
+        let labelled = images.iter().zip(labels);
+        let marks = marks.iter().map(|marks| marks.to_vec()).collect();
+        let prepared = Prepared::from_images(labelled, (2, 2), 1, Scaling::None);
+        let prepared = Prepared { marks, ..prepared };
+        let order = BatchOptions {
+            batch: 4,
+            seed: 0,
+            epoch: 0,
+            shuffle: false,
+            augment: Augment::default(),
+        };
+        let batch = Batches::new(&prepared, &[3, 1, 0, 2], order).next().unwrap();
+        (prepared, batch)
+    }
+
+    #[test]
+    fn the_loss_of_labels_is_the_sum_of_each_alone() {
+        let marks = [[true, false, false], [true, true, false], [false; 3], [false, true, true]];
+        let (prepared, batch) = four([0; 4], &marks);
+        let found = targets(&prepared, &batch, Head::Sigmoid, &[1.0; 3]);
+        let logits = Tensor::from_fn([4, 3], |at| at as f64 * 0.3 - 1.5);
+        let numbers = |at: usize, shape: &[usize]| {
+            Tensor::new(shape.to_vec(), found[at].1.iter().map(|&x| f64::from(x)).collect())
+                .unwrap()
+        };
+        let (labels, weights) = (numbers(0, &[4, 3]), numbers(1, &[4]));
+        assert_eq!(labels.data()[..3], [0.0, 1.0, 1.0], "in the order of the batch");
+        let loss = SigmoidCrossEntropy.reference(&[&logits, &labels, &weights])[0].data()[0];
+        // As the epochs' records have it.
+        let mut scores = Scores::default();
+        let row = logits.data().iter().map(|&x| x as f32).collect();
+        scores.add_batch(&Answer { logits: row, classes: 3 }, &prepared, &batch);
+        assert!((loss - scores.loss()).abs() < 1e-6, "{loss} {}", scores.loss());
+    }
+
+    #[test]
+    fn all_classes_weigh_the_same_together() {
+        let (prepared, batch) = four([0, 1, 2, 2], &[]);
+        let split = Split { train: vec![0, 1, 2, 3], validation: Vec::new() };
+        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let options = TrainOptions { taught: Taught::Classes(names), ..TrainOptions::default() };
+        let weights = class_weights(&prepared, &split, &options).unwrap();
+        let third = 4.0 / 3.0;
+        assert_eq!(weights, [third, third, third / 2.0]);
+        let found = targets(&prepared, &batch, Head::Softmax, &weights);
+        assert_eq!(found[0].1[..6], [0.0, 0.0, third / 2.0, 0.0, third, 0.0]);
+        let two = class_weights(&four([0, 0, 0, 1], &[]).0, &split, &TrainOptions::default());
+        assert_eq!(two.unwrap(), [4.0 / 6.0, 2.0]);
+    }
 }

@@ -6,7 +6,7 @@ use crate::engine::gpu::Gpu;
 use crate::engine::plan::{self, Plan};
 use crate::engine::session::{self, Arena, Session, Store};
 use crate::error::{Error, Result};
-use crate::nets::images::{Augment, BatchOptions, Batches, Prepared};
+use crate::nets::images::{Augment, Batch, BatchOptions, Batches, Prepared};
 use crate::nets::models::{IMAGES, Model};
 
 /// Class scores of a batch.
@@ -26,6 +26,11 @@ pub fn softmax(logits: &[f32]) -> Vec<f64> {
     powers.iter().map(|power| power / sum).collect()
 }
 
+/// The probabilities that scores stand for where each unit stands for itself: a sigmoid each.
+pub fn each_alone(logits: &[f32]) -> Vec<f64> {
+    logits.iter().flat_map(|unit| probabilities(&[*unit])).collect()
+}
+
 /// The probabilities that class scores stand for: softmax, or of a single unit the sigmoid.
 pub fn probabilities(logits: &[f32]) -> Vec<f64> {
     match logits {
@@ -41,6 +46,8 @@ const EPSILON: f64 = 1e-7;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scores {
     images: usize,
+    /// What was to be decided: a class for each image, or for each label whether the image has it.
+    answers: usize,
     right: usize,
     loss: f64,
 }
@@ -55,10 +62,37 @@ impl Scores {
             let probabilities = softmax(row);
             let best = (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
             self.images += 1;
+            self.answers += 1;
             self.right += usize::from(best == Some(label));
             // Unlike `max` and `min`, `clamp` leaves NaN what it is.
             let loss = |p: &f64| -p.clamp(EPSILON, 1.0 - EPSILON).ln();
             self.loss += probabilities.get(label).map_or(f64::NAN, loss);
+        }
+    }
+
+    /// Adds the images of a batch, of which `marks` say which labels each has: the loss is the sum over labels, and
+    /// right is what is above a half where the image has the label, and only there.
+    pub fn add_marked<'a>(&mut self, answer: &Answer, marks: impl Iterator<Item = &'a [bool]>) {
+        for (row, marks) in answer.logits.chunks(answer.classes).zip(marks) {
+            let mut each = Scores::default();
+            for (unit, &mark) in row.iter().zip(marks) {
+                let alone = Answer { logits: vec![*unit], classes: 1 };
+                each.add(&alone, &[usize::from(mark)]);
+            }
+            self.images += 1;
+            self.answers += each.answers;
+            self.right += each.right;
+            self.loss += each.loss;
+        }
+    }
+
+    /// Adds the images of `batch`, which was made of `prepared`.
+    pub fn add_batch(&mut self, answer: &Answer, prepared: &Prepared, batch: &Batch) {
+        match prepared.marks.is_empty() {
+            true => self.add(answer, &batch.labels),
+            false => {
+                self.add_marked(answer, batch.indices.iter().map(|&at| &prepared.marks[at][..]));
+            }
         }
     }
 
@@ -67,15 +101,16 @@ impl Scores {
         self.images == 0
     }
 
-    /// Mean cross-entropy, without class weights, as Keras's losses have it of probabilities: each is taken
+    /// Mean cross-entropy over images, without class weights, as Keras's losses have it of probabilities: each is taken
     /// to be in [1e-7, 1 - 1e-7], so that no image costs more than 16.12. NaN where a score is.
     pub fn loss(&self) -> f64 {
         self.loss / self.images.max(1) as f64
     }
 
-    /// The share of images whose highest score is that of their class.
+    /// The share of images whose highest score is that of their class; of labels the share, over images and labels,
+    /// that is called rightly.
     pub fn accuracy(&self) -> f64 {
-        self.right as f64 / self.images.max(1) as f64
+        self.right as f64 / self.answers.max(1) as f64
     }
 }
 
@@ -147,7 +182,7 @@ impl Predictor {
     /// [`Error::Lost`] where a score is not finite; those of the GPU.
     pub fn score(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Scores> {
         let mut scores = Scores::default();
-        self.each(prepared, indices, |answer, labels| scores.add(answer, labels))?;
+        self.each(prepared, indices, |answer, batch| scores.add_batch(answer, prepared, batch))?;
         Ok(scores)
     }
 
@@ -157,19 +192,19 @@ impl Predictor {
     /// [`Error::Lost`] where a score is not finite; those of the GPU.
     pub fn predict(&mut self, prepared: &Prepared, indices: &[usize]) -> Result<Vec<Vec<f32>>> {
         let mut rows: Vec<Vec<f32>> = Vec::with_capacity(indices.len());
-        self.each(prepared, indices, |answer, labels| {
-            let images = answer.logits.chunks(answer.classes).take(labels.len());
+        self.each(prepared, indices, |answer, batch| {
+            let images = answer.logits.chunks(answer.classes).take(batch.labels.len());
             rows.extend(images.map(<[f32]>::to_vec));
         })?;
         Ok(rows)
     }
 
-    /// Gives the answer for each batch of the images `indices`, and their labels, to `take`.
+    /// Gives the answer for each batch of the images `indices`, and the batch, to `take`.
     fn each(
         &mut self,
         prepared: &Prepared,
         indices: &[usize],
-        mut take: impl FnMut(&Answer, &[usize]),
+        mut take: impl FnMut(&Answer, &Batch),
     ) -> Result<()> {
         let order = BatchOptions {
             batch: self.model.batch,
@@ -187,7 +222,7 @@ impl Predictor {
             if let Some(((_, &index), image)) = rows.zip(images).find(|((row, _), _)| lost(row)) {
                 return Err(self.lost(&prepared.name(index), image));
             }
-            take(&answer, &batch.labels);
+            take(&answer, &batch);
         }
         Ok(())
     }
@@ -215,6 +250,20 @@ mod tests {
             let wrong = scores(&[[60.0, -60.0][label]], 1, &[label]).loss();
             assert!((wrong - 16.118_095_7).abs() < 1e-6, "{wrong}");
         }
+    }
+
+    #[test]
+    fn labels_are_scored_one_by_one_and_summed() {
+        let mut scores = Scores::default();
+        let answer = Answer { logits: vec![2.0, -1.0, 0.5, 3.0, -0.5, -2.0], classes: 3 };
+        let marks = [[true, false, false], [true, true, false]];
+        scores.add_marked(&answer, marks.iter().map(|marks| &marks[..]));
+        // ln(1 + exp(-x)) of a label that is there, ln(1 + exp(x)) of one that is not.
+        let term = |x: f64| x.exp().ln_1p();
+        let sums = term(-2.0) + term(-1.0) + term(0.5) + term(-3.0) + term(0.5) + term(-2.0);
+        assert!((scores.loss() - sums / 2.0).abs() < 1e-6, "{}", scores.loss());
+        // Wrong are 0.5, which has no label, and -0.5, which has one.
+        assert!((scores.accuracy() - 4.0 / 6.0).abs() < 1e-12);
     }
 
     #[test]

@@ -30,9 +30,9 @@ pub struct TrainingGraph {
 /// Input names of a training graph, besides those of the model.
 pub mod inputs {
     /// Targets, a row an image, or for a segmenter a row a pixel: of a softmax (rows, classes), one-hot
-    /// times the weight of the row; of a single sigmoid (rows, 1), from 0 to 1.
+    /// times the weight of the row; of sigmoids (rows, units), from 0 to 1.
     pub const LABELS: &str = "labels";
-    /// Of a single sigmoid, (rows): the weight of each.
+    /// Of sigmoids, (rows): the weight of each row. The loss is a mean over rows and units.
     pub const WEIGHTS: &str = "weights";
     /// The optimiser's numbers of this step, from [`Optimizer::hyper`](crate::engine::ops::Optimizer::hyper).
     pub const HYPER: &str = "hyper";
@@ -65,7 +65,7 @@ impl TrainingGraph {
         classes: usize,
         optimizer: &Optimizer,
     ) -> Result<Self> {
-        Self::of(network, batch, size, classes, optimizer, false)
+        Self::of(network, batch, size, (classes, Head::of(classes)), optimizer, false)
     }
 
     /// The same for a loss that is scaled: a step in which a gradient overflows changes no parameter.
@@ -79,14 +79,15 @@ impl TrainingGraph {
         classes: usize,
         optimizer: &Optimizer,
     ) -> Result<Self> {
-        Self::of(network, batch, size, classes, optimizer, true)
+        Self::of(network, batch, size, (classes, Head::of(classes)), optimizer, true)
     }
 
-    fn of(
+    /// The same with the loss of `head` whatever the number of units: several sigmoids each stand for themselves.
+    pub(super) fn of(
         network: &'static Network,
         batch: usize,
         size: [usize; 2],
-        classes: usize,
+        (classes, head): (usize, Head),
         optimizer: &Optimizer,
         scaled: bool,
     ) -> Result<Self> {
@@ -98,7 +99,7 @@ impl TrainingGraph {
             2 => logits,
             _ => graph.add("pixels", Reshape([rows, classes].into()), &[logits])?,
         };
-        let loss = match Head::of(classes) {
+        let loss = match head {
             Head::Softmax => graph.add("loss", SoftmaxCrossEntropy, &[scores, labels])?,
             Head::Sigmoid => {
                 let weights = graph.input(inputs::WEIGHTS, [rows])?;

@@ -83,10 +83,12 @@ impl Job {
         options: &TrainOptions,
         batch: usize,
     ) -> Result<Self> {
-        let classes = options.head.units();
-        let graph = if gpu.half() { TrainingGraph::scaled } else { TrainingGraph::build };
+        let classes = options.units()?;
+        let head = (classes, options.scored());
         let step = |batch| -> Result<(TrainingGraph, Plan)> {
-            let training = graph(network, batch, size, classes, &options.optimizer)?;
+            let scaled = gpu.half();
+            let training =
+                TrainingGraph::of(network, batch, size, head, &options.optimizer, scaled)?;
             let plan = steps::plan(gpu, &training)?;
             Ok((training, plan))
         };

@@ -27,7 +27,7 @@ use crate::nets::train::record::EpochRecord;
 use crate::nets::weights::{self, Weights};
 
 pub use epochs::{train, train_after};
-pub use evaluate::{Predictor, Scores, probabilities, softmax};
+pub use evaluate::{Predictor, Scores, each_alone, probabilities, softmax};
 pub use graph::{TrainingGraph, inputs};
 pub use job::expect;
 pub use lines::epochs_of;

@@ -8,6 +8,8 @@ use super::state::digest;
 use super::{Keep, Schedule, Statistics};
 use crate::engine::ops::Optimizer;
 use crate::engine::plan::BATCH;
+use crate::error::{Error, Result};
+use crate::nets::classes::Taught;
 use crate::nets::images::{Augment, Flips, Scaling};
 use crate::nets::models::{Head, Network};
 use crate::nets::weights::Weights;
@@ -22,6 +24,8 @@ pub struct TrainOptions {
     pub batch: usize,
     /// How the classes are scored.
     pub head: Head,
+    /// What is told apart.
+    pub taught: Taught,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// The learning rate at the start.
@@ -36,7 +40,8 @@ pub struct TrainOptions {
     pub augment: Augment,
     /// What batch normalisation goes by in validation, and in the weights that are kept.
     pub statistics: Statistics,
-    /// Weigh classes so that both count the same in the loss.
+    /// Weigh classes so that all count the same in the loss. Labels, of which an image may have several, are never
+    /// weighed.
     pub balance: bool,
     /// Fixes initial weights, order, augmentation and dropout.
     pub seed: u64,
@@ -65,6 +70,7 @@ impl Default for TrainOptions {
             epochs: 20,
             batch: BATCH,
             head: Head::Softmax,
+            taught: Taught::Two,
             optimizer: Optimizer::adam(),
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
@@ -144,6 +150,39 @@ impl Preset {
 }
 
 impl TrainOptions {
+    /// Units of the head: one for each class or label, or a single one for the second of two classes.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for fewer than two classes, no label, and for more than two classes of a single unit.
+    pub fn units(&self) -> Result<usize> {
+        match (&self.taught, self.head) {
+            (Taught::Two, head) => Ok(head.units()),
+            (Taught::Labels(names), _) if !names.is_empty() => Ok(names.len()),
+            (Taught::Classes(names), head) if names.len() == 2 => Ok(head.units()),
+            (Taught::Classes(names), Head::Softmax) if names.len() > 2 => Ok(names.len()),
+            (Taught::Classes(names), Head::Sigmoid) if names.len() > 2 => Err(Error::usage(
+                format!("one sigmoid unit tells two classes apart, not {}", names.len()),
+                "leave --head sigmoid away, or name two classes",
+            )),
+            (Taught::Classes(names), _) => Err(Error::usage(
+                match names.first() {
+                    None => "there is no class to learn".to_owned(),
+                    Some(name) => format!("there is one class alone, {name}"),
+                },
+                "a classifier tells two classes or more apart",
+            )),
+            (Taught::Labels(_), _) => Err(Error::usage("there is no label to learn", "name one")),
+        }
+    }
+
+    /// How scores are read: labels by a sigmoid each.
+    pub fn scored(&self) -> Head {
+        match self.taught {
+            Taught::Labels(_) => Head::Sigmoid,
+            _ => self.head,
+        }
+    }
+
     /// What `network` is trained with when nothing else is said: [`Preset::Modern`], and for the
     /// compact networks, which are there to show something in minutes, [`TrainOptions::default`]. A
     /// segmenter takes smaller steps: each of its images is thousands of examples.
@@ -166,7 +205,8 @@ impl TrainOptions {
         let TrainOptions {
             epochs,
             batch,
-            head,
+            head: _,
+            taught,
             optimizer,
             learning_rate,
             schedule,
@@ -191,7 +231,7 @@ impl TrainOptions {
         let entries = [
             ("epochs", json!(epochs)),
             ("batch", json!(batch)),
-            ("head", json!(head)),
+            ("head", json!(self.scored())),
             ("optimizer", json!(format!("{optimizer:?}"))),
             ("learning_rate", json!(learning_rate)),
             ("schedule", json!(schedule)),
@@ -204,7 +244,12 @@ impl TrainOptions {
         let statistics = (*statistics != Statistics::Running)
             .then(|| ("batch_norm_statistics", json!(statistics)));
         let keep = (*keep != Keep::Best).then(|| ("keep", json!(keep)));
-        let entries = entries.into_iter().chain(statistics).chain(keep);
+        let taught = match taught {
+            Taught::Two => None,
+            Taught::Classes(names) => Some(("classes", json!(names))),
+            Taught::Labels(names) => Some(("labels", json!(names))),
+        };
+        let entries = entries.into_iter().chain(statistics).chain(keep).chain(taught);
         let entries = entries.map(|(key, value)| (key.to_owned(), value));
         // They come first: with whole images other flips are usual, too.
         pictures.clone().into_iter().chain(entries).collect()
@@ -225,6 +270,37 @@ mod tests {
             assert_eq!(options.epochs, if compact { 20 } else { 200 }, "{}", network.name);
             assert_eq!(options.patience.is_some(), !compact, "{}", network.name);
         }
+    }
+
+    #[test]
+    fn units_are_those_of_what_is_told_apart() {
+        let names = |n: usize| -> Vec<String> { (0..n).map(|name| name.to_string()).collect() };
+        let units = |taught, head| TrainOptions { taught, head, ..TrainOptions::default() }.units();
+        let (soft, sigmoid) = (Head::Softmax, Head::Sigmoid);
+        for (taught, head, wanted) in [
+            (Taught::Two, soft, 2),
+            (Taught::Two, sigmoid, 1),
+            (Taught::Classes(names(2)), soft, 2),
+            (Taught::Classes(names(2)), sigmoid, 1),
+            (Taught::Classes(names(5)), soft, 5),
+            (Taught::Labels(names(5)), soft, 5),
+            (Taught::Labels(names(2)), sigmoid, 2),
+        ] {
+            assert_eq!(units(taught.clone(), head).unwrap(), wanted, "{taught:?}");
+        }
+        for (taught, head) in [
+            (Taught::Classes(names(3)), sigmoid),
+            (Taught::Classes(names(1)), soft),
+            (Taught::Classes(names(0)), soft),
+            (Taught::Labels(names(0)), sigmoid),
+        ] {
+            assert!(units(taught.clone(), head).is_err(), "{taught:?}");
+        }
+        // The usual two are not named, as they were not when there were no others.
+        assert!(!TrainOptions::default().describe().contains_key("classes"));
+        let three = TrainOptions { taught: Taught::Classes(names(3)), ..TrainOptions::default() };
+        let other = TrainOptions { taught: Taught::Labels(names(3)), ..TrainOptions::default() };
+        assert!(difference(&three.describe(), &other.describe()).is_some());
     }
 
     #[test]

@@ -71,10 +71,11 @@ impl<R> Progress<R> {
 pub fn material(prepared: &Prepared, split: &Split) -> Configuration {
     let numbers = prepared.images.iter().map(|value| u64::from(value.to_bits()));
     let labels = prepared.labels.iter().map(|&label| label as u64);
+    let marks = prepared.marks.iter().flatten().map(|&mark| u64::from(mark));
     [
         ("input", json!([prepared.size.0, prepared.size.1])),
         ("scaling", json!(prepared.scaling.name())),
-        ("images", json!(format!("{:016x}", digest(numbers.chain(labels))))),
+        ("images", json!(format!("{:016x}", digest(numbers.chain(labels).chain(marks))))),
         ("split", json!(sides(split))),
     ]
     .map(|(key, value)| (key.to_owned(), value))

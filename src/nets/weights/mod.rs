@@ -23,6 +23,7 @@ use crate::engine::session::Store;
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor;
 use crate::error::Result;
+use crate::nets::classes::Taught;
 use crate::nets::models::{Layer, Model};
 
 pub use keras_weights::snake_case;
@@ -35,7 +36,13 @@ pub use rewrite::rewrite;
 /// What our metadata is called in a file of any format.
 const METADATA: &str = "parula";
 
-/// Named tensors, and what the file says of itself (`model`, `classes`, `input`, `scaling`).
+/// Keys of the classes' names in [`Metadata`], a JSON array, and of whether each unit stands for itself.
+const CLASS_NAMES: &str = "class_names";
+const OUTPUT: &str = "output";
+const EACH_ALONE: &str = "sigmoid";
+
+/// Named tensors, and what the file says of itself (`model`, `classes`, `input`, `scaling`, and where its classes
+/// have names `class_names` and `output`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// By variable name, for example `block2_sepconv1/pointwise_kernel`.
@@ -60,6 +67,18 @@ impl Weights {
         ];
         let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into();
         Ok(Weights { tensors, metadata })
+    }
+
+    /// Notes what the units were taught to tell apart; the two usual classes go without saying.
+    pub fn name_classes(&mut self, taught: &Taught) {
+        let names = taught.names();
+        if !names.is_empty() {
+            let text = serde_json::Value::from(names).to_string();
+            self.metadata.insert(CLASS_NAMES.to_owned(), text);
+        }
+        if matches!(taught, Taught::Labels(_)) {
+            self.metadata.insert(OUTPUT.to_owned(), EACH_ALONE.to_owned());
+        }
     }
 
     /// Writes them into `store`. What is not here, such as a head, stays there as it is.

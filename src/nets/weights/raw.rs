@@ -8,7 +8,7 @@ use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::nets::models::{MASK, Network};
 
-/// What a file says of itself: `model`, `classes`, `input`, `scaling`. Only in files that we wrote.
+/// What a file says of itself: `model`, `classes`, `input`, `scaling`, `class_names`, `output`. Only in files that we wrote.
 pub type Metadata = BTreeMap<String, String>;
 
 /// The formats that are read and written.
@@ -142,6 +142,17 @@ impl Raw {
     /// The name of the scaling of pixels that these weights were trained with, where the file says so.
     pub fn scaling(&self) -> Option<&str> {
         self.metadata.get("scaling").map(String::as_str)
+    }
+
+    /// The names of the classes, in the order of the head's units; none where the file does not say.
+    pub fn class_names(&self) -> Vec<String> {
+        let text = self.metadata.get(super::CLASS_NAMES);
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// Whether the file says that each unit of the head stands for itself, by a sigmoid.
+    pub fn each_alone(&self) -> bool {
+        self.metadata.get(super::OUTPUT).is_some_and(|output| output == super::EACH_ALONE)
     }
 
     /// How many numbers it holds.

@@ -99,6 +99,7 @@ impl<'a> Attributions<'a> {
             scaling: self.network.scaling,
             images: pictures.iter().flat_map(|picture| &picture.levels).copied().collect(),
             labels: vec![0; pictures.len()],
+            marks: Vec::new(),
             names: Vec::new(),
         };
         let class = Head::of(self.network.model.classes).unit(Class::Abnormal.index());

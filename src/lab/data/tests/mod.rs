@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cbis;
+mod classes;
 mod ddsm;
 mod layouts;
 mod mias;
