@@ -58,7 +58,7 @@ fn bars(results: &Results, path: &Path) -> Result<()> {
         .map(|map| (map.method.as_str(), map.trivial))
         .collect();
     let value = |model: &str, method: &str, metric: &str| {
-        let is = |map: &&super::Summary| map.model == model && map.method == method;
+        let is = |map: &&super::MapSummary| map.model == model && map.method == method;
         let map = results.summary.iter().find(is)?;
         map.values.get(metric).copied().flatten()
     };

@@ -45,7 +45,7 @@ pub use gather::gather;
 pub use maps::{CONTROLS, Map, TRIVIAL};
 pub use metric::{METRICS, Metric, Score, find};
 pub use part::Part;
-pub use results::{Config, Missing, Results, Retrained, Summary, Unit};
+pub use results::{Config, MapSummary, Missing, Results, Retrained, Unit};
 pub use tables::{markdown, text};
 
 use chosen::Chosen;

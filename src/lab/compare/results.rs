@@ -44,7 +44,7 @@ pub struct Results {
     /// One entry a model, seed and map, in order of running.
     pub units: Vec<Unit>,
     /// One entry a model and map: of each model the best first.
-    pub summary: Vec<Summary>,
+    pub summary: Vec<MapSummary>,
     /// One entry a model and seed: what the network is worth. Empty in results from before there was this.
     #[serde(default)]
     pub classifiers: Vec<Classifier>,
@@ -156,7 +156,7 @@ pub struct Retrained {
 
 /// A map of a model over its seeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Summary {
+pub struct MapSummary {
     /// The network.
     pub model: String,
     /// The method, or the trivial map.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::file;
 use super::metric::{METRICS, Metric, Score};
-use super::results::{Results, Summary, Unit};
+use super::results::{MapSummary, Results, Unit};
 use crate::error::Result;
 use crate::lab::experiment::tables::{self, Prediction};
 use crate::lab::metrics::crossed::{Group, Scale, interval};
@@ -17,7 +17,7 @@ impl Results {
     /// # Errors
     /// [`crate::error::Error::File`] or [`crate::error::Error::Content`] when a table cannot be read.
     pub fn summarize(&mut self, out: &Path, rank_by: &Metric) -> Result<()> {
-        let mut all: Vec<Summary> = Vec::new();
+        let mut all: Vec<MapSummary> = Vec::new();
         for model in &self.config.models {
             let mut of_model = Vec::new();
             for method in self.maps() {
@@ -35,7 +35,7 @@ impl Results {
     }
 }
 
-fn summarized(units: &[&Unit], out: &Path) -> Result<Summary> {
+fn summarized(units: &[&Unit], out: &Path) -> Result<MapSummary> {
     let mut scores: Vec<Vec<Score>> = Vec::new();
     let mut predictions: Vec<Vec<Prediction>> = Vec::new();
     for unit in units {
@@ -66,7 +66,7 @@ fn summarized(units: &[&Unit], out: &Path) -> Result<Summary> {
     let values: BTreeMap<String, Option<Interval>> =
         METRICS.iter().map(|metric| (metric.name.to_owned(), interval(metric))).collect();
     let first = units[0];
-    Ok(Summary {
+    Ok(MapSummary {
         model: first.model.clone(),
         method: first.method.clone(),
         trivial: first.trivial,
@@ -78,8 +78,8 @@ fn summarized(units: &[&Unit], out: &Path) -> Result<Summary> {
 
 /// Orders the maps of a model by `metric`, the best first; of equals, and of those without a value, that
 /// which stood before.
-fn rank(maps: &mut [Summary], metric: &Metric) {
-    let value = |map: &Summary| {
+fn rank(maps: &mut [MapSummary], metric: &Metric) {
+    let value = |map: &MapSummary| {
         let mean = map.values.get(metric.name).copied().flatten().map(|value| value.mean);
         mean.map_or(f64::NEG_INFINITY, |mean| if metric.higher { mean } else { -mean })
     };
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn ranks_go_the_metric_s_way() {
-        let map = |method: &str, mean: Option<f64>| Summary {
+        let map = |method: &str, mean: Option<f64>| MapSummary {
             model: "m".into(),
             method: method.into(),
             trivial: false,
@@ -105,7 +105,7 @@ mod tests {
                 .into(),
         };
         let mut maps = [map("a", Some(0.2)), map("none", None), map("b", Some(0.7))];
-        let order = |maps: &[Summary]| -> Vec<String> {
+        let order = |maps: &[MapSummary]| -> Vec<String> {
             maps.iter().map(|map| format!("{}{}", map.method, map.rank)).collect()
         };
         rank(&mut maps, find("mean_dice").unwrap());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::classifier::Classifier;
 use super::find;
 use super::metric::METRICS;
-use super::results::{Results, Summary};
+use super::results::{MapSummary, Results};
 use super::trust;
 use crate::error::Result;
 use crate::files;
@@ -167,22 +167,22 @@ pub fn latex(results: &Results) -> String {
 
 /// Why some of the metric of the ranks have a star.
 fn too_few_of(results: &Results) -> Option<String> {
-    let rank_by = |map: &Summary| map.values.get(&results.config.rank_by).copied().flatten();
+    let rank_by = |map: &MapSummary| map.values.get(&results.config.rank_by).copied().flatten();
     let shown: Vec<Interval> = results.summary.iter().filter_map(rank_by).collect();
     too_few(&shown)
 }
 
-fn summaries(results: &Results, show: impl Fn(&str, &[&Summary]) -> String) -> String {
+fn summaries(results: &Results, show: impl Fn(&str, &[&MapSummary]) -> String) -> String {
     results.each_model(&results.summary, |map| &map.model, show)
 }
 
 /// Whether the tables have a column for it.
 fn is_shown(results: &Results, metric: &str) -> bool {
-    let measured = |map: &Summary| map.values.get(metric).copied().flatten().is_some();
+    let measured = |map: &MapSummary| map.values.get(metric).copied().flatten().is_some();
     !ASIDE.contains(&metric) && results.summary.iter().any(measured)
 }
 
-fn table(results: &Results, maps: &[&Summary], intervals: bool) -> Table {
+fn table(results: &Results, maps: &[&MapSummary], intervals: bool) -> Table {
     let rank_by = find(&results.config.rank_by).ok().map(|metric| metric.name);
     // What decides the ranks comes first.
     let (mut shown, others): (Vec<_>, Vec<_>) = METRICS
