@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use parula::engine::graph::{Graph, Init, Role, Value, Variant};
 use parula::engine::ops::{Case, Concat, Elementwise, Instruction, SliceChannels};
+use parula::engine::shape::Shape;
 use parula::engine::tensor::Tensor;
 
 /// How the tensors of a case lie in memory.
@@ -29,8 +30,9 @@ pub const LIES: [Lie; 3] =
 /// What stands beside inputs, in 32 bits: it is not part of them, and must not matter.
 pub const OUTSIDE: f64 = 1e6;
 
-/// Beside the output stand whole numbers below this, which 16 bits hold, too.
-pub const WHOLE: usize = 2048;
+/// Beside the output stand numbers from 1 down to one of so many parts of 1, which 16 bits hold, too: no larger than
+/// results are, by whose size differences are judged.
+pub const PARTS: usize = 1024;
 
 /// What a variant says of a shape that it leaves to another.
 pub const UNSUPPORTED: [&str; 5] = [
@@ -94,21 +96,26 @@ pub fn build(
         inputs.push(value);
     }
     let lie = if case.dense.contains(&inputs.len()) { Lie::Dense } else { lie };
-    let mut output = graph.add_shared("output", case.operation.clone(), &inputs).unwrap();
-    if let (Lie::Within { start, wider }, Some([n, h, w, _]), []) =
-        (lie, graph.shape(output).nhwc(), updates)
-    {
-        let sides: Vec<Value> = [start, wider - start]
-            .into_iter()
-            .enumerate()
-            .map(|(index, c)| {
+    let shapes: Vec<&Shape> = inputs.iter().map(|&value| graph.shape(value)).collect();
+    let pixels = case.operation.infer(&shapes).unwrap().nhwc();
+    let sides: Option<[Value; 2]> = match (lie, pixels, updates) {
+        // A kernel puts them there, and before the one that is tried: a copy after it would hide what it has written
+        // beside its result.
+        (Lie::Within { start, wider }, Some([n, h, w, _]), []) => {
+            let mut side = |index: usize, c: usize| {
                 let name = format!("side_{index}");
-                let side = Tensor::from_fn([n, h, w, c], |at| (at % WHOLE) as f64);
-                given.insert(name.clone(), side);
-                graph.input(name, [n, h, w, c]).unwrap()
-            })
-            .collect();
-        output = graph.add("concat", Concat, &[sides[0], output, sides[1]]).unwrap();
+                let part = |at: usize| (at % PARTS + 1) as f64 / PARTS as f64;
+                given.insert(name.clone(), Tensor::from_fn([n, h, w, c], part));
+                let side = graph.input(name, [n, h, w, c]).unwrap();
+                stored(&mut graph, side)
+            };
+            Some([side(0, start), side(1, wider - start)])
+        }
+        _ => None,
+    };
+    let mut output = graph.add_shared("output", case.operation.clone(), &inputs).unwrap();
+    if let Some([left, right]) = sides {
+        output = graph.add("concat", Concat, &[left, output, right]).unwrap();
     }
     if half && updates.is_empty() {
         output = stored(&mut graph, output);

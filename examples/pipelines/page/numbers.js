@@ -8,7 +8,7 @@ export async function unpack(base64) {
   return { tensors: (described) => Object.entries(described).map(([name, columns]) => [name, assemble(all, columns)]) };
 }
 
-/** Columns side by side: `numbers` are some of the page's, `fill` is one number, `whole` counts and starts anew. */
+/** Columns side by side: `numbers` are some of the page's, `fill` is one number, `parts` counts up to 1 and starts anew. */
 function assemble(all, { rows, columns }) {
   const parts = columns.map((column) => Object.entries(column)[0]);
   const width = parts.reduce((sum, [, [channels]]) => sum + channels, 0);
@@ -19,7 +19,7 @@ function assemble(all, { rows, columns }) {
       const at = row * width + first;
       if (kind === 'numbers') out.set(all.subarray(of + row * channels, of + (row + 1) * channels), at);
       else if (kind === 'fill') out.fill(of, at, at + channels);
-      else for (let i = 0; i < channels; i += 1) out[at + i] = (row * channels + i) % of;
+      else for (let i = 0; i < channels; i += 1) out[at + i] = ((row * channels + i) % of + 1) / of;
     }
     first += channels;
   }

@@ -11,7 +11,7 @@ use parula::engine::tensor::Tensor;
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::lies::{OUTSIDE, WHOLE};
+use crate::lies::{OUTSIDE, PARTS};
 
 /// A tensor as the page makes it: columns that stand side by side in its last axis.
 #[derive(Clone, Debug, Serialize)]
@@ -27,8 +27,8 @@ enum Column {
     Numbers(usize, usize),
     /// Channels, and what stands everywhere.
     Fill(usize, f64),
-    /// Channels, and the length of 0, 1, 2 … after which it starts anew.
-    Whole(usize, usize),
+    /// Channels, and how many parts of 1 there are: one of them, two and so on up to all, and then anew.
+    Parts(usize, usize),
 }
 
 /// What stands beside a tensor that lies within a wider one.
@@ -64,16 +64,16 @@ impl Numbers {
     ) -> Columns {
         let other = |channels| match beside {
             Beside::Outside => Column::Fill(channels, OUTSIDE),
-            Beside::Sides => Column::Whole(channels, WHOLE),
+            Beside::Sides => Column::Parts(channels, PARTS),
         };
         let columns = vec![other(start), self.column(tensor), other(wider - start)];
         Columns { rows: tensor.shape().rows(), columns }
     }
 
-    /// A tensor of whole numbers.
+    /// A tensor that stands beside a result.
     pub fn side(tensor: &Tensor<f64>) -> Columns {
         let shape = tensor.shape();
-        Columns { rows: shape.rows(), columns: vec![Column::Whole(shape.channels(), WHOLE)] }
+        Columns { rows: shape.rows(), columns: vec![Column::Parts(shape.channels(), PARTS)] }
     }
 
     fn column(&mut self, tensor: &Tensor<f64>) -> Column {

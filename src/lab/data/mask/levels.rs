@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::DynamicImage;
 
-use super::{CHOOSE, Mask, apart};
+use super::{Mask, apart};
 use crate::error::{Error, Result};
 use crate::nets::images::Grey;
 use crate::nets::images::decode::Decoded;
