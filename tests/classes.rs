@@ -42,6 +42,14 @@ fn train(data: &Path, out: &Path, more: &[&str]) -> Value {
     json(&[&data[..], &NETWORK, more].concat())
 }
 
+/// The header of a table, and its lines.
+fn table(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut table = csv::Reader::from_path(path).unwrap();
+    let fields = |line: &csv::StringRecord| line.iter().map(str::to_owned).collect();
+    let header = fields(table.headers().unwrap());
+    (header, table.records().map(|line| fields(&line.unwrap())).collect())
+}
+
 #[test]
 fn three_classes_are_learnt_judged_and_explained() {
     let keep = tempfile::tempdir().unwrap();
@@ -54,6 +62,21 @@ fn three_classes_are_learnt_judged_and_explained() {
     let judged = &found["judgement"];
     assert!(judged["macro_auc"].as_f64().unwrap() > 0.9, "{judged}");
     assert_eq!(judged["positive"]["of"], serde_json::json!([0, 1]));
+    // The tables have what the accuracy is of.
+    let (header, lines) = table(&out.with_extension("predictions.csv"));
+    let columns = ["name", "patient", "split", "label"].map(str::to_owned);
+    let named = ["dark", "light", "middling"].map(|name| format!("probability of {name}"));
+    assert_eq!(header, [&columns[..], &named[..]].concat());
+    let right = |line: &&Vec<String>| {
+        let said: Vec<f64> = line[4..].iter().map(|number| number.parse().unwrap()).collect();
+        let most = said.iter().copied().fold(0.0, f64::max);
+        assert!((said.iter().sum::<f64>() - 1.0).abs() < 1e-9 && line[2] == "validation");
+        header[4 + said.iter().position(|one| *one == most).unwrap()].ends_with(&line[3])
+    };
+    let share = lines.iter().filter(right).count() as f64 / lines.len() as f64;
+    assert!(lines.len() == 6 && (share - found["val_acc"].as_f64().unwrap()).abs() < 1e-9);
+    let (_, lines) = table(&out.with_extension("predictions.train.csv"));
+    assert!(lines.len() == 30 && lines.iter().all(|line| line[2] == "train"));
 
     let network = ["--model", "compact-resnet", "--weights", path(&out)];
     let judge = ["predict", path(&set), "--labels", "folders", "--positive", "LIGHT"];
@@ -154,19 +177,23 @@ fn labels_that_do_not_exclude_each_other_are_learnt_and_judged() {
             words += &format!("{i},{},{}\n", of(above, "above"), of(below, "below"));
         }
     }
-    let table = set.join("labels.csv");
-    std::fs::write(&table, &marks).unwrap();
-    let found = train(&set, &out, &["--epochs", "14", "--labels", path(&table)]);
+    let labels = set.join("labels.csv");
+    std::fs::write(&labels, &marks).unwrap();
+    let found = train(&set, &out, &["--epochs", "14", "--labels", path(&labels)]);
     assert_eq!(found["classes"], serde_json::json!(["Above", "Below"]));
     let judged = &found["judgement"];
     assert!(judged["macro_auc"].as_f64().unwrap() > 0.9, "{judged}");
     assert!(judged["macro_average_precision"].as_f64().unwrap() > 0.9, "{judged}");
     assert!(found["val_acc"].as_f64().unwrap() > 0.8, "{found}");
+    let (header, lines) = table(&out.with_extension("predictions.csv"));
+    assert_eq!(header[4..], ["probability of Above", "probability of Below"]);
+    let known = ["", "Above", "Below", "Above|Below"];
+    assert!(lines.iter().all(|line| known.contains(&&line[3][..])), "{lines:?}");
 
     let network = ["--model", "compact-resnet", "--weights", path(&out)];
     let csv = keep.path().join("out.csv");
     let judge = ["predict", path(&set), "--csv", path(&csv), "--labels"];
-    let found = json(&[&judge[..], &[path(&table)], &network].concat());
+    let found = json(&[&judge[..], &[path(&labels)], &network].concat());
     assert!(found["judgement"]["labels"][0]["auc"]["value"].as_f64().unwrap() > 0.9);
     assert_eq!(found["judgement"]["images"], 40);
     // The units do not compete: both labels of the first image are likely at once.
@@ -176,11 +203,11 @@ fn labels_that_do_not_exclude_each_other_are_learnt_and_judged() {
     assert!(text.lines().nth(1).unwrap().contains("Above|Below,Above|Below"), "{text}");
     // Columns of a table that are no labels of the network may hold anything.
     let with_age: String = marks.lines().map(|line| format!("{line},age\n")).collect();
-    std::fs::write(&table, with_age).unwrap();
-    let again = json(&[&judge[..], &[path(&table)], &network].concat());
+    std::fs::write(&labels, with_age).unwrap();
+    let again = json(&[&judge[..], &[path(&labels)], &network].concat());
     assert_eq!(again["judgement"], found["judgement"]);
-    std::fs::write(&table, &words).unwrap();
-    let found = json(&[&judge[..], &[path(&table)], &network].concat());
+    std::fs::write(&labels, &words).unwrap();
+    let found = json(&[&judge[..], &[path(&labels)], &network].concat());
     assert_eq!(found["judgement"]["images"], 30);
 
     let shown = parula(&[&["predict", path(&set)][..], &network].concat());
@@ -192,7 +219,7 @@ fn labels_that_do_not_exclude_each_other_are_learnt_and_judged() {
     json(&[&explain[..], &network].concat());
     assert!(maps.join("1.Above.png").is_file() && maps.join("1.Below.png").is_file());
 
-    let data = ["train", "--data", path(&set), "--out", "x.safetensors", "--labels", path(&table)];
+    let data = ["train", "--data", path(&set), "--out", "x.safetensors", "--labels", path(&labels)];
     let error = failure(&[&data[..], &NETWORK, &["--head", "softmax"]].concat());
     assert!(error.contains("do not compete"), "{error}");
     let error = failure(&[&data[..], &NETWORK, &["--positive", "above"]].concat());

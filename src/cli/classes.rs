@@ -93,6 +93,44 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// What the network of `predictor` says of the images `indices` of `prepared`, which are on the side `split`: a line
+    /// for each as CSV, with its labels, and the probability of each class.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] where a score is not finite; those of the GPU.
+    pub fn table(
+        &self,
+        predictor: &mut Predictor,
+        prepared: &Prepared,
+        indices: &[usize],
+        split: &str,
+    ) -> Result<Vec<u8>> {
+        let failed =
+            |error: csv::Error| Error::usage(error.to_string(), "this is a bug, please report it");
+        let examples = self.examples;
+        let names = examples.names();
+        let several = matches!(examples.taught, Taught::Labels(_));
+        let scores = predictor.predict(prepared, indices)?;
+        // A single unit's probability is that of the second class.
+        let units = scores.first().map_or(names.len(), Vec::len).min(names.len());
+        let mut header = ["name", "patient", "split", "label"].map(str::to_owned).to_vec();
+        let own = &names[names.len() - units..];
+        header.extend(own.iter().map(|name| format!("probability of {name}")));
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(&header).map_err(failed)?;
+        for (&index, row) in indices.iter().zip(&scores) {
+            let roi = &examples.rois.rois[index];
+            let labels: Vec<&str> =
+                examples.classes[index].iter().map(|&class| names[class]).collect();
+            let said = if several { each_alone(row) } else { probabilities(row) };
+            let mut line =
+                vec![roi.name.clone(), roi.source.clone(), split.to_owned(), labels.join("|")];
+            line.extend(said.iter().map(f64::to_string));
+            table.write_record(&line).map_err(failed)?;
+        }
+        table.into_inner().map_err(|error| failed(error.into_error().into()))
+    }
+
     /// What the network of `predictor` is worth on the images `validation` of `prepared`; none of the usual two classes
     /// where nothing more is asked for than the curves say.
     ///

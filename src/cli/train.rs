@@ -13,7 +13,7 @@ use super::{Global, Numbers, Repeat, at_least_one, print, print_json};
 use crate::engine::graph::Role;
 use crate::engine::ops::Optimizer;
 use crate::error::{Error, Result};
-use crate::files::outputs;
+use crate::files::{self, outputs};
 use crate::lab::data::duplicates::Handling as Duplicates;
 use crate::lab::data::{Class, Examples, ReadOptions, RoiOptions, layout, split};
 use crate::lab::experiment::classified::{Sides, judgement, table};
@@ -474,28 +474,30 @@ impl Train {
             crate::console::note!("{}", classes::counts_in_words(&examples, &counts));
         }
         outputs::list_files(written)?;
-        let made: Vec<PathBuf> = match examples.taught {
-            Taught::Two => made.into_iter().collect(),
-            _ => {
-                let of_two = [&out.predictions, &out.training_predictions];
-                made.into_iter().filter(|path| !of_two.contains(&path)).collect()
-            }
-        };
         // Until it is done these are neither of the earlier training nor of this one.
         let accepted = || run.renew(&made);
         let name = network.name;
         let trained = train_after(&gpu, network, &prepared, &split, &options, name, accepted)?;
         let mut predictor = Predictor::new(&gpu, trained.model.clone(), &trained.store)?;
-        // Tables of predictions have one probability, that of abnormal.
+        // Of the usual two classes tables have one probability, that of abnormal, as those of `reproduce`.
         let two = match examples.taught {
             Taught::Two => Some(Sides::predict(&mut predictor, &prepared, rois, &split)?),
             _ => None,
         };
         run.make_all(&made, &trained.configuration, || {
             save(&out.weights, &trained.weights, &trained.model)?;
-            if let Some(sides) = &two {
-                tables::write(&out.predictions, &sides.validation)?;
-                tables::write(&out.training_predictions, &sides.train)?;
+            match &two {
+                Some(sides) => {
+                    tables::write(&out.predictions, &sides.validation)?;
+                    tables::write(&out.training_predictions, &sides.train)?;
+                }
+                None => {
+                    let mut write = |path: &Path, indices: &[usize], side: &str| {
+                        files::write(path, &judge.table(&mut predictor, &prepared, indices, side)?)
+                    };
+                    write(&out.predictions, &split.validation, tables::VALIDATION)?;
+                    write(&out.training_predictions, &split.train, tables::TRAIN)?;
+                }
             }
             curves::save(&trained.records, network.name, &out.csv, &out.png)
         })?;
@@ -520,14 +522,14 @@ impl Train {
                 "best_epoch": best.epoch, "val_acc": best.val_accuracy,
                 "seconds": trained.time.as_secs_f64(), "adapter": gpu.report().to_string(),
                 "train": split.train.len(), "validation": split.validation.len(),
-                "predictions": two.as_ref().map(|_| &out.predictions), "judgement": judged,
+                "predictions": out.predictions, "judgement": judged,
                 "at_training_threshold": at_threshold, "leakage": leakage,
                 "duplicates": read.duplicates, "truth": read.truth, "classes": examples.names(),
                 "train_by_class": counts[0], "validation_by_class": counts[1],
             }));
         }
         print(&format!(
-            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}{}\n",
+            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}, predictions in {}\n",
             network.name,
             best.val_accuracy,
             best.epoch,
@@ -535,10 +537,7 @@ impl Train {
             trained.time.as_secs_f64(),
             self.out.display(),
             out.png.display(),
-            match &two {
-                Some(_) => format!(", predictions in {}", out.predictions.display()),
-                None => String::new(),
-            },
+            out.predictions.display(),
         ))?;
         match (&two, judged) {
             (Some(sides), _) => print(
