@@ -155,7 +155,8 @@ fn other_formats_keep_the_names_and_a_start_has_their_head() {
         json(&["predict", "--model", "compact-resnet", "--weights", path(&second), path(&image)]);
     assert_eq!(found[0]["probabilities"].as_array().unwrap().len(), 3);
     assert!(found[0]["class_name"].is_string());
-    let wrong = ["train", "--data", path(&set), "--out", "x.safetensors", "--head", "sigmoid"];
+    let refused = keep.path().join("x.safetensors");
+    let wrong = ["train", "--data", path(&set), "--out", path(&refused), "--head", "sigmoid"];
     let error = failure(&[&wrong[..], &NETWORK].concat());
     assert!(error.contains("two classes apart, not 3"), "{error}");
 }
@@ -219,7 +220,8 @@ fn labels_that_do_not_exclude_each_other_are_learnt_and_judged() {
     json(&[&explain[..], &network].concat());
     assert!(maps.join("1.Above.png").is_file() && maps.join("1.Below.png").is_file());
 
-    let data = ["train", "--data", path(&set), "--out", "x.safetensors", "--labels", path(&labels)];
+    let refused = keep.path().join("x.safetensors");
+    let data = ["train", "--data", path(&set), "--out", path(&refused), "--labels", path(&labels)];
     let error = failure(&[&data[..], &NETWORK, &["--head", "softmax"]].concat());
     assert!(error.contains("do not compete"), "{error}");
     let error = failure(&[&data[..], &NETWORK, &["--positive", "above"]].concat());
