@@ -26,6 +26,7 @@ mod shader;
 mod steps;
 mod terminal;
 mod train;
+mod training;
 mod tune;
 mod weak;
 mod weights;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::parts::{self, Parts};
-use super::train::Training;
+use super::training::Training;
 use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;

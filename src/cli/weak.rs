@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::distinct;
 use super::parts::{self, Parts};
-use super::train::Training;
+use super::training::Training;
 use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
