@@ -70,7 +70,7 @@ impl Saved {
     /// The share of the images `indices` of `prepared` that are classified rightly.
     ///
     /// # Errors
-    /// [`Error::Lost`](crate::error::Error::Lost) where what the network computes is not finite; those of the
+    /// [`Error::Lost`] where what the network computes is not finite; those of the
     /// GPU.
     pub fn accuracy(&self, gpu: &Arc<Gpu>, prepared: &Prepared, indices: &[usize]) -> Result<f64> {
         if let Some(&first) = indices.first() {
@@ -83,7 +83,7 @@ impl Saved {
     /// What gives its class scores, in the largest batch that fits.
     ///
     /// # Errors
-    /// [`Error::TooLarge`](crate::error::Error::TooLarge) when not even one image fits; those of the GPU.
+    /// [`Error::TooLarge`] when not even one image fits; those of the GPU.
     pub fn predictor(&self, gpu: &Arc<Gpu>) -> Result<Predictor> {
         let plan = |batch| Predictor::plan(gpu, &self.of_batch(batch)?);
         let (batch, _) = halving(self.model.batch, plan)?;
@@ -96,7 +96,7 @@ impl Saved {
 /// is there.
 ///
 /// # Errors
-/// Those of [`train`] and of writing; [`Error::Content`](crate::error::Error::Content) when what is there was
+/// Those of [`train`] and of writing; [`Error::Content`] when what is there was
 /// made from something else.
 pub fn learn(
     gpu: &Arc<Gpu>,
