@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use parula::engine::graph::{Graph, Init, Role, Value, Variant};
-use parula::engine::ops::{Case, Concat, Elementwise, Instruction, SliceChannels};
+use parula::engine::ops::{Case, Concat, Copy, Elementwise, Instruction, SliceChannels};
 use parula::engine::shape::Shape;
 use parula::engine::tensor::Tensor;
 
@@ -99,15 +99,15 @@ pub fn build(
     let shapes: Vec<&Shape> = inputs.iter().map(|&value| graph.shape(value)).collect();
     let pixels = case.operation.infer(&shapes).unwrap().nhwc();
     let sides: Option<[Value; 2]> = match (lie, pixels, updates) {
-        // A kernel puts them there, and before the one that is tried: a copy after it would hide what it has written
-        // beside its result.
+        // They are copied there before the kernel that is tried: after it, a copy would hide what that has written beside
+        // its result. A copy has one variant, so none that is asked for keeps it from lying anywhere.
         (Lie::Within { start, wider }, Some([n, h, w, _]), []) => {
             let mut side = |index: usize, c: usize| {
                 let name = format!("side_{index}");
                 let part = |at: usize| (at % PARTS + 1) as f64 / PARTS as f64;
                 given.insert(name.clone(), Tensor::from_fn([n, h, w, c], part));
-                let side = graph.input(name, [n, h, w, c]).unwrap();
-                stored(&mut graph, side)
+                let side = graph.input(name.clone(), [n, h, w, c]).unwrap();
+                graph.add(format!("{name}/before"), Copy, &[side]).unwrap()
             };
             Some([side(0, start), side(1, wider - start)])
         }
