@@ -84,7 +84,7 @@ fn file() -> &'static Path {
 /// Every format, told by its first bytes, and what commands ask of a file before they make its network.
 fn weights(bytes: &[u8]) -> bool {
     let Ok(raw) = Raw::decode(file(), bytes.to_vec()) else { return false };
-    let (_, _, _) = (raw.classes(), raw.input(), raw.numbers());
+    let (_, _, _, _) = (raw.classes(), raw.input(), raw.numbers(), raw.dense());
     raw.layers.iter().for_each(|layer| drop((layer.describe(), layer.is_dense())));
     // To find the network, all of them are made: of one file in some hundred.
     if bytes.len().is_multiple_of(101) {

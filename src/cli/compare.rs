@@ -10,7 +10,7 @@ use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
 use crate::lab::compare::{self, Options, Part, Results, trust};
-use crate::lab::experiment::Setup;
+use crate::lab::experiment::{Setup, earlier};
 use crate::nets::cam::{self, METHODS, Method};
 use crate::nets::models;
 
@@ -106,18 +106,23 @@ pub struct Compare {
 
 impl Compare {
     pub fn run(&self, global: &Global) -> Result<()> {
-        let methods: Vec<&'static Method> = match &self.methods[..] {
-            [] => METHODS.iter().collect(),
-            names => cam::find_all(&distinct(names))?,
-        };
         let setup = |name: &String| -> Result<Setup> {
-            self.training.setup(models::find(name)?, None, &global.stop)
+            let mut network = models::find(name)?;
+            if let Some(run) = &self.weights {
+                network = earlier::deepened(run, network)?;
+            }
+            self.training.setup(network, None, &global.stop)
+        };
+        let models: Vec<Setup> = distinct(&self.models).iter().map(setup).collect::<Result<_>>()?;
+        let methods: Vec<&'static Method> = match &self.methods[..] {
+            [] => usual(&models),
+            names => cam::find_all(&distinct(names))?,
         };
         let options = Options {
             data: self.data.clone(),
             out: self.out.clone(),
             weights: self.weights.clone(),
-            models: distinct(&self.models).iter().map(setup).collect::<Result<_>>()?,
+            models,
             methods,
             seeds: distinct(&self.seeds),
             seed: global.seed,
@@ -175,6 +180,20 @@ impl Compare {
     fn read(&self) -> impl Iterator<Item = &PathBuf> {
         self.data.iter().chain(&self.weights).chain(self.training.pictures.beside())
     }
+}
+
+/// The methods where none is named: those that have maps of all `models`, of which stderr is told.
+fn usual(models: &[Setup]) -> Vec<&'static Method> {
+    let explains = |method: &&Method| models.iter().all(|setup| method.explains(setup.network));
+    let (methods, others): (Vec<_>, Vec<_>) = METHODS.iter().partition(explains);
+    if !others.is_empty() {
+        let names: Vec<&str> = others.iter().map(|method| method.name).collect();
+        crate::console::note!(
+            "without {}: there is no such map where a head has hidden dense layers",
+            names.join(", ")
+        );
+    }
+    methods
 }
 
 /// A part in a line.

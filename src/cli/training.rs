@@ -39,6 +39,10 @@ pub struct Training {
     /// A unit for each class, which compete, or of two classes one [softmax; paper: sigmoid]
     #[arg(long)]
     pub(super) head: Option<Head>,
+    /// Hidden dense layers of so many units between the pooling and the class scores, each with ReLU, as 128 or
+    /// 128,64 [none]. The weights file says it to the commands that read it
+    #[arg(long, value_name = "UNITS", value_delimiter = ',')]
+    pub(super) dense: Vec<usize>,
     /// The optimiser [adam; paper: nadam]
     #[arg(long, value_parser = ["sgd", "adam", "nadam", "rmsprop"])]
     optimizer: Option<String>,
@@ -122,6 +126,10 @@ impl Training {
         stop: &Stop,
     ) -> Result<Setup> {
         let invalid = |what: &str| Err(Error::usage(what.to_owned(), "see --help"));
+        let network = match &self.dense[..] {
+            [] => network,
+            units => network.with_dense(units)?,
+        };
         let mut setup = Setup::new(network, self.preset);
         if let Some(size) = self.size {
             setup.size = (size, size);
@@ -219,7 +227,8 @@ impl Training {
     }
 }
 
-/// The weights in `path` as those that `setup` starts from; a head of another size is left out.
+/// The weights in `path` as those that `setup` starts from; a head of another size, or with
+/// other hidden layers, is left out.
 pub(super) fn start_from(setup: &mut Setup, path: &Path) -> Result<()> {
     let (network, units) = (setup.network, setup.train.units()?);
     let model = network.build(Mode::Inference, 1, network.input, units)?;

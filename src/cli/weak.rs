@@ -10,7 +10,7 @@ use super::training::Training;
 use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::experiment::Setup;
+use crate::lab::experiment::{Setup, earlier};
 use crate::lab::segment::{self, Options, Recipe, Results};
 use crate::nets::cam;
 use crate::nets::images::Augment;
@@ -94,7 +94,11 @@ impl RecipeArgs {
 impl Weak {
     pub fn run(&self, global: &Global) -> Result<()> {
         let recipe = self.recipe.get(self.training.whole)?;
-        let mut classifier = self.training.setup(models::find(&self.model)?, None, &global.stop)?;
+        let mut network = models::find(&self.model)?;
+        if let Some(run) = &self.weights {
+            network = earlier::deepened(run, network)?;
+        }
+        let mut classifier = self.training.setup(network, None, &global.stop)?;
         // Few whole images are normal: the highest accuracy is often that of an epoch which calls nearly
         // everything abnormal, and shows nothing (docs/weak.md).
         let usual = if self.training.whole { Keep::Last } else { Keep::Best };

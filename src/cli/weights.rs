@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::files::{self, outputs};
 use crate::nets::classes::units;
 use crate::nets::keras;
-use crate::nets::models::{self, Mode, Network};
+use crate::nets::models::{self, Mode, Network, in_words};
 use crate::nets::weights::{self, Format, Raw, Top};
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ impl Convert {
         outputs::expect_apart([&self.from], [&self.to])?;
         let mut raw = Raw::read(&self.from)?;
         let network = match &self.model {
-            Some(name) => models::find_any(name)?,
+            Some(name) => raw.deepened(models::find_any(name)?)?,
             None => raw.identify()?,
         };
         let classes = raw.units(network);
@@ -151,7 +151,10 @@ impl Inspect {
             head_in_words(classes),
         );
         text += &match (name, problem) {
-            (Some(name), _) => format!("network: {name}\n"),
+            (Some(name), _) => match network.map_or(&[][..], Network::dense) {
+                [] => format!("network: {name}\n"),
+                units => format!("network: {name}, with {}\n", in_words(units)),
+            },
             (None, _) if keras::describes(&raw) => {
                 "network: the one that the file describes, see `parula explain`\n".to_owned()
             }

@@ -301,6 +301,7 @@ impl Opening {
         if network.segments() {
             return self.load_segmenter(network, raw, gpu, size);
         }
+        let network = raw.deepened(network)?;
         let classes = match (self.classes, raw.classes()) {
             (Some(classes), _) | (None, Some(classes)) => classes,
             (None, None) => {
@@ -405,9 +406,14 @@ fn planned(
     }
 }
 
-/// The weights in `raw` for `model`. A head of another size is left out, which stderr is told.
+/// The weights in `raw` for `model`. A head of another size is left out, and so is one with other hidden layers, which
+/// stderr is told.
 pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
     let path = raw.path.clone();
+    let own = raw.deepened(model.network)?;
+    if own.dense() != model.network.dense() {
+        return below_the_head(raw, own, model);
+    }
     let there = raw.classes();
     let top = if there == Some(model.classes) { Top::Keep } else { Top::Drop };
     let weights = raw.resolve(model, top)?;
@@ -424,6 +430,35 @@ pub fn fitted(raw: Raw, model: &Model) -> Result<Weights> {
             "{path}: it has no head, a fresh one of {} is used",
             units(classes)
         ),
+    }
+    Ok(weights)
+}
+
+/// The weights in `raw`, of the network `own`, but for its head and the hidden layers of that.
+fn below_the_head(raw: Raw, own: &'static Network, model: &Model) -> Result<Weights> {
+    let (path, there) = (raw.path.clone(), raw.classes());
+    let theirs = own.build(Mode::Inference, 1, own.input, there.unwrap_or(1))?;
+    // All of the file is to fit, what is left out as well.
+    let mut weights = raw.resolve(&theirs, there.map_or(Top::Drop, |_| Top::Keep))?;
+    for layer in theirs.layers.iter().filter(|layer| layer.class == "Dense") {
+        layer.weights.iter().for_each(|name| drop(weights.tensors.remove(name)));
+    }
+    for key in ["classes", "dense"] {
+        weights.metadata.remove(key);
+    }
+    let fresh = format!(
+        "a fresh one of {} behind {}",
+        units(model.classes),
+        models::in_words(model.network.dense())
+    );
+    match there {
+        Some(there) => crate::console::note!(
+            "{}: its head of {} behind {} is replaced by {fresh}",
+            path.display(),
+            units(there),
+            models::in_words(own.dense())
+        ),
+        None => crate::console::note!("{}: it has no head, {fresh} is used", path.display()),
     }
     Ok(weights)
 }

@@ -38,6 +38,7 @@ use crate::lab::experiment::{
 use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::cam::Method;
 use crate::nets::images::Split;
+use crate::nets::models::in_words;
 use crate::provenance::Items;
 
 pub use classifier::Classifier;
@@ -249,6 +250,15 @@ pub fn check(options: &Options) -> Result<()> {
     if options.rank_by.is_faithfulness() && options.faithfulness_images == 0 {
         let problem = format!("{name} is not measured with --faithfulness-images 0");
         return Err(Error::usage(problem, "give 1 or more, or rank by something else"));
+    }
+    for setup in &options.models {
+        if let Some(method) = options.methods.iter().find(|one| !one.explains(setup.network)) {
+            let layers = in_words(setup.network.dense());
+            return Err(Error::usage(
+                format!("{} has no map of {}: it has {layers}", method.name, setup.network.name),
+                "leave the method out, or the hidden layers",
+            ));
+        }
     }
     trust::check(options)
 }

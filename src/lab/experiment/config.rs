@@ -39,8 +39,8 @@ pub struct Config {
     /// The paper's experiments.
     pub experiments: Vec<u32>,
     /// For each model: epochs, batch, head, optimizer, learning_rate, schedule, patience, flips,
-    /// balance, initial_weights, input, scaling, and batch_norm_statistics unless they are the running
-    /// ones.
+    /// balance, initial_weights, input, scaling, batch_norm_statistics unless they are the running
+    /// ones, and dense where the head has hidden layers.
     pub training: BTreeMap<String, Map<String, Value>>,
 }
 

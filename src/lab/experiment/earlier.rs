@@ -11,12 +11,34 @@ use super::round::Round;
 use crate::error::{Error, Result};
 use crate::lab::run_folder::Taken;
 use crate::nets::images::Split;
+use crate::nets::models::Network;
 use crate::nets::train::sides;
 use crate::provenance::difference;
 
 /// The weights of `model` with `seed` in the folder of a run, learnt from ROIs as they are.
 pub fn weights_of(folder: &Path, model: &str, seed: u64) -> PathBuf {
     folder.join("weights").join(model).join(format!("{seed}.safetensors"))
+}
+
+/// `network` with the hidden dense layers that it has in the run in `folder`; as it is where the run does not know it,
+/// which [`check`] says.
+///
+/// # Errors
+/// [`Error::Content`] for layers that no network has; those of reading.
+pub fn deepened(folder: &Path, network: &'static Network) -> Result<&'static Network> {
+    let path = folder.join("results.json");
+    if !path.exists() {
+        return Ok(network);
+    }
+    let run = Results::read(&path)?;
+    let said = run.config.training.get(network.name).and_then(|training| training.get("dense"));
+    let Some(said) = said else { return Ok(network) };
+    let units: Option<Vec<usize>> = serde_json::from_value(said.clone()).ok();
+    units.and_then(|units| network.with_dense(&units).ok()).ok_or_else(|| {
+        let problem =
+            format!("{} is said to have hidden dense layers of {said} units", network.name);
+        Error::content(path, problem, "give the --out of `parula reproduce` as it wrote it")
+    })
 }
 
 /// Refuses the run in `folder` where its network of `setup` with `seed` was trained by other options: another one that

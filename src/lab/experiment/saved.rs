@@ -29,7 +29,7 @@ pub struct Saved {
 
 impl Saved {
     /// Reads the weights in `path` of the network of `setup`, for batches of `batch` images. The file says
-    /// what the input's size, the head and the scaling were; where it does not, `setup` does.
+    /// what the input's size, the head with its hidden layers and the scaling were; where it does not, `setup` does.
     ///
     /// # Errors
     /// Those of reading, and when the weights are of another network, or of other classes than normal and abnormal.
@@ -44,10 +44,11 @@ impl Saved {
                 "give weights that `parula train` made without --classes and --labels, or `parula reproduce`",
             ));
         }
+        let network = raw.deepened(setup.network)?;
         let size = raw.input().unwrap_or([setup.size.0, setup.size.1]);
         let units = raw.classes().unwrap_or(setup.train.head.units());
         let scaling = raw.scaling().and_then(Scaling::named).unwrap_or(setup.scaling);
-        let model = setup.network.build(Mode::Inference, batch, size, units)?;
+        let model = network.build(Mode::Inference, batch, size, units)?;
         let store = Store::new(gpu, &model.graph, 0)?;
         raw.resolve(&model, Top::Keep)?.put(&store)?;
         Ok(Saved { model, store, scaling })

@@ -102,6 +102,10 @@ impl Setup {
         let mut description = self.train.describe();
         description.insert("input".to_owned(), json!([self.size.0, self.size.1]));
         description.insert("scaling".to_owned(), json!(self.scaling.name()));
+        // Runs of the time when there was no other head do not name it.
+        if !self.network.dense().is_empty() {
+            description.insert("dense".to_owned(), json!(self.network.dense()));
+        }
         description
     }
 }

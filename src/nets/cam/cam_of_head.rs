@@ -47,7 +47,7 @@ fn pooled(graph: &Graph, site: &Site) -> Result<Value> {
                      average and a dense layer",
                     graph.node(site.activation).name
                 ),
-                "leave out --layer, or use gradcam, which takes any layer",
+                "leave out --layer, or use gradcam, which takes any layer and any head",
             )
         })
 }

@@ -37,6 +37,7 @@ mod xgradcam;
 use crate::engine::autodiff::Backward;
 use crate::engine::graph::{Graph, Value};
 use crate::error::{Error, Result};
+use crate::nets::models::Network;
 
 pub use explainer::{Explainer, Explanation, Request};
 pub use gradcam::grad_cam;
@@ -115,6 +116,12 @@ impl Method {
             Kind::Input(..) => false,
             Kind::Sampled(sampling) => sampling.of_layer(),
         }
+    }
+
+    /// Whether it has maps of `network` at its usual layer: CAM reads the weights of a dense layer that follows the
+    /// pooling at once.
+    pub fn explains(&self, network: &Network) -> bool {
+        self.name != cam_of_head::METHOD.name || network.dense().is_empty()
     }
 
     /// Whether it heeds this setting.

@@ -51,7 +51,7 @@ fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
     }
     let cam = x;
     x = l.global_average_pool("avg_pool", x)?;
-    let logits = l.dense("predictions", x, classes)?;
+    let logits = l.predictions(x, classes)?;
     Ok(Heads { cam, logits })
 }
 

@@ -87,6 +87,7 @@ pub struct Layers {
     mode: Mode,
     batch_norm: BatchNorm,
     dropouts: u32,
+    hidden: &'static [usize],
     numbers: HashMap<&'static str, usize>,
     producers: HashMap<Value, usize>,
 }
@@ -104,12 +105,18 @@ impl Layers {
             mode,
             batch_norm,
             dropouts: 0,
+            hidden: &[],
             numbers: HashMap::new(),
             producers: HashMap::new(),
         };
         let images = layers.graph.input(IMAGES, shape)?;
         layers.record("input_layer", "InputLayer", &[], images, Vec::new());
         Ok((layers, images))
+    }
+
+    /// Puts hidden dense layers of these `units` before the class scores that are added from here on.
+    pub(super) fn hide(&mut self, units: &'static [usize]) {
+        self.hidden = units;
     }
 
     /// The next name that Keras gives a layer without one: `stem`, `stem_1`, `stem_2` and so on.
@@ -394,17 +401,44 @@ impl Layers {
         self.graph.add(name, Dropout { rate, salt: self.dropouts, together }, &[x, step])
     }
 
+    /// The class scores of `x`, the layer `predictions`: (N, C) to (N, classes). The hidden dense layers that the
+    /// network has, `dense`, `dense_1` and so on, come before it, each relu(x W + b).
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::error::Error::Shape) when `x` is not (N, C).
+    pub fn predictions(&mut self, x: Value, classes: usize) -> Result<Value> {
+        let mut x = x;
+        for &units in self.hidden {
+            let name = self.auto("dense");
+            let (sums, weights) = self.sums(&format!("{name}/sums"), &name, x, units)?;
+            let y = self.graph.add(&name, Elementwise::relu(), &[sums])?;
+            x = self.record(&name, "Dense", &[x], y, weights);
+        }
+        self.dense("predictions", x, classes)
+    }
+
     /// x W + b: (N, C) to (N, units).
     ///
     /// # Errors
     /// [`Error::Shape`](crate::error::Error::Shape) when `x` is not (N, C).
     pub fn dense(&mut self, name: &str, x: Value, units: usize) -> Result<Value> {
+        let (y, weights) = self.sums(name, name, x, units)?;
+        Ok(self.record(name, "Dense", &[x], y, weights))
+    }
+
+    /// The node `node` with x W + b, and the names of the variables W and b of `layer`.
+    fn sums(
+        &mut self,
+        node: &str,
+        layer: &str,
+        x: Value,
+        units: usize,
+    ) -> Result<(Value, Vec<String>)> {
         let channels = self.channels(x);
         let init = Init::GlorotUniform { fan_in: channels, fan_out: units };
-        let weights = ["kernel", "bias"].map(|weight| format!("{name}/{weight}"));
+        let weights = ["kernel", "bias"].map(|weight| format!("{layer}/{weight}"));
         let kernel = self.weight(&weights[0], &[channels, units], init)?;
         let bias = self.weight(&weights[1], &[units], Init::Constant(0.0))?;
-        let y = self.graph.add(name, Dense, &[x, kernel, bias])?;
-        Ok(self.record(name, "Dense", &[x], y, weights.into()))
+        Ok((self.graph.add(node, Dense, &[x, kernel, bias])?, weights.into()))
     }
 }

@@ -4,6 +4,7 @@
 mod compact_resnet;
 mod compact_unet;
 mod compact_xception;
+mod dense;
 mod densenet121;
 mod finite;
 mod inception_v3;
@@ -22,6 +23,7 @@ use crate::engine::graph::{Graph, Role, Value};
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 
+pub use dense::{MOST_LAYERS, MOST_UNITS, in_words};
 pub use layers::{Conv, Layers, Mode};
 pub use record::Layer;
 
@@ -123,11 +125,16 @@ pub struct Network {
     pub(crate) build: Build,
 }
 
+/// Adds the layers of a figure behind the images, with a head of so many units.
+pub(crate) type Figure = fn(&mut Layers, Value, usize) -> Result<Heads>;
+
 /// Where a network's layers come from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Build {
     /// A file here, which reads like the figure in its paper.
-    Figure(fn(&mut Layers, Value, usize) -> Result<Heads>),
+    Figure(Figure),
+    /// The same with hidden dense layers of so many units before its class scores.
+    Deeper(Figure, &'static [usize]),
     /// A configuration that was read from a user's file.
     Described(&'static dyn Description),
 }
@@ -291,6 +298,10 @@ impl Network {
         let (mut builder, images) = Layers::new(mode, self.batch_norm, shape)?;
         let heads = match self.build {
             Build::Figure(build) => build(&mut builder, images, classes)?,
+            Build::Deeper(build, units) => {
+                builder.hide(units);
+                build(&mut builder, images, classes)?
+            }
             Build::Described(description) => description.build(&mut builder, images, classes)?,
         };
         let Layers { graph, updates, layers, .. } = builder;
@@ -300,7 +311,7 @@ impl Network {
     /// How scores become probabilities.
     pub fn output(&self) -> Output {
         match self.build {
-            Build::Figure(_) => Output::Usual,
+            Build::Figure(_) | Build::Deeper(..) => Output::Usual,
             Build::Described(description) => description.output(),
         }
     }
@@ -308,7 +319,7 @@ impl Network {
     /// Its name, and what tells it apart from others of that name.
     pub fn identity(&self) -> String {
         match self.build {
-            Build::Figure(_) => self.name.to_owned(),
+            Build::Figure(_) | Build::Deeper(..) => self.name.to_owned(),
             Build::Described(description) => format!("{} {}", self.name, description.identity()),
         }
     }
@@ -320,7 +331,7 @@ impl Network {
     /// Those of [`Description::rewritten`].
     pub fn rewritten(&self, numbers: &BTreeMap<String, Tensor>) -> Result<Option<Vec<u8>>> {
         match self.build {
-            Build::Figure(_) => Ok(None),
+            Build::Figure(_) | Build::Deeper(..) => Ok(None),
             Build::Described(description) => description.rewritten(numbers).map(Some),
         }
     }

@@ -57,7 +57,7 @@ fn build(l: &mut Layers, images: Value, classes: usize) -> Result<Heads> {
     let cam = x;
     let name = l.auto("global_average_pooling2d");
     x = l.global_average_pool(&name, x)?;
-    let logits = l.dense("predictions", x, classes)?;
+    let logits = l.predictions(x, classes)?;
     Ok(Heads { cam, logits })
 }
 

@@ -103,6 +103,9 @@ pub fn configuration(
     configuration.insert("seed".to_owned(), json!(options.seed));
     configuration.extend(material);
     configuration.extend(options.describe());
+    if !network.dense().is_empty() {
+        configuration.insert("dense".to_owned(), json!(network.dense()));
+    }
     configuration
 }
 

@@ -36,13 +36,16 @@ pub use rewrite::rewrite;
 /// What our metadata is called in a file of any format.
 const METADATA: &str = "parula";
 
+/// Key of the units of hidden dense layers in [`Metadata`], from the pooling on: `128,64`; not there without any.
+const DENSE: &str = "dense";
+
 /// Keys of the classes' names in [`Metadata`], a JSON array, and of whether each unit stands for itself.
 const CLASS_NAMES: &str = "class_names";
 const OUTPUT: &str = "output";
 const EACH_ALONE: &str = "sigmoid";
 
-/// Named tensors, and what the file says of itself (`model`, `classes`, `input`, `scaling`, and where its classes
-/// have names `class_names` and `output`).
+/// Named tensors, and what the file says of itself (`model`, `classes`, `input`, `scaling`, where its head has hidden
+/// layers `dense`, and where its classes have names `class_names` and `output`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// By variable name, for example `block2_sepconv1/pointwise_kernel`.
@@ -66,7 +69,18 @@ impl Weights {
             ("format", "parula".to_owned()),
         ];
         let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into();
-        Ok(Weights { tensors, metadata })
+        let mut weights = Weights { tensors, metadata };
+        weights.note_dense(model.network.dense());
+        Ok(weights)
+    }
+
+    /// Notes the units of the head's hidden dense layers; a head without any goes without saying.
+    fn note_dense(&mut self, units: &[usize]) {
+        self.metadata.remove(DENSE);
+        if !units.is_empty() {
+            let units: Vec<String> = units.iter().map(usize::to_string).collect();
+            self.metadata.insert(DENSE.to_owned(), units.join(","));
+        }
     }
 
     /// Notes what the units were taught to tell apart; the two usual classes go without saying.

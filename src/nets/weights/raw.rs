@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
-use crate::nets::models::{MASK, Network};
+use crate::nets::models::{self, MASK, Network};
 
-/// What a file says of itself: `model`, `classes`, `input`, `scaling`, `class_names`, `output`. Only in files that we wrote.
+/// What a file says of itself: `model`, `classes`, `input`, `scaling`, `dense`, `class_names`, `output`. Only in files that we wrote.
 pub type Metadata = BTreeMap<String, String>;
 
 /// The formats that are read and written.
@@ -121,6 +121,41 @@ impl Raw {
         let head = &self.layers[self.head()?];
         let matrix = head.tensors.iter().find(|(_, tensor)| tensor.shape().rank() == 2);
         matrix.map(|(_, tensor)| tensor.shape().channels())
+    }
+
+    /// The units of the hidden dense layers that the file says its head has, from the pooling on; none where it does
+    /// not say.
+    ///
+    /// # Errors
+    /// [`Error::Content`] where that is no list of numbers.
+    pub fn dense(&self) -> Result<Vec<usize>> {
+        let Some(text) = self.metadata.get(super::DENSE) else { return Ok(Vec::new()) };
+        let units = text.split(',').map(str::parse).collect::<std::result::Result<_, _>>();
+        units.map_err(|_| {
+            let problem = format!("its hidden dense layers are said to have {text:?} units");
+            self.no_head(problem)
+        })
+    }
+
+    /// `network` with the hidden dense layers that the file says its head has. Files of another network are not
+    /// looked into: [`Self::resolve`] says which it is.
+    ///
+    /// # Errors
+    /// [`Error::Content`] where they are none that `network` can have.
+    pub fn deepened(&self, network: &'static Network) -> Result<&'static Network> {
+        let noted = self.metadata.get("model");
+        if noted.is_some_and(|noted| noted != network.name && models::find_any(noted).is_ok()) {
+            return Ok(network);
+        }
+        network.with_dense(&self.dense()?).map_err(|error| match error {
+            Error::Usage { problem, .. } => self.no_head(format!("it says that it has {problem}")),
+            error => error,
+        })
+    }
+
+    fn no_head(&self, problem: String) -> Error {
+        let hint = "use the file as `parula train` has written it";
+        Error::content(&self.path, problem, hint)
     }
 
     /// Units of the head, which of a segmenter is its last convolution, if these are weights of `network`.

@@ -64,6 +64,8 @@ impl Raw {
                 None => self.refused(name, misfit.problem),
             }
         })?;
+        // Before its tensors are taken out.
+        let head_kept = top == Top::Keep && self.units(model.network).is_some();
         let mut weights = Weights::default();
         for (name, layer, tensor) in places {
             let (_, tensor) = &mut self.layers[layer].tensors[tensor];
@@ -78,10 +80,10 @@ impl Raw {
                 "the training that made it has diverged: use an earlier checkpoint",
             ));
         }
-        let head_kept = top == Top::Keep && self.units(model.network).is_some();
         weights.metadata = self.metadata;
         weights.metadata.insert("model".to_owned(), name.to_owned());
         weights.metadata.insert("format".to_owned(), "parula".to_owned());
+        weights.note_dense(model.network.dense());
         weights.metadata.remove("classes");
         if head_kept {
             weights.metadata.insert("classes".to_owned(), model.classes.to_string());
@@ -99,11 +101,12 @@ impl Raw {
         if let Some(network) =
             models::all().find(|network| Some(network.name) == noted.map(String::as_str))
         {
-            return Ok(network);
+            return self.deepened(network);
         }
         let mut nearest: Option<(&Network, Misfit)> = None;
         for network in models::all() {
             let classes = self.units(network).unwrap_or(1).max(1);
+            let network = if network.segments() { network } else { self.deepened(network)? };
             let model = network.build(Mode::Inference, 1, network.input, classes)?;
             let top = if self.head().is_some() { Top::Keep } else { Top::Drop };
             match self.places(&model, top) {
@@ -164,8 +167,9 @@ impl Raw {
     fn places(&self, model: &Model, top: Top) -> Result<Places, Misfit> {
         let order = keras_order(&model.layers);
         let weighted = order.iter().map(|&index| &model.layers[index]);
-        let (heads, body): (Vec<&Layer>, Vec<&Layer>) =
-            weighted.filter(|layer| !layer.weights.is_empty()).partition(|l| l.class == "Dense");
+        let mut body: Vec<&Layer> = weighted.filter(|layer| !layer.weights.is_empty()).collect();
+        let head = body.iter().rposition(|layer| layer.class == "Dense");
+        let head = head.map(|index| body.remove(index));
         let own_head = self.head();
         let own: Vec<usize> = (0..self.layers.len()).filter(|&i| Some(i) != own_head).collect();
         let task = Task { raw: self, model, own, body };
@@ -173,7 +177,7 @@ impl Raw {
         if top == Top::Keep {
             let fitting = places.len();
             let misfit = |problem| Misfit { fitting, problem };
-            for layer in heads {
+            if let Some(layer) = head {
                 let index = own_head.ok_or_else(|| {
                     misfit(format!(
                         "it has no head: {} needs {}",
