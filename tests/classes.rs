@@ -77,6 +77,11 @@ fn three_classes_are_learnt_judged_and_explained() {
     assert!(lines.len() == 6 && (share - found["val_acc"].as_f64().unwrap()).abs() < 1e-9);
     let (_, lines) = table(&out.with_extension("predictions.train.csv"));
     assert!(lines.len() == 30 && lines.iter().all(|line| line[2] == "train"));
+    // Curves of what counts as positive, and of each class.
+    let drawn = std::fs::read_to_string(out.with_extension("roc.svg")).unwrap();
+    for name in ["dark or light", "dark", "light", "middling", "who guesses"] {
+        assert!(drawn.contains(&format!(">{name}<")), "{name}: {drawn}");
+    }
 
     let network = ["--model", "compact-resnet", "--weights", path(&out)];
     let judge = ["predict", path(&set), "--labels", "folders", "--positive", "LIGHT"];

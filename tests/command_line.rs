@@ -703,9 +703,14 @@ fn train_makes_the_folder_of_its_weights() {
     let weights = out.path().join("new/folder/x.safetensors");
     let train = ["train", "--data", path(mammograms()), "--model", "compact-resnet"];
     let trained = json(&[&train[..], &SMALL, &["--out", path(&weights)]].concat());
-    for ending in ["safetensors", "csv", "png", "predictions.csv", "predictions.train.csv"] {
+    let pictures = ["png", "svg", "roc.png", "roc.svg"];
+    let tables = ["safetensors", "csv", "predictions.csv", "predictions.train.csv"];
+    for ending in tables.into_iter().chain(pictures) {
         assert!(weights.with_extension(ending).is_file(), "{ending}");
     }
+    assert_eq!(trained["roc"], path(&weights.with_extension("roc.png")));
+    let drawn = std::fs::read_to_string(weights.with_extension("roc.svg")).unwrap();
+    assert!(drawn.contains(">abnormal<") && drawn.contains(">sensitivity<"), "{drawn}");
     assert_at_training_threshold(
         &trained["at_training_threshold"],
         &weights.with_extension("predictions.train.csv"),

@@ -96,7 +96,7 @@ fn a_comparison_has_every_metric_of_every_map_and_goes_on() {
     assert_eq!(csv(&whole.join("summary.csv")).len(), lines.len());
     let table = std::fs::read_to_string(whole.join("compare.md")).unwrap();
     assert!(maps.iter().all(|map| table.contains(&format!("| {map}"))), "{table}");
-    for figure in ["bars.png", "dice.png", "gallery-compact-resnet.png"] {
+    for figure in ["bars.png", "dice.png", "roc.png", "gallery-compact-resnet.png"] {
         assert!(Grey::read(whole.join("figures").join(figure)).unwrap().width > 700, "{figure}");
     }
 

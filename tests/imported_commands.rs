@@ -497,6 +497,10 @@ fn predictions_are_judged_by_labels() {
         }
     }
     let written = std::fs::read_to_string(&table).unwrap();
+    let drawn = |ending: &str| folder.path().join("said").with_extension(ending);
+    let curves = std::fs::read_to_string(drawn("roc.svg")).unwrap();
+    assert!((0..units).all(|class| curves.contains(&format!(">{class}"))), "{curves}");
+    assert!(std::fs::read(drawn("roc.png")).unwrap().starts_with(b"\x89PNG"));
     let rows: Vec<Vec<&str>> = written.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows.len(), 7, "{written}");
     assert_eq!(rows[5][..4], [images[4], "", &*label(4).to_string(), &*said[4].to_string()]);
@@ -515,6 +519,12 @@ fn predictions_are_judged_by_labels() {
     let foreign = refused(&["--csv", path(&labels)]);
     assert!(foreign.contains("labels.csv"), "{foreign}");
     assert!(std::fs::read_to_string(&labels).unwrap().ends_with(",dog\n"));
+    // A picture of somebody else's, where the curves would go.
+    let [mine, before] = ["mine.roc.png", "mine.csv"].map(|name| folder.path().join(name));
+    std::fs::copy(images[0], &mine).unwrap();
+    let foreign = refused(&["--labels", path(&labels), "--csv", path(&before)]);
+    assert!(foreign.contains("mine.roc.png") && !before.exists(), "{foreign}");
+    assert_eq!(std::fs::read(&mine).unwrap(), std::fs::read(images[0]).unwrap());
     let cut = refused(&["--labels", path(&labels), "--threshold", "1.5"]);
     assert!(cut.contains("no probability"), "{cut}");
     // Folders are classes by their names.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::images::{Found, Image};
-use super::judged::Judged;
+use super::judged::{Judged, roc_files};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::data::Class;
@@ -74,11 +74,17 @@ impl Judge {
             read => Ok((path.to_owned(), Some(read?))),
         };
         let labels = labels.map(read).transpose()?;
-        if let Some(path) = csv {
-            files::expect_writable(path)?;
-        }
         let (positive, csv) = (positive.to_vec(), csv.map(Path::to_owned));
-        Ok(Judge { labels, threshold, positive, csv })
+        let judge = Judge { labels, threshold, positive, csv };
+        judge.written().iter().try_for_each(|path| files::expect_writable(path))?;
+        Ok(judge)
+    }
+
+    /// What will be written: the table, and with labels the ROC curves.
+    fn written(&self) -> Vec<PathBuf> {
+        let Some(csv) = &self.csv else { return Vec::new() };
+        let pictures = self.labels.iter().flat_map(|_| roc_files(csv));
+        std::iter::once(csv.clone()).chain(pictures).collect()
     }
 
     /// Refuses to write over what is read, and over what parula did not write.
@@ -89,10 +95,12 @@ impl Judge {
         let Some(csv) = &self.csv else { return Ok(()) };
         let images = found.images.iter().map(|image| image.path.as_path());
         let labels = self.labels.iter().map(|(path, _)| path.as_path());
-        outputs::expect_apart(images.chain(labels).chain([model]), [csv])?;
-        let name = csv.file_name().unwrap_or_default().to_string_lossy();
+        let written = self.written();
+        outputs::expect_apart(images.chain(labels).chain([model]), &written)?;
         let folder = csv.parent().filter(|folder| !folder.as_os_str().is_empty());
-        outputs::expect_free(folder.unwrap_or(Path::new(".")), [name])
+        let names =
+            written.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy());
+        outputs::expect_free(folder.unwrap_or(Path::new(".")), names)
     }
 
     /// The labels of `images`, as classes of the network.
@@ -211,10 +219,10 @@ impl Judge {
 }
 
 impl Judging<'_> {
-    /// Writes the table, and judges what has a label; none where there are no labels, or none of what was looked at.
+    /// Writes the table, judges what has a label, and writes its ROC curves beside the table; none where there are no labels, or none of what was looked at.
     ///
     /// # Errors
-    /// [`Error::File`] when the table cannot be written.
+    /// [`Error::File`] when a file cannot be written.
     pub fn end(&self, predicted: &[Predicted]) -> Result<Option<Judged>> {
         let places: HashMap<&Path, usize> =
             self.images.iter().enumerate().map(|(index, image)| (*image, index)).collect();
@@ -246,16 +254,20 @@ impl Judging<'_> {
             }
         }
         let (classes, threshold) = (self.classes, self.judge.threshold);
-        Ok(match (answers.is_empty(), marked.is_empty()) {
-            (true, true) => None,
+        let judged = match (answers.is_empty(), marked.is_empty()) {
+            (true, true) => return Ok(None),
             (false, _) => {
                 let judged = Judgement::with_positive(&answers, classes, threshold, &self.positive);
-                Some(Judged::Classes(Box::new(judged)))
+                Judged::Classes(Box::new(judged))
             }
-            (true, false) => {
-                Some(Judged::Labels(LabelsJudgement::new(&marked, classes, threshold)))
-            }
-        })
+            (true, false) => Judged::Labels(LabelsJudgement::new(&marked, classes, threshold)),
+        };
+        if let Some(csv) = &self.judge.csv {
+            let pictures = roc_files(csv);
+            judged.save_roc(&self.names, &pictures[0])?;
+            outputs::list_files(&pictures)?;
+        }
+        Ok(Some(judged))
     }
 
     fn table<'a>(

@@ -2,11 +2,17 @@
 
 use std::fmt::Write as _;
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
+use crate::error::Result;
 use crate::lab::metrics::binary::Figure;
-use crate::lab::metrics::classifier::Judgement;
+use crate::lab::metrics::classifier::{Judgement, Point};
 use crate::lab::metrics::labels::LabelsJudgement;
+use crate::lab::report::draw::both;
+use crate::lab::report::plot_file;
+use crate::lab::report::roc::{self, Curve};
 
 /// What it is worth.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +52,57 @@ impl Judged {
             Judged::Classes(judged) => of_classes(judged, names),
             Judged::Labels(judged) => of_labels(judged, names),
         }
+    }
+}
+
+/// The pictures of ROC curves that go beside the file `path`: PNG and SVG.
+pub fn roc_files(path: &Path) -> [PathBuf; 2] {
+    // Not by its ending alone: `x.csv` may lie beside `x.png`.
+    both(&path.with_extension("roc.png"))
+}
+
+impl Judged {
+    /// The ROC curves: of the positive side, and where there are more than two classes, or labels, of each against all
+    /// others, as long as colours tell them apart. `names` are those of the classes.
+    fn curves(&self, names: &[String]) -> Vec<Curve> {
+        let points = |points: &[Point]| points.iter().map(Point::place).collect();
+        let named = |at: usize| names.get(at).cloned().unwrap_or_else(|| at.to_string());
+        let (positive, each): (Option<(String, _)>, Vec<&[Point]>) = match self {
+            Judged::Classes(judged) => {
+                let of = |of: &[usize]| {
+                    of.iter().map(|&class| named(class)).collect::<Vec<_>>().join(" or ")
+                };
+                let positive = judged.positive.as_ref();
+                (
+                    positive.map(|positive| (of(&positive.of), points(&positive.roc))),
+                    judged.classes.iter().map(|class| &class.roc[..]).collect(),
+                )
+            }
+            Judged::Labels(judged) => {
+                (None, judged.labels.iter().map(|label| &label.roc[..]).collect())
+            }
+        };
+        let taken = usize::from(positive.is_some());
+        let told_apart = each.len() + taken <= roc::MOST;
+        let each = each.iter().enumerate().filter(|_| told_apart);
+        let all = positive.into_iter().chain(each.map(|(at, one)| (named(at), points(one))));
+        all.enumerate().map(|(colour, (name, points))| Curve { name, colour, points }).collect()
+    }
+
+    /// Writes the ROC curves to `png` and beside it as SVG, each whole or not at all. With more curves than colours and no
+    /// positive side there is the frame alone, and stderr is told.
+    ///
+    /// # Errors
+    /// Those of drawing and of writing.
+    pub fn save_roc(&self, names: &[String], png: &Path) -> Result<()> {
+        let curves = self.curves(names);
+        if curves.is_empty() {
+            crate::console::note!(
+                "{}: more ROC curves than can be told apart: --positive names classes for one",
+                png.display()
+            );
+        }
+        plot_file::draw(&roc::chart(&curves))?.save_both(png)
     }
 }
 

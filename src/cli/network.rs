@@ -14,6 +14,7 @@ use crate::nets::classes::units;
 use crate::nets::classifier::{Classifier, Opening};
 use crate::nets::images::{Colour, Prepared, Resize, Scaling, Window};
 use crate::nets::keras;
+use crate::nets::models::in_words;
 use crate::nets::stream::Stream;
 use crate::nets::weights::{Format, Raw};
 use crate::stop::Stop;
@@ -165,8 +166,12 @@ impl Source {
             (None, Some(name), Some(path)) => {
                 let loaded = Classifier::open_with(gpu, path, &opening)?;
                 let [height, width] = loaded.model.size;
+                let behind = match loaded.network.dense() {
+                    [] => String::new(),
+                    layers => format!(" behind {}", in_words(layers)),
+                };
                 crate::console::note!(
-                    "{}: taken for {name} at {height}x{width}, scaling {}, a head of {}",
+                    "{}: taken for {name} at {height}x{width}, scaling {}, a head of {}{behind}",
                     path.display(),
                     loaded.scaling.name(),
                     units(loaded.model.classes)

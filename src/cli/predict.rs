@@ -38,7 +38,8 @@ pub struct Predict {
     /// goes with it [the second of two]
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "labels")]
     positive: Vec<String>,
-    /// Write a line for each image: class and probabilities, and its label where there is one
+    /// Write a line for each image: class and probabilities, and its label where there is one. With --labels the ROC
+    /// curves go beside it, as FILE's name with .roc.png and .roc.svg
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }

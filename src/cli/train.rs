@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::classes::{self, Classes, Judge};
-use super::judged::Judged;
+use super::judged::{Judged, roc_files};
 use super::network::scaling;
 use super::training::{Training, start_from};
 use super::{Global, Numbers, Repeat, print, print_json};
@@ -57,8 +57,8 @@ pub struct Train {
     #[arg(long, value_parser = scaling, conflicts_with = "model")]
     scaling: Option<Scaling>,
     /// The weights file to write: .safetensors, or Keras .weights.h5, .h5, .keras; curves go beside it
-    /// as CSV, PNG and SVG, a JSON line an epoch while it trains, as OUT.epochs.jsonl, and what the network says of each
-    /// image as CSV. Of a .keras file's model it is a .keras file with the same configuration
+    /// as CSV, PNG and SVG, a JSON line an epoch while it trains, as OUT.epochs.jsonl, what the network says of each
+    /// image as CSV, and the ROC curves of the validation images as OUT.roc.png and .svg. Of a .keras file's model it is a .keras file with the same configuration
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -76,6 +76,8 @@ struct Files {
     csv: PathBuf,
     png: PathBuf,
     svg: PathBuf,
+    /// The ROC curves of the validation side, as PNG and SVG.
+    roc: [PathBuf; 2],
     lines: PathBuf,
     /// What the network says of the validation side.
     predictions: PathBuf,
@@ -93,6 +95,7 @@ impl Files {
             csv: out.with_extension("csv"),
             png: out.with_extension("png"),
             svg: out.with_extension("svg"),
+            roc: roc_files(out),
             lines: epochs_of(out),
             predictions: out.with_extension("predictions.csv"),
             training_predictions: out.with_extension("predictions.train.csv"),
@@ -101,10 +104,21 @@ impl Files {
     }
 
     /// What is made when all epochs are done.
-    fn made(&self) -> [PathBuf; 7] {
-        let Files { weights, csv, png, svg, lines, predictions, training_predictions, state: _ } =
-            self;
-        [weights, csv, png, svg, lines, predictions, training_predictions].map(PathBuf::clone)
+    fn made(&self) -> [PathBuf; 9] {
+        let Files {
+            weights,
+            csv,
+            png,
+            svg,
+            roc,
+            lines,
+            predictions,
+            training_predictions,
+            state: _,
+        } = self;
+        let [roc, vectors] = roc;
+        [weights, csv, png, svg, roc, vectors, lines, predictions, training_predictions]
+            .map(PathBuf::clone)
     }
 
     /// Says that all of them will be written.
@@ -271,6 +285,11 @@ impl Train {
             Taught::Two => Some(Sides::predict(&mut predictor, &prepared, rois, &split)?),
             _ => None,
         };
+        let judged = match &two {
+            Some(sides) => Some(Judged::Classes(Box::new(judgement(&sides.validation)))),
+            None => judge.of(&mut predictor, &prepared, &split.validation)?,
+        };
+        let names: Vec<String> = examples.names().into_iter().map(str::to_owned).collect();
         run.make_all(&made, &trained.configuration, || {
             save(&out.weights, &trained.weights, &trained.model)?;
             match &two {
@@ -286,6 +305,9 @@ impl Train {
                     write(&out.training_predictions, &split.train, tables::TRAIN)?;
                 }
             }
+            if let Some(judged) = &judged {
+                judged.save_roc(&names, &out.roc[0])?;
+            }
             curves::save(&trained.records, network.name, &out.csv, &out.png)
         })?;
         run.finish()?;
@@ -297,10 +319,6 @@ impl Train {
                 self.out.display()
             );
         }
-        let judged = match &two {
-            Some(sides) => Some(Judged::Classes(Box::new(judgement(&sides.validation)))),
-            None => judge.of(&mut predictor, &prepared, &split.validation)?,
-        };
         let best = trained.best;
         let at_threshold = two.as_ref().and_then(Sides::at_training_threshold);
         if global.json {
@@ -309,14 +327,15 @@ impl Train {
                 "best_epoch": best.epoch, "val_acc": best.val_accuracy,
                 "seconds": trained.time.as_secs_f64(), "adapter": gpu.report().to_string(),
                 "train": split.train.len(), "validation": split.validation.len(),
-                "predictions": out.predictions, "judgement": judged,
+                "predictions": out.predictions, "roc": out.roc[0], "judgement": judged,
                 "at_training_threshold": at_threshold, "leakage": leakage,
                 "duplicates": read.duplicates, "truth": read.truth, "classes": examples.names(),
                 "train_by_class": counts[0], "validation_by_class": counts[1],
             }));
         }
         print(&format!(
-            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}, predictions in {}\n",
+            "{}: validation accuracy {:.3} in epoch {} of {}, {:.0} s; weights in {}, curves in {}, \
+             predictions in {}, ROC curves in {}\n",
             network.name,
             best.val_accuracy,
             best.epoch,
@@ -325,6 +344,7 @@ impl Train {
             self.out.display(),
             out.png.display(),
             out.predictions.display(),
+            out.roc[0].display(),
         ))?;
         match (&two, judged) {
             (Some(sides), _) => print(
@@ -338,10 +358,7 @@ impl Train {
                 )
                 .to_text(),
             ),
-            (None, Some(judged)) => {
-                let names: Vec<String> = examples.names().into_iter().map(str::to_owned).collect();
-                print(&format!("\n{}", judged.text(&names)))
-            }
+            (None, Some(judged)) => print(&format!("\n{}", judged.text(&names))),
             (None, None) => Ok(()),
         }
     }

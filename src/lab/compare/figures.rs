@@ -10,11 +10,16 @@ use super::results::Results;
 use super::unit::Point;
 use super::{Material, Options, TRIVIAL, file, heatmap};
 use crate::error::Result;
-use crate::lab::experiment::tables;
+use crate::lab::experiment::classified::judgement;
+use crate::lab::experiment::tables::{self, Prediction};
+use crate::lab::experiment::{Phase, Round, predictions_file};
+use crate::lab::metrics;
 use crate::lab::report::bars::{self, Panel};
 use crate::lab::report::curve_grid::{self, Cell};
 use crate::lab::report::draw::both;
 use crate::lab::report::gallery;
+use crate::lab::report::plot_file;
+use crate::lab::report::roc::{self, Curve};
 use crate::nets::images::Grey;
 
 /// The metrics of the bars, before which stands that of the ranks.
@@ -30,15 +35,33 @@ const SHOWN: [&str; 8] = [
 ];
 
 /// What [`draw_all`] draws.
-pub fn paths(out: &Path) -> [PathBuf; 4] {
-    ["bars.png", "dice.png", "bars.svg", "dice.svg"].map(|name| out.join("figures").join(name))
+pub fn paths(out: &Path) -> [PathBuf; 6] {
+    ["bars.png", "dice.png", "roc.png", "bars.svg", "dice.svg", "roc.svg"]
+        .map(|name| out.join("figures").join(name))
 }
 
 /// Draws what is of all models into `figures` below `out`, which is there.
 pub fn draw_all(results: &Results, out: &Path) -> Result<()> {
-    let [to_bars, to_curves, ..] = paths(out);
+    let [to_bars, to_curves, to_roc, ..] = paths(out);
     bars(results, &to_bars)?;
-    curves(results, out, &to_curves)
+    curves(results, out, &to_curves)?;
+    roc(results, out, &to_roc)
+}
+
+/// The ROC curve of every network that is explained, a colour a model.
+fn roc(results: &Results, out: &Path, path: &Path) -> Result<()> {
+    let mut curves = Vec::new();
+    for (colour, name) in results.config.models.iter().enumerate() {
+        for one in results.classifiers.iter().filter(|one| one.model == *name) {
+            let round = Round { seed: one.seed, fold: None };
+            let table = predictions_file(out, name, round, Phase::Original);
+            let judged = judgement(&tables::read::<Prediction>(&table)?);
+            let points = judged.positive.iter().flat_map(|positive| &positive.roc);
+            let points = points.map(metrics::classifier::Point::place).collect();
+            curves.push(Curve { name: name.clone(), colour, points });
+        }
+    }
+    plot_file::draw(&roc::chart(&curves))?.save_both(path)
 }
 
 /// The files of the picture that [`gallery`] draws.

@@ -101,6 +101,13 @@ pub struct Point {
     pub false_positive_rate: f64,
 }
 
+impl Point {
+    /// As a place of a chart: across and up.
+    pub fn place(&self) -> (f64, f64) {
+        (self.false_positive_rate, self.sensitivity)
+    }
+}
+
 /// One class against all others.
 #[derive(Clone, Debug, Serialize)]
 pub struct OneClass {
@@ -110,6 +117,9 @@ pub struct OneClass {
     pub auc: Option<Figure>,
     /// The share of its images that are classified rightly.
     pub sensitivity: Option<f64>,
+    /// From the highest threshold to the lowest; for pictures.
+    #[serde(skip)]
+    pub roc: Vec<Point>,
 }
 
 /// A bin of the reliability curve.
@@ -174,6 +184,7 @@ impl Judgement {
                 images: confusion[class].iter().sum(),
                 auc: Binary::new(&against).auc,
                 sensitivity: recall(class),
+                roc: roc(&ranked(&against)),
             }
         };
         let each: Vec<OneClass> =
@@ -222,9 +233,7 @@ impl Positive {
         };
         let all: Vec<Said> =
             answers.iter().zip(said).map(|(one, &said)| judge(one, said)).collect();
-        let mut ranked: Vec<(f64, bool)> =
-            all.iter().map(|one| (one.probability, one.positive)).collect();
-        ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let ranked = ranked(&all);
         let roc = roc(&ranked);
         let best = roc.iter().skip(1).fold(None, |best: Option<&Point>, point| {
             let height = |point: &Point| point.sensitivity - point.false_positive_rate;
@@ -244,6 +253,14 @@ impl Positive {
     }
 }
 
+/// Probabilities from the highest on, each with whether it is of a positive image.
+pub(super) fn ranked(all: &[Said]) -> Vec<(f64, bool)> {
+    let mut ranked: Vec<(f64, bool)> =
+        all.iter().map(|one| (one.probability, one.positive)).collect();
+    ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    ranked
+}
+
 /// Ends of runs of one probability, each with how many there are up to it, and how many of them are positive.
 fn runs(ranked: &[(f64, bool)]) -> Vec<(f64, usize, usize)> {
     let mut positive = 0;
@@ -258,7 +275,7 @@ fn runs(ranked: &[(f64, bool)]) -> Vec<(f64, usize, usize)> {
 }
 
 /// The ROC curve of what is sorted from the highest probability on; empty where a class is missing.
-fn roc(ranked: &[(f64, bool)]) -> Vec<Point> {
+pub(super) fn roc(ranked: &[(f64, bool)]) -> Vec<Point> {
     let positive = ranked.iter().filter(|(_, is)| *is).count();
     let negative = ranked.len() - positive;
     if positive == 0 || negative == 0 {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::binary::{Binary, Figure, Said, share};
-use super::classifier::{average_precision, mean};
+use super::classifier::{Point, average_precision, mean, ranked, roc};
 
 /// Probabilities above it are called so, where nothing else is asked for.
 const HALF: f64 = 0.5;
@@ -48,6 +48,9 @@ pub struct OneLabel {
     pub binary: Binary,
     /// The area under precision and recall, by steps; null without an image that has it.
     pub average_precision: Option<f64>,
+    /// From the highest threshold to the lowest; for pictures.
+    #[serde(skip)]
+    pub roc: Vec<Point>,
 }
 
 impl LabelsJudgement {
@@ -83,13 +86,12 @@ impl LabelsJudgement {
                     Some(Said { patient: one.patient, positive, probability, right })
                 })
                 .collect();
-            let mut ranked: Vec<(f64, bool)> =
-                said.iter().map(|one| (one.probability, one.positive)).collect();
-            ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+            let ranked = ranked(&said);
             OneLabel {
                 images: said.iter().filter(|one| one.positive).count(),
                 binary: Binary::new(&said),
                 average_precision: average_precision(&ranked),
+                roc: roc(&ranked),
             }
         };
         let all: Vec<OneLabel> = (0..labels).map(one_label).collect();

@@ -26,6 +26,7 @@ pub mod panels;
 pub mod plot;
 pub mod plot_file;
 mod print;
+pub mod roc;
 pub mod steps;
 mod strip;
 pub mod style;

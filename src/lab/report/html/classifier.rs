@@ -11,8 +11,9 @@ use super::tables::{Cell, table};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::lab::metrics::classifier::{Answer, Judgement};
+use crate::lab::metrics::classifier::{Answer, Judgement, Point};
 use crate::lab::report::plot::{Axis, Chart, Pen};
+use crate::lab::report::roc::{self, Curve};
 use crate::lab::report::table::Interval;
 
 /// With intervals, by their field.
@@ -188,24 +189,21 @@ fn judged(run: &Run, one: &Value) -> Result<Option<Judgement>> {
 /// That a table of predictions cannot be read.
 pub fn curves(run: &Run) -> Result<Option<[Chart; 2]>> {
     let axis = |title| Axis { title, range: [0.0, 1.0], step: 0.2, decimals: 1 };
-    let mut roc = Chart::new(axis("false positive rate: 1 - specificity"), axis("sensitivity"));
+    let mut rocs = Vec::new();
     let mut reliability =
         Chart::new(axis("probability of abnormal"), axis("share that is abnormal"));
-    for chart in [&mut roc, &mut reliability] {
-        chart.path(Pen::Trivial(0), &[(0.0, 0.0), (1.0, 1.0)]);
-    }
+    reliability.path(Pen::Trivial(0), &[(0.0, 0.0), (1.0, 1.0)]);
     let mut drawn = None;
     for (index, summary) in run.summary().iter().enumerate() {
         let (model, pen) = (word(summary, "model"), Pen::Model(index));
         for one in run.runs_of(model) {
             let Some(judged) = judged(run, one)? else { continue };
-            let points: Vec<(f64, f64)> = judged
-                .positive
-                .iter()
-                .flat_map(|positive| &positive.roc)
-                .map(|point| (point.false_positive_rate, point.sensitivity))
-                .collect();
-            roc.path(pen, &points);
+            let points = judged.positive.iter().flat_map(|positive| &positive.roc);
+            rocs.push(Curve {
+                name: model.to_owned(),
+                colour: index,
+                points: points.map(Point::place).collect(),
+            });
             let bins = judged.reliability.iter();
             let points: Vec<(f64, f64)> =
                 bins.filter_map(|bin| bin.probability.zip(bin.observed)).collect();
@@ -214,16 +212,13 @@ pub fn curves(run: &Run) -> Result<Option<[Chart; 2]>> {
             let dot = |&(x, y): &(f64, f64)| (x, y, format!("{model}: {x:.3}, {y:.3}"));
             reliability.dots(pen, &points.iter().map(dot).collect::<Vec<_>>());
             if drawn != Some(index) {
-                [&mut roc, &mut reliability]
-                    .into_iter()
-                    .for_each(|chart| chart.explain(pen, model));
+                reliability.explain(pen, model);
                 drawn = Some(index);
             }
         }
     }
-    roc.explain(Pen::Trivial(0), "who guesses");
     reliability.explain(Pen::Trivial(0), "who is calibrated");
-    Ok(drawn.map(|_| [roc, reliability]))
+    Ok(drawn.map(|_| [roc::chart(&rocs), reliability]))
 }
 
 /// Both for the page.
