@@ -37,7 +37,7 @@ enum Command {
         parula data inspect DDSM --views cc,mlo\n\n\
         Layouts: folders of images (PNG, TIFF, JPEG, PGM) with masks beside them (X_mask, X_seg, X_tumor, mask_X) \
         or in a folder of their own (images/ and masks/, original/ and GT/), BUSI, DDSM from its own files, \
-        CBIS-DDSM as DICOM, PNG or JPEG with its tables, MIAS with its Info.txt.\n\nExit 1 where something is to be solved first.")]
+        CBIS-DDSM as DICOM, PNG or JPEG with its tables, MIAS with its Info.txt, folders of classes without masks.\n\nExit 1 where something is to be solved first.")]
     Inspect {
         /// The data set
         dir: PathBuf,

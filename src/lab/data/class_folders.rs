@@ -51,6 +51,15 @@ pub fn classes(listing: &Listing) -> Vec<String> {
     }
 }
 
+/// The folders that are classes because no image has a mask, which say more than normal and abnormal; none where there
+/// are masks, or no such folders.
+pub fn bare_classes(listing: &Listing) -> Option<Vec<String>> {
+    let classes = classes(listing);
+    let two = |name: &String| Class::ALL.iter().any(|class| class.name() == name.to_lowercase());
+    let only_two = classes.len() == 2 && classes.iter().all(two);
+    (is_bare(listing) && !classes.is_empty() && !only_two).then_some(classes)
+}
+
 /// Lists the images, each labelled by its folder: a class is a folder in any case, at the one level below the root that
 /// has all that are `wanted`. Other levels may be patients, or parts such as `train`.
 ///

@@ -234,10 +234,7 @@ fn of_folders(
 
 /// Whether the folders of a set without masks say more than normal and abnormal.
 fn says_classes(listing: &Listing) -> Result<bool> {
-    let classes = class_folders::classes(listing);
-    if !class_folders::is_bare(listing) || classes.is_empty() {
-        return Ok(false);
-    }
+    let Some(classes) = class_folders::bare_classes(listing) else { return Ok(false) };
     if classes.len() > MOST_UNASKED {
         return Err(Error::content(
             &listing.root,
@@ -245,8 +242,7 @@ fn says_classes(listing: &Listing) -> Result<bool> {
             "--classes all takes each for a class, and --classes A,B some",
         ));
     }
-    let two = |name: &String| Class::ALL.iter().any(|class| class.name() == name.to_lowercase());
-    Ok(!(classes.len() == 2 && classes.iter().all(two)))
+    Ok(true)
 }
 
 /// Whole images by a table.

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::dataset::{Class, ReadOptions, Sample};
+use super::class_folders::{self, MOST_UNASKED};
+use super::dataset::{Class, Dataset, ReadOptions, Sample};
 use super::duplicates::{self, Handling, Shown};
 use super::load::{Loaded, Loader};
 use super::picture::Picture;
 use super::problem::{Group, Problem};
 use super::roi;
 use super::truth::Truth;
+use super::{layout, mias};
 use crate::error::{Error, Result};
 use crate::lab::data::formats;
 use crate::lab::data::problem;
@@ -50,8 +52,8 @@ impl fmt::Display for Range {
 /// How many there are of one label.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// `normal` or `abnormal`.
-    pub class: &'static str,
+    /// `normal` or `abnormal`; none where each folder is a class.
+    pub class: Option<&'static str>,
     /// Images.
     pub images: usize,
     /// Mask files; several may be of one image.
@@ -76,9 +78,12 @@ pub struct Inspection {
     pub masks: usize,
     /// What the truth of the abnormalities is.
     pub truth: Truth,
-    /// Images of the class abnormal; of mammograms, abnormalities.
+    /// Whether no image has a mask and each folder is a class, as `parula train --whole` takes them; there is then nothing
+    /// that ROIs could be cut around.
+    pub class_folders: bool,
+    /// Images of the class abnormal; of mammograms, abnormalities. None where each folder is a class.
     pub abnormal: usize,
-    /// Images of the class normal.
+    /// Images of the class normal; none where each folder is a class.
     pub normal: usize,
     /// By the data set's own labels.
     pub classes: BTreeMap<String, Count>,
@@ -105,7 +110,8 @@ pub struct Inspection {
     /// Everything found, by file.
     #[serde(rename = "all_problems")]
     pub problems: Vec<Problem>,
-    /// Whether ROIs can be built: there is a lesion, and no problem that is not harmless.
+    /// Whether ROIs can be built: there is a lesion, and no problem that is not harmless. Of folders that are classes,
+    /// whether two have images.
     pub usable: bool,
 }
 
@@ -122,21 +128,23 @@ pub fn inspect(root: &Path) -> Result<Inspection> {
 /// # Errors
 /// As [`formats::read_with`]: only when there is nothing to report on.
 pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Inspection> {
-    let mut dataset = formats::read_with(root, options)?;
+    let (mut dataset, class_folders) = dataset(root, options)?;
     let mut compared = dataset.clone();
     let (_, duplicates) = duplicates::apply(&mut compared, Handling::Group);
     // What is left out is still inspected, and counted.
     dataset.problems = compared.problems;
     let tolerant = dataset.normals.of_films();
     let mut problems = dataset.problems.clone();
-    problems.extend(roi::classes_without_images(&dataset));
+    if !class_folders {
+        problems.extend(roi::classes_without_images(&dataset));
+    }
     let (mut widths, mut heights) = (Vec::new(), Vec::new());
     let (mut lesion_widths, mut lesion_heights) = (Vec::new(), Vec::new());
     let mut classes: BTreeMap<String, Count> = BTreeMap::new();
     let mut images: BTreeSet<&Path> = BTreeSet::new();
     for (sample, seen) in dataset.samples.iter().zip(look(&dataset.samples)) {
         let count = classes.entry(sample.label.clone()).or_default();
-        count.class = sample.class.name();
+        count.class = (!class_folders).then(|| sample.class.name());
         count.images += 1;
         count.masks += outlines(sample);
         let new = images.insert(sample.image.path());
@@ -167,8 +175,12 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Inspection> {
         }
     }
     problems.sort_by(|a, b| (a.harmless, &a.path).cmp(&(b.harmless, &b.path)));
-    let of = |class| dataset.samples.iter().filter(|sample| sample.class == class).count();
-    let usable = problems.iter().all(|problem| problem.harmless) && !lesion_widths.is_empty();
+    let of = |class| {
+        let all = dataset.samples.iter().filter(|sample| !class_folders && sample.class == class);
+        all.count()
+    };
+    let enough = if class_folders { classes.len() > 1 } else { !lesion_widths.is_empty() };
+    let usable = problems.iter().all(|problem| problem.harmless) && enough;
     let sources: BTreeSet<&str> = dataset.samples.iter().map(|s| s.source.as_str()).collect();
     Ok(Inspection {
         format: dataset.format,
@@ -178,6 +190,7 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Inspection> {
         images: images.len(),
         masks: dataset.samples.iter().map(outlines).sum(),
         truth: Truth::of_samples(&dataset.samples),
+        class_folders,
         abnormal: of(Class::Abnormal),
         normal: of(Class::Normal),
         classes,
@@ -199,6 +212,21 @@ pub fn inspect_with(root: &Path, options: &ReadOptions) -> Result<Inspection> {
     })
 }
 
+/// The data set in `root`, and whether its folders are classes. Where masks may be among what is not read, it is one of
+/// lesions whose masks are missing.
+fn dataset(root: &Path, options: &ReadOptions) -> Result<(Dataset, bool)> {
+    let listing = layout::list(root)?;
+    let films = formats::of(&listing)?.of_films;
+    let lacks = listing.unread().is_some() || mias::undescribed(&listing).is_some();
+    // What the options ask is of lesions and of films.
+    let plain = options.outlines.is_none() && options.positive.is_empty();
+    if films || lacks || !plain || class_folders::bare_classes(&listing).is_none() {
+        return Ok((formats::read_with(root, options)?, false));
+    }
+    let dataset = class_folders::read(&listing, options, None)?;
+    Ok((dataset, true))
+}
+
 impl Inspection {
     /// Every problem by itself, a line each.
     pub fn every_problem(&self) -> String {
@@ -214,6 +242,7 @@ impl Inspection {
         let stopping = self.problems.iter().filter(|problem| !problem.harmless).count();
         let problem = match stopping {
             _ if self.usable => return None,
+            0 if self.class_folders => "has one class alone".to_owned(),
             0 => "has no lesion that an ROI could be cut around".to_owned(),
             1 => "has a problem that is to be solved first".to_owned(),
             n => format!("has {n} problems that are to be solved first"),
@@ -274,6 +303,20 @@ impl Inspection {
         self.pictures.get(path)
     }
 
+    /// Of folders that are classes: how many images each has, and what they are good for.
+    fn show_classes(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(f, "  classes    {}", self.classes.len())?;
+        for (label, Count { images, .. }) in &self.classes {
+            writeln!(f, "    {label:<10} {images} images")?;
+        }
+        let which = if self.classes.len() > MOST_UNASKED { " --classes all" } else { "" };
+        writeln!(
+            f,
+            "  for        `parula train --whole{which}`: no image has a mask, so that each folder is a class; \
+             ROIs need masks"
+        )
+    }
+
     /// How many there are; what each group is, the JSON says, and with `--out` a picture shows.
     fn show_duplicates(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let images: usize = self.duplicates.iter().map(|group| group.images.len()).sum();
@@ -296,11 +339,17 @@ impl fmt::Display for Inspection {
             writeln!(f, "  {what:<10} {count}")?;
         }
         writeln!(f, "  images     {} ({} masks)", self.images, self.masks)?;
-        writeln!(f, "  abnormal   {}", self.abnormal)?;
-        writeln!(f, "  normal     {}", self.normal)?;
-        for (label, count) in self.classes.iter().filter(|(label, count)| *label != count.class) {
-            let Count { class, images, masks } = count;
-            writeln!(f, "    {label:<10} {images} images, {masks} masks ({class})")?;
+        if self.class_folders {
+            self.show_classes(f)?;
+        } else {
+            writeln!(f, "  abnormal   {}", self.abnormal)?;
+            writeln!(f, "  normal     {}", self.normal)?;
+        }
+        for (label, count) in &self.classes {
+            let Count { class: Some(class), images, masks } = count else { continue };
+            if label != class {
+                writeln!(f, "    {label:<10} {images} images, {masks} masks ({class})")?;
+            }
         }
         if let Some(words) = self.truth.words() {
             let Truth { outlines, circles } = self.truth;
@@ -308,7 +357,9 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "  width      {}", self.width)?;
         writeln!(f, "  height     {}", self.height)?;
-        writeln!(f, "  lesions    width {}; height {}", self.lesion_width, self.lesion_height)?;
+        if !self.class_folders {
+            writeln!(f, "  lesions    width {}; height {}", self.lesion_width, self.lesion_height)?;
+        }
         writeln!(f, "  split by   {} ({} of them)", self.split_unit, self.sources)?;
         self.show_duplicates(f)?;
         if self.problems.is_empty() {

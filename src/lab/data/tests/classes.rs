@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::error::Result;
-use crate::lab::data::{Examples, ReadOptions, Roi, RoiOptions, Rois, Which, roi};
+use crate::lab::data::{Examples, ReadOptions, Roi, RoiOptions, Rois, Which, inspect, roi};
 use crate::nets::classes::Taught;
+use crate::nets::images::fixtures::put_bytes;
 use crate::nets::images::{Prepared, Scaling};
 
 fn names(all: &[&str]) -> Vec<String> {
@@ -38,6 +39,16 @@ fn folders(root: &Path, names: &[&str], n: usize) {
 fn each(examples: &Examples) -> Vec<(String, Vec<usize>)> {
     let names = examples.rois.rois.iter().map(|roi| roi.name.clone());
     names.zip(examples.classes.iter().cloned()).collect()
+}
+
+/// Three benign and three malignant lesions with their masks.
+fn six_lesions(root: &Path) {
+    for label in ["benign", "malignant"] {
+        for i in 0..3 {
+            put(root, &format!("{label}/{label}{i}.png"), &image());
+            put(root, &format!("{label}/{label}{i}_mask.png"), &lesion());
+        }
+    }
 }
 
 #[test]
@@ -98,12 +109,7 @@ fn normal_and_abnormal_stay_the_two_classes_they_were() {
 fn lesions_are_told_apart_by_their_labels() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for label in ["benign", "malignant"] {
-        for i in 0..3 {
-            put(root, &format!("{label}/{label}{i}.png"), &image());
-            put(root, &format!("{label}/{label}{i}_mask.png"), &lesion());
-        }
-    }
+    six_lesions(root);
     // There need be no normal image where none is asked for.
     let found = read(root, false, &["malignant", "benign"], None).unwrap();
     assert_eq!(found.classes, [[1], [1], [1], [0], [0], [0]]);
@@ -230,12 +236,7 @@ fn an_image_may_have_several_labels_or_none() {
 fn lesions_of_other_labels_count_as_normal() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for label in ["benign", "malignant"] {
-        for i in 0..3 {
-            put(root, &format!("{label}/{label}{i}.png"), &image());
-            put(root, &format!("{label}/{label}{i}_mask.png"), &lesion());
-        }
-    }
+    six_lesions(root);
     let cut = RoiOptions::default();
     let of = |positive: &[&str]| {
         let read = ReadOptions { positive: names(positive), ..ReadOptions::default() };
@@ -259,4 +260,44 @@ fn lesions_of_other_labels_count_as_normal() {
     assert!(error.contains("class cyst") && error.contains("benign, malignant"), "{error}");
     std::fs::remove_dir_all(root.join("normal")).unwrap();
     assert!(of(&["malignant", "benign"]).unwrap_err().to_string().contains("none as normal"));
+}
+
+#[test]
+fn an_inspection_of_folders_of_classes_counts_them_and_names_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    folders(root, &["rose", "Tulip", "daisy"], 3);
+    let found = inspect::inspect(root).unwrap();
+    assert!(found.usable && found.class_folders && found.problems.is_empty(), "{found}");
+    let classes: Vec<(&str, usize)> =
+        found.classes.iter().map(|(name, count)| (name.as_str(), count.images)).collect();
+    assert_eq!(classes, [("Tulip", 3), ("daisy", 3), ("rose", 3)]);
+    assert_eq!((found.images, found.masks, found.abnormal, found.normal), (9, 0, 0, 0));
+    let text = found.to_string();
+    assert!(text.contains("classes    3") && text.contains("rose       3 images"), "{text}");
+    assert!(text.contains("--whole`") && !text.contains("lesions"), "{text}");
+    assert!(found.refusal().is_none());
+
+    // One scan twice, and under two classes; a file that cannot be read.
+    std::fs::copy(root.join("rose/0.png"), root.join("rose/copy.png")).unwrap();
+    std::fs::copy(root.join("rose/1.png"), root.join("daisy/other.png")).unwrap();
+    put_bytes(root, "Tulip/broken.png", b"\x89PNG\r\n\x1a\nnothing");
+    let found = inspect::inspect(root).unwrap();
+    assert_eq!(found.duplicates.len(), 2, "{found}");
+    assert!(found.duplicates.iter().any(|group| group.contradiction), "{found}");
+    assert!(!found.usable && found.to_string().contains("broken.png"), "{found}");
+    std::fs::remove_file(root.join("Tulip/broken.png")).unwrap();
+
+    // With a mask it is a set of lesions, as it was; with normal and abnormal too.
+    put(root, "rose/2_mask.png", &lesion());
+    assert!(!inspect::inspect(root).is_ok_and(|found| found.class_folders));
+    let two = tempfile::tempdir().unwrap();
+    folders(two.path(), &["normal", "abnormal"], 2);
+    assert!(!inspect::inspect(two.path()).is_ok_and(|found| found.class_folders));
+    // More folders than are taken for classes unasked.
+    let many = tempfile::tempdir().unwrap();
+    let all: Vec<String> = (0..14).map(|number| format!("kind{number}")).collect();
+    folders(many.path(), &all.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    let text = inspect::inspect(many.path()).unwrap().to_string();
+    assert!(text.contains("--whole --classes all`"), "{text}");
 }
