@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::judged::Judged;
+use super::judged::{self, Judged};
 use crate::error::{Error, Result};
 use crate::lab::data::{Class, Examples, ReadOptions, RoiOptions, Which};
 use crate::lab::metrics::classifier::{Answer, Judgement};
@@ -50,12 +50,12 @@ impl Classes {
 }
 
 /// How a network is judged by its validation side.
-pub struct Judge<'a> {
+pub struct Validation<'a> {
     examples: &'a Examples,
     positive: Vec<usize>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Validation<'a> {
     /// Of a network that has learnt `examples`, where the classes `positive` count as positive together.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl<'a> Judge<'a> {
         match examples.taught {
             // What is abnormal was chosen when ROIs were cut.
             Taught::Two if !positive.is_empty() => {
-                return Ok(Judge { examples, positive: vec![Class::Abnormal.index()] });
+                return Ok(Validation { examples, positive: vec![Class::Abnormal.index()] });
             }
             Taught::Labels(_) if !positive.is_empty() => {
                 return Err(Error::usage(
@@ -86,7 +86,7 @@ impl<'a> Judge<'a> {
         positive.sort_unstable();
         positive.dedup();
         match positive.len() < examples.names().len() {
-            true => Ok(Judge { examples, positive }),
+            true => Ok(Validation { examples, positive }),
             false => {
                 Err(Error::usage("every class counts as positive", "leave one out of --positive"))
             }
@@ -105,30 +105,23 @@ impl<'a> Judge<'a> {
         indices: &[usize],
         split: &str,
     ) -> Result<Vec<u8>> {
-        let failed =
-            |error: csv::Error| Error::usage(error.to_string(), "this is a bug, please report it");
         let examples = self.examples;
         let names = examples.names();
         let several = matches!(examples.taught, Taught::Labels(_));
         let scores = predictor.predict(prepared, indices)?;
-        // A single unit's probability is that of the second class.
-        let units = scores.first().map_or(names.len(), Vec::len).min(names.len());
-        let mut header = ["name", "patient", "split", "label"].map(str::to_owned).to_vec();
-        let own = &names[names.len() - units..];
-        header.extend(own.iter().map(|name| format!("probability of {name}")));
-        let mut table = csv::Writer::from_writer(Vec::new());
-        table.write_record(&header).map_err(failed)?;
-        for (&index, row) in indices.iter().zip(&scores) {
+        let said: Vec<Vec<f64>> = scores
+            .iter()
+            .map(|row| if several { each_alone(row) } else { probabilities(row) })
+            .collect();
+        let lines = indices.iter().zip(&said).map(|(&index, said)| {
             let roi = &examples.rois.rois[index];
             let labels: Vec<&str> =
                 examples.classes[index].iter().map(|&class| names[class]).collect();
-            let said = if several { each_alone(row) } else { probabilities(row) };
-            let mut line =
+            let line =
                 vec![roi.name.clone(), roi.source.clone(), split.to_owned(), labels.join("|")];
-            line.extend(said.iter().map(f64::to_string));
-            table.write_record(&line).map_err(failed)?;
-        }
-        table.into_inner().map_err(|error| failed(error.into_error().into()))
+            (line, &said[..])
+        });
+        judged::table(&["name", "patient", "split", "label"], &names, lines)
     }
 
     /// What the network of `predictor` is worth on the images `validation` of `prepared`; none of the usual two classes
@@ -142,7 +135,7 @@ impl<'a> Judge<'a> {
         prepared: &Prepared,
         validation: &[usize],
     ) -> Result<Option<Judged>> {
-        let Judge { examples, positive } = self;
+        let Validation { examples, positive } = self;
         if examples.taught == Taught::Two && positive.is_empty() {
             return Ok(None);
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::images::{Found, Image};
-use super::judged::{Judged, roc_files};
+use super::judged::{self, Judged, roc_files};
 use crate::error::{Error, Result};
 use crate::files::{self, outputs};
 use crate::lab::data::Class;
@@ -275,17 +275,7 @@ impl Judging<'_> {
         predicted: &'a [Predicted],
         truth: impl Fn(&'a Predicted) -> Option<&'a (Label, Truth)>,
     ) -> Result<Vec<u8>> {
-        let failed =
-            |error: csv::Error| Error::usage(error.to_string(), "this is a bug, please report it");
-        let mut table = csv::Writer::from_writer(Vec::new());
-        // A single unit's probability is that of the second class.
-        let units = predicted.first().map_or(0, |one| one.probabilities.len());
-        let own = &self.names[self.names.len() - units.min(self.names.len())..];
-        let mut header =
-            vec!["image".to_owned(), "patient".to_owned(), "label".to_owned(), "class".to_owned()];
-        header.extend(own.iter().map(|name| format!("probability of {name}")));
-        table.write_record(&header).map_err(failed)?;
-        for one in predicted {
+        let lines = predicted.iter().map(|one| {
             let label = truth(one);
             let patient = label.and_then(|(label, _)| label.patient.clone()).unwrap_or_default();
             let labelled = match label {
@@ -299,11 +289,10 @@ impl Judging<'_> {
                 true => self.joined(&one.probabilities, |&share| share > cut.unwrap_or(0.5)),
                 false => self.names[says.says(cut)].clone(),
             };
-            let mut row = vec![one.image.display().to_string(), patient, labelled, says];
-            row.extend(one.probabilities.iter().map(f64::to_string));
-            table.write_record(&row).map_err(failed)?;
-        }
-        table.into_inner().map_err(|error| failed(error.into_error().into()))
+            let line = vec![one.image.display().to_string(), patient, labelled, says];
+            (line, &one.probabilities[..])
+        });
+        judged::table(&["image", "patient", "label", "class"], &self.names, lines)
     }
 
     /// The labels of which `has` is true, as a table has them in one field.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lab::metrics::binary::Figure;
 use crate::lab::metrics::classifier::{Judgement, Point};
 use crate::lab::metrics::labels::LabelsJudgement;
@@ -26,10 +26,7 @@ pub enum Judged {
 
 /// A number with its interval.
 fn figure(figure: Option<Figure>) -> String {
-    match figure {
-        Some(Figure { value, low, high }) => format!("{value:.3} [{low:.3}, {high:.3}]"),
-        None => "-".to_owned(),
-    }
+    figure.map_or("-".to_owned(), |figure| figure.to_string())
 }
 
 fn plain(value: Option<f64>) -> String {
@@ -53,6 +50,32 @@ impl Judged {
             Judged::Labels(judged) => of_labels(judged, names),
         }
     }
+}
+
+/// A line for each image as CSV: the columns `lead`, and the probability of each of `classes`; a single unit's is that of
+/// the last class.
+///
+/// # Errors
+/// None, but for bugs.
+pub fn table<'a, S: AsRef<str>>(
+    lead: &[&str],
+    classes: &[S],
+    lines: impl IntoIterator<Item = (Vec<String>, &'a [f64])>,
+) -> Result<Vec<u8>> {
+    let failed =
+        |error: csv::Error| Error::usage(error.to_string(), "this is a bug, please report it");
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut lines = lines.into_iter().peekable();
+    let units = lines.peek().map_or(0, |(_, said)| said.len()).min(classes.len());
+    let own = &classes[classes.len() - units..];
+    let mut header: Vec<String> = lead.iter().map(|&name| name.to_owned()).collect();
+    header.extend(own.iter().map(|name| format!("probability of {}", name.as_ref())));
+    table.write_record(&header).map_err(failed)?;
+    for (mut line, said) in lines {
+        line.extend(said.iter().map(f64::to_string));
+        table.write_record(&line).map_err(failed)?;
+    }
+    table.into_inner().map_err(|error| failed(error.into_error().into()))
 }
 
 /// The pictures of ROC curves that go beside the file `path`: PNG and SVG.

@@ -93,10 +93,17 @@ impl Report {
         outputs::expect_apart([read], [page])?;
         expect_ours(&self.folder.join("tables.tex"))?;
         let gathered = experiment::gather(&self.folder)?;
-        let written = html::write_all(&self.folder, &mut |path, bytes| {
-            files::create_folder_of(path)?;
-            files::write(path, bytes)
-        })?;
+        // Of parts the page and the figures are drawn already.
+        let (gathered, written) = match gathered {
+            Some((results, written)) => (Some(results), written),
+            None => {
+                let written = html::write_all(&self.folder, &mut |path, bytes| {
+                    files::create_folder_of(path)?;
+                    files::write(path, bytes)
+                })?;
+                (None, written)
+            }
+        };
         if global.json {
             return print_json(&written);
         }

@@ -168,7 +168,7 @@ impl Reproduce {
         let tasks = options.parts().len();
         parts::run(tasks, &self.parts.adapters, &options.out, &global.stop)?;
         match experiment::gather(&options.out)? {
-            Some(results) => self.tell(&results, &options.out, global),
+            Some((results, _)) => self.tell(&results, &options.out, global),
             None => Ok(()),
         }
     }

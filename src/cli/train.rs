@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::classes::{self, Classes, Judge};
+use super::classes::{self, Classes, Validation};
 use super::judged::{Judged, roc_files};
 use super::network::scaling;
 use super::training::{Training, start_from};
@@ -248,7 +248,7 @@ impl Train {
         let examples = self.classes.read(&self.data, &self.training.read(), &cut)?;
         examples.notes.iter().for_each(|note| crate::console::note!("{note}"));
         self.teach(&mut setup, &examples)?;
-        let judge = Judge::new(&examples, &self.training.positive)?;
+        let validation = Validation::new(&examples, &self.training.positive)?;
         let mut read = self.training.read();
         if examples.taught != Taught::Two {
             // It says how the network is judged, and not what it sees.
@@ -287,7 +287,7 @@ impl Train {
         };
         let judged = match &two {
             Some(sides) => Some(Judged::Classes(Box::new(judgement(&sides.validation)))),
-            None => judge.of(&mut predictor, &prepared, &split.validation)?,
+            None => validation.of(&mut predictor, &prepared, &split.validation)?,
         };
         let names: Vec<String> = examples.names().into_iter().map(str::to_owned).collect();
         run.make_all(&made, &trained.configuration, || {
@@ -299,7 +299,10 @@ impl Train {
                 }
                 None => {
                     let mut write = |path: &Path, indices: &[usize], side: &str| {
-                        files::write(path, &judge.table(&mut predictor, &prepared, indices, side)?)
+                        files::write(
+                            path,
+                            &validation.table(&mut predictor, &prepared, indices, side)?,
+                        )
                     };
                     write(&out.predictions, &split.validation, tables::VALIDATION)?;
                     write(&out.training_predictions, &split.train, tables::TRAIN)?;

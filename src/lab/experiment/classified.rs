@@ -119,10 +119,7 @@ pub fn table<'a>(
         "specificity",
         "balanced accuracy",
     ]);
-    let found = |figure: Option<Figure>| match figure {
-        Some(Figure { value, low, high }) => format!("{value:.3} [{low:.3}, {high:.3}]"),
-        None => "-".to_owned(),
-    };
+    let found = |figure: Option<Figure>| figure.map_or("-".to_owned(), |figure| figure.to_string());
     let plain = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
     let value = |figure: Option<Figure>| plain(figure.map(|figure| figure.value));
     for (name, classified, at_threshold) in all {

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::lab::data::mask;
 use crate::lab::metrics::baselines::Baseline;
 use crate::lab::report::draw::both;
-use crate::lab::report::html;
+use crate::lab::report::html::{self, Written};
 use crate::lab::run_folder::parts::{self, Together};
 use crate::nets::cam::dice::{Scores, mean_curve};
 
@@ -25,11 +25,11 @@ fn dice(out: &Path) -> [PathBuf; 2] {
 }
 
 /// Puts together what the parts in `out` have finished: their files, `results.json`, which says what is missing, and
-/// `report.html` with what goes with it. None where there are no parts.
+/// `report.html` with what goes with it, which is returned as well. None where there are no parts.
 ///
 /// # Errors
 /// Those of [`parts::together`], of reading and of writing.
-pub fn gather(out: &Path) -> Result<Option<Results>> {
+pub fn gather(out: &Path) -> Result<Option<(Results, Written)>> {
     let Some(Together { run, parts, origin, adapter }) = parts::together::<Results>(out)? else {
         return Ok(None);
     };
@@ -47,9 +47,9 @@ pub fn gather(out: &Path) -> Result<Option<Results>> {
         let paths = dice(out);
         run.make_all(&paths, &origin, || figures::dice_curves(&results, &trivial, &paths[0]))?;
     }
-    report(&run, out, &origin)?;
+    let written = report(&run, out, &origin)?;
     run.finish()?;
-    Ok(Some(results))
+    Ok(Some((results, written)))
 }
 
 impl parts::Results for Results {

@@ -37,7 +37,7 @@ use crate::error::Result;
 use crate::files;
 use crate::lab::data::{ReadOptions, RoiOptions, duplicates, synth};
 use crate::lab::report::draw::both;
-use crate::lab::report::html;
+use crate::lab::report::html::{self, Written};
 use crate::lab::run_folder::{Again, RunFolder};
 use crate::nets::images::Split;
 use crate::nets::train::sides;
@@ -288,10 +288,10 @@ impl Whole<'_> {
 }
 
 /// The report of the run in `folder`, with its tables and figures for a paper.
-fn report(out: &RunFolder, folder: &Path, origin: &Items) -> Result<()> {
+fn report(out: &RunFolder, folder: &Path, origin: &Items) -> Result<Written> {
     let make =
         &mut |path: &Path, bytes: &[u8]| out.make(path, origin, |path| files::write(path, bytes));
-    html::write_all(folder, make).map(drop)
+    html::write_all(folder, make)
 }
 
 /// Where the heatmaps of a run are.

@@ -7,6 +7,7 @@
 //! interval is Wilson's with Student's t at the number of patients less 1.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,14 @@ pub struct Figure {
     pub low: f64,
     /// The interval's upper end.
     pub high: f64,
+}
+
+/// As `0.912 [0.874, 0.940]`.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Figure { value, low, high } = self;
+        f.pad(&format!("{value:.3} [{low:.3}, {high:.3}]"))
+    }
 }
 
 /// What is said of one ROI.
@@ -125,6 +134,13 @@ mod tests {
 
     fn said(patient: &'static str, positive: bool, probability: f64) -> Said<'static> {
         Said { patient, positive, probability, right: (probability > 0.5) == positive }
+    }
+
+    #[test]
+    fn a_figure_is_said_with_its_interval() {
+        let figure = Figure { value: 0.9123, low: 0.8, high: 1.0 };
+        assert_eq!(figure.to_string(), "0.912 [0.800, 1.000]");
+        assert_eq!(format!("{figure:>22}|"), "  0.912 [0.800, 1.000]|");
     }
 
     #[test]

@@ -45,6 +45,12 @@ const RESULTS: [&str; 2] = ["results.json", "compare.json"];
 /// What to do about a run that differs.
 const HINT: &str = "give the same options, --overwrite to begin anew, or another --out";
 
+/// What to do about a file that is not as the run left it.
+const ANEW: &str = "give --overwrite to begin anew, or another --out";
+
+/// The same about a file that is put together from parts.
+const TOGETHER: &str = "move it away: it is put together again from the parts";
+
 /// The files of a run, held by this process until it is dropped.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -52,6 +58,8 @@ pub struct RunFolder {
     /// What the user knows it by.
     shown: PathBuf,
     journal: Mutex<Journal>,
+    /// Whether its files are put together from parts.
+    together: bool,
     // The last field: files are closed before the lock goes.
     _lock: Lock,
 }
@@ -109,6 +117,23 @@ impl RunFolder {
         Self::open_at(place, command, again)
     }
 
+    /// The same folder, whose files are put together from parts: what is said of a file goes by that.
+    pub fn of_parts(mut self) -> Self {
+        self.together = true;
+        self
+    }
+
+    /// What the run wrote to `path` is not there any more.
+    fn missing(&self, path: &Path) -> Error {
+        let problem = "it is missing, and the results of the run speak of it";
+        let hint = self.hint("put it back, give --overwrite to begin anew, or another --out");
+        Error::content(path, problem, hint)
+    }
+
+    fn hint(&self, otherwise: &'static str) -> &'static str {
+        if self.together { TOGETHER } else { otherwise }
+    }
+
     fn open_at(place: Place, command: &str, again: Again) -> Result<Self> {
         let Place { root, shown, journal, lock, results } = place;
         if root != Path::new("") {
@@ -147,7 +172,7 @@ impl RunFolder {
                     return Err(Error::content(&shown, problem, "give another --out"));
                 }
                 let journal = Mutex::new(Journal::write(journal, record)?);
-                Ok(RunFolder { root, shown, journal, _lock: lock })
+                Ok(RunFolder { root, shown, journal, together: false, _lock: lock })
             }
             (_, record) => {
                 if let Some(record) = record {
@@ -157,7 +182,7 @@ impl RunFolder {
                     delete_doomed(&root, &mut journal.record().clone())?;
                 }
                 let journal = Mutex::new(Journal::write(journal, Record::of(command))?);
-                Ok(RunFolder { root, shown, journal, _lock: lock })
+                Ok(RunFolder { root, shown, journal, together: false, _lock: lock })
             }
         }
     }
@@ -185,7 +210,7 @@ impl RunFolder {
         if self.reuse(path, origin)? {
             return Ok(());
         }
-        Err(missing(path))
+        Err(self.missing(path))
     }
 
     /// That all files which the run has made are there, as it wrote them, but for those that are made `again` in
@@ -205,7 +230,7 @@ impl RunFolder {
         };
         made.iter().try_for_each(|path| match self.intact(path)? {
             true => Ok(()),
-            false => Err(missing(path)),
+            false => Err(self.missing(path)),
         })
     }
 
@@ -228,7 +253,7 @@ impl RunFolder {
     pub fn refuse(&self, path: &Path, difference: Option<String>) -> Result<()> {
         let Some(difference) = difference else { return Ok(()) };
         let problem = format!("it is from another configuration: {difference}");
-        Err(Error::content(path, problem, HINT))
+        Err(Error::content(path, problem, self.hint(HINT)))
     }
 
     /// Whether the file at `path` was made and is still there.
@@ -245,7 +270,7 @@ impl RunFolder {
             return Ok(false);
         }
         if content.as_ref().is_some_and(|then| content_of(path).map_or(true, |now| *then != now)) {
-            return Err(changed(path, "give --overwrite to begin anew, or another --out"));
+            return Err(changed(path, self.hint(ANEW)));
         }
         Ok(true)
     }
@@ -437,12 +462,6 @@ impl RunFolder {
 /// [`Error::File`] when it cannot be read.
 pub fn content_of(path: &Path) -> Result<String> {
     Ok(digest_bytes(files::read(path)?.into_iter()))
-}
-
-/// What the run wrote to `path` is not there any more.
-fn missing(path: &Path) -> Error {
-    let problem = "it is missing, and the results of the run speak of it";
-    Error::content(path, problem, "put it back, give --overwrite to begin anew, or another --out")
 }
 
 /// What is at `path` is not what the run wrote.

@@ -172,7 +172,7 @@ pub fn together<R: Results>(out: &Path) -> Result<Option<Together<R>>> {
     }
 
     outputs::prepare_run::<&Path>(out, [])?;
-    let run = RunFolder::open(out, R::COMMAND, Again::Resume)?;
+    let run = RunFolder::open(out, R::COMMAND, Again::Resume)?.of_parts();
     let of_all = first.results.of_all(out);
     for Found { folder, record, .. } in &found {
         for (name, origin, content) in record.files() {

@@ -166,3 +166,26 @@ fn the_run_of_a_file_keeps_to_its_own_name() {
     left.retain(|name| !name.ends_with(".lock"));
     assert_eq!(left, ["one", "one.run.jsonl", "two", "two.run.jsonl"]);
 }
+
+#[test]
+fn what_is_put_together_from_parts_is_not_begun_anew_by_an_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    run(out);
+    let path = out.join("a/b.txt");
+    for change in [Some("mine"), None] {
+        match change {
+            Some(text) => std::fs::write(&path, text).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let told = |folder: RunFolder| match change {
+            Some(_) => folder.intact(&path).unwrap_err().to_string(),
+            None => folder.hold(&path, &origin(1)).unwrap_err().to_string(),
+        };
+        let open = || RunFolder::open(out, "test", Again::Resume).unwrap();
+        let (alone, together) = (told(open()), told(open().of_parts()));
+        assert!(alone.contains("--overwrite"), "{alone}");
+        assert!(!together.contains("--overwrite"), "{together}");
+        assert!(together.contains("move it away") && together.contains("b.txt"), "{together}");
+    }
+}
