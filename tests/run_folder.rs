@@ -442,7 +442,15 @@ fn what_somebody_changed_or_deleted_is_named_and_not_reported_as_the_run_s() {
         (
             "compare",
             &[],
-            &["compare.csv", "compare.md", "figures/bars.png", "figures/roc.svg", "tables.tex"],
+            &[
+                "compare.csv",
+                "compare.md",
+                "figures/bars.png",
+                "figures/bars.svg",
+                "figures/roc.png",
+                "figures/roc.svg",
+                "tables.tex",
+            ],
         ),
         ("weak", &[], &["tables.tex"]),
     ] {

@@ -219,7 +219,8 @@ impl Judge {
 }
 
 impl Judging<'_> {
-    /// Writes the table, judges what has a label, and writes its ROC curves beside the table; none where there are no labels, or none of what was looked at.
+    /// Writes the table, judges what has a label, and writes its ROC curves beside the table; none where there are no
+    /// labels, or none of what was looked at.
     ///
     /// # Errors
     /// [`Error::File`] when a file cannot be written.

@@ -95,7 +95,10 @@ impl Judged {
                 let of = |of: &[usize]| {
                     of.iter().map(|&class| named(class)).collect::<Vec<_>>().join(" or ")
                 };
-                let positive = judged.positive.as_ref();
+                // One of several classes stands among all of them.
+                let alone =
+                    |of: &[usize]| of.len() == 1 && (1..=roc::MOST).contains(&judged.classes.len());
+                let positive = judged.positive.as_ref().filter(|one| !alone(&one.of));
                 (
                     positive.map(|positive| (of(&positive.of), points(&positive.roc))),
                     judged.classes.iter().map(|class| &class.roc[..]).collect(),
@@ -202,4 +205,37 @@ fn of_labels(judged: &LabelsJudgement, names: &[String]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::metrics::classifier::Answer;
+
+    #[test]
+    fn each_class_has_one_curve_as_long_as_colours_tell_them_apart() {
+        let of = |classes: usize, positive: &[usize]| -> Vec<String> {
+            let rows: Vec<Vec<f64>> = (0..classes)
+                .map(|row| (0..classes).map(|at| f64::from(u8::from(row == at))).collect())
+                .collect();
+            let answers: Vec<Answer> = rows
+                .iter()
+                .enumerate()
+                .map(|(class, probabilities)| Answer { patient: "", class, probabilities })
+                .collect();
+            let judged = Judgement::with_positive(&answers, classes, None, positive);
+            let names: Vec<String> = (0..classes).map(|class| format!("c{class}")).collect();
+            let curves = Judged::Classes(Box::new(judged)).curves(&names);
+            assert!(curves.iter().all(|curve| curve.points.len() > 1), "{curves:?}");
+            curves.into_iter().map(|curve| curve.name).collect()
+        };
+        assert_eq!(of(2, &[]), ["c1"]);
+        assert_eq!(of(3, &[]), ["c0", "c1", "c2"]);
+        assert_eq!(of(3, &[1]), ["c0", "c1", "c2"]);
+        assert_eq!(of(3, &[0, 2]), ["c0 or c2", "c0", "c1", "c2"]);
+        assert_eq!(of(roc::MOST, &[]).len(), roc::MOST);
+        assert_eq!(of(roc::MOST, &[0, 1]), ["c0 or c1"]);
+        assert_eq!(of(roc::MOST + 1, &[1]), ["c1"]);
+        assert_eq!(of(roc::MOST + 1, &[]), [""; 0]);
+    }
 }

@@ -58,7 +58,8 @@ pub struct Train {
     scaling: Option<Scaling>,
     /// The weights file to write: .safetensors, or Keras .weights.h5, .h5, .keras; curves go beside it
     /// as CSV, PNG and SVG, a JSON line an epoch while it trains, as OUT.epochs.jsonl, what the network says of each
-    /// image as CSV, and the ROC curves of the validation images as OUT.roc.png and .svg. Of a .keras file's model it is a .keras file with the same configuration
+    /// image as CSV, and the ROC curves of the validation images as OUT.roc.png and .svg. Of a .keras file's model it
+    /// is a .keras file with the same configuration
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]

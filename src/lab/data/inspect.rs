@@ -223,7 +223,9 @@ fn dataset(root: &Path, options: &ReadOptions) -> Result<(Dataset, bool)> {
     if films || lacks || !plain || class_folders::bare_classes(&listing).is_none() {
         return Ok((formats::read_with(root, options)?, false));
     }
-    let dataset = class_folders::read(&listing, options, None)?;
+    let mut dataset = class_folders::read(&listing, options, None)?;
+    // None of them needs a mask: their class is their label.
+    dataset.samples.iter_mut().for_each(|sample| sample.class = Class::Normal);
     Ok((dataset, true))
 }
 
