@@ -14,11 +14,12 @@ use parula::engine::ops::Optimizer;
 use parula::engine::plan::{self, Options};
 use parula::engine::session::{Session, Store, evaluate};
 use parula::engine::tensor::Tensor;
+use parula::error::Error;
 use parula::nets::cam;
 use parula::nets::images::{Augment, Grey, Prepared, Scaling, Split};
 use parula::nets::models::{Head, IMAGES, Mode, NETWORKS, SEGMENTERS, STEP};
 use parula::nets::train::{
-    Keep, Schedule, Segmenter, Targets, TrainOptions, TrainingGraph, train, train_segmenter,
+    Keep, Loss, Schedule, Segmenter, Targets, TrainOptions, TrainingGraph, train, train_segmenter,
 };
 use parula::nets::weights::Weights;
 
@@ -309,7 +310,12 @@ fn masks_are_learned_and_what_weighs_nothing_teaches_nothing() {
     let pixels: Vec<(usize, usize)> =
         (0..6).flat_map(|image| (0..24 * 24).map(move |i| (image, i))).collect();
     let truth: Vec<bool> = pixels.iter().map(|&(image, i)| inside(image, i)).collect();
-    for head in [Head::Sigmoid, Head::Softmax] {
+    for (head, loss) in [
+        (Head::Sigmoid, Loss::CrossEntropy),
+        (Head::Softmax, Loss::CrossEntropy),
+        (Head::Sigmoid, Loss::Dice),
+        (Head::Sigmoid, Loss::Both),
+    ] {
         // A tenth of the targets are wrong, and count nothing.
         let ignored = |at: usize| at.is_multiple_of(10);
         let right = |(at, &inside): (usize, &bool)| f32::from(u8::from(inside != ignored(at)));
@@ -321,6 +327,7 @@ fn masks_are_learned_and_what_weighs_nothing_teaches_nothing() {
             epochs: 25,
             batch: 3,
             head,
+            loss,
             schedule: Schedule::Cosine,
             learning_rate: 5e-3,
             ..TrainOptions::usual(&SEGMENTERS[0])
@@ -336,7 +343,7 @@ fn masks_are_learned_and_what_weighs_nothing_teaches_nothing() {
         let each =
             found.iter().filter(|p| **p > 0.5).count() + truth.iter().filter(|t| **t).count();
         let dice = 2.0 * both as f64 / each as f64;
-        assert!(dice > 0.9, "{head:?}: {dice}");
+        assert!(dice > 0.9, "{head:?}, {loss:?}: {dice}");
 
         if head == Head::Softmax {
             continue;
@@ -346,4 +353,12 @@ fn masks_are_learned_and_what_weighs_nothing_teaches_nothing() {
         numbers.filter(|(_, weight)| **weight == 0.0).for_each(|(p, _)| *p = 0.25);
         assert_eq!(train(&other).weights, trained.weights);
     }
+    let targets = Targets { probability: vec![0.0; truth.len()], weight: vec![1.0; truth.len()] };
+    let options = TrainOptions {
+        head: Head::Softmax,
+        loss: Loss::Dice,
+        ..TrainOptions::usual(&SEGMENTERS[0])
+    };
+    let refused = train_segmenter(&gpu, &SEGMENTERS[0], &images, &targets, &options, "squares");
+    assert!(matches!(refused, Err(Error::Usage { .. })), "{refused:?}");
 }

@@ -253,8 +253,18 @@ fn whole_images_are_segmented_and_a_finished_run_is_not_run_again() {
     json(&[&reproduce[..], &["--size", "24", "--models", "compact-resnet"]].concat());
     let run = ["--weights", path(&run)];
     let other = folder.path().join("other");
-    let results = weak(&data, &other, &run);
+    let [loss, jitter] = ["--segmenter-loss=both", "--segmenter-jitter"];
+    let results = weak(&data, &other, &[&run[..], &[loss, jitter]].concat());
     assert!(results["config"]["training"].is_null());
+    let segmenter = &results["config"]["segmenter_training"];
+    assert_eq!(segmenter["loss"], "both");
+    assert!(segmenter["jitter"].is_object(), "{segmenter}");
+    // The loss of epochs that were made small otherwise is another number: no run goes on with it.
+    let arguments = ["weak", "--data", path(&data), "--out", path(&other), "--resume"];
+    let segmenter = ["--segmenter-epochs", "3", "--segmenter-size", "32", jitter];
+    let small = ["--model", "compact-resnet", "--epochs", "2", "--batch", "6", "--size", "24"];
+    let error = failure(&[&arguments[..], &segmenter, &small, &run].concat());
+    assert!(error.contains("loss was \"both\", is the default"), "{error}");
     let whole = folder.path().join("whole of a run");
     let arguments = ["weak", "--data", path(&data), "--out", path(&whole), "--whole"];
     let error = failure(&[&arguments[..], &run].concat());

@@ -12,7 +12,7 @@ use crate::lab::data::view::Projection;
 use crate::nets::cam::normalise::Normalisation;
 use crate::nets::cam::{Baseline, Fusion};
 use crate::nets::models::Head;
-use crate::nets::train::{Keep, Preset, Schedule, Statistics};
+use crate::nets::train::{Keep, Loss, Preset, Schedule, Statistics};
 
 /// The name of a variant, which may be one of earlier versions.
 pub fn variant(name: &str) -> Result<String, std::convert::Infallible> {
@@ -41,6 +41,12 @@ choices! {
             "That with the highest validation accuracy. Where one class is much rarer than the other, \
             this may be one that takes nearly everything for the common class",
         Last "last" "The last, at the end of the schedule",
+    }
+    Loss {
+        CrossEntropy "cross-entropy" "The mean over pixels",
+        Dice "dice"
+            "One minus the soft Dice of a batch: a lesion counts as much as all that is around it",
+        Both "both" "The sum of both",
     }
     Statistics {
         Running "running" "Averages that every step moves a little, as in Keras",

@@ -13,9 +13,9 @@ use crate::files::outputs;
 use crate::lab::experiment::{Setup, earlier};
 use crate::lab::segment::{self, Options, Recipe, Results};
 use crate::nets::cam;
-use crate::nets::images::Augment;
+use crate::nets::images::{Augment, Jitter};
 use crate::nets::models;
-use crate::nets::train::Keep;
+use crate::nets::train::{Keep, Loss};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  parula weak --out weak\n  \
@@ -46,6 +46,12 @@ pub struct Weak {
     /// Height and width of that network's input [the network's usual ones]
     #[arg(long)]
     segmenter_size: Option<usize>,
+    /// What that network's training makes small
+    #[arg(long, default_value = "cross-entropy")]
+    segmenter_loss: Loss,
+    /// Also move, scale and relight that network's images a little, and their masks with them
+    #[arg(long)]
+    segmenter_jitter: bool,
     /// One run for each: it fixes split, initial weights and all draws
     #[arg(long, value_delimiter = ',', default_value = "0")]
     seeds: Vec<u64>,
@@ -166,10 +172,12 @@ impl Weak {
         }
         let mut setup = Setup::new(network, None);
         setup.train.epochs = self.segmenter_epochs;
-        // What is jittered is the classifier: in so few epochs a segmenter learnt less from images that
-        // move (docs/weak.md).
+        setup.train.loss = self.segmenter_loss;
+        // `--jitter` is the classifier's: in few epochs a segmenter learns less from images that move
+        // (docs/weak.md).
         let augment = self.training.augment(setup.train.augment);
-        setup.train.augment = Augment { jitter: None, ..augment };
+        let jitter = self.segmenter_jitter.then(Jitter::default);
+        setup.train.augment = Augment { jitter, ..augment };
         if let Some(size) = self.segmenter_size {
             setup.size = (size, size);
         }

@@ -123,6 +123,7 @@ operations! {
         finite { Finite } "finite" cases,
         losses { SigmoidCrossEntropy SoftmaxCrossEntropy ; SigmoidCrossEntropyGradient SoftmaxCrossEntropyGradient } "losses" cases,
         optimizer { Optimize } "optimizer" cases,
+        soft_dice { SoftDice ; SoftDiceGradient } "soft_dice" cases,
     }
 }
 

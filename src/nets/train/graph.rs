@@ -1,12 +1,13 @@
 //! The graph of one training step: forward, loss, gradients, updates.
 
+use super::options::Loss;
 use crate::engine::autodiff::gradients;
 use crate::engine::graph::{Graph, Init, Kind, Role, Value, downcast, fuse};
 use crate::engine::ops::{
-    Finite, MovingAverage, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
+    Elementwise, Finite, MovingAverage, Optimize, Optimizer, Pack, Reshape, SigmoidCrossEntropy,
+    SoftDice, SoftmaxCrossEntropy,
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nets::models::{Head, Mode, Network};
 
 /// A training step as a graph for one batch size.
@@ -52,6 +53,36 @@ fn guarded(graph: &mut Graph, update: Value, guard: Value) -> Result<Value> {
     graph.add(name, average, &inputs)
 }
 
+/// The loss of sigmoids: `scores` and `labels` (rows, units), `weights` (rows).
+fn sigmoid_loss(
+    graph: &mut Graph,
+    loss: Loss,
+    scores: Value,
+    labels: Value,
+    weights: Value,
+) -> Result<Value> {
+    let entropy =
+        |graph: &mut Graph, name| graph.add(name, SigmoidCrossEntropy, &[scores, labels, weights]);
+    let dice = |graph: &mut Graph, name| {
+        let all = [1, graph.shape(scores).elements()];
+        let mut as_one = |name, value| graph.add(name, Reshape(all.into()), &[value]);
+        let masks = [
+            as_one("masks", scores)?,
+            as_one("mask_labels", labels)?,
+            as_one("mask_weights", weights)?,
+        ];
+        graph.add(name, SoftDice, &masks)
+    };
+    match loss {
+        Loss::CrossEntropy => entropy(graph, "loss"),
+        Loss::Dice => dice(graph, "loss"),
+        Loss::Both => {
+            let terms = [entropy(graph, "cross_entropy")?, dice(graph, "dice")?];
+            graph.add("loss", Elementwise::add(), &terms)
+        }
+    }
+}
+
 impl TrainingGraph {
     /// Builds the step of `network`, with cross-entropy as its loss: over `classes` units by softmax, or
     /// of a single unit by sigmoid, as a mean over images, or over the pixels of all. Variables are the same for every batch size.
@@ -65,7 +96,8 @@ impl TrainingGraph {
         classes: usize,
         optimizer: &Optimizer,
     ) -> Result<Self> {
-        Self::of(network, batch, size, (classes, Head::of(classes)), optimizer, false)
+        let scored = (classes, Head::of(classes), Loss::CrossEntropy);
+        Self::of(network, batch, size, scored, optimizer, false)
     }
 
     /// The same for a loss that is scaled: a step in which a gradient overflows changes no parameter.
@@ -79,15 +111,17 @@ impl TrainingGraph {
         classes: usize,
         optimizer: &Optimizer,
     ) -> Result<Self> {
-        Self::of(network, batch, size, (classes, Head::of(classes)), optimizer, true)
+        let scored = (classes, Head::of(classes), Loss::CrossEntropy);
+        Self::of(network, batch, size, scored, optimizer, true)
     }
 
-    /// The same with the loss of `head` whatever the number of units: several sigmoids each stand for themselves.
+    /// The same with the loss of `head` whatever the number of units: several sigmoids each stand for themselves. The
+    /// Dice is that of all masks of the batch together, so that an image without a lesion counts no more than its pixels.
     pub(super) fn of(
         network: &'static Network,
         batch: usize,
         size: [usize; 2],
-        (classes, head): (usize, Head),
+        (classes, head, loss): (usize, Head, Loss),
         optimizer: &Optimizer,
         scaled: bool,
     ) -> Result<Self> {
@@ -99,11 +133,19 @@ impl TrainingGraph {
             2 => logits,
             _ => graph.add("pixels", Reshape([rows, classes].into()), &[logits])?,
         };
-        let loss = match head {
-            Head::Softmax => graph.add("loss", SoftmaxCrossEntropy, &[scores, labels])?,
-            Head::Sigmoid => {
+        let loss = match (head, loss) {
+            (Head::Softmax, Loss::CrossEntropy) => {
+                graph.add("loss", SoftmaxCrossEntropy, &[scores, labels])?
+            }
+            (Head::Sigmoid, loss) => {
                 let weights = graph.input(inputs::WEIGHTS, [rows])?;
-                graph.add("loss", SigmoidCrossEntropy, &[scores, labels, weights])?
+                sigmoid_loss(&mut graph, loss, scores, labels, weights)?
+            }
+            (Head::Softmax, _) => {
+                return Err(Error::usage(
+                    "the Dice loss is of masks that a sigmoid gives",
+                    "give the segmenter a single unit",
+                ));
             }
         };
 

@@ -84,7 +84,7 @@ impl Job {
         batch: usize,
     ) -> Result<Self> {
         let classes = options.units()?;
-        let head = (classes, options.scored());
+        let head = (classes, options.scored(), options.loss);
         let step = |batch| -> Result<(TrainingGraph, Plan)> {
             let scaled = gpu.half();
             let training =

@@ -31,7 +31,7 @@ pub use evaluate::{Predictor, Scores, each_alone, probabilities, softmax};
 pub use graph::{TrainingGraph, inputs};
 pub use job::expect;
 pub use lines::epochs_of;
-pub use options::{Preset, TrainOptions};
+pub use options::{Loss, Preset, TrainOptions};
 pub use schedule::Schedule;
 pub use segmenter::{Segmenter, Targets, TrainedSegmenter, train_segmenter};
 pub(crate) use state::progress_of;

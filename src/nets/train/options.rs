@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::state::digest;
@@ -15,6 +16,19 @@ use crate::nets::models::{Head, Network};
 use crate::nets::weights::Weights;
 use crate::stop::Stop;
 
+/// What training makes small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// The mean cross-entropy over images, or over pixels.
+    #[default]
+    CrossEntropy,
+    /// One minus the soft Dice of a batch's masks: of segmenters with a sigmoid alone.
+    Dice,
+    /// The sum of both.
+    Both,
+}
+
 /// How to train.
 #[derive(Clone, Debug)]
 pub struct TrainOptions {
@@ -26,6 +40,8 @@ pub struct TrainOptions {
     pub head: Head,
     /// What is told apart.
     pub taught: Taught,
+    /// What is made small.
+    pub loss: Loss,
     /// The optimiser.
     pub optimizer: Optimizer,
     /// The learning rate at the start.
@@ -71,6 +87,7 @@ impl Default for TrainOptions {
             batch: BATCH,
             head: Head::Softmax,
             taught: Taught::Two,
+            loss: Loss::CrossEntropy,
             optimizer: Optimizer::adam(),
             learning_rate: 2e-3,
             schedule: Schedule::Cosine,
@@ -198,7 +215,7 @@ impl TrainOptions {
     }
 
     /// What decides the outcome, but for the seed, by name: for files, and for [`difference`](crate::provenance::difference). Running
-    /// statistics and the best epoch are not named, as they were not when there was no other choice: files
+    /// statistics, cross-entropy and the best epoch are not named, as they were not when there was no other choice: files
     /// of then can still be gone on from.
     pub fn describe(&self) -> Map<String, Value> {
         // All of them by name: a new option does not compile before it is thought of here.
@@ -207,6 +224,7 @@ impl TrainOptions {
             batch,
             head: _,
             taught,
+            loss,
             optimizer,
             learning_rate,
             schedule,
@@ -249,7 +267,8 @@ impl TrainOptions {
             Taught::Classes(names) => Some(("classes", json!(names))),
             Taught::Labels(names) => Some(("labels", json!(names))),
         };
-        let entries = entries.into_iter().chain(statistics).chain(keep).chain(taught);
+        let loss = (*loss != Loss::CrossEntropy).then(|| ("loss", json!(loss)));
+        let entries = entries.into_iter().chain(statistics).chain(keep).chain(taught).chain(loss);
         let entries = entries.map(|(key, value)| (key.to_owned(), value));
         // They come first: with whole images other flips are usual, too.
         pictures.clone().into_iter().chain(entries).collect()

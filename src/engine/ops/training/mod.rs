@@ -3,3 +3,4 @@
 pub(super) mod finite;
 pub(super) mod losses;
 pub(super) mod optimizer;
+pub(super) mod soft_dice;
