@@ -10,7 +10,7 @@ use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
 use crate::lab::compare::{self, Options, Part, Results, trust};
-use crate::lab::experiment::{Setup, earlier};
+use crate::lab::experiment::{Setup, deepened};
 use crate::nets::cam::{self, METHODS, Method};
 use crate::nets::models;
 
@@ -109,7 +109,7 @@ impl Compare {
         let setup = |name: &String| -> Result<Setup> {
             let mut network = models::find(name)?;
             if let Some(run) = &self.weights {
-                network = earlier::deepened(run, network)?;
+                network = deepened(run, network)?;
             }
             self.training.setup(network, None, &global.stop)
         };

@@ -10,7 +10,7 @@ use super::training::Training;
 use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::experiment::{Setup, earlier};
+use crate::lab::experiment::{Setup, deepened};
 use crate::lab::segment::{self, Options, Recipe, Results};
 use crate::nets::cam;
 use crate::nets::images::{Augment, Jitter};
@@ -102,7 +102,7 @@ impl Weak {
         let recipe = self.recipe.get(self.training.whole)?;
         let mut network = models::find(&self.model)?;
         if let Some(run) = &self.weights {
-            network = earlier::deepened(run, network)?;
+            network = deepened(run, network)?;
         }
         let mut classifier = self.training.setup(network, None, &global.stop)?;
         // Few whole images are normal: the highest accuracy is often that of an epoch which calls nearly

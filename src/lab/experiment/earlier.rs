@@ -21,7 +21,7 @@ pub fn weights_of(folder: &Path, model: &str, seed: u64) -> PathBuf {
 }
 
 /// `network` with the hidden dense layers that it has in the run in `folder`; as it is where the run does not know it,
-/// which [`check`] says.
+/// which whoever goes on with its networks is then told.
 ///
 /// # Errors
 /// [`Error::Content`] for layers that no network has; those of reading.
