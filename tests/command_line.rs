@@ -776,6 +776,24 @@ fn a_folder_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn a_map_of_a_single_number_is_said_to_say_nothing_of_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("small");
+    // Three halvings of 8 pixels.
+    let arguments = ["reproduce", "--data", path(mammograms()), "--out", path(&out), "--json"];
+    let small = ["--models", "compact-resnet", "--size", "8", "--epochs", "1", "--batch", "8"];
+    let output = parula(&[&arguments[..], &small].concat());
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let words = "compact-resnet at 8x8: the map of gradcam is a single number";
+    assert!(told.contains(words), "{told}");
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(results["runs"][0]["map_size"], serde_json::json!([1, 1]));
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("its map is a single number"));
+}
+
+#[test]
 fn a_lost_loss_names_the_step_and_the_layer() {
     let out = tempfile::tempdir().unwrap();
     let mut arguments = reproduce(mammograms(), out.path());

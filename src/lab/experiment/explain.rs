@@ -40,6 +40,8 @@ pub struct Explained {
     pub ways: [f64; 6],
     /// What the heatmap was divided by.
     pub peak: f64,
+    /// Height and width of the map before it was resized.
+    pub map_size: [usize; 2],
 }
 
 /// The map of the class abnormal on a normal ROI that was not learnt from, or on any ROI of the test set.
@@ -307,7 +309,8 @@ impl Job<'_> {
         files::write(&files[3], &npy(&explanation.signed))?;
         files.iter().try_for_each(|path| self.out.made(path, origin))?;
 
-        let mean_dice = explanation.mean_dice().unwrap_or_default();
+        let (mean_dice, map_size) =
+            (explanation.mean_dice().unwrap_or_default(), explanation.map_size());
         let mut ways = [mean_dice; 6];
         let against = explanation.opposite.as_ref().unwrap_or(&explanation.signed);
         let levels = grey_levels(&explanation.signed, against, [height, width]);
@@ -323,6 +326,7 @@ impl Job<'_> {
             mean_dice,
             ways,
             peak: peak(&explanation.signed, [height, width]),
+            map_size,
         })
     }
 

@@ -274,6 +274,10 @@ pub struct RunResult {
     pub dice_at_best_threshold_validation: f64,
     /// Abnormal ROIs whose heatmap is empty: nothing spoke for the class.
     pub empty_heatmaps: usize,
+    /// Height and width of a map before it was resized to its ROI: 1x1 says nothing of where. None in results from
+    /// before there was this.
+    #[serde(default)]
+    pub map_size: Option<[usize; 2]>,
     /// Training and explaining.
     pub seconds: f64,
     /// Mean Dice over all abnormal ROIs at each threshold.

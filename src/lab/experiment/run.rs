@@ -93,6 +93,7 @@ impl Job<'_> {
             best_threshold: threshold,
             dice_at_best_threshold_validation: curve(&|one| one.validation)[usize::from(threshold)],
             empty_heatmaps: explained.iter().filter(empty).count(),
+            map_size: explained.first().map(|one| one.map_size),
             // The training may have begun in an earlier process.
             seconds: (trained.time + start.elapsed().saturating_sub(training)).as_secs_f64(),
             dice_curve: curve(&|_| true),

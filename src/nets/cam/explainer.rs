@@ -57,6 +57,14 @@ impl Explanation {
         self.map.data().iter().all(|value| *value == 0.0)
     }
 
+    /// Height and width of the map before any resize.
+    pub fn map_size(&self) -> [usize; 2] {
+        match *self.map.shape().dims() {
+            [height, width] => [height, width],
+            _ => [0; 2],
+        }
+    }
+
     /// The mean of the 256 Dice values (equation 9 of the paper).
     pub fn mean_dice(&self) -> Option<f64> {
         self.dice.as_ref().map(|dice| dice.iter().sum::<f64>() / dice.len() as f64)
@@ -101,6 +109,8 @@ struct Planned {
     plan: Plan,
     names: Vec<String>,
     samples: Option<(sampled::Planned, Graph, Plan)>,
+    /// Height and width of a map before any resize.
+    map_size: [usize; 2],
 }
 
 impl Planned {
@@ -116,6 +126,7 @@ impl Planned {
         let logits = model.heads.logits;
         let mut outputs = vec![logits];
         let mut samples = None;
+        let map_size;
         if let Kind::Sampled(sampling) = method.kind {
             let [layer] = layers[..] else {
                 return Err(Error::usage(
@@ -133,6 +144,7 @@ impl Planned {
             let scored = heatmaps.add(&mut graph, map)?;
             let (last, _) = plan(gpu, &graph, &scored)?;
             samples = Some((sampler, graph, last));
+            map_size = [h, w];
         } else {
             let class = graph.input(CLASS, [model.batch, model.classes])?;
             let class = graph.add("top_class", TopClass, &[logits, class])?;
@@ -141,10 +153,11 @@ impl Planned {
             for &sign in &signs {
                 outputs.extend(map(sign)?);
             }
+            map_size = graph.shape(outputs[1]).nhwc().map_or([0; 2], |[_, h, w, _]| [h, w]);
             outputs.extend(heatmaps.add(&mut graph, outputs[1])?);
         }
         let (plan, names) = plan(gpu, &graph, &outputs)?;
-        let planned = Planned { method, heatmaps, signs, plan, names, samples };
+        let planned = Planned { method, heatmaps, signs, plan, names, samples, map_size };
         let (needs, allows) = (plan::together(planned.plans()), gpu.capabilities().memory);
         match needs > allows {
             false => Ok(planned),
@@ -189,8 +202,16 @@ impl Explainer {
         largest: usize,
     ) -> Result<Self> {
         let planned = Planned::new(gpu, &model, settings, largest)?;
+        if planned.map_size == [1, 1] {
+            let ([height, width], name) = (model.size, model.network.name);
+            crate::console::note!(
+                "{name} at {height}x{width}: the map of {} is a single number, which says nothing of where; a larger \
+                 input or an earlier layer has more",
+                settings.method.name
+            );
+        }
         let arena = Arena::new(gpu, planned.plans())?;
-        let Planned { method, heatmaps, signs, plan, names, samples } = planned;
+        let Planned { method, heatmaps, signs, plan, names, samples, map_size: _ } = planned;
         let session = Session::within(gpu, plan, store, &arena)?;
         let samples = match samples {
             None => None,

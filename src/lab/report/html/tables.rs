@@ -293,11 +293,14 @@ pub fn runs(run: &Run) -> String {
         let numbers =
             COLUMNS.iter().map(|&(_, key, decimals)| Cell::Number(number(one, key), decimals));
         let name = Cell::Name(word(one, "model").to_owned());
-        std::iter::once(name).chain(numbers).collect()
+        let size = one.get("map_size").and_then(Value::as_array);
+        let size = size.map(|size| size.iter().map(Value::to_string).collect::<Vec<_>>().join("x"));
+        let map = Cell::Name(size.unwrap_or_default());
+        [name, map].into_iter().chain(numbers).collect()
     };
     let rows: Vec<Vec<Cell>> = run.runs().iter().map(row).collect();
     let titles = COLUMNS.iter().map(|column| column.0);
-    let header: Vec<&str> = std::iter::once("model").chain(titles).collect();
+    let header: Vec<&str> = ["model", "map"].into_iter().chain(titles).collect();
     table("Every run: one a model and seed", &header, &rows, &[])
 }
 

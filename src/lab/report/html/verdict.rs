@@ -1,7 +1,7 @@
 //! What was found, in words, before any table: whether the accuracy is above chance, whether the maps are better than
 //! one that looks at nothing, and what was not asked.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::numbers::{interval, number, word};
 use super::page::escape;
@@ -41,7 +41,13 @@ fn of_model(run: &Run, summary: &Value) -> String {
     }
     let ellipse =
         run.results.get("baselines_validation").and_then(|values| number(values, "ellipse"));
-    if let Some((found, ellipse)) = interval(summary, "mean_dice_validation").zip(ellipse) {
+    if says_nothing_of_where(run, word(summary, "model")) {
+        items.push(
+            "<li>Do its heatmaps outline the tumour better than a centred ellipse? <strong>No</strong>: at this size of the input \
+             its map is a single number, so a heatmap is all white or all black. Its mean-Dice is that of no map.</li>"
+                .to_owned(),
+        );
+    } else if let Some((found, ellipse)) = interval(summary, "mean_dice_validation").zip(ellipse) {
         items.push(line(
             "Do its heatmaps outline the tumour better than a centred ellipse?",
             "mean-Dice of the validation side",
@@ -65,6 +71,13 @@ fn of_model(run: &Run, summary: &Value) -> String {
             format!("<h3>{}</h3>\n<ul>{}</ul>\n", escape(word(summary, "model")), items.concat())
         }
     }
+}
+
+/// Whether the maps of `model` are 1x1.
+fn says_nothing_of_where(run: &Run, model: &str) -> bool {
+    let own = |one: &&Value| word(one, "model") == model;
+    let single = |one: &Value| one.get("map_size") == Some(&json!([1, 1]));
+    run.runs().iter().filter(own).any(single)
 }
 
 fn line(question: &str, what: &str, found: Interval, other: f64, whose: &str) -> String {
