@@ -50,7 +50,8 @@ fn expect_rows(name: &str, inputs: &[&Shape], weighted: bool) -> Result<[usize; 
     Ok([rows, classes])
 }
 
-fn expect_scalar(name: &str, shape: &Shape) -> Result<()> {
+/// Checks that the gradient of a loss is one number.
+pub(super) fn expect_scalar(name: &str, shape: &Shape) -> Result<()> {
     if shape.dims() == [1] {
         return Ok(());
     }

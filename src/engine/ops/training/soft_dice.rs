@@ -1,6 +1,7 @@
 //! One minus the soft Dice of masks, and its gradient: a loss to which a lesion counts as much as all that is around it
 //! (Milletari, Navab and Ahmadi 2016, with sums in the place of sums of squares).
 
+use super::losses::expect_scalar;
 use crate::engine::graph::{Operation, Rule, Value};
 use crate::engine::kernel::{Dispatch, Lowered, Lowering, Operand, grid};
 use crate::engine::ops::{Case, Fill, expect_inputs};
@@ -145,10 +146,7 @@ impl Operation for SoftDiceGradient {
     fn infer(&self, inputs: &[&Shape]) -> Result<Shape> {
         expect_inputs(self.name(), inputs, 4)?;
         expect_masks(self.name(), inputs)?;
-        if inputs[3].dims() != [1] {
-            let problem = format!("the gradient of a loss is one number, was given {}", inputs[3]);
-            return Err(Error::shape(self.name(), problem));
-        }
+        expect_scalar(self.name(), inputs[3])?;
         Ok(inputs[0].clone())
     }
 
