@@ -615,6 +615,59 @@ def mean_of_heads():
     return keras.Model(i, L.Average()(heads))
 
 
+@model
+def whole_inside():
+    """A whole classifier inside, and nothing behind it: its calls are counted from 1 on among the outputs."""
+    i = keras.Input((16, 16, 3))
+    x = L.GlobalAveragePooling2D()(L.Conv2D(6, 3, activation="silu")(i))
+    inner = keras.Model(i, L.Dense(3, activation="softmax")(x), name="inner")
+    j = keras.Input((16, 16, 3))
+    return keras.Model(j, inner(L.Rescaling(1 / 255)(j)))
+
+
+@model
+def named_outputs():
+    """Models inside of several inputs and outputs; outputs with names count in the order of the names."""
+    i = keras.Input((16, 16, 3))
+    first = L.Conv2D(4, 3, activation="relu")(i)
+    second = L.Conv2D(4, 3, activation="tanh")(i)
+    split = keras.Model(i, {"a": second, "b": first}, name="split")
+    u, v = keras.Input((14, 14, 4)), keras.Input((14, 14, 4))
+    joined = keras.Model([u, v], u - 2 * v, name="joined")
+    j = keras.Input((16, 16, 3))
+    parts = split(L.Rescaling(1 / 255)(j))
+    x = joined([parts["b"], parts["a"]])
+    return keras.Model(j, L.Dense(2)(L.Concatenate()([L.GlobalMaxPooling2D()(parts["a"]), L.GlobalAveragePooling2D()(x)])))
+
+
+@model
+def group_sequence():
+    """Group normalisation spans all steps of a sequence, as it does the pixels of images."""
+    i = keras.Input((12, 14, 3))
+    x = L.Conv2D(6, 3, strides=2, activation="relu", name="last")(L.Rescaling(1 / 255)(i))
+    s = L.GroupNormalization(3)(L.Reshape((-1, 6))(x))
+    s = L.GroupNormalization(1, center=False, scale=False)(L.Dense(4, activation="tanh")(s))
+    v = L.GroupNormalization(2)(L.Dense(4)(L.GlobalMaxPooling1D()(s)))
+    return keras.Model(i, L.Dense(2)(v))
+
+
+@model
+def half_whole():
+    """Weights in 16 bits."""
+    return keras.Sequential([keras.Input((16, 16, 3)), L.Rescaling(1 / 255),
+                             L.Conv2D(4, 3, dtype="float16"), L.BatchNormalization(dtype="float16"), L.ReLU(dtype="float16"),
+                             L.GlobalAveragePooling2D(), L.Dense(2, dtype="float16")])
+
+
+@model
+def whole_pixels():
+    """Pixels as whole numbers, until something makes others of them."""
+    i = keras.Input((16, 18, 3), dtype="uint8")
+    x = L.ZeroPadding2D(1)(L.MaxPooling2D((1, 2))(i))
+    x = L.Rescaling(1 / 255)(L.Concatenate(axis=2)([x, x[:, :, 2:]]))
+    return keras.Model(i, L.Dense(2)(L.GlobalAveragePooling2D()(L.Conv2D(4, 3, activation="relu")(x))))
+
+
 def apart(found, truth):
     """The largest difference over the largest magnitude of `truth`."""
     truth = np.array(truth)

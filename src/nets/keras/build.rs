@@ -245,7 +245,8 @@ impl Builder<'_> {
             // What a model does in training is what it is built for.
             let harmless = matches!(name.as_str(), "training" | "mask" | "name");
             match (value.as_f64(), name.as_str()) {
-                _ if value.is_null() || (harmless && !value.is_object() && !value.is_array()) => {}
+                _ if value.is_null() || (harmless && says_nothing(value)) => {}
+                _ if harmless && !value.is_object() && !value.is_array() => {}
                 (Some(number), "y" | "x2") if fields.is_operation() => numbers.push((1, number)),
                 _ => {
                     let shown: String = value.to_string().chars().take(60).collect();
@@ -314,6 +315,16 @@ impl Builder<'_> {
         let inputs: Vec<Value> = inputs.iter().map(value_of).collect();
         let name = layer_name(scope.names, &entry.name, index);
         self.layers.record(&name, class, &inputs, value_of(output), weights);
+    }
+}
+
+/// Whether `value` is null, or made of nothing else: a model of several inputs is called with a mask for each.
+fn says_nothing(value: &Json) -> bool {
+    match value {
+        Json::Null => true,
+        Json::Array(parts) => parts.iter().all(says_nothing),
+        Json::Object(parts) => parts.values().all(says_nothing),
+        _ => false,
     }
 }
 

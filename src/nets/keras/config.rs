@@ -113,8 +113,18 @@ pub(super) fn read(path: &Path, text: &str) -> Result<(Net, Map<String, Json>)> 
     Ok((net, config))
 }
 
-/// Where the layers of a model stand, by name, and the number of their first call in it.
-type Places = HashMap<String, (usize, usize)>;
+/// Where a layer of a model stands, and how its calls are counted.
+#[derive(Clone, Copy)]
+struct Place {
+    layer: usize,
+    /// The number of its first call where another layer reads it.
+    first: usize,
+    /// The same where it is what the model gives.
+    first_given: usize,
+}
+
+/// Where the layers of a model stand, by name.
+type Places = HashMap<String, Place>;
 
 /// Whether the model that a layer is begins with its input. Keras 2 has then called it once, when it was
 /// made, and counts its calls in other models from 1 on.
@@ -187,7 +197,11 @@ impl Reader<'_> {
         let mut places = Places::new();
         for (place, (entry, layer)) in entries.iter().zip(layers).enumerate() {
             let first = usize::from(self.keras2 && entry.inner.is_some() && has_input(layer));
-            if places.insert(entry.name.clone(), (place, first)).is_some() {
+            // Among a model's outputs Keras 3, too, counts the calls of a Functional model from 1 on, and only there.
+            let functional = entry.inner.is_some() && entry.class != "Sequential";
+            let first_given = first.max(usize::from(functional));
+            let place = Place { layer: place, first, first_given };
+            if places.insert(entry.name.clone(), place).is_some() {
                 return Err(self.wrong(&format!("two layers are called {}", entry.name)));
             }
         }
@@ -234,15 +248,20 @@ impl Reader<'_> {
     ) -> Result<Vec<Source>> {
         let listed = config.get(key).unwrap_or(&Json::Null);
         let mut found = Vec::new();
-        // Places stand in lists, and in objects where a model's inputs have names.
+        // Places stand in lists, and in objects where a model's inputs have names: then they count in the order of
+        // the names, wherever they stand in the file.
         let mut open = vec![listed];
         while let Some(json) = open.pop() {
             match json {
                 Json::Array(parts) if parts.first().is_some_and(Json::is_string) => {
-                    found.push(self.source(parts, places)?);
+                    found.push(self.source(parts, places, key == "output_layers")?);
                 }
                 Json::Array(parts) => open.extend(parts.iter().rev()),
-                Json::Object(parts) => open.extend(parts.values()),
+                Json::Object(parts) => {
+                    let mut named: Vec<_> = parts.iter().collect();
+                    named.sort_unstable_by_key(|(name, _)| *name);
+                    open.extend(named.into_iter().rev().map(|(_, part)| part));
+                }
                 _ => return Err(self.wrong(&format!("{key} is no list of layers"))),
             }
         }
@@ -252,15 +271,19 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// `[layer, call, output]`.
-    fn source(&self, parts: &[Json], places: &Places) -> Result<Source> {
+    /// `[layer, call, output]`, of what the model gives or of what one of its layers reads.
+    fn source(&self, parts: &[Json], places: &Places, given: bool) -> Result<Source> {
         let name = parts.first().and_then(Json::as_str).unwrap_or_default();
         let number = |at: usize| {
             let number = parts.get(at).and_then(Json::as_u64);
             number.and_then(|number| usize::try_from(number).ok())
         };
-        match (places.get(name), number(1), number(2)) {
-            (Some(&(layer, first)), Some(call), Some(output)) if call >= first => {
+        let place = places.get(name).map(|place| match given {
+            true => (place.layer, place.first_given),
+            false => (place.layer, place.first),
+        });
+        match (place, number(1), number(2)) {
+            (Some((layer, first)), Some(call), Some(output)) if call >= first => {
                 Ok(Source { layer, call: call - first, output })
             }
             (None, ..) => {
@@ -300,14 +323,14 @@ impl Reader<'_> {
         let constant = parts.first().and_then(Json::as_str) == Some("_CONSTANT_VALUE");
         call.arguments.push(match parts.get(2).and_then(Json::as_f64) {
             Some(number) if constant => Argument::Number(number),
-            _ => Argument::Tensor(self.source(parts, places)?),
+            _ => Argument::Tensor(self.source(parts, places, false)?),
         });
         let Some(Json::Object(named)) = parts.get(3) else { return Ok(()) };
         for (key, value) in named {
             match value.as_array() {
                 // The second operand of an operation, where it is a tensor.
                 Some(parts) if key == "y" && parts.first().is_some_and(Json::is_string) => {
-                    call.arguments.push(Argument::Tensor(self.source(parts, places)?));
+                    call.arguments.push(Argument::Tensor(self.source(parts, places, false)?));
                 }
                 _ => {
                     call.named.insert(key.clone(), value.clone());
@@ -331,7 +354,7 @@ impl Reader<'_> {
                         tensor.get("config").and_then(|config| config.get("keras_history"));
                     let history = history.and_then(Json::as_array);
                     let history = history.ok_or_else(|| self.wrong("a tensor has no history"))?;
-                    found.push(Argument::Tensor(self.source(history, places)?));
+                    found.push(Argument::Tensor(self.source(history, places, false)?));
                 }
                 Json::Object(tensor)
                     if matches!(text_of(tensor, "class_name"), "__tensor__" | "__numpy__") =>
