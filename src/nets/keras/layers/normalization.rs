@@ -87,7 +87,21 @@ fn rescaled(
     };
     let gamma = vector(site, scale, "gamma", 1.0)?;
     let beta = vector(site, center, "beta", 0.0)?;
-    if gamma.is_none() && beta.is_none() {
+    let shape = site.shape(x);
+    let plain = gamma.is_none() && beta.is_none();
+    // What spans all pixels of an image spans all steps of a sequence.
+    if normalize.whole && shape.rank() != 4 {
+        let images = shape.dims()[0];
+        let pixels = [images, shape.rows() / images.max(1), 1, count];
+        let pixels = site.part("as_image", Reshape(pixels.into()), &[x])?;
+        let y = site.part("normalized", normalize, &[pixels])?;
+        if plain {
+            return site.add(Reshape(shape), &[y]);
+        }
+        let y = site.part("in_shape", Reshape(shape), &[y])?;
+        return by_channel(site, y, gamma, beta);
+    }
+    if plain {
         return site.add(normalize, &[x]);
     }
     let y = site.part("normalized", normalize, &[x])?;
@@ -160,7 +174,8 @@ fn group(site: &mut Site) -> Result<Tensor> {
     if groups == 0 || !channels.is_multiple_of(groups) {
         return Err(fields.strange("groups"));
     }
-    let whole = shape.rank() == 4;
+    // A group spans everything but the channels of the others.
+    let whole = shape.rank() > 2;
     let normalize = Normalize { norm: Norm::Moments { epsilon }, groups, whole };
     rescaled(site, normalize, x, center, scale)
 }
