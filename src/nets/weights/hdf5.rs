@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use hdf5_pure::{
-    AttrValue, DType, Dataset, File, FileAccessProperties, FileBuilder, Layout, LibVer,
-    WriteMarkPolicy,
+    AttrValue, DType, Dataset, Datatype, DatatypeByteOrder, File, FileAccessProperties,
+    FileBuilder, Layout, LibVer, WriteMarkPolicy,
 };
 
 use super::METADATA;
 use super::limits::{Allowance, Metered};
 use super::raw::Metadata;
+use super::sixteen::Sixteen;
 use crate::engine::tensor::Tensor;
 use crate::error::{Error, Result};
 
@@ -166,8 +167,17 @@ pub fn tensor(
                 "save the model as it was before `quantize`",
             ));
         }
-        DType::Other(_) if is_bfloat16(dataset) => {
-            dataset.read_raw().map_err(failed)?.chunks_exact(2).map(from_bfloat16).collect()
+        other @ DType::Other(_) => {
+            let kept = sixteen(dataset).ok_or_else(|| {
+                Error::content(
+                    path,
+                    format!("{place} holds numbers of a kind that is not read ({other})"),
+                    "save the model in float32",
+                )
+            })?;
+            let bytes = dataset.read_raw().map_err(failed)?;
+            let pairs = bytes.chunks_exact(2);
+            pairs.map(|pair| kept.decode(u16::from_le_bytes([pair[0], pair[1]]))).collect()
         }
         _ => dataset.read_f32().map_err(failed)?,
     };
@@ -182,16 +192,22 @@ fn product(first: u64, factors: &[u64]) -> Option<u64> {
     factors.iter().try_fold(first, |product, &factor| product.checked_mul(factor))
 }
 
-/// Whether these are numbers of 16 bits with the exponents of single precision, which HDF5 has no type
-/// for: Keras writes them as bytes, and says so beside.
-fn is_bfloat16(dataset: &Dataset) -> bool {
-    let attributes = dataset.attrs().unwrap_or_default();
-    string(&attributes, "dtype").as_deref() == Some("bfloat16")
-}
-
-/// They are the upper half of a number in single precision.
-fn from_bfloat16(bytes: &[u8]) -> f32 {
-    f32::from_le_bytes([0, 0, bytes[0], bytes[1]])
+/// What the numbers of `dataset` are, if they are of 16 bits and lie as every machine writes them. HDF5 has no type for
+/// bfloat16: Keras writes bytes, and says beside what they are.
+pub fn sixteen(dataset: &Dataset) -> Option<Sixteen> {
+    let DType::Other(kind) = dataset.dtype().ok()? else { return None };
+    match *kind {
+        Datatype::FloatingPoint {
+            size: 2,
+            byte_order: DatatypeByteOrder::LittleEndian,
+            layout,
+        } => (layout.exponent_size == 5).then_some(Sixteen::Half),
+        Datatype::Opaque { size: 2, .. } => {
+            let brain = string(&dataset.attrs().ok()?, "dtype").as_deref() == Some("bfloat16");
+            brain.then_some(Sixteen::Brain)
+        }
+        _ => None,
+    }
 }
 
 /// What [`set_metadata`] wrote, if we wrote the file.

@@ -14,6 +14,7 @@ mod read;
 mod resolve;
 mod rewrite;
 mod safetensors;
+mod sixteen;
 
 use std::collections::BTreeMap;
 use std::path::Path;

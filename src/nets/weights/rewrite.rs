@@ -63,7 +63,13 @@ fn replace(
             DType::F64 => {
                 tensor.data().iter().flat_map(|&value| f64::from(value).to_le_bytes()).collect()
             }
-            other => return Err(failed(format!("{place} holds {other}, which is not written"))),
+            other => {
+                let sixteen = hdf5::sixteen(&dataset).ok_or_else(|| {
+                    failed(format!("{place} holds {other}, which is not written"))
+                })?;
+                let bits = tensor.data().iter().map(|&value| sixteen.encode(value));
+                bits.flat_map(u16::to_le_bytes).collect()
+            }
         };
         let start = match dataset.layout().map_err(broken)? {
             Layout::Contiguous { address: Some(address), size } if size == encoded.len() as u64 => {
