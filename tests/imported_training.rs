@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use common::program::{failure, json};
 use parula::engine::ops::Optimizer;
-use parula::engine::plan::{self, Options};
+use parula::engine::plan::{self, Options, VariableLayout};
 use parula::engine::session::{Session, Store};
 use parula::engine::tensor::Tensor;
 use parula::nets::keras;
@@ -127,6 +127,50 @@ fn five_steps_of_sgd_are_those_of_keras() {
         }
         println!("{name}: losses {apart:.1e}, changes at most {:.1e} ({})", worst.0, worst.1);
         assert!(worst.0 < TOLERANCE, "{name}: {worst:?}");
+    }
+}
+
+/// Training and validation share the variables, so each has to find them where the other does.
+#[test]
+fn variables_lie_alike_in_training_and_inference() {
+    let mut seen = 0;
+    let folders = [folder(), folder().join("applications")];
+    for entry in folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "keras") {
+            continue;
+        }
+        let network = keras::open(Raw::read(&path).unwrap(), None).unwrap().network;
+        let [training, inference] = [Mode::Training, Mode::Inference].map(|mode| {
+            let model = network.build(mode, 2, network.input, network.classes).unwrap();
+            VariableLayout::new(&model.graph)
+        });
+        assert_eq!(training, inference, "{path:?}");
+        seen += 1;
+    }
+    assert!(seen > 30);
+}
+
+/// Weights of 16 bits go back as such.
+#[test]
+fn numbers_of_16_bits_go_back_into_16_bits() {
+    for name in ["half-whole", "half-brain"] {
+        let path = folder().join(format!("{name}.keras"));
+        let file = keras::open(Raw::read(&path).unwrap(), None).unwrap();
+        let network = file.network;
+        let model = network.build(Mode::Inference, 1, network.input, network.classes).unwrap();
+        let weights = keras::weights(file.raw, &model).unwrap();
+        let read = |numbers: &BTreeMap<String, Tensor>| {
+            let bytes = network.rewritten(numbers).unwrap().unwrap();
+            let raw = Raw::decode(Path::new("again.keras"), bytes).unwrap();
+            keras::weights(raw, &model).unwrap().tensors
+        };
+        assert_eq!(read(&weights.tensors), weights.tensors, "{name}");
+        let mut changed = weights.tensors.clone();
+        for (index, tensor) in changed.values_mut().enumerate() {
+            tensor.data_mut().fill(1.0 + index as f32 / 64.0);
+        }
+        assert_eq!(read(&changed), changed, "{name}");
     }
 }
 

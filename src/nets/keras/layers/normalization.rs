@@ -116,10 +116,11 @@ pub(super) fn by_channel(
     beta: Option<Value>,
 ) -> Result<Tensor> {
     let count = site.shape(y).channels();
+    // In training, too, which has no use for them: a model's variables are the same, whatever it is built for.
+    let one = site.constant("one", &[count], &[1.0])?;
+    let zero = site.constant("zero", &[count], &[0.0])?;
     if !site.training() {
         // Scale and shift side by side are what a batch normalisation folds to.
-        let one = site.constant("one", &[count], &[1.0])?;
-        let zero = site.constant("zero", &[count], &[0.0])?;
         let inputs = [gamma.unwrap_or(one), beta.unwrap_or(zero), zero, one];
         let affine = site.part("fold", BatchNormFold { epsilon: 0.0 }, &inputs)?;
         return site.add(ChannelAffine { activation: Activation::None }, &[y, affine]);
