@@ -397,6 +397,14 @@ fn a_head_without_softmax_is_remarked_on_and_a_mean_of_softmaxes_is_left_as_it_i
     let image = picture(folder.path(), 20, [16, 16, 3]);
     let found = json(&["predict", path(&model("mean-of-heads.keras")), path(&image)]);
     assert!(apart(&numbers(&found[0]["probabilities"]), &truth) < 1e-5, "{found}");
+    // Their sum is no probability.
+    let sum = changed(folder.path(), "mean-of-heads.keras", |config| {
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        let mean = layers.iter_mut().find(|layer| layer["class_name"] == "Average").unwrap();
+        mean["class_name"] = document!("Add");
+    });
+    let said = notes(&["predict", path(&sum), path(&image)]);
+    assert!(said.contains(remark), "{said}");
 }
 
 /// The steps of a Grad-CAM: each follows from the one before, and the last is the map of `cam` and of Keras.

@@ -15,17 +15,18 @@ mod fields;
 mod function;
 mod layers;
 mod pattern;
+mod probabilities;
 mod site;
 mod weights;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
 use crate::digest::digest;
-use crate::engine::graph::{Graph, Kind, Role, Value, downcast};
-use crate::engine::ops::{Activate, Curve, Norm, Normalize};
+use crate::engine::graph::{Graph, Value};
+use crate::engine::ops::Curve;
 use crate::engine::shape::Shape;
 use crate::engine::tensor::Tensor as Numbers;
 use crate::error::{Error, Result};
@@ -36,6 +37,7 @@ use crate::nets::weights::{Format, Raw, read, rewrite};
 use build::Builder;
 use config::Net;
 use function::Function;
+use probabilities::are_probabilities;
 use site::{Tensor, described};
 
 pub use self::weights::weights;
@@ -364,35 +366,6 @@ impl Description for Imported {
         });
         rewrite(&self.path, &bytes, &numbers.collect())
     }
-}
-
-/// Whether `value` is made of the outputs of softmax and sigmoid alone, as the mean of several heads is: another
-/// softmax of that would be of no use.
-fn are_probabilities(graph: &Graph, value: Value) -> bool {
-    let (mut open, mut seen, mut found) = (vec![value], HashSet::new(), false);
-    while let Some(value) = open.pop() {
-        if !seen.insert(value.index()) {
-            continue;
-        }
-        let node = graph.node(value);
-        match &node.kind {
-            Kind::Variable(variable) if variable.role == Role::Constant => {}
-            Kind::Operation(operation) => {
-                let softmax =
-                    downcast::<Normalize>(&**operation).is_some_and(|n| n.norm == Norm::Softmax);
-                let sigmoid = matches!(
-                    downcast(&**operation),
-                    Some(Activate(Curve::Sigmoid | Curve::HardSigmoid { .. }))
-                );
-                match softmax || sigmoid {
-                    true => found = true,
-                    false => open.extend(&node.inputs),
-                }
-            }
-            _ => return false,
-        }
-    }
-    found
 }
 
 /// The last feature maps that the scores depend on; those of one pixel only where there are no others.
