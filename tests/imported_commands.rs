@@ -118,6 +118,11 @@ fn what_is_assumed_is_printed() {
     assert!(said.contains("at 32x32, scaling none") && !said.contains("--scaling"), "{said}");
     let said = notes(&["predict", path(&plain), path(&image)]);
     assert!(said.contains("at 16x16, scaling none"), "{said}");
+    // In a model inside, with a dense layer behind it; by constants.
+    for name in ["nested-twice.keras", "preprocessed-caffe.keras"] {
+        let said = notes(&["predict", path(&model(name)), path(&image)]);
+        assert!(!said.contains("--scaling"), "{name}: {said}");
+    }
     // A scaling that is asked for is one that the numbers show.
     let logits = |more: &[&str]| {
         let all = [&["predict", path(&plain), path(&image)], more].concat();

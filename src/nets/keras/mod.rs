@@ -35,7 +35,7 @@ use crate::nets::models::{
 };
 use crate::nets::weights::{Format, Raw, read, rewrite};
 use build::Builder;
-use config::Net;
+use config::{Argument, Entry, Net};
 use function::Function;
 use probabilities::are_probabilities;
 use site::{Tensor, described};
@@ -265,20 +265,28 @@ fn keras2(text: &str) -> bool {
     text.contains("\"batch_input_shape\"")
 }
 
-/// Whether what reads the input, before any other layer, scales it.
+/// Whether what reads the input, before any layer with weights, scales it; that may be in a model inside.
 fn scales(net: &Net) -> bool {
-    let mut open = vec![net];
-    while let Some(net) = open.pop() {
-        for layer in &net.layers {
-            match layer.class.as_str() {
-                "Rescaling" | "Normalization" | "TrueDivide" | "TFOpLambda" => return true,
-                "Conv2D" | "Dense" | "DepthwiseConv2D" | "SeparableConv2D" => return false,
-                _ => {}
-            }
-            open.extend(layer.inner.as_deref());
-        }
-    }
-    false
+    scaled_first(net).unwrap_or(false)
+}
+
+/// Whether pixels are scaled before a layer with weights reads them; none where there is neither.
+fn scaled_first(net: &Net) -> Option<bool> {
+    net.layers.iter().find_map(|layer| match layer.class.as_str() {
+        "Rescaling" | "Normalization" | "TrueDivide" | "TFOpLambda" => Some(true),
+        "Add" | "Subtract" | "Multiply" if takes_numbers(layer) => Some(true),
+        "Conv2D" | "Dense" | "DepthwiseConv2D" | "SeparableConv2D" => Some(false),
+        _ => layer.inner.as_deref().and_then(scaled_first),
+    })
+}
+
+/// Whether the layer is arithmetic with numbers that stand in the file.
+fn takes_numbers(layer: &Entry) -> bool {
+    layer.calls.iter().any(|call| {
+        let number =
+            |argument: &Argument| matches!(argument, Argument::Number(_) | Argument::Numbers(_));
+        call.arguments.iter().any(number) || call.named.values().any(Json::is_number)
+    })
 }
 
 impl Imported {
