@@ -213,6 +213,13 @@ impl Training {
             let all = file.random.join(", ");
             crate::console::note!("{}: {all}: nothing is drawn here in training", path.display());
         }
+        if !file.regularised.is_empty() {
+            let all = file.regularised.join(", ");
+            crate::console::note!(
+                "{}: {all}: regularisers and constraints do nothing here in training",
+                path.display()
+            );
+        }
         let size = [setup.size.0, setup.size.1];
         let model = network.build(Mode::Inference, 1, size, network.classes)?;
         if model.graph.count(Role::Trainable) == 0 {

@@ -74,6 +74,8 @@ pub struct File {
     pub scales: bool,
     /// Its layers that draw at random in Keras's training, and do nothing here.
     pub random: Vec<String>,
+    /// Its layers that have regularisers or constraints in Keras's training, and none here.
+    pub regularised: Vec<String>,
 }
 
 /// Whether `raw` says which network it is of.
@@ -118,6 +120,8 @@ pub fn open_frozen(raw: Raw, size: Option<[usize; 2]>, frozen: &[String]) -> Res
         _ => BTreeMap::new(),
     };
     let draws = |layer: &&Layer| layers::draws(layer.class);
+    let mut regularised = Vec::new();
+    list_regularised(&imported.net, "", &mut regularised);
     let random = layers.iter().filter(draws).map(|layer| layer.name.clone()).collect();
     let imported = Imported { output, places, ..imported };
     let network = Network {
@@ -131,7 +135,25 @@ pub fn open_frozen(raw: Raw, size: Option<[usize; 2]>, frozen: &[String]) -> Res
         build: Build::Described(Box::leak(Box::new(imported))),
     };
     // One network a file, for as long as the program runs, like those that stand in `models`.
-    Ok(File { network: Box::leak(Box::new(network)), raw, made_for, scales, random })
+    Ok(File { network: Box::leak(Box::new(network)), raw, made_for, scales, random, regularised })
+}
+
+/// Adds the names of the layers of `net`, which stands in the model `owner`, that have regularisers or constraints.
+fn list_regularised(net: &Net, owner: &str, found: &mut Vec<String>) {
+    for layer in &net.layers {
+        let name = build::layer_name(owner, &layer.name, 0);
+        if let Some(inner) = &layer.inner {
+            list_regularised(inner, &name, found);
+            continue;
+        }
+        let told = |(field, value): (&String, &Json)| {
+            let ends = ["_regularizer", "_constraint"].iter().any(|ending| field.ends_with(ending));
+            ends && !value.is_null()
+        };
+        if layer.class == "ActivityRegularization" || layer.config.iter().any(told) {
+            found.push(name);
+        }
+    }
 }
 
 /// What is wrong with a model at a `size` that is not the one it was `made_for`: most likely that.
