@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::program::{failure, json};
+use common::program::{failure, json, parula};
 use parula::engine::ops::Optimizer;
 use parula::engine::plan::{self, Options, VariableLayout};
 use parula::engine::session::{Session, Store};
@@ -244,6 +244,12 @@ fn a_model_is_trained_further_and_what_is_frozen_stays() {
             assert_eq!(kept, name.starts_with(still), "{name} with --freeze {freeze}");
         }
     }
+    // At another size than its own, wider than high.
+    let all = train(&["--size", "24x32"]);
+    let output = parula(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("trained at 24x32 instead of 32x32"), "{said}");
     let picture = set.join("picture.png");
     image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8, 2 * y as u8, 7 * x as u8]))
         .save(&picture)

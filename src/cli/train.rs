@@ -165,8 +165,7 @@ impl Train {
                 "let --out end in .keras",
             ));
         }
-        let size = self.training.size.map(|size| [size; 2]);
-        let file = keras::open_frozen(raw, size, &self.freeze)?;
+        let file = keras::open_frozen(raw, self.training.size, &self.freeze)?;
         self.training.fine_tuning(file, self.scaling, stop)
     }
 

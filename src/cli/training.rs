@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::at_least_one;
+use super::network::size;
 use super::pictures::Pictures;
 use crate::engine::graph::Role;
 use crate::engine::ops::Optimizer;
@@ -68,9 +69,9 @@ pub struct Training {
     /// Also move, scale and relight training images a little
     #[arg(long)]
     jitter: bool,
-    /// Height and width of the network's input [the network's usual ones; paper: 320]
-    #[arg(long, value_parser = at_least_one)]
-    pub(super) size: Option<usize>,
+    /// Height and width of the network's input, as 224 or 96x160 [the network's usual ones; paper: 320]
+    #[arg(long, value_parser = size)]
+    pub(super) size: Option<[usize; 2]>,
     /// Learn from whole images, abnormal and normal, instead of ROIs; they are not turned upside down
     #[arg(long)]
     pub(super) whole: bool,
@@ -131,8 +132,8 @@ impl Training {
             units => network.with_dense(units)?,
         };
         let mut setup = Setup::new(network, self.preset);
-        if let Some(size) = self.size {
-            setup.size = (size, size);
+        if let Some([height, width]) = self.size {
+            setup.size = (height, width);
         }
         let train = &mut setup.train;
         let usual = train.clone();
