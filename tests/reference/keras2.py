@@ -21,13 +21,14 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 from tf_keras import layers as L
+from tf_keras.src.saving.legacy.saved_model import json_utils
 
 OUT = pathlib.Path(__file__).parent.parent / "imported"
 PICTURES = (20, 21)
 # In which formats: both for what they write differently.
 ENDINGS = {
     "nested": "keras", "twice": "keras h5", "sequential": "h5", "first-layer-with-shape": "h5", "operators": "keras",
-    "many-layers": "h5", "augmented": "keras", "mixed": "h5",
+    "many-layers": "h5", "augmented": "keras", "mixed": "h5", "preprocessed": "h5", "functions": "keras",
 }
 
 
@@ -71,10 +72,10 @@ def prepare(model, seed):
 
 def copy(model, precision):
     """The model in this precision, without its last activation."""
-    text = json.dumps(model.get_config())
+    text = json.dumps(model.get_config(), default=json_utils.get_json_type)
     for policy in ("mixed_float16", "float32"):
         text = text.replace(f'"{policy}"', f'"{precision}"')
-    config = json.loads(text)
+    config = json_utils.decode(text)
     last = config["layers"][-1]["config"]
     if last.get("activation") in ("softmax", "sigmoid"):
         last["activation"] = "linear"
@@ -173,6 +174,28 @@ def augmented():
     i = keras.Input((32, 32, 3))
     x = base(pooling="avg")(L.Rescaling(1 / 255)(augmentation(i)))
     return keras.Model(i, L.Dense(2)(x))
+
+
+@model
+def preprocessed():
+    """As ResNet50 and DenseNet are prepared: channels turned round and means taken off, or a deviation of each."""
+    i = keras.Input((32, 32, 3))
+    x = base(pooling="avg", name="caffe")(keras.applications.resnet50.preprocess_input(i))
+    y = base(pooling="avg", name="torch")(keras.applications.densenet.preprocess_input(i))
+    return keras.Model(i, L.Dense(3)(L.Concatenate()([x, y])))
+
+
+@model
+def functions():
+    """Functions of TensorFlow on tensors, and numbers for each channel."""
+    i = keras.Input((24, 28, 3), dtype="uint8")
+    x = L.Conv2D(6, 3)(tf.image.resize(tf.cast(i, "float32") / 255.0, (20, 22))[:, 1:-1, 2:])
+    row = np.linspace(-0.3, 0.4, 6).astype("float32")
+    parts = [tf.nn.leaky_relu(x), tf.nn.leaky_relu(x, alpha=0.1), -x, tf.nn.elu(x), tf.square(x), tf.abs(x), x * row, x + row,
+             tf.math.softplus(x), tf.exp(x), tf.maximum(x, 0.1), tf.nn.softmax(x), tf.sqrt(tf.exp(x))]
+    x = L.Conv2D(5, 3, activation="relu")(tf.concat(parts, axis=-1))
+    x = tf.concat([tf.reduce_mean(x, axis=[1, 2]), tf.reduce_max(x, axis=(1, 2)), tf.reduce_sum(x, [1, 2]) / 50.0], 1)
+    return keras.Model(i, L.Dense(3)(x))
 
 
 @model

@@ -332,6 +332,13 @@ impl Reader<'_> {
                 Some(parts) if key == "y" && parts.first().is_some_and(Json::is_string) => {
                     call.arguments.push(Argument::Tensor(self.source(parts, places, false)?));
                 }
+                // Or a number for each channel.
+                Some(row) if key == "y" && row.len() <= MOST_NUMBERS => match row_of(value) {
+                    Some(numbers) => call.arguments.push(Argument::Numbers(numbers)),
+                    None => {
+                        call.named.insert(key.clone(), value.clone());
+                    }
+                },
                 _ => {
                     call.named.insert(key.clone(), value.clone());
                 }
@@ -410,6 +417,11 @@ fn constant(tensor: &Map<String, Json>) -> Option<Argument> {
         [number] => Argument::Number(number),
         _ => Argument::Numbers(numbers),
     })
+}
+
+/// A row of numbers.
+pub(super) fn row_of(json: &Json) -> Option<Vec<f64>> {
+    json.as_array()?.iter().map(Json::as_f64).collect()
 }
 
 /// Each layer reads the one before; without an input of its own the model has one before all.

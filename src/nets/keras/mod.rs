@@ -17,6 +17,7 @@ mod layers;
 mod pattern;
 mod probabilities;
 mod site;
+mod tensorflow;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -205,7 +206,10 @@ struct Built {
 
 impl Described {
     fn read(path: &Path, text: &str, size: Option<[usize; 2]>) -> Result<Self> {
-        let (net, config) = config::read(path, text)?;
+        let (mut net, config) = config::read(path, text)?;
+        if keras2(text) {
+            tensorflow::translate(&mut net);
+        }
         let refused = |problem: String, hint: &str| Error::content(path, problem, hint);
         for (what, count) in [("inputs", net.inputs.len()), ("outputs", net.outputs.len())] {
             if count != 1 {

@@ -3,7 +3,7 @@
 
 use super::reduce::{How, place, reduced};
 use super::{Kind, kind};
-use crate::engine::graph::{Operation, Value};
+use crate::engine::graph::Value;
 use crate::engine::ops::{
     Activate, Activation, ChannelAffine, Concat, Curve, Elementwise, Expand, Instruction, Reshape,
 };
@@ -262,28 +262,9 @@ fn divide(site: &mut Site) -> Result<Tensor> {
     }
 }
 
-fn unary(site: &mut Site, operation: impl Operation + 'static) -> Result<Tensor> {
-    site.fields.finish()?;
-    let x = site.x()?;
-    site.add(operation, &[x])
-}
-
-/// An operation of TensorFlow in a model of Keras 2: arithmetic of two, and common activations.
+/// Of TensorFlow in a model of Keras 2, and none of those that are read as operations of `keras.ops`.
 fn of_tensorflow(site: &mut Site) -> Result<Tensor> {
-    let function = site.fields.text_or("function", "")?;
-    let instruction = match function {
-        "math.add" | "__operators__.add" => Instruction::Add,
-        "math.subtract" => Instruction::Subtract,
-        "math.multiply" => Instruction::Multiply,
-        "math.truediv" | "math.divide" => return divide(site),
-        "nn.relu" => return unary(site, Elementwise::relu()),
-        "nn.relu6" => return unary(site, Elementwise::relu6()),
-        "nn.silu" | "nn.swish" => return unary(site, Activate(Curve::Silu)),
-        "nn.sigmoid" | "math.sigmoid" => return unary(site, Activate(Curve::Sigmoid)),
-        "math.tanh" | "nn.tanh" => return unary(site, Activate(Curve::Tanh)),
-        _ => return Err(site.fields.strange("function")),
-    };
-    merge(site, instruction)
+    Err(site.fields.strange("function"))
 }
 
 fn average(site: &mut Site) -> Result<Tensor> {
