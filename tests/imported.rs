@@ -295,8 +295,8 @@ fn members(name: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// What is said of `name` with another configuration.
-fn refusal_of(name: &str, config: &str) -> String {
+/// The file `name` with another configuration.
+fn with_config(name: &str, config: &str) -> parula::error::Result<Raw> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (member, content) in members(name) {
         let options = zip::write::SimpleFileOptions::default();
@@ -304,9 +304,12 @@ fn refusal_of(name: &str, config: &str) -> String {
         let own = member == "config.json";
         archive.write_all(if own { config.as_bytes() } else { &content }).unwrap();
     }
-    let bytes = archive.finish().unwrap().into_inner();
-    let raw = Raw::decode(Path::new("user.keras"), bytes);
-    let tried = raw.and_then(|raw| keras::open(raw, None)).and_then(|file| {
+    Raw::decode(Path::new("user.keras"), archive.finish().unwrap().into_inner())
+}
+
+/// What is said of `name` with another configuration.
+fn refusal_of(name: &str, config: &str) -> String {
+    let tried = with_config(name, config).and_then(|raw| keras::open(raw, None)).and_then(|file| {
         let network = file.network;
         let model = network.build(Mode::Inference, 1, network.input, network.classes)?;
         keras::weights(file.raw, &model).map(|_| ())
@@ -344,6 +347,43 @@ fn a_constant_that_is_no_row_of_channels_is_refused() {
             refusal_of("operations.keras", &config.replace(row, &format!("\"value\":{other}")));
         assert!(said.contains("a constant tensor is no row"), "{said}");
     }
+}
+
+/// Keras rounds means of whole numbers and wraps sums of them.
+#[test]
+fn what_keras_would_round_is_refused() {
+    let config = config_of("whole-pixels.keras").to_string();
+    let said =
+        refusal_of("whole-pixels.keras", &config.replace("MaxPooling2D", "AveragePooling2D"));
+    assert!(said.contains("(AveragePooling2D): it is given whole numbers"), "{said}");
+    let said = refusal_of("whole-pixels.keras", &config.replace("\"uint8\"", "\"int8\""));
+    assert!(said.contains("(InputLayer): it makes numbers of the kind int8"), "{said}");
+    // A model inside that makes whole numbers of what is none.
+    let mut config = config_of("nested-average.keras");
+    let layers = config["config"]["layers"].as_array_mut().unwrap();
+    layer(layers, "base")["config"]["layers"][0]["config"]["dtype"] = json!("uint8");
+    let said = refusal_of("nested-average.keras", &config.to_string());
+    assert!(said.contains("of the kind uint8 of what it is given"), "{said}");
+    let said = changed(|layers| layer(layers, "last")["config"]["dtype"] = json!("int32"));
+    assert!(said.contains("layer last (Conv2D): dtype = \"int32\" is no kind"), "{said}");
+}
+
+/// What has regularisers or constraints is known, as they do nothing here in training.
+#[test]
+fn regularisers_and_constraints_are_found_by_their_layers() {
+    let regularised = |change: &dyn Fn(&mut Vec<Json>)| {
+        let mut config = config_of("nested-average.keras");
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        change(layer(layers, "base")["config"]["layers"].as_array_mut().unwrap());
+        let raw = with_config("nested-average.keras", &config.to_string()).unwrap();
+        keras::open(raw, None).unwrap().regularised
+    };
+    assert!(regularised(&|_| ()).is_empty());
+    let found = regularised(&|layers| {
+        layer(layers, "stem")["config"]["kernel_constraint"] = json!({"class_name": "NonNeg"});
+        layer(layers, "last")["config"]["bias_regularizer"] = json!({"class_name": "L2"});
+    });
+    assert_eq!(found, ["base/stem", "base/last"]);
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Builder<'_> {
     pub fn whole(&mut self, images: Value) -> Result<Vec<Tensor>> {
         let imported = self.imported;
         let scope = Scope { names: "", owners: "", trainable: imported.trainable, first: true };
-        self.net(&imported.net, scope, &[images.into()])
+        self.net(&imported.net, scope, &[Tensor::Whole(images)])
     }
 
     fn net(&mut self, net: &Net, scope: Scope, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
@@ -77,8 +77,9 @@ impl Builder<'_> {
                     let input = inputs.get(place).ok_or_else(|| {
                         self.wrong(format!("a model is called with {} tensors", inputs.len()))
                     })?;
-                    self.record(entry, scope, 0, &[], input, Vec::new());
-                    vec![input.clone()]
+                    let input = self.declared(entry, scope, input)?;
+                    self.record(entry, scope, 0, &[], &input, Vec::new());
+                    vec![input]
                 }
                 None => self.call(net, entry, index, scope, &made)?,
             };
@@ -103,6 +104,30 @@ impl Builder<'_> {
             );
         }
         net.outputs.iter().map(|source| self.output(net, &made, *source)).collect()
+    }
+
+    /// What an input of a model makes of what it is given: numbers of the kind that it asks for.
+    fn declared(&self, entry: &Entry, scope: Scope, given: &Tensor) -> Result<Tensor> {
+        const WHOLE: [&str; 6] = ["uint8", "uint16", "uint32", "int16", "int32", "int64"];
+        const FLOATS: [&str; 4] = ["float16", "bfloat16", "float32", "float64"];
+        let kind = entry.config.get("dtype").and_then(|kind| {
+            let policy = kind.get("config").and_then(|config| config.get("name"));
+            policy.unwrap_or(kind).as_str()
+        });
+        let kind = kind.unwrap_or("float32");
+        match given {
+            Tensor::Whole(value) if FLOATS.contains(&kind) || kind.starts_with("mixed") => {
+                Ok(Tensor::Plain(*value))
+            }
+            Tensor::Whole(_) if WHOLE.contains(&kind) => Ok(given.clone()),
+            _ if FLOATS.contains(&kind) || kind.starts_with("mixed") => Ok(given.clone()),
+            _ => {
+                let name = layer_name(scope.names, &entry.name, 0);
+                let fields = Fields::new(&self.imported.path, &name, &entry.class, &entry.config);
+                let problem = format!("it makes numbers of the kind {kind} of what it is given");
+                Err(fields.refuse(problem, "give it dtype=\"float32\""))
+            }
+        }
     }
 
     fn wrong(&self, problem: String) -> Error {
@@ -207,6 +232,15 @@ impl Builder<'_> {
                 return Ok(vec![scores]);
             }
         }
+        let whole = inputs.iter().any(|input| matches!(input, Tensor::Whole(_)));
+        let whole = match (whole, layers::keeps_whole(&entry.class)) {
+            (true, None) => {
+                let problem = "it is given whole numbers, and Keras rounds what it makes of them";
+                let hint = "put a Rescaling before it, or give the model's Input dtype=\"float32\"";
+                return Err(fields.refuse(problem, hint));
+            }
+            (whole, keeps) => whole && keeps == Some(true),
+        };
         let values: Vec<Value> =
             inputs.iter().map(|input| number_of(self.layers, input)).collect::<Result<_>>()?;
         let mut site = Site {
@@ -222,7 +256,10 @@ impl Builder<'_> {
             parts,
             weights: Vec::new(),
         };
-        let output = make(&mut site).map_err(|error| within(path, error))?;
+        let output = match make(&mut site).map_err(|error| within(path, error))? {
+            Tensor::Plain(value) if whole => Tensor::Whole(value),
+            output => output,
+        };
         let weights = site.weights;
         self.record(entry, scope, index, &inputs, &output, weights);
         Ok(vec![output])
@@ -261,6 +298,12 @@ impl Builder<'_> {
                 return Err(fields.refuse(
                     "its weights are quantised",
                     "save the model as it was before `quantize`",
+                ));
+            }
+            if text.contains("int") && entry.class != "Cast" {
+                return Err(fields.refuse(
+                    format!("{} is no kind of number that is computed with", fields.shown("dtype")),
+                    "give it dtype=\"float32\"",
                 ));
             }
         }
@@ -370,14 +413,16 @@ pub(super) fn free(name: String) -> String {
 /// The graph's node behind a tensor; of probabilities that are not computed, their scores.
 pub(super) fn value_of(tensor: &Tensor) -> Value {
     match tensor {
-        Tensor::Plain(value) | Tensor::Scores { before: value, .. } => *value,
+        Tensor::Plain(value) | Tensor::Whole(value) | Tensor::Scores { before: value, .. } => {
+            *value
+        }
     }
 }
 
 /// The numbers of a tensor, computed now if they were not before: what the layer gives is then that.
 fn number_of(layers: &mut Layers, tensor: &Tensor) -> Result<Value> {
     let (before, function, name) = match tensor {
-        Tensor::Plain(value) => return Ok(*value),
+        Tensor::Plain(value) | Tensor::Whole(value) => return Ok(*value),
         Tensor::Scores { before, function, name } => (*before, function, name),
     };
     if let Some(value) = layers.graph.find(name) {

@@ -44,6 +44,11 @@ impl<'a> Fields<'a> {
         self.map.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether the file says null, where that is not the same as nothing.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(Json::is_null)
+    }
+
     /// Whether this is an operation rather than a layer, which takes numbers by name.
     pub fn is_operation(&self) -> bool {
         const WITH_NUMBERS: [&str; 9] = [

@@ -339,7 +339,7 @@ impl Imported {
             Tensor::Plain(value) if are_probabilities(&layers.graph, *value) => {
                 (*value, Output::Given)
             }
-            Tensor::Plain(value) => (*value, Output::Usual),
+            Tensor::Plain(value) | Tensor::Whole(value) => (*value, Output::Usual),
             Tensor::Scores { before, function: Function::Curve(Curve::Sigmoid), .. } => {
                 (*before, Output::Sigmoid)
             }

@@ -17,6 +17,8 @@ use crate::nets::models::{Layers, Mode};
 pub(super) enum Tensor {
     /// Numbers.
     Plain(Value),
+    /// Whole numbers, as pixels are to a model that asks for them: what Keras makes of those it rounds, or wraps.
+    Whole(Value),
     /// Probabilities, computed only where something reads them: at the end of a classifier the scores
     /// before them are what is wanted.
     Scores {

@@ -143,7 +143,10 @@ fn of_class(class: &str, fields: &Fields, site: &Site) -> Result<Option<Option<F
         "ReLU" => Some(relu(fields)?),
         "LeakyReLU" => Some(leaky(fields)?),
         "ELU" => Some(Function::Curve(elu(fields)?)),
-        "Softmax" => Some(softmax(fields)?),
+        "Softmax" => {
+            over_channels(fields, site)?;
+            Some(softmax(fields)?)
+        }
         _ => return Ok(None),
     }))
 }
@@ -163,12 +166,20 @@ fn layer(site: &mut Site, read: fn(&Fields) -> Result<Function>) -> Result<Tenso
     site.fields.finish()?;
     let x = site.x()?;
     if function == Function::Softmax {
-        let rank = site.shape(x).rank() as i64;
-        if site.fields.signed("axis")?.iter().any(|&axis| axis != -1 && axis != rank - 1) {
-            return Err(site.fields.strange("axis"));
-        }
+        over_channels(site.fields, site)?;
     }
     site.activated(x, function)
+}
+
+/// Refuses a softmax along any axis but the last, be it the layer or the activation of one, and over all at once, which
+/// is what null says. What a layer gives has as many axes as what it reads.
+fn over_channels(fields: &Fields, site: &Site) -> Result<()> {
+    let last = site.inputs.first().map_or(0, |&x| site.shape(x).rank()) as i64 - 1;
+    let channels = |&axis: &i64| axis == -1 || axis == last;
+    match fields.is_null("axis") || !fields.signed("axis")?.iter().all(channels) {
+        true => Err(fields.strange("axis")),
+        false => Ok(()),
+    }
 }
 
 fn relu(fields: &Fields) -> Result<Function> {

@@ -51,6 +51,32 @@ pub(super) fn find(class: &str) -> Option<&'static Kind> {
     FAMILIES.iter().copied().flatten().find(|kind| kind.class == class)
 }
 
+/// Whether a layer of `class` gives whole numbers where it is given some; none where Keras would round what it computes
+/// of them, or fail.
+pub(super) fn keeps_whole(class: &str) -> Option<bool> {
+    const FLOATS: [&str; 5] = ["Rescaling", "Normalization", "TrueDivide", "Cast", "Mean"];
+    const SAME: [&str; 13] = [
+        "MaxPooling2D",
+        "ZeroPadding2D",
+        "Cropping2D",
+        "CenterCrop",
+        "Flatten",
+        "Reshape",
+        "Permute",
+        "Transpose",
+        "GetItem",
+        "SlicingOpLambda",
+        "Concatenate",
+        "ExpandDims",
+        "Squeeze",
+    ];
+    match class {
+        class if FLOATS.contains(&class) => Some(false),
+        class if SAME.contains(&class) => Some(true),
+        _ => None,
+    }
+}
+
 /// Whether a layer of `class` draws at random in Keras's training, and does nothing here.
 pub(super) fn draws(class: &str) -> bool {
     let still = ["Identity", "ActivityRegularization"].contains(&class);
