@@ -345,7 +345,26 @@ fn a_constant_that_is_no_row_of_channels_is_refused() {
     for other in ["[[[120.0]],[[115.0]],[[100.0]]]", "[[120.0],[115.0],[100.0]]", "[\"a\"]", "{}"] {
         let said =
             refusal_of("operations.keras", &config.replace(row, &format!("\"value\":{other}")));
-        assert!(said.contains("a constant tensor is no row"), "{said}");
+        assert!(said.contains("layer subtract (Subtract): a constant tensor is no row"), "{said}");
+    }
+}
+
+/// A softmax is along the channels: as a layer, as an operation, and as the activation of another layer.
+#[test]
+fn a_softmax_along_other_axes_is_refused() {
+    // Of vectors the second axis is that of the channels.
+    for (axis, vectors) in
+        [(json!(1), json!(0)), (json!([1, 2]), json!([1, 2])), (Json::Null, Json::Null)]
+    {
+        let softmax = json!({"module": "keras.layers", "class_name": "Softmax", "config": {"name": "s", "axis": axis}});
+        let said = changed(|layers| layer(layers, "stem")["config"]["activation"] = softmax);
+        assert!(said.contains("layer stem (Conv2D), activation: axis = "), "{said}");
+        let mut config = config_of("hard-squeeze.keras");
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        let mut own = layers.iter_mut().filter(|layer| layer["class_name"] == "Softmax");
+        own.next().unwrap()["config"]["axis"] = vectors;
+        let said = refusal_of("hard-squeeze.keras", &config.to_string());
+        assert!(said.contains("(Softmax): axis = "), "{said}");
     }
 }
 
@@ -526,6 +545,9 @@ fn configurations_that_contradict_themselves_are_refused() {
         let said = refusal_of("continued-base.keras", &many);
         assert!(said.contains(expected), "{said}");
     }
+    // What a terminal would not show, but do.
+    let said = changed(|layers| layer(layers, "stem")["class_name"] = json!("Co\u{1b}[2J"));
+    assert!(said.contains("has control characters") && !said.contains('\u{1b}'), "{said}");
     let deep = "[".repeat(100_000);
     assert!(refusal_of("continued-base.keras", &deep).contains("cannot be read"));
     for wrong in [
@@ -553,6 +575,11 @@ fn several_inputs_and_maps_of_scores_are_refused() {
     config["config"]["input_layers"] = json!([[first, 0, 0], ["second", 0, 0]]);
     let said = refusal_of("continued-base.keras", &config.to_string());
     assert!(said.contains("2 inputs"), "{said}");
+    // Of a row of numbers, and of no picture.
+    let mut config = config_of("continued-base.keras");
+    config["config"]["layers"][0]["config"]["batch_shape"] = json!([null, 864]);
+    let said = refusal_of("continued-base.keras", &config.to_string());
+    assert!(said.contains("its input is (864), and no picture"), "{said}");
     let mut config = config_of("continued-base.keras");
     config["config"]["output_layers"] = json!([["last", 0, 0]]);
     let said = refusal_of("continued-base.keras", &config.to_string());

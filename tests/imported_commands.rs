@@ -188,6 +188,12 @@ fn classes_have_names() {
     assert!(failed(&["--class", "-1"]).contains("there is no class -1"));
     assert!(failed(&["--class-names", "ant,bee"]).contains("has 2 names, the head 3 units"));
     assert!(failed(&["--class-names", "ant,ant,bee"]).contains("names ant twice"));
+    // A single unit speaks for the second of two.
+    let one = model("nested-no-pooling.keras");
+    let of_one = ["cam", path(&one), path(&image), "--out", path(&out), "--class-names", "ant,bee"];
+    assert_eq!(json(&[&of_one[..], &["--class", "bee"]].concat())[0]["class_name"], "bee");
+    let said = failure(&[&of_one[..], &["--class", "ant"]].concat());
+    assert!(said.contains("speaks for bee; --against shows what speaks for ant"), "{said}");
 }
 
 #[test]
@@ -333,6 +339,14 @@ fn changed(folder: &Path, name: &str, change: impl FnOnce(&mut Json)) -> PathBuf
 #[test]
 fn what_cannot_be_run_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
+    let [own, out] = [model("wide.keras"), folder.path().join("out.safetensors")];
+    let said = failure(&["weights", "convert", path(&own), path(&out)]);
+    assert!(said.contains("a model of your own as it is"), "{said}");
+    let (saved, image) = (folder.path().join("saved"), picture(folder.path(), 20, [24, 48, 3]));
+    std::fs::create_dir_all(&saved).unwrap();
+    std::fs::write(saved.join("saved_model.pb"), b"model").unwrap();
+    let said = failure(&["predict", path(&saved), path(&image)]);
+    assert!(said.contains("a model as TensorFlow saves it"), "{said}");
     let image = picture(folder.path(), 20, [32, 32, 3]);
     let refused = |change: &dyn Fn(&mut Json)| {
         let file = changed(folder.path(), "continued-base.keras", change);

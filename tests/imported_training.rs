@@ -266,3 +266,23 @@ fn a_model_is_trained_further_and_what_is_frozen_stays() {
     let wrong = ["train", "--data", text(&set), "--weights", text(&source), "--out", text(&other)];
     assert!(failure(&wrong).contains("no .keras file"));
 }
+
+/// Units that do not compete are not taught classes that exclude each other.
+#[test]
+fn a_head_of_labels_is_not_taught_classes() {
+    let keep = tempfile::tempdir().unwrap();
+    let (folders, out) = (keep.path().join("set"), keep.path().join("tuned.keras"));
+    for (n, class) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        std::fs::create_dir_all(folders.join(class)).unwrap();
+        for image in 0..3 {
+            let numbers = picture(3 * n + image, [32, 32, 1]);
+            let bytes = numbers.iter().map(|&number| number as u8).collect();
+            let pixels = image::GrayImage::from_raw(32, 32, bytes).unwrap();
+            pixels.save(folders.join(class).join(format!("{image}.png"))).unwrap();
+        }
+    }
+    let labels = folder().join("multi-label.keras");
+    let wrong = ["train", "--data", text(&folders), "--whole", "--weights", text(&labels)];
+    let said = failure(&[&wrong[..], &["--out", text(&out)]].concat());
+    assert!(said.contains("4 units, each with a sigmoid, and there are 4 classes"), "{said}");
+}

@@ -171,10 +171,10 @@ impl Train {
 
     /// Refuses a model of a file whose head is not of the classes `names`, which `setup` shall learn.
     fn expect_head(&self, setup: &Setup, names: &[&str]) -> Result<()> {
-        let (own, units) = (setup.network.classes, setup.train.units()?);
+        let own = setup.network.classes;
         let several = matches!(setup.train.taught, Taught::Labels(_));
         let sigmoids = own > 1 && setup.train.head == Head::Sigmoid;
-        if units == own && sigmoids == several {
+        if sigmoids == several && setup.train.units()? == own {
             return Ok(());
         }
         let (count, names) = (names.len(), names.join(", "));
@@ -186,7 +186,12 @@ impl Train {
         Err(Error::content(
             self.weights.as_deref().unwrap_or(Path::new("")),
             format!("its head is of {own} units, {output}, and there are {learnt}"),
-            "name as many by --classes, or give the model another head",
+            match sigmoids && !several {
+                true => {
+                    "classes exclude each other: give the model a softmax, or --labels TABLE where they do not"
+                }
+                false => "name as many by --classes, or give the model another head",
+            },
         ))
     }
 

@@ -157,6 +157,10 @@ impl ClassNames {
             Ok(class) if class < self.units => Ok(class),
             _ => {
                 let hint = match self.units {
+                    1 if self.names.len() == 2 => format!(
+                        "the head has 1 unit, class 0, which speaks for {}; --against shows what speaks for {}",
+                        self.names[1], self.names[0]
+                    ),
                     1 => "the head has 1 unit, class 0, which speaks for abnormal".to_owned(),
                     units if self.names.is_empty() => {
                         format!("the head has {units} units: give 0 to {}", units - 1)

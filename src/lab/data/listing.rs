@@ -156,6 +156,11 @@ impl Listing {
                 format!("holds no PNG, TIFF, JPEG or PGM, but {} .{extension}", paths.len()),
                 convert_hint(extension),
             ),
+            None if self.root.join("saved_model.pb").is_file() => (
+                "holds a model as TensorFlow saves it, and no images".to_owned(),
+                "open it with Keras, and write it with model.save(\"x.keras\") or model.save(\"x.h5\")"
+                    .to_owned(),
+            ),
             None => ("holds no PNG, TIFF, JPEG or PGM".to_owned(), EXPECTED.to_owned()),
         };
         Error::content(&self.root, problem, hint)

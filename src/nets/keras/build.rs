@@ -7,7 +7,7 @@ use std::collections::{BinaryHeap, HashMap};
 use serde_json::Value as Json;
 
 use super::Imported;
-use super::config::{Argument, Call, Entry, Net, Source};
+use super::config::{Argument, Call, Entry, Net, OTHER_CONSTANT, Source};
 use super::fields::Fields;
 use super::layers::{self, Make};
 use super::pattern;
@@ -182,7 +182,18 @@ impl Builder<'_> {
         }
         let path = &self.imported.path;
         let fields = Fields::new(path, &name, &entry.class, &entry.config);
+        // That a layer is not understood is said before what it is called with.
+        if entry.inner.is_none() {
+            self.find(entry, &fields)?;
+        }
         self.check(entry, call, &fields, &mut numbers)?;
+        let constant = |part: &Json| part["class_name"] == OTHER_CONSTANT;
+        if parts.iter().any(constant) {
+            return Err(fields.refuse(
+                "a constant tensor is no row of numbers, or a long one",
+                "call it with one number, or with one for each channel",
+            ));
+        }
         if let (Some(part), false) = (parts.first(), entry.class == "GetItem") {
             let shown: String = part.to_string().chars().take(60).collect();
             let problem = format!("it is called with {shown}");
@@ -438,11 +449,13 @@ fn number_of(layers: &mut Layers, tensor: &Tensor) -> Result<Value> {
 /// Shapes that do not fit are the file's fault where its own sizes say so.
 fn within(path: &std::path::Path, error: Error) -> Error {
     match error {
-        Error::Shape { layer, problem } => Error::content(
-            path,
-            format!("{layer}: {problem}"),
-            "check the sizes in the model, and --size if it was given",
-        ),
+        Error::Shape { layer, problem } => {
+            let hint = match problem.contains("have this name") {
+                true => "give the layer another name",
+                false => "check the sizes in the model, and --size if it was given",
+            };
+            Error::content(path, format!("{layer}: {problem}"), hint)
+        }
         other => other,
     }
 }

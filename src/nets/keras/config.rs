@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Result};
 
@@ -230,6 +230,10 @@ impl Reader<'_> {
         if class.is_empty() || name.is_empty() {
             return Err(self.wrong("a layer has no class or no name"));
         }
+        // They go to terminals, where such characters move the cursor and more.
+        if class.chars().chain(name.chars()).any(char::is_control) {
+            return Err(self.wrong("the name of a layer or of its class has control characters"));
+        }
         let inner = match is_model(&class) {
             true => Some(Box::new(self.net(&class, &config, depth + 1)?)),
             false => None,
@@ -366,9 +370,9 @@ impl Reader<'_> {
                 Json::Object(tensor)
                     if matches!(text_of(tensor, "class_name"), "__tensor__" | "__numpy__") =>
                 {
-                    found.push(constant(tensor).ok_or_else(|| {
-                        self.wrong("a constant tensor is no row of numbers, or a long one")
-                    })?);
+                    // Without what it holds, which may be much.
+                    let other = || Argument::Other(json!({"class_name": OTHER_CONSTANT}));
+                    found.push(constant(tensor).unwrap_or_else(other));
                 }
                 other => found.push(Argument::Other(other.clone())),
             }
@@ -397,6 +401,9 @@ impl Reader<'_> {
         Ok(())
     }
 }
+
+/// Stands for a constant that is not understood, until the layer that is called with it is built.
+pub(super) const OTHER_CONSTANT: &str = "__tensor__";
 
 /// More numbers are weights, and belong elsewhere.
 const MOST_NUMBERS: usize = 4096;

@@ -183,6 +183,9 @@ pub fn check(path: &Path, text: &str, size: Option<[usize; 2]>) -> Result<()> {
     described.imported.try_out(described.input, described.channels).map(|_| ())
 }
 
+/// A name that messages show is not longer.
+const LONGEST_NAME: usize = 80;
+
 /// What Keras takes where a layer says nothing else.
 const USUAL: BatchNorm = BatchNorm { epsilon: 1e-3, momentum: 0.99 };
 
@@ -219,8 +222,12 @@ impl Described {
                 ));
             }
         }
-        let input = input_shape(&net, &config).ok_or_else(|| {
-            refused("its input has no shape".to_owned(), "save it with keras.Input")
+        let input = input_shape(&net, &config).ok_or_else(|| match other_input(&net) {
+            Some(shape) => refused(
+                format!("its input is {shape}, and no picture"),
+                "give a model of pictures (height, width, channels)",
+            ),
+            None => refused("its input has no shape".to_owned(), "save it with keras.Input"),
         })?;
         let [height, width, channels] = input;
         let Some(channels) = channels else {
@@ -241,7 +248,8 @@ impl Described {
         }
         let scales = scales(&net);
         let trainable = config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
-        let name = config.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
+        let name = config.get("name").and_then(Json::as_str).unwrap_or("model");
+        let name = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
         let imported = Imported {
             path: path.to_owned(),
             net,
@@ -284,6 +292,16 @@ fn input_shape(net: &Net, config: &Map<String, Json>) -> Option<[Option<usize>; 
         [_, height, width, channels] => Some([size(height), size(width), size(channels)]),
         _ => None,
     })
+}
+
+/// The shape of an input that is none of pictures, without the images in a batch.
+fn other_input(net: &Net) -> Option<String> {
+    let config = &net.layers[net.inputs.first()?.layer].config;
+    let shape = ["batch_shape", "batch_input_shape"].iter().find_map(|key| config.get(*key))?;
+    let sides = shape.as_array()?.get(1..)?;
+    let side = |side: &Json| side.as_u64().map_or("None".to_owned(), |side| side.to_string());
+    let sides: Vec<String> = sides.iter().take(8).map(side).collect();
+    Some(format!("({})", sides.join(", ")))
 }
 
 /// Keras 2 says the shape of an input otherwise.

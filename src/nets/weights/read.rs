@@ -57,6 +57,17 @@ impl Raw {
                  cut off or damaged",
             ));
         };
+        if let (true, Some(class)) =
+            (raw.layers.is_empty(), raw.config.as_deref().and_then(own_class))
+        {
+            return Err(Error::content(
+                path,
+                format!(
+                    "it is of a model of the class {class:.60}, whose layers stand in a program"
+                ),
+                "give a model made by keras.Model(inputs, outputs) or keras.Sequential",
+            ));
+        }
         if raw.layers.is_empty() {
             return Err(Error::content(
                 path,
@@ -98,6 +109,14 @@ impl Raw {
         }
         Ok(())
     }
+}
+
+/// The class in the configuration of a model, where it is a user's own.
+fn own_class(config: &str) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_str(config).ok()?;
+    let class = config.get("class_name")?.as_str()?;
+    let known = ["Functional", "Sequential", "Model"].contains(&class);
+    (!known).then(|| class.to_owned())
 }
 
 #[cfg(test)]

@@ -125,7 +125,12 @@ impl Raw {
             _ => Error::content(
                 &self.path,
                 "these are weights of none of the networks",
-                "`parula models` lists them",
+                match self.config.as_deref().is_some_and(|text| text.contains("\"class_name\"")) {
+                    true => {
+                        "give the file of a model of your own as it is; `parula models` lists the networks"
+                    }
+                    false => "`parula models` lists them",
+                },
             ),
         })
     }

@@ -176,7 +176,9 @@ fn conv2d_transpose(site: &mut Site) -> Result<Tensor> {
     // The convolution that this is the gradient of gives what is read here.
     let back = window.on(&site.name, [image[1], image[2]]);
     if more.is_some() && !back.is_ok_and(|back| back.output == [height, width]) {
-        return Err(fields.impossible("output_padding", "give less than the strides"));
+        return Err(
+            fields.impossible("output_padding", "leave it out, or give less than the strides")
+        );
     }
     let dims = [size[0], size[1], filters, channels];
     let kernel = site.weight("kernel", &dims, glorot(size[0] * size[1], filters, channels))?;

@@ -70,7 +70,8 @@ fn dropout(site: &mut Site) -> Result<Tensor> {
                 0 => size.is_null(),
                 _ => *size == 1,
             });
-        if !whole {
+        // What is drawn together says nothing of what is computed where nothing is drawn.
+        if !whole && site.training() {
             return Err(fields.strange("noise_shape"));
         }
         together = Together::Image;
