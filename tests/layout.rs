@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::adapter;
 use parula::engine::gpu::Gpu;
-use parula::engine::graph::{Graph, Value};
+use parula::engine::graph::{Graph, Init, Role, Value};
 use parula::engine::kernel::Capabilities;
 use parula::engine::ops::{
     Concat, Conv2d, Elementwise, Instruction, Padding, Reshape, SliceChannels, Window,
@@ -113,6 +113,71 @@ fn every_rung_runs_in_place_of_what_was_chosen() {
     let climbed = (0..20).take_while(|&rung| equal_on(&gpu, &graph, &[all, last], rung).unwrap());
     let climbed = climbed.count();
     assert!(climbed > 2, "{climbed} rungs");
+}
+
+const INIT: Init = Init::HeNormal { fan_in: 72 };
+
+/// What is made of weights alone is made once, and kept beside what shares memory: the bits are those of a plan that makes
+/// it at every run, and of other weights it is made again.
+#[test]
+fn what_is_prepared_of_weights_is_kept_until_they_change() {
+    let gpu = Arc::new(adapter::open());
+    let mut graph = Graph::new();
+    let x = graph.input("x", [2, 9, 7, 8]).unwrap();
+    let window = Window::square(3, 1, Padding::Same);
+    let mut last = x;
+    for name in ["a", "b", "c"] {
+        let w = graph.variable(name, [3, 3, 8, 8], Role::Trainable, INIT).unwrap();
+        last = graph.add(&format!("conv {name}"), Conv2d::new(window), &[last, w]).unwrap();
+        last = graph.add(&format!("relu {name}"), Elementwise::relu(), &[last]).unwrap();
+    }
+    let plan = |prepare, updates: &[Value]| {
+        let options = Options { prepare, variant: Some("winograd"), ..session::options(&gpu) };
+        plan::build(&graph, &[last], updates, gpu.capabilities(), &options).unwrap()
+    };
+    let (once, always) = (plan(true, &[]), plan(false, &[]));
+    assert_eq!((once.setup.len(), always.setup.len()), (3, 0));
+    assert_eq!(once.dispatches() + 3, always.dispatches());
+    let store = Store::new(&gpu, &graph, 7).unwrap();
+    let mut sessions = [once, always].map(|plan| Session::new(&gpu, plan, &store).unwrap());
+    let numbers = Tensor::<f64>::from_fn([2, 9, 7, 8], |at| (at as f64 * 0.37).sin()).narrow();
+    let name = &graph.node(last).name;
+    let mut both = || {
+        let found = sessions.each_mut().map(|session| {
+            session.set("x", numbers.data()).unwrap();
+            session.run().unwrap();
+            session.run().unwrap();
+            session.read(name).unwrap()
+        });
+        assert_eq!(found[0], found[1]);
+        found[0].clone()
+    };
+    let before = both();
+    let turned = Tensor::<f64>::from_fn([3, 3, 8, 8], |at| (at as f64 * 0.71).cos()).narrow();
+    store.set("b", &turned).unwrap();
+    assert_ne!(both(), before);
+}
+
+/// Where it takes more memory than there is, it is made at every run.
+#[test]
+fn nothing_is_prepared_that_does_not_fit() {
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 8, 8, 16]).unwrap();
+    let window = Window::square(3, 1, Padding::Same);
+    let mut last = x;
+    for at in 0..4 {
+        let w = graph.variable(format!("w{at}"), [3, 3, 16, 16], Role::Trainable, INIT);
+        last = graph.add(&format!("conv {at}"), Conv2d::new(window), &[last, w.unwrap()]).unwrap();
+    }
+    let options = Options { variant: Some("winograd"), ..Options::default() };
+    let plan = |memory| {
+        let capabilities = Capabilities { memory, ..Capabilities::default() };
+        plan::build(&graph, &[last], &[], &capabilities, &options).unwrap()
+    };
+    let roomy = plan(u64::MAX);
+    assert_eq!(roomy.setup.len(), 4);
+    let tight = plan(roomy.peak_bytes - 1);
+    assert!(tight.setup.is_empty() && tight.peak_bytes < roomy.peak_bytes);
 }
 
 #[test]

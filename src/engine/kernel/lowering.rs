@@ -13,6 +13,9 @@ pub struct Lowering<'a> {
     pub output: &'a Shape,
     /// Where the output lies.
     pub output_view: View,
+    /// Of the first inputs, whether they are the same at every run: what is made of them alone is made once. Further
+    /// ones are not.
+    pub fixed: &'a [bool],
     /// What the adapter can do.
     pub capabilities: &'a Capabilities,
 }
@@ -22,6 +25,11 @@ impl Lowering<'_> {
     pub fn is_vec4(&self) -> bool {
         let mut inputs = self.views.iter().zip(self.inputs);
         self.output_view.is_vec4(self.output) && inputs.all(|(view, shape)| view.is_vec4(shape))
+    }
+
+    /// Whether this input is the same at every run.
+    pub fn is_fixed(&self, input: usize) -> bool {
+        self.fixed.get(input).is_some_and(|&fixed| fixed)
     }
 
     /// One of two prices: that on a processor, or that on a GPU.

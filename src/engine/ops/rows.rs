@@ -158,6 +158,7 @@ mod tests {
                     views: &[view],
                     output: &shape,
                     output_view: view,
+                    fixed: &[],
                     capabilities: &capabilities,
                 };
                 for walk in [Walk::each(way, &shape), Walk::sum(&lowering, way, &shape)] {

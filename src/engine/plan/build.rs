@@ -8,6 +8,7 @@ use super::memory::{live_bytes, pack};
 use super::operations::Wanted;
 use super::place::Places;
 use super::planner::Planner;
+use super::prepared::Prepared;
 use super::{Options, Plan, PlanData, Port, halves, lifetimes, staging};
 use crate::engine::graph::{Graph, Kind, Value};
 use crate::engine::kernel::Capabilities;
@@ -19,6 +20,23 @@ use crate::error::{Error, Result};
 /// [`Error::TooLarge`] when a tensor does not fit the adapter, with the batch size that would;
 /// errors of lowering otherwise.
 pub fn build(
+    graph: &Graph,
+    outputs: &[Value],
+    updates: &[Value],
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Result<Plan> {
+    match attempt(graph, outputs, updates, capabilities, options) {
+        // Less memory is taken by what is computed anew at every run.
+        Err(Error::TooLarge { .. }) if options.prepares() => {
+            let options = Options { prepare: false, ..options.clone() };
+            attempt(graph, outputs, updates, capabilities, &options)
+        }
+        planned => planned,
+    }
+}
+
+fn attempt(
     graph: &Graph,
     outputs: &[Value],
     updates: &[Value],
@@ -65,9 +83,19 @@ pub fn build(
     // can share one.
     let places = Places { planner: &planner, texels_from: options.texels_from };
     let (mut setup, mut steps) = (Vec::new(), Vec::new());
+    let mut prepared = Prepared::default();
     for (job, lowered) in jobs.iter().zip(lowered) {
-        let step = places.step(job, lowered)?;
-        if job.setup { setup.push(step) } else { steps.push(step) }
+        let scratch = lowered.scratch..lowered.scratch + lowered.lowered.scratch.len();
+        let mut step = places.step(job, lowered)?;
+        if job.setup {
+            prepared.keep(&step);
+            setup.push(step);
+            continue;
+        }
+        if options.prepares() && updates.is_empty() {
+            setup.extend(prepared.take_out(&mut step, scratch));
+        }
+        steps.push(step);
     }
     let kept: Vec<usize> = outputs_kept
         .iter()

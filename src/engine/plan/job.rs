@@ -13,6 +13,9 @@ pub struct Job<'a> {
     pub inputs: Vec<(Owner, View, Shape)>,
     pub output: (Owner, View, Shape),
     pub updates: bool,
+    /// Of each input, whether it depends on variables alone, which nothing changes.
+    pub fixed: Vec<bool>,
+    /// Whether all of them do: it is computed once.
     pub setup: bool,
     /// Whether it depends on [`Options::single_from`].
     pub single: bool,
@@ -50,6 +53,7 @@ pub fn jobs<'a>(
                 inputs: node.inputs.iter().map(|&input| location(input)).collect(),
                 output: location(value),
                 updates: !operation.updates().is_empty(),
+                fixed: node.inputs.iter().map(|input| fixed[input.index()]).collect(),
                 setup,
                 single,
             }),
@@ -65,6 +69,7 @@ pub fn jobs<'a>(
                     output: (owner, view, source.2.clone()),
                     inputs: vec![source],
                     updates: false,
+                    fixed: vec![setup],
                     setup,
                     single,
                 });
@@ -82,6 +87,7 @@ pub fn jobs<'a>(
                         output: (wanted.owner, wanted.view, source.2.clone()),
                         inputs: vec![source],
                         updates: false,
+                        fixed: vec![setup],
                         setup,
                         single,
                     });

@@ -13,6 +13,7 @@ mod operations;
 mod options;
 mod place;
 mod planner;
+mod prepared;
 mod staging;
 #[cfg(test)]
 mod testing;
@@ -213,7 +214,8 @@ impl Deref for Plan {
 /// What is in a [`Plan`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanData {
-    /// Steps that depend on variables alone; run when variables have changed.
+    /// Steps that depend on variables alone, and what other steps make of variables alone; run when variables have
+    /// changed.
     pub setup: Vec<Step>,
     /// Steps of every run.
     pub steps: Vec<Step>,

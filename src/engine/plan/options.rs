@@ -9,6 +9,9 @@ use crate::engine::kernel::{Capabilities, Choices};
 pub struct Options {
     /// Fuse operations; on by default.
     pub fuse: bool,
+    /// Where variables do not change, compute once what a kernel makes of them alone, such as transformed weights, and
+    /// keep it: on by default. It takes memory; a plan that does not fit with it is made without.
+    pub prepare: bool,
     /// Keep every value until the end, so that all can be read: for finding where a NaN appears.
     pub keep_all: bool,
     /// Use this variant for every operation that has it.
@@ -31,10 +34,19 @@ pub struct Options {
     pub rungs: Option<Capabilities>,
 }
 
+impl Options {
+    /// Whether kernels may be divided into what is computed once and what at every run: not where other variants
+    /// can take their place.
+    pub(super) fn prepares(&self) -> bool {
+        self.prepare && self.rungs.is_none()
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
             fuse: true,
+            prepare: true,
             keep_all: false,
             variant: None,
             texels_from: 4096,

@@ -51,6 +51,7 @@ impl Planner<'_> {
             self.check_node(value)?;
         }
         // What has 32 bits is not multiplied in 16 either.
+        let prepare = options.prepares();
         let exact = Capabilities { rounding: false, cooperative: None, ..*self.capabilities };
         let mut all = Vec::new();
         for job in jobs {
@@ -77,6 +78,7 @@ impl Planner<'_> {
                 views: &views,
                 output: &job.output.2,
                 output_view: job.output.1,
+                fixed: if prepare { &job.fixed } else { &[] },
                 capabilities: if job.single { &exact } else { self.capabilities },
             };
             let forced = options.variant.and_then(|name| find(job.operation, name));

@@ -142,7 +142,8 @@ mod tests {
             let shape = crate::engine::shape::Shape::from([1]);
             let output_view = crate::engine::kernel::View::dense(&shape);
             let (inputs, views, output) = (&[][..], &[][..], &shape);
-            let lowering = Lowering { inputs, views, output, output_view, capabilities };
+            let fixed = &[];
+            let lowering = Lowering { inputs, views, output, output_view, fixed, capabilities };
             is_timed(&task, &lowering) && fits(&task, &lowering).is_ok()
         };
         for direction in [Direction::Forward, Direction::Input, Direction::Weight] {

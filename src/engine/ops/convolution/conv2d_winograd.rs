@@ -107,8 +107,9 @@ impl Plain {
         if whole <= most { whole.min(tiles) } else { part }
     }
 
-    /// What `subgroup_winograd` takes on a processor, in the unit of [`cost`]; none without subgroups.
-    fn processor_price(&self, capabilities: &Capabilities) -> Option<f64> {
+    /// What `subgroup_winograd` takes on a processor, in the unit of [`cost`]; none without subgroups. `share`: of the
+    /// transform of the kernel, that which a run has to bear.
+    fn processor_price(&self, share: f64, capabilities: &Capabilities) -> Option<f64> {
         let tile = lanes(capabilities)?;
         let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
         let amounts = [
@@ -120,14 +121,18 @@ impl Plain {
                 * channels
                 * out_channels.next_multiple_of(tile.columns),
         ];
-        Some(amounts.into_iter().zip(PRICES).map(|(count, each)| count as f64 * each).sum())
+        let [kernel, others @ ..] = PRICES;
+        let prices = [share * kernel].into_iter().chain(others);
+        Some(amounts.into_iter().zip(prices).map(|(count, each)| count as f64 * each).sum())
     }
 
-    /// What `winograd` takes on a GPU: what its transforms read and write, and the products.
-    fn gpu_price(&self, capabilities: &Capabilities) -> Option<f64> {
+    /// What `winograd` takes on a GPU: what its transforms read and write, and the products. `share` as above.
+    fn gpu_price(&self, share: f64, capabilities: &Capabilities) -> Option<f64> {
         let (tiles, Plain { channels, out_channels, .. }) = (self.tiles(), *self);
         // The kernel and its transform, which is read again; the same of the tiles, and of the products.
-        let numbers = (9 + 2 * POINTS) * channels * out_channels
+        let kernel = (share * ((9 + POINTS) * channels * out_channels) as f64) as usize;
+        let numbers = kernel
+            + POINTS * channels * out_channels
             + (TILE * TILE + 2 * POINTS) * tiles * (channels + out_channels);
         let at_once = self.at_once(capabilities);
         let parts = tiles.div_ceil(at_once);
@@ -208,20 +213,32 @@ pub(in crate::engine::ops) fn if_worth_it(
     (price < WORTH_IT * usual).then_some(price)
 }
 
+/// The share of the kernel's transform that one run has to bear: all of it, or where it is computed once, as if there were
+/// a few runs.
+fn share(lowering: &Lowering) -> f64 {
+    if lowering.is_fixed(1) { 0.25 } else { 1.0 }
+}
+
 fn plain(task: &Task) -> Plain {
     Plain::new(&task.sizes, task.direction() == tiles::Direction::Input)
 }
 
 /// What `winograd` takes: on GPUs, where it is faster than by subgroups.
-pub(in crate::engine::ops) fn price(task: &Task, capabilities: &Capabilities) -> Option<f64> {
-    let price = plain(task).gpu_price(capabilities).filter(|_| !capabilities.software)?;
-    if_worth_it(price, task, capabilities)
+pub(in crate::engine::ops) fn price(task: &Task, lowering: &Lowering) -> Option<f64> {
+    let capabilities = lowering.capabilities;
+    if capabilities.software {
+        return None;
+    }
+    if_worth_it(plain(task).gpu_price(share(lowering), capabilities)?, task, capabilities)
 }
 
 /// What `subgroup_winograd` takes, on processors.
-pub(in crate::engine::ops) fn lanes_price(task: &Task, capabilities: &Capabilities) -> Option<f64> {
-    let price = plain(task).processor_price(capabilities).filter(|_| capabilities.software)?;
-    if_worth_it(price, task, capabilities)
+pub(in crate::engine::ops) fn lanes_price(task: &Task, lowering: &Lowering) -> Option<f64> {
+    let capabilities = lowering.capabilities;
+    if !capabilities.software {
+        return None;
+    }
+    if_worth_it(plain(task).processor_price(share(lowering), capabilities)?, task, capabilities)
 }
 
 /// Rounds of the loops of `products`.
@@ -305,6 +322,7 @@ fn products(
         views: &[View::dense(&v), View::dense(&u)],
         output: &m,
         output_view: View::dense(&m),
+        fixed: &[],
         capabilities,
     };
     let tile = direct(&sizes.product(), capabilities);
@@ -337,6 +355,19 @@ mod tests {
         to: usize,
         stride: usize,
     ) -> [bool; 2] {
+        chosen_where([false, false], software, images, side, from, to, stride)
+    }
+
+    /// The same where of the two inputs those that are `fixed` are the same at every run.
+    fn chosen_where(
+        fixed: [bool; 2],
+        software: bool,
+        images: usize,
+        side: usize,
+        from: usize,
+        to: usize,
+        stride: usize,
+    ) -> [bool; 2] {
         let capabilities = Capabilities {
             subgroup: Some(if software { (8, 8) } else { (32, 32) }),
             software,
@@ -356,8 +387,17 @@ mod tests {
         [forward, backward].map(|product| {
             let epilogue = Epilogue::default();
             let task = Task { name: "", sizes, product, epilogue, wide: true, narrow: true };
+            let shape = crate::engine::shape::Shape::from([1]);
+            let lowering = Lowering {
+                inputs: &[],
+                views: &[],
+                output: &shape,
+                output_view: View::dense(&shape),
+                fixed: &fixed,
+                capabilities: &capabilities,
+            };
             takes(&sizes, &capabilities)
-                && if software { lanes_price } else { price }(&task, &capabilities).is_some()
+                && if software { lanes_price } else { price }(&task, &lowering).is_some()
         })
     }
 
@@ -395,5 +435,19 @@ mod tests {
             let what = format!("{images}x{side}x{side}x{from} to {to}, stride {stride}");
             assert_eq!(chosen(true, images, side, from, to, stride), neither, "{what}");
         }
+    }
+
+    #[test]
+    fn a_kernel_that_is_transformed_once_pays_sooner() {
+        let fixed = [false, true];
+        for (images, side, channels) in [(4, 14, 256), (1, 28, 128)] {
+            let what = format!("{images}x{side}x{side}x{channels}");
+            assert_ne!(chosen(true, images, side, channels, channels, 1), [true; 2], "{what}");
+            let once = chosen_where(fixed, true, images, side, channels, channels, 1);
+            assert_eq!(once, [true; 2], "{what}");
+        }
+        // A single tile is worth no transform, and another input that is fixed is no kernel.
+        assert!(!chosen_where(fixed, true, 1, 4, 512, 512, 1)[0]);
+        assert!(!chosen_where([true, false], true, 4, 14, 256, 256, 1)[0]);
     }
 }

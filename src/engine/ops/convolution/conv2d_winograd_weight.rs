@@ -109,6 +109,7 @@ fn products(
         views: &[View::dense(&v), View::dense(&z)],
         output: &q,
         output_view: View::dense(&q),
+        fixed: &[],
         capabilities,
     };
     let tile = direct(&weight_product(&sizes), capabilities);

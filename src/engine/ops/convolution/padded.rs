@@ -143,6 +143,7 @@ impl Padded {
             views: &views,
             output: &blocks[2].wide,
             output_view: view(2, lowering.output_view),
+            fixed: lowering.fixed,
             capabilities: lowering.capabilities,
         };
         let products = products(&inner, if fits[2] { epilogue } else { &NOTHING })?;

@@ -152,7 +152,7 @@ const fn winograd<T: Convolution>() -> Variant {
         price: |this, at| {
             let price = this.task(at).ok().and_then(|task| match task.direction() {
                 Direction::Weight => conv2d_winograd_weight::price(&task, at.capabilities),
-                _ => conv2d_winograd::price(&task, at.capabilities),
+                _ => conv2d_winograd::price(&task, at),
             });
             price.unwrap_or(f64::INFINITY)
         },
@@ -179,7 +179,7 @@ const fn subgroup_winograd<T: Convolution>() -> Variant {
         },
         price: |this, at| {
             let task = this.task(at).ok();
-            let price = task.and_then(|task| conv2d_winograd::lanes_price(&task, at.capabilities));
+            let price = task.and_then(|task| conv2d_winograd::lanes_price(&task, at));
             price.unwrap_or(f64::INFINITY)
         },
         lower: |this, at| {
