@@ -488,6 +488,8 @@ fn assemble(
         disk,
         failure,
         meter: Arc::default(),
+        uploads: Default::default(),
+        readbacks: Default::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod disk;
 mod environment;
 mod meter;
 mod pipeline;
+mod staging;
 mod transfer;
 
 use std::sync::{Arc, Mutex};
@@ -102,6 +103,8 @@ pub struct Gpu {
     disk: Option<disk::Disk>,
     failure: Arc<Mutex<Option<String>>>,
     meter: Arc<Meter>,
+    uploads: staging::Spare,
+    readbacks: staging::Spare,
 }
 
 impl Gpu {

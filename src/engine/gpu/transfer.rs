@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use super::{Buffer, Command, Gpu, one_line, record};
 use crate::error::{Error, Result};
 
+/// Fewer bytes than these are left to wgpu, which gathers them.
+const WORTH_STAGING: usize = 1 << 18;
+
 impl Gpu {
     /// Writes `data` at byte `offset`; ordered before later submissions.
     ///
@@ -18,7 +21,41 @@ impl Gpu {
                 message: format!("{} bytes do not fit {}", bytes.len(), buffer.bytes()),
             });
         }
-        self.queue.write_buffer(&buffer.0.buffer, offset, bytes);
+        if bytes.len() < WORTH_STAGING {
+            self.queue.write_buffer(&buffer.0.buffer, offset, bytes);
+            return Ok(());
+        }
+        self.upload(buffer, offset, bytes)
+    }
+
+    /// [`Self::write`] through memory that is used again.
+    fn upload(&self, buffer: &Buffer, offset: u64, bytes: &[u8]) -> Result<()> {
+        let length = bytes.len() as u64;
+        let staging = self.uploads.take(length).unwrap_or_else(|| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("upload"),
+                size: length,
+                usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::MAP_WRITE,
+                mapped_at_creation: true,
+            })
+        });
+        let mut view = staging.get_mapped_range_mut(..length).map_err(|error| Error::Gpu {
+            doing: "writing to the GPU".to_owned(),
+            message: one_line(&error.to_string()),
+        })?;
+        view.copy_from_slice(bytes);
+        drop(view);
+        staging.unmap();
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&staging, 0, &buffer.0.buffer, offset, length);
+        self.queue.submit([encoder.finish()]);
+        // Mapped again when the GPU has read it; what cannot be is not used again.
+        let (spare, again) = (self.uploads.clone(), staging.clone());
+        staging.map_async(wgpu::MapMode::Write, .., move |mapped| {
+            if mapped.is_ok() {
+                spare.put(again);
+            }
+        });
         Ok(())
     }
 
@@ -32,11 +69,13 @@ impl Gpu {
         if total == 0 {
             return Ok(vec![Vec::new(); ranges.len()]);
         }
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: total,
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
+        let staging = self.readbacks.take(total).unwrap_or_else(|| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("readback"),
+                size: total,
+                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+                mapped_at_creation: false,
+            })
         });
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut at = 0;
@@ -46,7 +85,8 @@ impl Gpu {
             at += bytes;
         }
         self.queue.submit([encoder.finish()]);
-        let words = self.map(&staging)?;
+        let words = self.map(&staging, total)?;
+        self.readbacks.put(staging);
         let mut at = 0;
         Ok(ranges
             .iter()
@@ -69,13 +109,14 @@ impl Gpu {
         self.check()
     }
 
-    fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u32>> {
+    /// The first `bytes` of `staging`, once everything submitted so far is done.
+    fn map(&self, staging: &wgpu::Buffer, bytes: u64) -> Result<Vec<u32>> {
         let failed = |message: String| Error::Gpu {
             doing: "reading from the GPU".to_owned(),
             message: one_line(&message),
         };
         let (sender, receiver) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+        staging.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
             // The receiver is gone only when this call has failed already.
             let _ = sender.send(result);
         });
@@ -84,7 +125,7 @@ impl Gpu {
             .recv()
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(error.to_string()))?;
-        let view = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
+        let view = staging.get_mapped_range(..bytes).map_err(|error| failed(error.to_string()))?;
         let words = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         staging.unmap();
@@ -146,7 +187,7 @@ impl Gpu {
         encoder.resolve_query_set(&queries, 0..2, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, 16);
         self.queue.submit([encoder.finish()]);
-        let words = self.map(&staging)?;
+        let words = self.map(&staging, 16)?;
         let tick = |at: usize| u64::from(words[at]) | u64::from(words[at + 1]) << 32;
         let nanoseconds =
             tick(2).saturating_sub(tick(0)) as f64 * f64::from(self.queue.get_timestamp_period());

@@ -19,7 +19,7 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::nets::classifier::Classifier;
 use crate::nets::images::{
-    Augment, BatchOptions, Batches, Colour, Flips, Grey, Jitter, Prepared, Scaling,
+    Augment, Batch, BatchOptions, Batches, Colour, Flips, Grey, Jitter, Prepared, Scaling,
 };
 use crate::nets::models::{IMAGES, Network};
 use crate::nets::train::Predictor;
@@ -99,6 +99,8 @@ pub struct Stage {
 const PICTURE: [usize; 2] = [400, 500];
 /// Enough for two batches, and for every core to have several.
 const PICTURES: usize = 64;
+/// Of an epoch of training.
+const BATCHES: usize = 32;
 
 /// Measures `network`, in batches of `batch` of `size`, for as long as `effort` says.
 ///
@@ -145,6 +147,40 @@ pub fn host(
         dispatches,
         stages,
     })
+}
+
+/// Batches of training, one after another without an end, all of one size.
+struct Lessons<'a> {
+    prepared: &'a Prepared,
+    options: BatchOptions,
+    epoch: Batches<'a>,
+}
+
+impl<'a> Lessons<'a> {
+    fn of(prepared: &'a Prepared, batch: usize) -> Self {
+        let flips = Flips { horizontal: true, vertical: true };
+        let augment = Augment { flips, jitter: Some(Jitter::default()) };
+        let options = BatchOptions { batch, seed: 0, epoch: 0, shuffle: true, augment };
+        Lessons { prepared, options, epoch: Self::epoch(prepared, options) }
+    }
+
+    fn epoch(prepared: &'a Prepared, options: BatchOptions) -> Batches<'a> {
+        let images = options.batch * BATCHES;
+        let indices: Vec<usize> = (0..images).map(|index| index % PICTURES).collect();
+        Batches::new(prepared, &indices, options)
+    }
+
+    fn next(&mut self) -> Option<Batch> {
+        self.epoch.next().or_else(|| {
+            self.options.epoch += 1;
+            self.epoch = Self::epoch(self.prepared, self.options);
+            self.epoch.next()
+        })
+    }
+
+    fn recycle(&mut self, batch: Batch) {
+        self.epoch.recycle(batch);
+    }
 }
 
 /// What is timed.
@@ -217,20 +253,12 @@ impl Work {
         Ok(vec![decode, resize, scale])
     }
 
-    /// A batch of training.
-    fn lesson(&self) -> Option<crate::nets::images::Batch> {
-        let indices: Vec<usize> = (0..self.batch).map(|index| index % PICTURES).collect();
-        let flips = Flips { horizontal: true, vertical: true };
-        let augment = Augment { flips, jitter: Some(Jitter::default()) };
-        let options = BatchOptions { batch: self.batch, seed: 0, epoch: 0, shuffle: true, augment };
-        Batches::new(&self.prepared, &indices, options).next()
-    }
-
     fn of_steps(&mut self, dispatches: usize) -> Result<Vec<Stage>> {
         let nothing = || Error::shape("host", "there is no batch");
-        let lesson = self.lesson().ok_or_else(nothing)?;
+        let mut lessons = Lessons::of(&self.prepared, self.batch);
+        let lesson = lessons.next().ok_or_else(nothing)?;
         let augment = self.shared("augment, scale", "image", self.batch, || {
-            self.lesson().map(drop).ok_or_else(nothing)
+            lessons.next().map(|lesson| lessons.recycle(lesson)).ok_or_else(nothing)
         })?;
         let upload = self.alone("upload", "image", self.batch, || {
             self.step.set(IMAGES, &lesson.images)?;
@@ -260,17 +288,19 @@ impl Work {
 
     /// A training step as training does it.
     fn whole(&mut self, names: &[&str]) -> Result<Stage> {
+        let Work { effort, batch, ref prepared, ref mut step, .. } = *self;
+        let mut lessons = Lessons::of(prepared, batch);
         let mut time = |cores| {
-            let effort = self.effort;
             parallel::on(cores, || {
                 time_repeatedly(effort, |repeats| {
                     let start = Instant::now();
                     for _ in 0..repeats {
-                        if let Some(lesson) = self.lesson() {
-                            self.step.set(IMAGES, &lesson.images)?;
+                        if let Some(lesson) = lessons.next() {
+                            step.set(IMAGES, &lesson.images)?;
+                            lessons.recycle(lesson);
                         }
-                        self.step.run()?;
-                        self.step.read_all(names)?;
+                        step.run()?;
+                        step.read_all(names)?;
                     }
                     Ok(start.elapsed() / repeats.max(1) as u32)
                 })

@@ -107,12 +107,13 @@ impl Prepared {
     pub fn all(&self) -> Vec<f32> {
         let all: Vec<(usize, Warp)> =
             (0..self.len()).map(|index| (index, Warp::default())).collect();
-        self.some(&all)
+        self.some(&all, Vec::new())
     }
 
     /// The images `shown`, each as its warp shows it, scaled, N x H x W x C: on all cores where there is enough to do.
-    fn some(&self, shown: &[(usize, Warp)]) -> Vec<f32> {
-        let mut numbers = vec![0.0; shown.len() * self.image_len()];
+    /// They are written over `numbers`, whatever those are.
+    fn some(&self, shown: &[(usize, Warp)], mut numbers: Vec<f32>) -> Vec<f32> {
+        numbers.resize(shown.len() * self.image_len(), 0.0);
         let images = numbers.chunks_exact_mut(self.image_len().max(1));
         let all: Vec<_> = shown.iter().zip(images).collect();
         let copy = |((index, warp), numbers): (&(usize, Warp), &mut [f32])| {
@@ -256,6 +257,8 @@ pub struct Batches<'a> {
     options: BatchOptions,
     order: Vec<usize>,
     next: usize,
+    /// The memory of a batch that nobody needs any more.
+    spare: Vec<f32>,
 }
 
 impl<'a> Batches<'a> {
@@ -268,7 +271,12 @@ impl<'a> Batches<'a> {
             let key = format!("order of epoch {}", options.epoch);
             order.shuffle(&mut draw::stream(options.seed, &key));
         }
-        Batches { prepared, options, order, next: 0 }
+        Batches { prepared, options, order, next: 0, spare: Vec::new() }
+    }
+
+    /// Gives a batch back, whose memory a later one takes.
+    pub fn recycle(&mut self, batch: Batch) {
+        self.spare = batch.images;
     }
 
     /// The number of batches in the whole epoch.
@@ -290,7 +298,7 @@ impl Iterator for Batches<'_> {
         let warps: Vec<Warp> = indices.iter().map(draw).collect();
         let shown: Vec<(usize, Warp)> =
             indices.iter().copied().zip(warps.iter().copied()).collect();
-        let images = self.prepared.some(&shown);
+        let images = self.prepared.some(&shown, std::mem::take(&mut self.spare));
         let labels: Vec<usize> = indices.iter().map(|&index| self.prepared.labels[index]).collect();
         Some(Batch { images, padded: labels.len(), labels, indices, warps })
     }
@@ -347,6 +355,23 @@ mod tests {
         assert_ne!(all(options(4)), all(BatchOptions { seed: 5, ..options(4) }));
         let plain = BatchOptions { shuffle: false, augment: Augment::default(), ..options(3) };
         assert_eq!(all(plain), prepared.images);
+    }
+
+    #[test]
+    fn a_batch_that_is_given_back_changes_no_other() {
+        let prepared = prepared(10);
+        let indices: Vec<usize> = (0..10).collect();
+        let fresh: Vec<Batch> = Batches::new(&prepared, &indices, options(4)).collect();
+        let mut batches = Batches::new(&prepared, &indices, options(4));
+        // Of another length, and full of what must not be seen.
+        let mut last = fresh[0].clone();
+        last.images = vec![f32::NAN; 1000];
+        for wanted in &fresh {
+            batches.recycle(last);
+            last = batches.next().unwrap();
+            assert_eq!(&last, wanted);
+        }
+        assert!(batches.next().is_none());
     }
 
     #[test]

@@ -230,6 +230,7 @@ impl Run<'_> {
                 seen.add_batch(&answer, self.prepared, &images);
             }
             self.bar.step(1);
+            batches.recycle(images);
             batch = next;
         }
         self.tell_skipped(skipped, epoch);

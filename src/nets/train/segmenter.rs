@@ -193,6 +193,7 @@ impl Run<'_> {
                 seen += count;
             }
             self.bar.step(1);
+            batches.recycle(batch);
             now = next;
         }
         if seen == 0 {
