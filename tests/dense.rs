@@ -400,7 +400,9 @@ fn runs_have_the_hidden_layers_in_their_settings_and_other_commands_go_by_them()
     let keep = tempfile::tempdir().unwrap();
     let at = |name: &str| keep.path().join(name);
     let (out, compared, weak) = (at("run"), at("compared"), at("weak"));
-    let short = ["--epochs", "1", "--size", "32", "--batch", "16"];
+    let set = at("set");
+    json(&["data", "synth", "--out", path(&set), "--patients", "8", "--size", "96"]);
+    let short = ["--data", path(&set), "--epochs", "1", "--size", "32", "--batch", "16"];
     let network = ["--models", "compact-resnet", "--seeds", "1"];
     let run = ["reproduce", "--out", path(&out)];
     let dense = ["--dense", "12"];
