@@ -34,7 +34,7 @@ fn encoded(picture: &RgbImage, per_metre: Option<u32>) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(BitDepth::Eight);
-    encoder.set_compression(Compression::High);
+    encoder.set_compression(Compression::Balanced);
     encoder.set_filter(Filter::Adaptive);
     encoder.set_pixel_dims(per_metre.map(|per_metre| PixelDimensions {
         xppu: per_metre,

@@ -54,7 +54,7 @@ pub fn colour_bar() -> Result<String> {
 
 fn uri(pixels: &[u8], (width, height): (u32, u32), kind: ExtendedColorType) -> Result<String> {
     let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
         .write_image(pixels, width, height, kind)
         .map_err(|error| {
             Error::shape("report", format!("a picture cannot be encoded ({error})"))
