@@ -166,6 +166,7 @@ impl DatasetSummary {
             data,
             rois: rois.map(|count| Some(count as u64)),
             seeds: seeds.iter().map(u64::to_string).collect(),
+            truth: self.truth.words(),
             too_few,
             ..latex::Source::default()
         }

@@ -31,13 +31,30 @@ pub struct Source<'a> {
     pub adapter: &'a str,
     /// Of parula.
     pub version: &'a str,
+    /// What must be known of the truth, where it is not all outlines.
+    pub truth: Option<String>,
     /// Why some numbers have a star.
     pub too_few: Option<String>,
 }
 
 impl Source<'_> {
-    /// The sentences below the title of a table.
+    /// The sentences below the title of a table of means.
     pub fn words(&self) -> String {
+        let seeds = match &self.seeds[..] {
+            [] => "their seeds".to_owned(),
+            [one] => format!("one seed ({one})"),
+            all => format!("{} seeds ({})", all.len(), all.join(", ")),
+        };
+        let star = self.too_few.as_ref().map_or(String::new(), |why| format!(" {why}."));
+        format!("{} Means over {seeds}, in brackets 95 % intervals. {}{star}", self.on(), self.by())
+    }
+
+    /// The same of a table in which each run stands by itself.
+    pub fn words_of_runs(&self) -> String {
+        format!("{} In brackets 95 % intervals over patients. {}", self.on(), self.by())
+    }
+
+    fn on(&self) -> String {
         let data = match self.data {
             "synthetic" => "synthetic mammograms",
             // Where it lies on this machine is nobody's business.
@@ -45,17 +62,16 @@ impl Source<'_> {
         };
         let [abnormal, normal, train, validation] =
             self.rois.map(|count| count.map_or("?".to_owned(), |count| count.to_string()));
-        let seeds = match &self.seeds[..] {
-            [] => "their seeds".to_owned(),
-            [one] => format!("one seed ({one})"),
-            all => format!("{} seeds ({})", all.len(), all.join(", ")),
-        };
-        let star = self.too_few.as_ref().map_or(String::new(), |why| format!(" {why}."));
+        let truth =
+            self.truth.as_ref().map_or(String::new(), |words| format!(" Mind that {words}."));
         format!(
             "On {data}: {abnormal} abnormal and {normal} normal ROIs, of which {train} to train on and {validation} to \
-             validate on. Means over {seeds}, in brackets 95 % intervals. Computed by parula {} on {}.{star}",
-            self.version, self.adapter
+             validate on.{truth}"
         )
+    }
+
+    fn by(&self) -> String {
+        format!("Computed by parula {} on {}.", self.version, self.adapter)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::numbers::{list, number, word};
 use super::run::{Run, is_name, round_of};
 use super::svg;
-use super::tables::{Cell, table};
+use super::tables::{Cell, Content, table};
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::files;
@@ -33,8 +33,13 @@ const NUMBERS: [(&str, &str); 2] =
 const COUNTS: [(&str, [usize; 2]); 4] =
     [("TP", [1, 1]), ("FN", [1, 0]), ("TN", [0, 0]), ("FP", [0, 1])];
 
-/// Every run by itself; with folds, all folds of a seed together as well.
+/// Every run by itself, with what was chosen by them.
 pub fn runs(run: &Run) -> String {
+    described(run).html() + &at_training_threshold(run) + &choices(run)
+}
+
+/// Every run by itself; with folds, all folds of a seed together as well.
+pub fn described(run: &Run) -> Content {
     let row = |one: &Value| -> Vec<Cell> {
         let mut cells = vec![
             Cell::Name(word(one, "model").to_owned()),
@@ -50,10 +55,10 @@ pub fn runs(run: &Run) -> String {
     let rows: Vec<Vec<Cell>> = all.map(row).collect();
     let titles =
         FIGURES.iter().chain(&NUMBERS).map(|one| one.0).chain(COUNTS.iter().map(|one| one.0));
-    let header: Vec<&str> = ["model", "seed", "fold"].into_iter().chain(titles).collect();
+    let header = ["model", "seed", "fold"].into_iter().chain(titles).collect();
     let caption =
         "Every classifier on its validation side, called abnormal from a probability of 0.5 on";
-    table(caption, &header, &rows, &[]) + &at_training_threshold(run) + &choices(run)
+    Content { caption, header, rows, fixed: Vec::new() }
 }
 
 /// What was chosen on the validation side, and how often: results on it are too good by as much.
@@ -113,8 +118,8 @@ fn at_training_threshold(run: &Run) -> String {
     table(caption, &header, &rows, &[])
 }
 
-/// What every network says of the test set; empty where there is none.
-pub fn tested(run: &Run) -> String {
+/// What every network says of the test set, where there is one.
+pub fn tested(run: &Run) -> Option<Content> {
     let row = |one: &Value| -> Option<Vec<Cell>> {
         let test = one.get("test")?;
         let mut cells = vec![
@@ -131,13 +136,12 @@ pub fn tested(run: &Run) -> String {
     };
     let rows: Vec<Vec<Cell>> = run.runs().iter().filter_map(row).collect();
     if rows.is_empty() {
-        return String::new();
+        return None;
     }
     let titles = FIGURES.iter().map(|one| one.0).chain(["mean-Dice", "Dice at best threshold"]);
-    let header: Vec<&str> =
-        ["model", "seed", "fold", "ROIs", "accuracy"].into_iter().chain(titles).collect();
+    let header = ["model", "seed", "fold", "ROIs", "accuracy"].into_iter().chain(titles).collect();
     let caption = "On the test set, which no epoch, threshold or setting was chosen by";
-    table(caption, &header, &rows, &[])
+    Some(Content { caption, header, rows, fixed: Vec::new() })
 }
 
 fn figure(one: &Value, key: &str) -> Option<Interval> {

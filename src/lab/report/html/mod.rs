@@ -8,6 +8,7 @@ mod charts;
 mod classifier;
 pub(crate) mod embed;
 mod figures;
+mod for_latex;
 mod gallery;
 mod numbers;
 pub(crate) mod page;
@@ -92,7 +93,7 @@ pub fn write_all(folder: &Path, to: &mut dyn FnMut(&Path, &[u8]) -> Result<()>) 
         written.files.push(path);
         Ok(())
     };
-    add(folder.join(TABLES), tables::latex(&run).as_bytes())?;
+    add(folder.join(TABLES), for_latex::latex(&run).as_bytes())?;
     printed::each(&run, &material.galleries, &material.baselines, &mut |name, canvas| {
         let [png, svg] = figure(folder, name);
         add(png, &canvas.png()?)?;
@@ -136,7 +137,7 @@ pub(crate) fn page_of(results: &[u8]) -> Result<String, String> {
     let run =
         Run { folder: PathBuf::from("no folder/of this name"), results: Run::parse(results)? };
     let all = Material::read(&run).and_then(|material| {
-        let _ = tables::latex(&run);
+        let _ = for_latex::latex(&run);
         fill(&run, &material)
     });
     all.map_err(|error| error.to_string())
@@ -161,7 +162,7 @@ fn fill(run: &Run, Material { galleries, baselines }: &Material) -> Result<Strin
         ("verdict", &verdict::section(run)),
         ("classifiers", &classifier::runs(run)),
         ("masks", &sizes::masks(run)),
-        ("tested", &classifier::tested(run)),
+        ("tested", &classifier::tested(run).map(|content| content.html()).unwrap_or_default()),
         ("runs", &tables::runs(run)),
         ("roc", &classifier::section(classifier::curves(run)?.as_ref())),
         ("ways", &tables::ways(run)),

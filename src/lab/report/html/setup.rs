@@ -45,16 +45,19 @@ pub fn source(run: &Run) -> latex::Source<'_> {
         seeds: list(config, "seeds").iter().map(plain).collect(),
         adapter: word(&run.results, "adapter"),
         version: word(&run.results, "version"),
+        truth: truth_words(run),
         too_few: too_few_words(run),
     }
 }
 
 /// What whoever reads the numbers must know of the truth; empty where it is outlines.
 fn truth(run: &Run) -> String {
-    let truth = run.results.get("dataset").and_then(|set| set.get("truth"));
-    let truth = truth.and_then(|truth| Truth::deserialize(truth).ok());
-    let words = truth.and_then(|truth| truth.words());
-    words.map(|words| format!(" Mind that {}.", escape(&words))).unwrap_or_default()
+    truth_words(run).map(|words| format!(" Mind that {}.", escape(&words))).unwrap_or_default()
+}
+
+fn truth_words(run: &Run) -> Option<String> {
+    let truth = run.results.get("dataset")?.get("truth")?;
+    Truth::deserialize(truth).ok()?.words()
 }
 
 /// `1 model`, `2 models`.

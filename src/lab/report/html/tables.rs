@@ -6,8 +6,6 @@ use super::numbers::{NOT_RUN, interval, list, number, word};
 use super::page::escape;
 use super::paper::{self, PUBLISHED, Published};
 use super::run::Run;
-use super::setup;
-use crate::lab::report::latex;
 use crate::lab::report::table::{Interval, Table};
 
 /// One cell.
@@ -63,22 +61,22 @@ impl Cell {
 
 /// A table of the page that is one of the paper as well.
 pub struct Content {
-    caption: &'static str,
-    header: &'static [&'static str],
-    rows: Vec<Vec<Cell>>,
+    pub caption: &'static str,
+    pub header: Vec<&'static str>,
+    pub rows: Vec<Vec<Cell>>,
     /// They stay below.
-    fixed: Vec<Vec<Cell>>,
+    pub fixed: Vec<Vec<Cell>>,
 }
 
 impl Content {
     /// For the page.
     pub fn html(&self) -> String {
-        table(self.caption, self.header, &self.rows, &self.fixed)
+        table(self.caption, &self.header, &self.rows, &self.fixed)
     }
 
     /// For other files.
     pub fn text(&self) -> Table {
-        let columns = columns(self.header, &self.rows);
+        let columns = columns(&self.header, &self.rows);
         let titles: Vec<&str> = columns.iter().map(|&column| self.header[column]).collect();
         let mut table = Table::new(&titles);
         let row = |cells: &Vec<Cell>| {
@@ -197,7 +195,7 @@ pub fn classifiers(run: &Run) -> Content {
         .collect();
     Content {
         caption: "Table I: accuracy and mean-Dice of the heatmaps; the last rows have seen no image",
-        header: &[
+        header: vec![
             "model",
             "val_acc",
             "val_acc, paper",
@@ -233,7 +231,7 @@ pub fn filtered(run: &Run) -> Option<Content> {
     let rows: Vec<_> = models(run).into_iter().map(row).collect();
     Some(Content {
         caption: "Table II: accuracy after training from scratch on filtered ROIs",
-        header: &[
+        header: vec![
             "model",
             "val_acc",
             "paper",
@@ -255,21 +253,6 @@ pub fn filtered_section(run: &Run) -> String {
         Some(content) => content.html(),
         None => format!("<p>Experiment 2, training on filtered ROIs, was {NOT_RUN}.</p>\n"),
     }
-}
-
-/// Tables I and II as LaTeX; their captions say on what and by what they were made.
-pub fn latex(run: &Run) -> String {
-    let what = setup::source(run).words();
-    let first = "Accuracy of the classifiers, and mean-Dice of their heatmaps held against the truth. The last rows are maps \
-                 that have seen no image. Columns of the paper are Guan and Loew's, on other images";
-    let second = "Accuracy after training from scratch on filtered ROIs. Columns of the paper are Guan and Loew's, on other \
-                  images";
-    let mut text = latex::head("report");
-    text += &latex::float(&classifiers(run).text(), &format!("{first}. {what}"), "classifiers");
-    if let Some(content) = filtered(run) {
-        text += &latex::float(&content.text(), &format!("{second}. {what}"), "filtered");
-    }
-    text
 }
 
 /// Every model and seed by itself.

@@ -144,6 +144,8 @@ fn tables_and_figures_for_a_paper_are_made_of_the_same_folder() {
         assert!(tables.contains(part), "{part}\n{tables}");
     }
     assert!(!tables.contains("filtered"), "Table II was not run");
+    let of_runs = "{tab:described}";
+    assert!(!tables.contains(of_runs), "nothing is known of this classifier but its accuracy");
     // No table of predictions or of lesions is in this folder.
     for name in
         ["roi", "dice-against-accuracy", "dice-xception", "overlays-xception", "filtered-xception"]
@@ -154,6 +156,41 @@ fn tables_and_figures_for_a_paper_are_made_of_the_same_folder() {
     }
     assert!(text("figures/roi.svg").contains("heatmap value"));
     assert!(text("figures/dice-against-accuracy.svg").contains(">MobileNetV2<"));
+}
+
+/// What a paper says of a classifier beside its accuracy, and what must be known of the truth.
+#[test]
+fn tables_for_a_paper_have_the_classifiers_and_say_what_is_a_circle() {
+    let folder = folder();
+    let path = folder.path().join("results.json");
+    let mut results: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let figure =
+        |value: f64| json!({ "value": value, "low": value - 0.125, "high": value + 0.0625 });
+    results["dataset"]["truth"] = json!({ "outlines": 1, "circles": 1 });
+    results["runs"][0]["auc"] = figure(0.875);
+    results["runs"][0]["confusion"] = json!([[5, 2], [1, 4]]);
+    results["runs"][0]["test"] =
+        json!({ "rois": 3, "accuracy": figure(0.5), "auc": figure(0.625) });
+    std::fs::write(&path, results.to_string()).unwrap();
+    let mut tables = String::new();
+    write_all(folder.path(), &mut |path, bytes| {
+        if path.ends_with("tables.tex") {
+            tables = String::from_utf8_lossy(bytes).into_owned();
+        }
+        Ok(())
+    })
+    .unwrap();
+    for part in [
+        "{tab:described}",
+        "xception & 7 & 0.875 & 4 & 1 & 5 & 2 \\\\\n",
+        "{tab:tested}",
+        "xception & 7 & 3 & 0.500 & 0.625",
+        "In brackets 95~\\% intervals over patients",
+    ] {
+        assert!(tables.contains(part), "{part}\n{tables}");
+    }
+    let circles = "Mind that the truth of 1 of 2 lesions is a circle";
+    assert_eq!(tables.matches(circles).count(), 3, "in every caption\n{tables}");
 }
 
 /// The published points, and ours where this run has some on them: every name stands, under no mark and over no other.
