@@ -128,8 +128,8 @@ fn what_is_prepared_of_weights_is_kept_until_they_change() {
     let mut last = x;
     for name in ["a", "b", "c"] {
         let w = graph.variable(name, [3, 3, 8, 8], Role::Trainable, INIT).unwrap();
-        last = graph.add(&format!("conv {name}"), Conv2d::new(window), &[last, w]).unwrap();
-        last = graph.add(&format!("relu {name}"), Elementwise::relu(), &[last]).unwrap();
+        last = graph.add(format!("conv {name}"), Conv2d::new(window), &[last, w]).unwrap();
+        last = graph.add(format!("relu {name}"), Elementwise::relu(), &[last]).unwrap();
     }
     let plan = |prepare, updates: &[Value]| {
         let options = Options { prepare, variant: Some("winograd"), ..session::options(&gpu) };
@@ -167,7 +167,7 @@ fn nothing_is_prepared_that_does_not_fit() {
     let mut last = x;
     for at in 0..4 {
         let w = graph.variable(format!("w{at}"), [3, 3, 16, 16], Role::Trainable, INIT);
-        last = graph.add(&format!("conv {at}"), Conv2d::new(window), &[last, w.unwrap()]).unwrap();
+        last = graph.add(format!("conv {at}"), Conv2d::new(window), &[last, w.unwrap()]).unwrap();
     }
     let options = Options { variant: Some("winograd"), ..Options::default() };
     let plan = |memory| {
