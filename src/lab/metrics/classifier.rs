@@ -142,7 +142,8 @@ impl Judgement {
     }
 
     /// The same where the classes `positive` count as positive together, each image by the sum of their probabilities.
-    /// Without any it is the second of two classes, and none of more. The threshold is of that sum.
+    /// Without any it is the second of two classes, and none of more. The threshold is of that sum, a half where none
+    /// is given.
     pub fn with_positive(
         answers: &[Answer],
         classes: usize,
@@ -204,6 +205,9 @@ impl Judgement {
     }
 }
 
+/// The threshold where none is given.
+const HALF: f64 = 0.5;
+
 /// The mean of numbers; none where one is missing, or all are.
 pub(super) fn mean(numbers: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let all: Vec<f64> = numbers.collect::<Option<_>>()?;
@@ -226,8 +230,9 @@ impl Positive {
             let (sum, is) = (one.sum_of(of), of.contains(&one.class));
             let called = match threshold {
                 // What is called so is said already.
-                Some(cut) if !two => sum > cut,
-                _ => of.contains(&said),
+                _ if two => of.contains(&said),
+                // Not whether the likeliest class is one of them: none of two may be, and they together all the same.
+                cut => sum > cut.unwrap_or(HALF),
             };
             said_of(one, sum, is, called == is)
         };
@@ -244,7 +249,7 @@ impl Positive {
         });
         Positive {
             of: of.to_vec(),
-            threshold: threshold.unwrap_or(0.5),
+            threshold: threshold.unwrap_or(HALF),
             binary: Binary::new(&all),
             average_precision: average_precision(&ranked),
             youden: best.and_then(|point| point.threshold),
@@ -387,9 +392,13 @@ mod tests {
         let answers =
             all.map(|(class, probabilities)| Answer { patient: "a", class, probabilities });
         let union = |cut| Judgement::with_positive(&answers, 3, cut, &[1, 2]).positive.unwrap();
-        // 0.9 and 0.55 against 0.3 and 0.5; called so are those whose likeliest class is one of them.
+        // 0.9 and 0.55 against 0.3 and 0.5; of 0.55 the likeliest class is none of them.
         assert_eq!(union(None).binary.auc.unwrap().value, 1.0);
-        assert_eq!(union(None).binary.sensitivity.unwrap().value, 0.5);
+        assert_eq!(
+            (union(None).threshold, union(None).binary.sensitivity.unwrap().value),
+            (0.5, 1.0)
+        );
+        assert_eq!(union(None).binary.specificity.unwrap().value, 1.0);
         assert_eq!(union(Some(0.52)).binary.sensitivity.unwrap().value, 1.0);
         assert_eq!(union(Some(0.4)).binary.specificity.unwrap().value, 0.5);
         let found = Judgement::with_positive(&answers, 3, None, &[1, 2]);
