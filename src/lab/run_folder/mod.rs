@@ -10,6 +10,7 @@ mod owner;
 pub mod parts;
 mod record;
 mod taken;
+mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::provenance::{Items, difference};
 use lock::Lock;
 use record::{Entry, Journal, Record};
 pub use taken::Taken;
+use unwritten::Unwritten;
 
 /// The record of a run in its folder.
 const RECORD: &str = "run.jsonl";
@@ -60,6 +62,8 @@ pub struct RunFolder {
     journal: Mutex<Journal>,
     /// Whether its files are put together from parts.
     together: bool,
+    // After the record, which is closed by then.
+    unwritten: Unwritten,
     // The last field: files are closed before the lock goes.
     _lock: Lock,
 }
@@ -172,7 +176,8 @@ impl RunFolder {
                     return Err(Error::content(&shown, problem, "give another --out"));
                 }
                 let journal = Mutex::new(Journal::write(journal, record)?);
-                Ok(RunFolder { root, shown, journal, together: false, _lock: lock })
+                let unwritten = Unwritten::default();
+                Ok(RunFolder { root, shown, journal, together: false, unwritten, _lock: lock })
             }
             (_, record) => {
                 if let Some(record) = record {
@@ -181,8 +186,9 @@ impl RunFolder {
                     journal.overwritten()?;
                     delete_doomed(&root, &mut journal.record().clone())?;
                 }
+                let unwritten = Unwritten::of(&root, &journal);
                 let journal = Mutex::new(Journal::write(journal, Record::of(command))?);
-                Ok(RunFolder { root, shown, journal, together: false, _lock: lock })
+                Ok(RunFolder { root, shown, journal, together: false, unwritten, _lock: lock })
             }
         }
     }
@@ -434,7 +440,8 @@ impl RunFolder {
     /// # Errors
     /// [`Error::File`] when it cannot be written.
     pub fn finish(self) -> Result<()> {
-        let RunFolder { root, journal, _lock, .. } = self;
+        let RunFolder { root, journal, _lock, mut unwritten, .. } = self;
+        unwritten.finished();
         let journal = journal.into_inner().unwrap_or_else(PoisonError::into_inner);
         journal.tidy(|file| root.join(file).symlink_metadata().is_ok())
     }
