@@ -123,7 +123,17 @@ fn findings(
         let is_main = *path == main;
         let mut own: BTreeMap<u32, Vec<(usize, Finding)>> = BTreeMap::new();
         for row in info.rows {
-            own.entry(row.film).or_default().push((row.line, row.finding));
+            let said = own.entry(row.film).or_default();
+            let placed = matches!(row.finding, Finding::Abnormal { place: Some(_), .. });
+            match said.iter().find(|(_, finding)| placed && *finding == row.finding) {
+                // Twice the same circle would be two ROIs of one lesion.
+                Some((first, _)) if is_main => {
+                    let what = format!("line {} says what line {first} says", row.line);
+                    problems.push(Problem::harmless(path, what, "it counts once").of("line twice"));
+                }
+                Some(_) => {}
+                None => said.push((row.line, row.finding)),
+            }
         }
         if is_main {
             for (line, problem) in info.problems {

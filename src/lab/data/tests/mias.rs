@@ -285,6 +285,18 @@ fn healthy_women_give_normal_rois_where_they_are_asked_for() {
 }
 
 #[test]
+fn a_line_that_stands_twice_is_one_lesion() {
+    let films: [(usize, &[Disc]); 2] = [(1, &[(400, 300, 30)]), (2, &[])];
+    let line = "mdb001 G CIRC B 400 723 30";
+    let once = folder(&films, &[line, "mdb002 G NORM"]);
+    let twice = folder(&films, &[line, "mdb002 G NORM", "mdb001,G,CIRC,B,400,723,30"]);
+    assert_eq!(cut(twice.path()).rois.len(), cut(once.path()).rois.len());
+    let problems = formats::read(twice.path()).unwrap().problems;
+    let told = problems.iter().filter(|one| one.what.contains("says what line")).count();
+    assert_eq!(told, 1, "{problems:?}");
+}
+
+#[test]
 fn conversions_in_folders_of_any_names_are_the_same_set() {
     let lines = ["mdb001 G CIRC B 400 723 30", "mdb002 G NORM"];
     let published = folder(&[(1, &[(400, 300, 30)]), (2, &[])], &lines);
