@@ -51,6 +51,22 @@ fn table(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 #[test]
+fn classes_of_whole_images_have_no_use_for_what_is_of_masks() {
+    let keep = tempfile::tempdir().unwrap();
+    let (set, out) = (keep.path().join("set"), keep.path().join("w.safetensors"));
+    three(&set);
+    let table = keep.path().join("labels.csv");
+    std::fs::write(&table, "image,label\ndark/0.png,a\n").unwrap();
+    let data = ["train", "--data", path(&set), "--out", path(&out)];
+    for more in [&["--mask-values", "3"], &["--outlines", path(&set)], &["--normals", "all"]] {
+        for labels in [&[][..], &["--labels", path(&table)]] {
+            let error = failure(&[&data[..], &NETWORK, more, labels].concat());
+            assert!(error.contains(&format!("{} is of masks and ROIs", more[0])), "{error}");
+        }
+    }
+}
+
+#[test]
 fn three_classes_are_learnt_judged_and_explained() {
     let keep = tempfile::tempdir().unwrap();
     let (set, out) = (keep.path().join("set"), keep.path().join("w.safetensors"));

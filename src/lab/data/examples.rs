@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::class_folders::{self, Labelling, MOST_UNASKED, alike, no_class};
-use super::dataset::{Class, Dataset, ReadOptions};
+use super::dataset::{Class, Dataset, NormalRois, ReadOptions};
 use super::labels::{Label, Labels};
 use super::listing::Listing;
 use super::material::Rois;
@@ -214,6 +214,7 @@ fn of_folders(
         let notes = rois.notes(folder);
         return Ok(Examples::of_two(rois, notes));
     }
+    expect_unmasked(read)?;
     let mut dataset = class_folders::read(&listing, read, which.names())?;
     let all = dataset.samples.len();
     let names = match which.names() {
@@ -230,6 +231,22 @@ fn of_folders(
         examples.notes.push(format!("no image has a mask: each folder is a class, {classes}"));
     }
     Ok(examples)
+}
+
+/// Refuses what is of masks and ROIs: whole images that a folder or a table gives a class have neither.
+fn expect_unmasked(read: &ReadOptions) -> Result<()> {
+    let given = [
+        ("--mask-values", !read.mask_values.is_empty()),
+        ("--outlines", read.outlines.is_some()),
+        ("--normals", read.normals != NormalRois::default()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((option, _)) => Err(Error::usage(
+            format!("{option} is of masks and ROIs, and classes of whole images come from neither"),
+            format!("leave {option} away"),
+        )),
+    }
 }
 
 /// Whether the folders of a set without masks say more than normal and abnormal.
@@ -258,6 +275,7 @@ fn of_table(
     if images.is_empty() {
         return Err(listing.nothing_found());
     }
+    expect_unmasked(read)?;
     let labels = Labels::read_some(table, which.names())?;
     let Labels::Table { names: all, several, .. } = &labels else {
         return Err(Error::usage(
