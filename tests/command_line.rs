@@ -484,6 +484,8 @@ fn options_that_a_method_or_a_head_has_no_use_for_are_refused() {
         let message = call(&["--method", method, option, value]);
         assert!(message.contains(&format!("{method} has no use for {option}")), "{message}");
     }
+    let message = call(&["--fuse", "mean"]);
+    assert!(message.contains("--fuse is of the maps of several layers"), "{message}");
     let class = call(&["--class", "1"]);
     assert!(class.contains("the head has 1 unit, class 0, which speaks for abnormal"), "{class}");
     let seen = parula(&["weights", "inspect", path(&weights)]);

@@ -141,6 +141,15 @@ fn the_networks_of_a_run_are_explained_and_only_of_the_same_rois() {
     assert_eq!(ones.unwrap()["retrained"]["val_acc"], of_run["val_acc"]);
     assert_eq!(csv(&out.join("predictions/compact-resnet/3/ones.csv")).len(), 4);
 
+    // Trained again otherwise, they do not learn the same; stderr says so.
+    let noted = parula(&small(
+        &folder.path().join("noted"),
+        "gradcam",
+        &[&from[..], &more, &["--no-flips"]].concat(),
+    ));
+    let noted = String::from_utf8(noted.stderr).unwrap();
+    assert!(noted.contains("--retrain trains otherwise") && noted.contains("flips was"), "{noted}");
+
     let refused = |more: &[&str]| {
         let out = folder.path().join("refused");
         failure(&small(&out, "gradcam", &[&["--weights", path(&run)], more].concat()))
@@ -159,6 +168,8 @@ fn the_networks_of_a_run_are_explained_and_only_of_the_same_rois() {
 fn names_and_numbers_that_are_wrong_are_refused_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
+    let error = failure(&small(&out, "gradcam", &["--patch", "3"]));
+    assert!(error.contains("no method that is compared has a use for --patch"), "{error}");
     let method = failure(&small(&out, "gradcam,gradcom", &[]));
     assert!(
         method.contains(r#"no CAM method is called "gradcom""#) && method.contains("layercam"),

@@ -428,7 +428,16 @@ fn runs_have_the_hidden_layers_in_their_settings_and_other_commands_go_by_them()
         "{error}"
     );
 
+    let other = ["--dense", "128"];
+    let said = "--dense would change nothing: compact-resnet of";
+    let error = failure(&[&of[..], &network, &few, &short, &quick, &other].concat());
+    assert!(error.contains(said) && error.contains("dense was [12], is [128]"), "{error}");
+
     let of = ["weak", "--weights", path(&out), "--out", path(&weak), "--model", "compact-resnet"];
     let segmenter = ["--segmenter-epochs", "1", "--segmenter-size", "32", "--seeds", "1"];
-    json(&[&of[..], &segmenter, &short].concat());
+    let error = failure(&[&of[..], &segmenter, &short, &other].concat());
+    assert!(error.contains(said), "{error}");
+    let error = failure(&[&of[..], &segmenter, &short, &["--keep", "last"]].concat());
+    assert!(error.contains("--keep would change nothing"), "{error}");
+    json(&[&of[..], &segmenter, &short, &dense, &["--no-flips"]].concat());
 }

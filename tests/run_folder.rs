@@ -191,9 +191,17 @@ fn compare_and_weak_take_no_weights_of_other_options() {
     for (verb, what) in [("compare", "network was"), ("weak", "classifier was")] {
         let out = at(&format!("{verb} of a run"));
         run(verb, &out, &["--weights", path(&one)]);
-        refused(verb, &out, &["--weights", path(&two), "--resume"], &[what]);
+        let longer = ["--weights", path(&two), "--epochs", "2"];
+        refused(verb, &out, &[&longer[..], &["--resume"]].concat(), &[what]);
         run(verb, &out, &["--weights", path(&same), "--resume"]);
-        run(verb, &out, &["--weights", path(&two), "--overwrite"]);
+        run(verb, &out, &[&longer[..], &["--overwrite"]].concat());
+        // They are trained as they are, whatever is said of training here.
+        let other = at(&format!("{verb} otherwise"));
+        let otherwise = ["--weights", path(&one), "--epochs", "2"];
+        refused(verb, &other, &otherwise, &["--epochs would change nothing", "was 1, is 2"]);
+        let otherwise = ["--weights", path(&one), "--preset", "paper"];
+        refused(verb, &other, &otherwise, &["--preset would change nothing"]);
+        assert!(!other.exists(), "{verb}");
     }
 }
 
@@ -587,6 +595,24 @@ fn weights_of_a_run_are_taken_only_as_it_wrote_them() {
     for verb in ["compare", "weak"] {
         run(verb, &at(verb), &["--weights", path(&one)]);
     }
+}
+
+#[test]
+fn what_is_refused_before_it_has_written_anything_leaves_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in ["reproduce", "compare", "weak", "train"] {
+        let root = folder.path().join(verb);
+        let out = if verb == "train" { root.join("w.safetensors") } else { root.clone() };
+        refused(verb, &out, &["--positive", "nothing"], &["no images of the class nothing"]);
+        let left: Vec<_> =
+            std::fs::read_dir(&root).unwrap().map(|one| one.unwrap().path()).collect();
+        assert!(left.is_empty(), "{verb}: {left:?}");
+    }
+    // What an earlier run has left stays, with its record.
+    let out = folder.path().join("train/w.safetensors");
+    run("train", &out, &[]);
+    refused("train", &out, &["--positive", "nothing", "--resume"], &["no images of the class"]);
+    assert!(folder.path().join("train/w.safetensors.run.jsonl").exists());
 }
 
 #[test]

@@ -219,6 +219,13 @@ fn segmenting(out: &Path, rois: &Path) {
     assert!(error.contains("compact-unet") || error.contains("no head"), "{error}");
     let error = refused("compact-unet", &unet, &image, &["--threshold", "1.5"]);
     assert!(error.contains("between 0 and 1"), "{error}");
+    // What is of a classifier's heatmaps changes no mask of a U-Net, and lesions are looked for in whole images alone.
+    for more in [&["--whole"][..], &["--bright"], &["--methods", "layercam"]] {
+        let error = refused("compact-unet", &unet, &image, more);
+        assert!(error.contains(more[0]) && error.contains("leave out"), "{error}");
+    }
+    let error = refused("compact-resnet", &classifier, &image, &["--bright"]);
+    assert!(error.contains("--bright is of lesions in whole images"), "{error}");
     let cut_off = out.join("cut.png");
     let bytes = std::fs::read(&image).unwrap();
     std::fs::write(&cut_off, &bytes[..bytes.len() / 2]).unwrap();
@@ -249,8 +256,9 @@ fn whole_images_are_segmented_and_a_finished_run_is_not_run_again() {
     let error = failure(&["weak", "--data", path(&data), "--out", path(&out), "--resume"]);
     assert!(error.contains("another configuration"), "{error}");
     let run = folder.path().join("run");
-    let reproduce = ["reproduce", "--data", path(&data), "--out", path(&run), "--epochs", "1"];
-    json(&[&reproduce[..], &["--size", "24", "--models", "compact-resnet"]].concat());
+    let reproduce = ["reproduce", "--data", path(&data), "--out", path(&run), "--epochs", "2"];
+    let sizes = ["--size", "24", "--batch", "6", "--models", "compact-resnet"];
+    json(&[&reproduce[..], &sizes].concat());
     let run = ["--weights", path(&run)];
     let other = folder.path().join("other");
     let [loss, jitter] = ["--segmenter-loss=both", "--segmenter-jitter"];

@@ -47,9 +47,9 @@ pub struct Cam {
     /// several, A,B,C, are each divided by their maximum and combined
     #[arg(long, value_delimiter = ',')]
     layer: Vec<String>,
-    /// How the maps of several layers become one, position by position
-    #[arg(long, value_enum, default_value = "max")]
-    fuse: Fusion,
+    /// How the maps of several layers become one, position by position [max]
+    #[arg(long, value_enum)]
+    fuse: Option<Fusion>,
     /// The class to explain: its number, from 0, or its name; `all` for a map of each, in files called
     /// NAME.CLASS.png. Without it, abnormal (1) of two classes of a network of `parula models` whose file names no
     /// others, else each image's class with the highest score. A head of one unit (sigmoid) has the class 0 alone,
@@ -461,6 +461,12 @@ impl Cam {
                 "leave out --steps, or name one class",
             ));
         }
+        if self.fuse.is_some() && self.layer.len() < 2 {
+            return Err(Error::usage(
+                "--fuse is of the maps of several layers, and there is one",
+                "leave out --fuse, or give --layer A,B",
+            ));
+        }
         let given = [
             (self.samples.is_some(), "--samples", Argument::Samples),
             (self.baseline.is_some(), "--baseline", Argument::Baseline),
@@ -472,11 +478,9 @@ impl Cam {
         let ignored =
             given.into_iter().find(|(given, _, argument)| *given && !method.takes(*argument));
         let Some((_, option, argument)) = ignored else { return Ok(()) };
-        let takers = METHODS.iter().filter(|method| method.takes(argument));
-        let takers: Vec<&str> = takers.map(|method| method.name).collect();
         Err(Error::usage(
             format!("{} has no use for {option}", method.name),
-            format!("leave out {option}, which is for {}", takers.join(", ")),
+            format!("leave out {option}, which is for {}", argument.takers()),
         ))
     }
 
@@ -490,7 +494,7 @@ impl Cam {
         };
         Ok(Settings {
             layers: self.layer.clone(),
-            fusion: self.fuse,
+            fusion: self.fuse.unwrap_or_default(),
             sign: if self.against { -1.0 } else { 1.0 },
             normalisation: self.normalisation,
             samples: self.samples,

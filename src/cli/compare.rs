@@ -10,6 +10,7 @@ use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
 use crate::lab::compare::{self, Options, Part, Results, trust};
+use crate::lab::experiment::earlier::trained_so;
 use crate::lab::experiment::{Setup, deepened};
 use crate::nets::cam::{self, METHODS, Method};
 use crate::nets::models;
@@ -114,6 +115,11 @@ impl Compare {
             self.training.setup(network, None, &global.stop)
         };
         let models: Vec<Setup> = distinct(&self.models).iter().map(setup).collect::<Result<_>>()?;
+        // Where others are trained beside them, the options are of those.
+        if let Some(run) = self.weights.as_ref().filter(|_| !self.retrain && !self.trust) {
+            let given = self.training.given();
+            models.iter().try_for_each(|setup| trained_so(run, setup, &given))?;
+        }
         let methods: Vec<&'static Method> = match &self.methods[..] {
             [] => usual(&models),
             names => cam::find_all(&distinct(names))?,

@@ -66,6 +66,17 @@ impl Segment {
         network::expect_finite(&loaded, &found.images)?;
         let mut masker = match loaded.network.segments() {
             true => {
+                let mut given = self.recipe.given();
+                given.extend(self.whole.then_some("--whole"));
+                if let Some(first) = given.first() {
+                    return Err(Error::usage(
+                        format!(
+                            "{first} is of a classifier's heatmaps, and {} gives masks itself",
+                            loaded.network.name
+                        ),
+                        format!("leave out {}", given.join(", ")),
+                    ));
+                }
                 let model = loaded.model.clone();
                 Masker::Network(Box::new(Segmenter::new(&gpu, model, &loaded.store)?))
             }

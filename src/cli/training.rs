@@ -13,6 +13,7 @@ use crate::engine::ops::Optimizer;
 use crate::error::{Error, Result};
 use crate::lab::data::ReadOptions;
 use crate::lab::data::duplicates::Handling as Duplicates;
+use crate::lab::experiment::earlier::{ALL, Given};
 use crate::lab::experiment::{Setup, pictures};
 use crate::nets::classifier::{another_size, fitted};
 use crate::nets::images::{Augment, Flips, Jitter, Scaling};
@@ -21,6 +22,9 @@ use crate::nets::models::{Head, Mode, Network, Output};
 use crate::nets::train::{Preset, Schedule, Statistics, TrainOptions};
 use crate::nets::weights::Raw;
 use crate::stop::Stop;
+
+/// What `weak` asks its segmenter for as well.
+pub(super) const NO_FLIPS: &str = "--no-flips";
 
 /// How to train.
 #[derive(Clone, Debug, Args)]
@@ -96,6 +100,30 @@ impl Training {
             (false, false) => usual.flips,
         };
         Augment { flips, jitter: self.jitter.then(Jitter::default).or(usual.jitter) }
+    }
+
+    /// The options that are given of how a classifier is trained, each with what its description calls it.
+    pub(super) fn given(&self) -> Vec<Given> {
+        let all = [
+            ("--epochs", self.epochs.is_some(), "epochs"),
+            ("--batch", self.batch.is_some(), "batch"),
+            ("--head", self.head.is_some(), "head"),
+            ("--dense", !self.dense.is_empty(), "dense"),
+            ("--optimizer", self.optimizer.is_some(), "optimizer"),
+            ("--learning-rate", self.learning_rate.is_some(), "learning_rate"),
+            ("--schedule", self.schedule.is_some(), "schedule"),
+            ("--patience", self.patience.is_some(), "patience"),
+            (
+                "--batch-norm-statistics",
+                self.batch_norm_statistics.is_some(),
+                "batch_norm_statistics",
+            ),
+            (NO_FLIPS, self.no_flips, "flips"),
+            ("--jitter", self.jitter, "jitter"),
+            ("--size", self.size.is_some(), "input"),
+            ("--preset", self.preset.is_some(), ALL),
+        ];
+        all.into_iter().filter(|(_, given, _)| *given).map(|(flag, _, key)| (flag, key)).collect()
     }
 
     /// How the pictures of the data set are read.

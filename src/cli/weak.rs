@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::distinct;
 use super::parts::{self, Parts};
-use super::training::Training;
+use super::training::{NO_FLIPS, Training};
 use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
+use crate::lab::experiment::earlier::trained_so;
 use crate::lab::experiment::{Setup, deepened};
 use crate::lab::segment::{self, Options, Recipe, Results};
 use crate::nets::cam;
@@ -83,9 +84,21 @@ pub struct RecipeArgs {
 }
 
 impl RecipeArgs {
+    /// Which of its options are given.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [("--methods", !self.method.is_empty()), ("--bright", self.bright)];
+        all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+
     /// The recipe for whole images, or for ROIs that are cut around their lesions.
     pub fn get(&self, whole: bool) -> Result<Recipe> {
         let mut recipe = if whole { Recipe::whole() } else { Recipe::rois() };
+        if self.bright && recipe.from.proposal.is_none() {
+            return Err(Error::usage(
+                "--bright is of lesions in whole images; in ROIs nobody looks for them",
+                "add --whole, or leave out --bright",
+            ));
+        }
         self.method.iter().try_for_each(|method| cam::find(method).map(|_| ()))?;
         if !self.method.is_empty() {
             recipe.methods.clone_from(&self.method);
@@ -109,6 +122,13 @@ impl Weak {
         // everything abnormal, and shows nothing (docs/weak.md).
         let usual = if self.training.whole { Keep::Last } else { Keep::Best };
         classifier.train.keep = self.keep.unwrap_or(usual);
+        if let Some(run) = &self.weights {
+            // The segmenter is trained in any case, and mirrors as it is told here.
+            let mut given = self.training.given();
+            given.retain(|(option, _)| *option != NO_FLIPS);
+            given.extend(self.keep.map(|_| ("--keep", "keep")));
+            trained_so(run, &classifier, &given)?;
+        }
         let options = Options {
             data: self.data.clone(),
             out: self.out.clone(),

@@ -36,7 +36,7 @@ use crate::lab::experiment::{
     training_predictions_file,
 };
 use crate::lab::run_folder::{Again, RunFolder};
-use crate::nets::cam::Method;
+use crate::nets::cam::{Argument, Method};
 use crate::nets::images::Split;
 use crate::nets::models::in_words;
 use crate::provenance::Items;
@@ -165,6 +165,9 @@ pub fn compare(gpu: &Arc<Gpu>, options: &Options) -> Result<Results> {
             .map(|(seed, split)| (*seed, split.clone()))
             .unzip();
         earlier::check(folder, &own, &seeds, &splits, &dataset.fingerprint)?;
+        if options.retrain {
+            tell_other_training(options, folder)?;
+        }
     }
     let shared = origins::shared(gpu, &dataset.fingerprint);
     let settings = Value::Object(config.shared_settings());
@@ -260,7 +263,37 @@ pub fn check(options: &Options) -> Result<()> {
             ));
         }
     }
+    let given = [
+        (options.samples.is_some(), "--samples", Argument::Samples),
+        (options.patch.is_some(), "--patch", Argument::Patch),
+        (options.stride.is_some(), "--stride", Argument::Stride),
+    ];
+    for (given, option, argument) in given {
+        if given && !options.methods.iter().any(|method| method.takes(argument)) {
+            return Err(Error::usage(
+                format!("no method that is compared has a use for {option}"),
+                format!("leave out {option}, which is for {}", argument.takers()),
+            ));
+        }
+    }
     trust::check(options)
+}
+
+/// Says on stderr where networks are trained again otherwise than those of the run in `folder`, which they stand beside.
+fn tell_other_training(options: &Options, folder: &Path) -> Result<()> {
+    for setup in options.own() {
+        let name = setup.network.name;
+        let Some(seed) = options.seeds.iter().find(|&&seed| options.runs(name, seed)) else {
+            continue;
+        };
+        if let Some(difference) = earlier::other_training(folder, setup, *seed)? {
+            crate::console::note!(
+                "{name}: --retrain trains otherwise than the network of {} was trained: {difference}",
+                folder.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Options {

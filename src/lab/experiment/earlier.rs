@@ -13,7 +13,7 @@ use crate::lab::run_folder::Taken;
 use crate::nets::images::Split;
 use crate::nets::models::Network;
 use crate::nets::train::sides;
-use crate::provenance::difference;
+use crate::provenance::{Items, difference};
 
 /// The weights of `model` with `seed` in the folder of a run, learnt from ROIs as they are.
 pub fn weights_of(folder: &Path, model: &str, seed: u64) -> PathBuf {
@@ -30,7 +30,7 @@ pub fn deepened(folder: &Path, network: &'static Network) -> Result<&'static Net
     if !path.exists() {
         return Ok(network);
     }
-    let run = Results::read(&path)?;
+    let run = results(&path)?;
     let said = run.config.training.get(network.name).and_then(|training| training.get("dense"));
     let Some(said) = said else { return Ok(network) };
     let units: Option<Vec<usize>> = serde_json::from_value(said.clone()).ok();
@@ -47,16 +47,73 @@ pub fn deepened(folder: &Path, network: &'static Network) -> Result<&'static Net
 /// # Errors
 /// [`Error::Content`] with the first difference; those of reading.
 pub fn same_training(folder: &Path, setup: &Setup, seed: u64) -> Result<()> {
+    let Some(difference) = other_training(folder, setup, seed)? else { return Ok(()) };
     let path = weights_of(folder, setup.network.name, seed);
-    let record = Taken::read(folder, "reproduce")?;
-    let then = record.origin(&path)?.get("training").and_then(Value::as_object);
-    let then = then.cloned().unwrap_or_default();
-    let Some(difference) = difference(&setup.describe(), &then) else { return Ok(()) };
     let problem = format!(
         "other networks are trained beside it, which must differ in nothing but their labels or their seed, and \
          its own training was another: {difference}"
     );
     Err(Error::content(path, problem, "give the options that it was trained by"))
+}
+
+/// The first difference between `setup` and how its network with `seed` was trained in the run in `folder`.
+///
+/// # Errors
+/// Those of reading.
+pub fn other_training(folder: &Path, setup: &Setup, seed: u64) -> Result<Option<String>> {
+    let path = weights_of(folder, setup.network.name, seed);
+    let record = Taken::read(folder, "reproduce")?;
+    let then = record.origin(&path)?.get("training").and_then(Value::as_object);
+    Ok(difference(&setup.describe(), &then.cloned().unwrap_or_default()))
+}
+
+/// An option of training that was given, and what a description of a training calls what it sets.
+pub type Given = (&'static str, &'static str);
+
+/// What an option sets that sets more than one thing.
+pub const ALL: &str = "";
+
+/// Refuses options that are `given` and say otherwise than the run in `folder` how its network of `setup` was trained:
+/// it is not trained again, so that they would change nothing.
+///
+/// # Errors
+/// [`Error::Usage`] with the first of them; those of reading.
+pub fn trained_so(folder: &Path, setup: &Setup, given: &[Given]) -> Result<()> {
+    let path = folder.join("results.json");
+    if given.is_empty() || !path.exists() {
+        return Ok(());
+    }
+    let run = results(&path)?;
+    let Some(then) = run.config.training.get(setup.network.name) else { return Ok(()) };
+    let now = setup.describe();
+    for &(option, sets) in given {
+        let of = |all: &Items| -> Items {
+            let own = all.iter().filter(|(key, _)| sets == ALL || *key == sets);
+            own.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        if let Some(difference) = difference(&of(&now), &of(then)) {
+            let name = setup.network.name;
+            return Err(Error::usage(
+                format!(
+                    "{option} would change nothing: {name} of {} is trained, and otherwise: {difference}",
+                    folder.display()
+                ),
+                format!("leave out {option}, or --weights to train"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The results of the run in the file `path`.
+fn results(path: &Path) -> Result<Results> {
+    Results::read(path).map_err(|error| match error {
+        // What to do about results of one's own is not what to do about those of another run.
+        Error::Content { path, problem, .. } => {
+            Error::content(path, problem, "make that run again, or leave --weights away to train")
+        }
+        other => other,
+    })
 }
 
 /// Refuses the run in `folder` where its networks are not of ROIs of this `fingerprint`, of these models, and of
@@ -79,7 +136,7 @@ pub fn check(
     }
     let record = Taken::read(folder, "reproduce")?;
     record.origin(&path)?;
-    let run = Results::read(&path)?;
+    let run = results(&path)?;
     let other = |path: &Path| {
         Error::content(
             path,

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::Settings;
+use super::{METHODS, Settings};
 use crate::engine::autodiff::gradients;
 use crate::engine::gpu::Gpu;
 use crate::engine::graph::{Graph, Value, splice};
@@ -86,6 +86,14 @@ pub enum Argument {
     Stride,
     /// [`Settings::copies`].
     Copies,
+}
+
+impl Argument {
+    /// The names of the methods that have use for it.
+    pub fn takers(self) -> String {
+        let takers = METHODS.iter().filter(|method| method.takes(self));
+        takers.map(|method| method.name).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A method of samples.
