@@ -581,6 +581,8 @@ fn weights_of_a_run_are_taken_only_as_it_wrote_them() {
     let results = std::fs::read(one.join("results.json")).unwrap();
     edit(&one.join("results.json"), |text| text + " ");
     refused(&["results.json", "has changed since the run wrote it"]);
+    let told = String::from_utf8(parula(&["report", path(&one)]).stderr).unwrap();
+    assert!(told.contains("results.json: it has changed since the run wrote it"), "{told}");
     std::fs::write(one.join("results.json"), results).unwrap();
     let record = std::fs::read(one.join("run.jsonl")).unwrap();
     // A run that was killed before the weights were whole.

@@ -10,7 +10,7 @@ use crate::files::{self, outputs};
 use crate::lab::bench::{self, Gathered, Group};
 use crate::lab::experiment::{self, Missing, Results};
 use crate::lab::report::{html, latex};
-use crate::lab::run_folder::parts;
+use crate::lab::run_folder::{Taken, parts};
 use crate::lab::{compare, segment};
 
 #[derive(Debug, Args)]
@@ -97,6 +97,7 @@ impl Report {
         let (gathered, written) = match gathered {
             Some((results, written)) => (Some(results), written),
             None => {
+                tell_changed(&self.folder);
                 let written = html::write_all(&self.folder, &mut |path, bytes| {
                     files::create_folder_of(path)?;
                     files::write(path, bytes)
@@ -126,6 +127,15 @@ impl Report {
             written.bytes.div_ceil(1000),
             figures.count()
         ))
+    }
+}
+
+/// Says on stderr where the results in `folder` are not as the run left them.
+fn tell_changed(folder: &Path) {
+    let hint = "the page shows what stands there now";
+    let Ok(record) = Taken::of_part(folder, "reproduce", hint) else { return };
+    if let Err(error) = record.origin(&folder.join("results.json")) {
+        crate::console::note!("{error}");
     }
 }
 
