@@ -10,7 +10,7 @@ use super::{Global, Numbers, Repeat, distinct, print, print_json};
 use crate::error::Result;
 use crate::files::outputs;
 use crate::lab::compare::{self, Options, Part, Results, trust};
-use crate::lab::experiment::earlier::trained_so;
+use crate::lab::experiment::trained_so;
 use crate::lab::experiment::{Setup, deepened};
 use crate::nets::cam::{self, METHODS, Method};
 use crate::nets::models;

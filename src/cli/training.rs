@@ -13,7 +13,7 @@ use crate::engine::ops::Optimizer;
 use crate::error::{Error, Result};
 use crate::lab::data::ReadOptions;
 use crate::lab::data::duplicates::Handling as Duplicates;
-use crate::lab::experiment::earlier::{ALL, Given};
+use crate::lab::experiment::{EVERY_SETTING, Given};
 use crate::lab::experiment::{Setup, pictures};
 use crate::nets::classifier::{another_size, fitted};
 use crate::nets::images::{Augment, Flips, Jitter, Scaling};
@@ -121,7 +121,7 @@ impl Training {
             (NO_FLIPS, self.no_flips, "flips"),
             ("--jitter", self.jitter, "jitter"),
             ("--size", self.size.is_some(), "input"),
-            ("--preset", self.preset.is_some(), ALL),
+            ("--preset", self.preset.is_some(), EVERY_SETTING),
         ];
         all.into_iter().filter(|(_, given, _)| *given).map(|(flag, _, key)| (flag, key)).collect()
     }

@@ -10,7 +10,7 @@ use super::training::{NO_FLIPS, Training};
 use super::{Global, Numbers, Repeat, print, print_json};
 use crate::error::{Error, Result};
 use crate::files::outputs;
-use crate::lab::experiment::earlier::trained_so;
+use crate::lab::experiment::trained_so;
 use crate::lab::experiment::{Setup, deepened};
 use crate::lab::segment::{self, Options, Recipe, Results};
 use crate::nets::cam;

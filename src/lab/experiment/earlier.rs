@@ -71,7 +71,7 @@ pub fn other_training(folder: &Path, setup: &Setup, seed: u64) -> Result<Option<
 pub type Given = (&'static str, &'static str);
 
 /// What an option sets that sets more than one thing.
-pub const ALL: &str = "";
+pub const EVERY_SETTING: &str = "";
 
 /// Refuses options that are `given` and say otherwise than the run in `folder` how its network of `setup` was trained:
 /// it is not trained again, so that they would change nothing.
@@ -88,7 +88,7 @@ pub fn trained_so(folder: &Path, setup: &Setup, given: &[Given]) -> Result<()> {
     let now = setup.describe();
     for &(option, sets) in given {
         let of = |all: &Items| -> Items {
-            let own = all.iter().filter(|(key, _)| sets == ALL || *key == sets);
+            let own = all.iter().filter(|(key, _)| sets == EVERY_SETTING || *key == sets);
             own.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         if let Some(difference) = difference(&of(&now), &of(then)) {

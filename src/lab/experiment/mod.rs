@@ -46,7 +46,7 @@ use crate::provenance::{Items, items};
 pub use at_threshold::{AtThreshold, BySize, Lesions, Normals};
 pub use classified::Classified;
 pub use config::{Config, pictures};
-pub use earlier::deepened;
+pub use earlier::{EVERY_SETTING, Given, deepened, trained_so};
 pub use gather::gather;
 pub use material::{Material, TestSet};
 pub use part::Part;
